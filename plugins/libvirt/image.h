@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * image.h - image files through qemu-img. Always with force-share: a running QEMU holds their
+ * locks.
+ */
+#ifndef HF_LIBVIRT_IMAGE_H
+#define HF_LIBVIRT_IMAGE_H
+
+#include "domain_xml.h"
+#include "lv.h"
+
+struct lv_chain_info {
+    uint32_t depth;
+    bool has_snapshots; /* internal ones, in any layer */
+};
+
+/* The chain from this layer down, as the files themselves tell it. */
+int lv_image_chain(struct hf_instance *in, const struct hf_call *call, const struct lv_layer *top,
+                   struct lv_chain_info *out, struct hf_err *err) HF_CHECKED;
+/* Does the chain from `top` down hold the file `path`, by what the files' headers tell? */
+int lv_image_stands_on(struct hf_instance *in, const struct hf_call *call,
+                       const struct lv_layer *top, const char *path, bool *out, struct hf_err *err)
+    HF_CHECKED;
+/* Of this layer alone: does it hold internal snapshots? A commit would lose them without a word. */
+int lv_image_has_snapshots(struct hf_instance *in, const struct hf_call *call,
+                           const struct lv_layer *layer, bool *out, struct hf_err *err) HF_CHECKED;
+
+/* A new, empty qcow2 layer over base, owner and mode like it, durable when this returns. CONFLICT:
+ * the path exists. Nothing is left behind when it fails. */
+int lv_image_create(struct hf_instance *in, const struct hf_call *call, const char *path,
+                    const struct lv_layer *base, uint64_t size_bytes, struct hf_err *err)
+    HF_CHECKED;
+
+#endif

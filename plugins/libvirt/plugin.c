@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plugin.c - the libvirt plugin's table, open and close.
+ */
+#include "plugin.h"
+
+#include "agent.h"
+#include "capture.h"
+#include "discard.h"
+#include "disks.h"
+#include "lv.h"
+#include "remove.h"
+#include "snapshots.h"
+#include "vm.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct hf_plugin_key keys[] = {
+    {.name = "uri",
+     .type = HF_KEY_STRING,
+     .required = 1,
+     .help = "libvirt's connection URI, on this host: qemu:///system, qemu:///session or "
+             "qemu+unix:///system?socket=PATH."},
+    {.name = "overlay-dir",
+     .type = HF_KEY_PATH,
+     .help =
+         "Directory for overlay files. Absent: beside each disk's file. Needed for disks that are "
+         "block devices."},
+};
+
+static void libvirt_close(struct hf_instance *in)
+{
+    if (!in)
+        return;
+    if (in->conn)
+        virConnectClose(in->conn);
+    hf_strv_free(&in->kept);
+    free(in->uri);
+    free(in->overlay_dir);
+    free(in);
+}
+
+static inline void auto_instance(struct hf_instance **in)
+{
+    libvirt_close(*in);
+}
+
+static int check_overlay_dir(const char *dir, struct hf_err *err)
+{
+    struct stat st;
+    if (*dir != '/')
+        return hf_fail(err, HF_E_CONFIG, "overlay-dir '%s' is no absolute path", dir);
+    if (stat(dir, &st) != 0)
+        return hf_fail(err, HF_E_CONFIG, "overlay-dir '%s': %s", dir, strerror(errno));
+    return S_ISDIR(st.st_mode) ? 0
+                               : hf_fail(err, HF_E_CONFIG, "overlay-dir '%s' is no directory", dir);
+}
+
+static int take_key(struct hf_instance *in, const struct hf_kv *kv, struct hf_err *err)
+{
+    char **to = strcmp(kv->key, "uri") == 0           ? &in->uri
+                : strcmp(kv->key, "overlay-dir") == 0 ? &in->overlay_dir
+                                                      : NULL;
+    if (!to)
+        return hf_fail(err, HF_E_CONFIG, "unknown key '%s'", kv->key);
+    free(*to);
+    *to = strdup(kv->value);
+    if (!*to)
+        return hf_fail_nomem(err);
+    /* Overlay paths are compared with what libvirt tells: one way to write them. */
+    for (size_t len = strlen(*to); to == &in->overlay_dir && len > 1 && (*to)[len - 1] == '/';
+         len--)
+        (*to)[len - 1] = '\0';
+    return to == &in->overlay_dir ? check_overlay_dir(*to, err) : 0;
+}
+
+static int libvirt_open(const struct hf_host *host, const struct hf_kv *kv, size_t n,
+                        struct hf_instance **out, struct hf_err *err)
+{
+    __attribute__((cleanup(auto_instance))) struct hf_instance *in = calloc(1, sizeof *in);
+    if (!in)
+        return hf_fail_nomem(err);
+    in->host = host;
+    for (size_t i = 0; i < n; i++)
+        if (take_key(in, &kv[i], err) != 0)
+            return -1;
+    if (!in->uri)
+        return hf_fail(err, HF_E_CONFIG, "the key 'uri' is missing");
+    if (lv_conn_check_uri(in->uri, err) != 0 || lv_conn_open(in, err) != 0)
+        return -1;
+    *out = HF_STEAL(in);
+    return 0;
+}
+
+static const struct hf_plugin plugin = {
+    .magic = HF_PLUGIN_MAGIC,
+    .abi_major = HF_ABI_MAJOR,
+    .abi_minor = HF_ABI_MINOR,
+    .struct_size = sizeof(struct hf_plugin),
+    .name = "libvirt",
+    .version = HF_VERSION,
+    .description = "QEMU/KVM virtual machines of this host, through libvirt",
+    .capabilities = LV_CAPABILITIES,
+    .keys = keys,
+    .n_keys = HF_ARRAY_SIZE(keys),
+    .open = libvirt_open,
+    .close = libvirt_close,
+    .probe = libvirt_probe,
+    .vm_list = libvirt_vm_list,
+    .vm_find = libvirt_vm_find,
+    .vm_disks = libvirt_vm_disks,
+    .vm_busy = libvirt_vm_busy,
+    .vm_definition = libvirt_vm_definition,
+    .capture_plan = libvirt_capture_plan,
+    .capture_prepare = libvirt_capture_prepare,
+    .capture_begin = libvirt_capture_begin,
+    .capture_settle = libvirt_capture_settle,
+    .capture_free = libvirt_capture_free,
+    .capture_discard = libvirt_capture_discard,
+    .snapshot_list = libvirt_snapshot_list,
+    .snapshot_delete = libvirt_snapshot_delete,
+    .guest_ping = libvirt_guest_ping,
+    .guest_exec = libvirt_guest_exec,
+};
+
+HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host);
+HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host)
+{
+    return host->magic == HF_HOST_MAGIC && host->abi_major == HF_ABI_MAJOR ? &plugin : NULL;
+}

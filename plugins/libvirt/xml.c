@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "xml.h"
+
+#include <libxml/parser.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define XML_MAX ((size_t)16 << 20)
+
+static xmlDocPtr fail_xml(struct hf_err *err, const char *why)
+{
+    hf_fail(err, HF_E_CORRUPT, "XML from libvirt: %s", why);
+    return NULL;
+}
+
+xmlDocPtr lv_xml_parse(const char *text, const char *root, struct hf_err *err)
+{
+    size_t len = strnlen(text, XML_MAX + 1);
+    if (len > XML_MAX)
+        return fail_xml(err, "too big");
+    LV_AUTODOC xmlDocPtr doc =
+        xmlReadMemory(text, (int)len, "libvirt.xml", NULL,
+                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    if (!doc)
+        return fail_xml(err, "not well-formed");
+    if (doc->intSubset || doc->extSubset)
+        return fail_xml(err, "carries a DTD");
+    xmlNodePtr top = xmlDocGetRootElement(doc);
+    if (!top || strcmp((const char *)top->name, root) != 0)
+        return fail_xml(err, "unexpected root element");
+    return HF_STEAL(doc);
+}
+
+static xmlNodePtr first_named(xmlNodePtr node, const char *name)
+{
+    for (; node; node = node->next)
+        if (node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0)
+            return node;
+    return NULL;
+}
+
+xmlNodePtr lv_xml_child(xmlNodePtr parent, const char *name)
+{
+    return parent ? first_named(parent->children, name) : NULL;
+}
+
+xmlNodePtr lv_xml_next(xmlNodePtr node)
+{
+    return first_named(node->next, (const char *)node->name);
+}
+
+xmlNodePtr lv_xml_path(xmlNodePtr from, ...)
+{
+    va_list ap;
+    const char *step;
+    va_start(ap, from);
+    while (from && (step = va_arg(ap, const char *)))
+        from = lv_xml_child(from, step);
+    va_end(ap);
+    return from;
+}
+
+/* libxml2 has its own allocator; the rest of the plugin frees with free(). */
+static char *adopt(xmlChar *text, bool *failed)
+{
+    if (!text)
+        return NULL;
+    char *copy = strdup((const char *)text);
+    xmlFree(text);
+    if (!copy)
+        *failed = true;
+    return copy;
+}
+
+char *lv_xml_attr(xmlNodePtr node, const char *name, bool *failed)
+{
+    return node ? adopt(xmlGetNoNsProp(node, (const xmlChar *)name), failed) : NULL;
+}
+
+char *lv_xml_text(xmlNodePtr node, bool *failed)
+{
+    return node ? adopt(xmlNodeGetContent(node), failed) : NULL;
+}
+
+bool lv_xml_attr_is(xmlNodePtr node, const char *name, const char *value)
+{
+    bool failed = false;
+    HF_AUTOFREE char *is = lv_xml_attr(node, name, &failed);
+    return is && strcmp(is, value) == 0;
+}
+
+long long lv_xml_attr_int(xmlNodePtr node, const char *name, long long fallback)
+{
+    bool failed = false;
+    HF_AUTOFREE char *text = lv_xml_attr(node, name, &failed);
+    char *end = NULL;
+    errno = 0;
+    long long value = text ? strtoll(text, &end, 10) : 0;
+    return text && *text && !*end && errno == 0 ? value : fallback;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * xml.h - libvirt's XML, read without trust: bounded, no network, no DTD, no entities.
+ */
+#ifndef HF_LIBVIRT_XML_H
+#define HF_LIBVIRT_XML_H
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <libxml/tree.h>
+#include <stdbool.h>
+
+static inline void lv_auto_doc_(xmlDocPtr *d)
+{
+    if (*d)
+        xmlFreeDoc(*d);
+}
+#define LV_AUTODOC __attribute__((cleanup(lv_auto_doc_)))
+
+/* CORRUPT: not well-formed, another root element, too big. */
+xmlDocPtr lv_xml_parse(const char *text, const char *root, struct hf_err *err) HF_CHECKED;
+
+/* The first child element of that name, or NULL; the next sibling of the same name. NULL parent:
+ * NULL. */
+xmlNodePtr lv_xml_child(xmlNodePtr parent, const char *name);
+xmlNodePtr lv_xml_next(xmlNodePtr node);
+/* By steps: lv_xml_path(root, "os", "loader", NULL). */
+xmlNodePtr lv_xml_path(xmlNodePtr from, ...) __attribute__((sentinel));
+
+/* A new string, or NULL (absent, or no memory: *failed is set). */
+char *lv_xml_attr(xmlNodePtr node, const char *name, bool *failed);
+char *lv_xml_text(xmlNodePtr node, bool *failed);
+bool lv_xml_attr_is(xmlNodePtr node, const char *name, const char *value);
+/* fallback when absent or no number. */
+long long lv_xml_attr_int(xmlNodePtr node, const char *name, long long fallback);
+
+#endif

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast/plugin.h - the contract between holdfast and a hypervisor plugin.
+ *
+ * A plugin is a shared object `holdfast-NAME.so` with one exported symbol,
+ * holdfast_plugin_entry. It imports nothing from the program: log, clock,
+ * progress and "cancelled?" come in through `struct hf_host`, so that a test can
+ * drive it alone.
+ *
+ * Versions   both structs begin with magic, abi_major, abi_minor, struct_size.
+ *            Another major is refused. Fields are appended, never moved; the host
+ *            copies min(own, plugin's) bytes and treats the rest as absent.
+ * Memory     neither side frees what the other allocated. Strings in a result belong
+ *            to the plugin until the next call on that instance (or handle) or its close;
+ *            lists are delivered by callback, their items valid during the callback only.
+ *            A callback that returns non-zero stops the list; the call then returns -1
+ *            and leaves *err as the callback's owner set it.
+ * Threads    one caller at a time per instance; instances are independent.
+ * Deadlines  hf_call.deadline_ms is absolute on hf_host.now_ms (monotonic). A deadline
+ *            already past: HF_E_TIMEOUT and nothing happened. Plugins keep deadlines where
+ *            the hypervisor's API lets them; the host runs each call in a thread of its own and
+ *            stops waiting by itself, so a call that hangs costs a run, never a guest.
+ * Flags      unknown bits are refused with HF_E_UNSUPPORTED.
+ * Retry      names come from the caller (run id). After an unclear end the host calls
+ *            capture_discard, which looks by name; nothing is ever created twice.
+ * Manners    no exit/abort, no stdout/stderr, no signal handlers, no setlocale/setenv/chdir/umask,
+ *            no writable statics but once-initialisers, no thread left after close.
+ */
+#ifndef HOLDFAST_PLUGIN_H
+#define HOLDFAST_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+#define HF_PLUGIN_MAGIC UINT32_C(0x48664c44)
+#define HF_HOST_MAGIC UINT32_C(0x48664854)
+#define HF_ABI_MAJOR 1
+#define HF_ABI_MINOR 0
+#define HF_PLUGIN_ENTRY "holdfast_plugin_entry"
+#define HF_NO_DEADLINE INT64_MAX
+
+struct hf_instance; /* one connection to one hypervisor endpoint; the plugin's */
+struct hf_capture;  /* one capture under way; the plugin's */
+
+/* ---- what the host offers --------------------------------------------------------------- */
+
+enum hf_log_level { HF_LOG_ERROR, HF_LOG_WARN, HF_LOG_INFO, HF_LOG_DETAIL, HF_LOG_DEBUG };
+
+struct hf_host {
+    uint32_t magic, abi_major, abi_minor, struct_size;
+    void *ctx; /* handed back in each call below */
+    /* One line, no newline, no secrets. Any thread. */
+    void (*log)(void *ctx, enum hf_log_level level, const char *message);
+    /* done of total units (bytes, disks) of the running call; total 0: unknown. */
+    void (*progress)(void *ctx, uint64_t done, uint64_t total);
+    /* Non-zero: give up at the next safe place with HF_E_CANCELLED. Any thread. */
+    int (*cancelled)(void *ctx);
+    int64_t (*now_ms)(void *ctx); /* CLOCK_MONOTONIC in milliseconds */
+};
+
+/* ---- configuration ---------------------------------------------------------------------- */
+
+enum hf_key_type { HF_KEY_STRING, HF_KEY_PATH, HF_KEY_SECRET_FILE, HF_KEY_BOOL, HF_KEY_INT };
+
+/* One key of [hypervisor NAME]. The host validates, documents (`plugins --describe`) and passes values. */
+struct hf_plugin_key {
+    const char *name;
+    enum hf_key_type type;
+    uint8_t required, secret, reserved[2];
+    const char *fallback; /* default as text, or NULL */
+    const char *help;     /* one sentence */
+};
+
+struct hf_kv {
+    const char *key, *value;
+};
+
+/* ---- virtual machines ------------------------------------------------------------------- */
+
+/* What a plugin can ever do (hf_plugin.capabilities) and what one VM can do now (hf_vm.can). */
+#define HF_CAN_SNAPSHOT (UINT64_C(1) << 0)      /* capture kind SNAPSHOT without memory */
+#define HF_CAN_MULTI_DISK (UINT64_C(1) << 1)    /* several disks in one instant */
+#define HF_CAN_ROLLBACK (UINT64_C(1) << 2)
+#define HF_CAN_EXPORT_NBD (UINT64_C(1) << 3)    /* capture kind EXPORT, read as NBD */
+#define HF_CAN_EXPORT_STREAM (UINT64_C(1) << 4) /* … delivered as ascending extents */
+#define HF_CAN_EXPORT_PUSHED (UINT64_C(1) << 5) /* … written by the hypervisor itself */
+#define HF_CAN_INCREMENTAL (UINT64_C(1) << 6)
+#define HF_CAN_QUIESCE (UINT64_C(1) << 7)       /* capture_begin can freeze and thaw in one call */
+#define HF_CAN_GUEST_EXEC (UINT64_C(1) << 8)
+#define HF_CAN_GUEST_FILES (UINT64_C(1) << 9)
+#define HF_CAN_GUEST_FREEZE (UINT64_C(1) << 10)
+#define HF_CAN_GUEST_FSMAP (UINT64_C(1) << 11)
+
+enum hf_vm_state { HF_VM_OTHER, HF_VM_RUNNING, HF_VM_PAUSED, HF_VM_OFF, HF_VM_CRASHED };
+
+struct hf_vm {
+    uint32_t struct_size;
+    enum hf_vm_state state;
+    uint64_t can;       /* HF_CAN_*: what this VM can do now */
+    const char *id;     /* stable for the life of the VM: UUID, vmid, moref */
+    const char *name;   /* what people call it */
+    const char *cannot; /* why a bit of the plugin's capabilities is missing in `can`, or NULL */
+    uint32_t n_disks;
+    uint8_t has_agent; /* a guest channel is configured and connected */
+    uint8_t is_uefi;
+    uint8_t reserved[2];
+};
+
+enum hf_disk_kind { HF_DISK_DISK, HF_DISK_CDROM, HF_DISK_FLOPPY, HF_DISK_LUN };
+
+#define HF_DISK_READONLY (UINT32_C(1) << 0)
+#define HF_DISK_SHARED (UINT32_C(1) << 1)
+#define HF_DISK_TRANSIENT (UINT32_C(1) << 2)
+#define HF_DISK_INTERNAL_SNAPSHOTS (UINT32_C(1) << 3) /* a layer of its chain holds internal snapshots */
+
+struct hf_disk {
+    uint32_t struct_size;
+    enum hf_disk_kind kind;
+    uint32_t flags;          /* HF_DISK_* */
+    uint32_t chain_depth;    /* layers, 1: a single image; 0: unknown */
+    uint64_t capacity_bytes; /* as the guest sees it; 0: unknown */
+    uint64_t allocated_bytes;
+    const char *target;  /* the hypervisor's name: vda, scsi0, 2000 */
+    const char *source;  /* path or URI of the active layer, or NULL (empty drive) */
+    const char *format;  /* qcow2, raw, vmdk, or NULL */
+    const char *serial;  /* what the guest can see of it, or NULL */
+    const char *address; /* bus address as guest-get-fsinfo tells it, or NULL */
+    const char *skipped; /* not part of a capture, and why; NULL: captured */
+    const char *refused; /* no capture of this VM while this disk is so, and why; NULL: fine */
+};
+
+struct hf_snapshot {
+    uint32_t struct_size;
+    uint8_t is_ours;    /* made by holdfast: name and description carry its mark */
+    uint8_t is_current; /* the active layers hang directly below it */
+    uint8_t is_memory;  /* holds RAM, or is internal to the image: never touched by holdfast */
+    uint8_t reserved;
+    int64_t created_at_s;   /* seconds since the epoch, 0: unknown */
+    uint64_t overlay_bytes; /* allocated since the snapshot, 0: unknown */
+    const char *name;
+    const char *parent;      /* or NULL */
+    const char *description; /* or NULL */
+};
+
+/* ---- calls ------------------------------------------------------------------------------ */
+
+struct hf_call {
+    uint32_t struct_size;
+    uint32_t flags;          /* per operation; 0 unless said */
+    int64_t deadline_ms;     /* absolute on hf_host.now_ms, HF_NO_DEADLINE: none */
+    const char *request_id;  /* run id, for logs and task descriptions; may be NULL */
+};
+
+typedef int (*hf_vm_cb)(void *ctx, const struct hf_vm *vm);
+typedef int (*hf_disk_cb)(void *ctx, const struct hf_disk *disk);
+typedef int (*hf_snapshot_cb)(void *ctx, const struct hf_snapshot *snap);
+typedef int (*hf_text_cb)(void *ctx, const char *line);
+typedef int (*hf_data_cb)(void *ctx, int stream /* 1 stdout, 2 stderr */, const void *data, size_t len);
+
+struct hf_probe {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *product;  /* "libvirt 9.0.0, QEMU 7.2.22" */
+    const char *endpoint; /* what was reached, no secrets */
+    const char *host;     /* name of the hypervisor host */
+};
+
+enum hf_capture_kind { HF_CAPTURE_SNAPSHOT = 1, HF_CAPTURE_EXPORT = 2 };
+
+struct hf_capture_request {
+    uint32_t struct_size;
+    enum hf_capture_kind kind;
+    const char *vm_id;
+    const char *name;        /* of the snapshot (job): [A-Za-z0-9._-], at most 64 bytes, from the run id */
+    const char *label;       /* the operator's words for the description, or NULL */
+    const char *parent;      /* EXPORT: the checkpoint to be incremental to, or NULL */
+    const char *scratch_dir; /* EXPORT: where copy-before-write may live, or NULL */
+};
+
+/* What capture_begin will change. Complete before anything was changed. */
+struct hf_capture_plan {
+    uint32_t struct_size;
+    uint32_t n_disks;       /* that will be captured */
+    const char *undo_token; /* opaque to the host, which journals it and hands it to capture_discard */
+};
+
+enum hf_export_form { HF_EXPORT_NBD = 1, HF_EXPORT_STREAM = 2, HF_EXPORT_PUSHED = 3 };
+
+struct hf_export {
+    uint32_t struct_size;
+    enum hf_export_form form;
+    const char *uri;             /* NBD: nbd+unix:///vda?socket=…; PUSHED: the hypervisor's name of the result */
+    const char *allocation_ctx;  /* NBD metadata context of holes, or NULL */
+    const char *dirty_ctx;       /* NBD metadata context of changes since the parent, or NULL */
+    uint64_t size_bytes;
+};
+
+/* STREAM: ascending, not overlapping. data NULL: a hole of len zero bytes. */
+typedef int (*hf_extent_cb)(void *ctx, uint64_t offset, const void *data, uint64_t len);
+
+struct hf_guest_exec {
+    uint32_t struct_size;
+    uint32_t max_output_bytes;  /* per stream; more is dropped and truncated set */
+    const char *const *argv;    /* NULL-terminated; run without a shell */
+    const void *input;          /* stdin, or NULL */
+    size_t input_len;
+    hf_data_cb output;          /* called after the end with what was caught; may be NULL */
+    void *output_ctx;
+};
+
+struct hf_guest_exec_result {
+    uint32_t struct_size;
+    int32_t exit_code;   /* -1: ended by a signal */
+    int32_t term_signal; /* 0: none */
+    uint8_t truncated, reserved[3];
+};
+
+struct hf_guest_mount {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *mountpoint;
+    const char *fstype;
+    const char *device;  /* the guest's name */
+    const char *target;  /* hf_disk.target it lies on, or NULL: on no disk of this VM */
+};
+typedef int (*hf_mount_cb)(void *ctx, const struct hf_guest_mount *mount);
+
+enum hf_freeze_state { HF_FREEZE_UNKNOWN, HF_FREEZE_THAWED, HF_FREEZE_FROZEN };
+
+struct hf_plugin {
+    uint32_t magic, abi_major, abi_minor, struct_size;
+    const char *name;        /* [a-z0-9]+ as in `plugin = NAME` */
+    const char *version;
+    const char *description; /* one line */
+    uint64_t capabilities;   /* HF_CAN_*: what it can ever do */
+    const struct hf_plugin_key *keys;
+    uint32_t n_keys;
+    uint32_t reserved;
+
+    /* Connects and checks credentials. `host` outlives the instance. */
+    int (*open)(const struct hf_host *host, const struct hf_kv *kv, size_t n, struct hf_instance **out,
+                struct hf_err *err);
+    void (*close)(struct hf_instance *in); /* takes NULL; captures of it were freed before */
+    int (*probe)(struct hf_instance *in, const struct hf_call *call, struct hf_probe *out, struct hf_err *err);
+
+    int (*vm_list)(struct hf_instance *in, const struct hf_call *call, hf_vm_cb emit, void *ctx, struct hf_err *err);
+    /* By name, UUID, vmid or path. Nobody: NOT_FOUND; more than one: CONFLICT, naming them in the hint. */
+    int (*vm_find)(struct hf_instance *in, const struct hf_call *call, const char *what, struct hf_vm *out,
+                   struct hf_err *err);
+    int (*vm_disks)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, hf_disk_cb emit, void *ctx,
+                    struct hf_err *err);
+    /* Any running domain, block or backup job of anybody: BUSY, naming it, in under a second. */
+    int (*vm_busy)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, struct hf_err *err);
+    /* The definition as the hypervisor would take it back (XML, OVF, conf), in one string. */
+    int (*vm_definition)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char **out,
+                         struct hf_err *err);
+
+    /* A capture has five steps; the host journals the plan's undo token between plan and prepare:
+     *   plan     maps, checks, decides; changes nothing. Warnings go to `warn`.
+     *   prepare  everything slow that may happen before the hold: files, sessions, checks of staleness.
+     *   begin    inside the hold: returns as soon as THE INSTANT HAS PASSED.
+     *   settle   outside the hold: waits for the rest; after it the capture is durable.
+     *   free     forgets the handle (and ends an export job); never undoes a snapshot. */
+    int (*capture_plan)(struct hf_instance *in, const struct hf_call *call, const struct hf_capture_request *req,
+                        hf_text_cb warn, void *ctx, struct hf_capture **out, struct hf_capture_plan *plan,
+                        struct hf_err *err);
+    int (*capture_prepare)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                           struct hf_err *err);
+    int (*capture_begin)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                         struct hf_err *err);
+    int (*capture_settle)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                          struct hf_err *err);
+    void (*capture_free)(struct hf_instance *in, struct hf_capture *cap); /* takes NULL */
+    /* Undoes whatever a capture of this name did, at whatever step it died, from any instance and
+     * process: snapshot merged away, prepared files removed, job aborted, VM resumed if the job
+     * paused it. Nothing there: success, nothing changed. undo_token may be NULL (lost): looks by name. */
+    int (*capture_discard)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *name,
+                           const char *undo_token, struct hf_err *err);
+
+    int (*snapshot_list)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, hf_snapshot_cb emit,
+                         void *ctx, struct hf_err *err);
+    /* Merges the snapshot away; the VM keeps running and keeps its present content. Only holdfast's
+     * own. Interrupted anywhere, calling it again finishes it. Progress through the host. */
+    int (*snapshot_delete)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *name,
+                           struct hf_err *err);
+    int (*snapshot_rollback)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *name,
+                             struct hf_err *err);
+
+    /* Only between begin and free of an EXPORT capture. */
+    int (*export_disk)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap, const char *target,
+                       struct hf_export *out, struct hf_err *err);
+    int (*export_stream)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                         const char *target, hf_extent_cb emit, void *ctx, struct hf_err *err);
+
+    int (*guest_ping)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, struct hf_err *err);
+    int (*guest_exec)(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                      const struct hf_guest_exec *req, struct hf_guest_exec_result *out, struct hf_err *err);
+    int (*guest_file_read)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *path,
+                           uint64_t max_bytes, hf_data_cb emit, void *ctx, struct hf_err *err);
+    int (*guest_file_write)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *path,
+                            const void *data, size_t len, struct hf_err *err);
+    int (*guest_freeze)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, uint32_t *out_frozen,
+                        struct hf_err *err);
+    int (*guest_thaw)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, struct hf_err *err);
+    int (*guest_freeze_state)(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                              enum hf_freeze_state *out, struct hf_err *err);
+    int (*guest_mounts)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, hf_mount_cb emit,
+                        void *ctx, struct hf_err *err);
+};
+
+typedef const struct hf_plugin *(*hf_plugin_entry_fn)(const struct hf_host *host);
+
+/* Put this on the entry function; everything else of the plugin stays hidden. */
+#define HF_PLUGIN_EXPORT __attribute__((visibility("default")))
+
+#endif

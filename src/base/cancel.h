@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * base/cancel.h - "somebody wants us to stop", set from a signal or another thread.
+ *
+ * A descriptor becomes readable when it is set, so waits can poll on it. Once set it stays set.
+ */
+#ifndef HF_BASE_CANCEL_H
+#define HF_BASE_CANCEL_H
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+
+struct hf_cancel;
+
+struct hf_cancel *hf_cancel_new(struct hf_err *err) HF_CHECKED;
+void hf_cancel_free(struct hf_cancel *c);
+HF_DEFINE_AUTO(hf_cancel, hf_cancel_free)
+
+void hf_cancel_set(struct hf_cancel *c);          /* async-signal-safe */
+bool hf_cancel_is_set(const struct hf_cancel *c); /* NULL: false */
+int hf_cancel_fd(const struct hf_cancel *c);      /* for poll; -1 when c is NULL */
+/* HF_E_CANCELLED when set, else 0. */
+int hf_cancel_check(const struct hf_cancel *c, struct hf_err *err) HF_CHECKED;
+
+#endif

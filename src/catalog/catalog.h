@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * catalog/catalog.h - what this host knows: runs and snapshots (later points, leases).
+ *
+ * SQLite in STATE/catalog.sqlite, WAL, synchronous=FULL, schema version in PRAGMA user_version; a
+ * newer schema is refused (UNSUPPORTED), an older one is migrated in one transaction. Writers of
+ * other processes are waited for, 5 s, then BUSY. A full disk is NOSPACE. A damaged file is CORRUPT
+ * with the way out as hint; journals and the hypervisor hold what is needed to undo, so losing the
+ * catalog loses history, never safety. SQL stays inside this folder and to the dialect that SQLite
+ * and MariaDB share where that costs nothing. The directory is made 0700, the files 0600. Threads:
+ * one at a time. Not across a fork: the child opens its own.
+ */
+#ifndef HF_CATALOG_CATALOG_H
+#define HF_CATALOG_CATALOG_H
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hf_catalog;
+
+struct hf_catalog *hf_catalog_open(const char *state_dir, const struct hf_clock *clock,
+                                   struct hf_err *err) HF_CHECKED;
+void hf_catalog_close(struct hf_catalog *c);
+HF_DEFINE_AUTO(hf_catalog, hf_catalog_close)
+
+/* A run: one invocation that changes something. verb "snapshot create", "snapshot delete"; outcome
+ * NULL while it runs, then "done", "degraded" (below the required grade), "failed", "undone" (by
+ * guardian or recover). */
+struct hf_catalog_run { /* id is required; NULL in verb, vm, hypervisor, vm_id is kept as "" */
+    const char *id, *verb, *vm, *hypervisor, *vm_id;
+    const char *outcome;
+    const char *report; /* the JSON document that the verb printed (or the error object), or NULL */
+    int64_t started_us, ended_us; /* wall; 0 going in: now; 0 coming out: not ended */
+};
+/* outcome, report and ended_us are not looked at. CONFLICT: the id is there already. */
+int hf_catalog_run_begin(struct hf_catalog *c, const struct hf_catalog_run *run, struct hf_err *err)
+    HF_CHECKED;
+/* Writes outcome, report and ended_us. Also for a run that the catalog has never seen (it was
+ * lost): then a row is made from what is given. */
+int hf_catalog_run_end(struct hf_catalog *c, const struct hf_catalog_run *run, struct hf_err *err)
+    HF_CHECKED;
+
+struct hf_catalog_snapshot {
+    const char *name, *run_id, *vm, *hypervisor, *vm_id;
+    const char *label;  /* or NULL */
+    const char *grade;  /* "A".."E" */
+    const char *state;  /* "present", "deleting", "deleted" */
+    int64_t taken_us;   /* wall, the capture */
+    int64_t expires_us; /* 0: never */
+    double stall_ms;
+    const char *report;
+};
+/* One transaction: the snapshot's row and its run's end. After it the snapshot counts as wanted.
+ * CONFLICT: hypervisor and VM have one of that name already. */
+int hf_catalog_snapshot_commit(struct hf_catalog *c, const struct hf_catalog_snapshot *s,
+                               const struct hf_catalog_run *run, struct hf_err *err) HF_CHECKED;
+/* NOT_FOUND: no such snapshot. CONFLICT: two hypervisors have this vm_id and name, and neither is
+ * changed. */
+int hf_catalog_snapshot_set_state(struct hf_catalog *c, const char *vm_id, const char *name,
+                                  const char *state, struct hf_err *err) HF_CHECKED;
+
+/* Rows valid during the callback, which may read the catalog but not write it; non-zero stops and
+ * fails with err as the callback set it. Newest first; vm NULL: all. */
+typedef int (*hf_catalog_snapshot_cb)(void *ctx, const struct hf_catalog_snapshot *s,
+                                      struct hf_err *err);
+int hf_catalog_snapshots(struct hf_catalog *c, const char *vm, bool with_deleted,
+                         hf_catalog_snapshot_cb emit, void *ctx, struct hf_err *err) HF_CHECKED;
+typedef int (*hf_catalog_run_cb)(void *ctx, const struct hf_catalog_run *r, struct hf_err *err);
+/* Newest first, at most `limit`; vm NULL: all. */
+int hf_catalog_runs(struct hf_catalog *c, const char *vm, size_t limit, hf_catalog_run_cb emit,
+                    void *ctx, struct hf_err *err) HF_CHECKED;
+/* Exactly one run by id, or NOT_FOUND. A unique prefix (at least 4 characters) is enough; several:
+ * CONFLICT. */
+int hf_catalog_find_run(struct hf_catalog *c, const char *id, hf_catalog_run_cb emit, void *ctx,
+                        struct hf_err *err) HF_CHECKED;
+
+#endif

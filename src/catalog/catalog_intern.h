@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * catalog/catalog_intern.h - the few SQLite calls that the catalog is written with.
+ *
+ * Statements are prepared per call: a row's callback may ask the catalog again, and a cached
+ * statement would be reset under it.
+ */
+#ifndef HF_CATALOG_CATALOG_INTERN_H
+#define HF_CATALOG_CATALOG_INTERN_H
+
+#include "catalog/catalog.h"
+
+#include <sqlite3.h>
+
+struct hf_catalog {
+    sqlite3 *db;
+    char *path;
+    const struct hf_clock *clock;
+};
+
+static inline void hf_auto_stmt_(sqlite3_stmt **s)
+{
+    int saved = errno;
+    sqlite3_finalize(*s);
+    errno = saved;
+}
+#define HF_AUTOSTMT __attribute__((cleanup(hf_auto_stmt_)))
+
+/* The connection's last error as an error object: what was done, and in which file. */
+int hf_sql_fail(const struct hf_catalog *c, const char *what, struct hf_err *err);
+int hf_sql_exec(struct hf_catalog *c, const char *sql, const char *what, struct hf_err *err)
+    HF_CHECKED;
+
+/* To be finalized; NULL: failed. `args` says how to bind what follows, one letter each:
+ * s string or NULL, t string where NULL becomes "", i int64_t, d double. */
+sqlite3_stmt *hf_sql_prepare(struct hf_catalog *c, struct hf_err *err, const char *sql,
+                             const char *args, ...) HF_CHECKED;
+/* 1: a row, 0: no more rows, -1: failed. */
+int hf_sql_step(struct hf_catalog *c, sqlite3_stmt *s, const char *what, struct hf_err *err)
+    HF_CHECKED;
+/* For a statement without rows; NULL (prepare failed) fails. */
+int hf_sql_run(struct hf_catalog *c, sqlite3_stmt *s, const char *what, struct hf_err *err)
+    HF_CHECKED;
+/* A text column, NULL where the database has NULL; valid until the next step. */
+const char *hf_sql_text(sqlite3_stmt *s, int column);
+
+/* The write lock is taken at the start: a transaction that began by reading could find the
+ * database changed when it comes to write, and no waiting helps there. */
+int hf_sql_begin(struct hf_catalog *c, struct hf_err *err) HF_CHECKED;
+/* Commits when rc is 0, else (or when that fails) rolls back. Returns -1 unless committed. */
+int hf_sql_end(struct hf_catalog *c, int rc, struct hf_err *err) HF_CHECKED;
+
+/* schema.c: brings the database to the schema of this program, or refuses a newer one. */
+int hf_schema_migrate(struct hf_catalog *c, struct hf_err *err) HF_CHECKED;
+
+/* runs.c: the update-or-insert of hf_catalog_run_end, inside the caller's transaction. */
+int hf_catalog_run_store_end(struct hf_catalog *c, const struct hf_catalog_run *run,
+                             struct hf_err *err) HF_CHECKED;
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "catalog/catalog_intern.h"
+
+#include <stdio.h>
+
+/* Step i brings version i to i + 1. A step that was released is never changed: what comes next
+ * (points, leases) is a further step. Types and keys are in the words that MariaDB shares. */
+static const char *const steps[] = {
+    "CREATE TABLE runs ("
+    "  id VARCHAR(32) NOT NULL PRIMARY KEY,"
+    "  verb VARCHAR(64) NOT NULL,"
+    "  vm VARCHAR(255) NOT NULL,"
+    "  hypervisor VARCHAR(255) NOT NULL,"
+    "  vm_id VARCHAR(255) NOT NULL,"
+    "  outcome VARCHAR(16),"
+    "  report TEXT,"
+    "  started_us BIGINT NOT NULL,"
+    "  ended_us BIGINT NOT NULL);"
+    "CREATE INDEX runs_started ON runs (started_us, id);"
+    "CREATE INDEX runs_vm_started ON runs (vm, started_us, id);"
+    "CREATE TABLE snapshots ("
+    "  hypervisor VARCHAR(255) NOT NULL,"
+    "  vm_id VARCHAR(255) NOT NULL,"
+    "  name VARCHAR(255) NOT NULL,"
+    "  run_id VARCHAR(32) NOT NULL,"
+    "  vm VARCHAR(255) NOT NULL,"
+    "  label VARCHAR(255),"
+    "  grade CHAR(1) NOT NULL,"
+    "  state VARCHAR(16) NOT NULL,"
+    "  taken_us BIGINT NOT NULL,"
+    "  expires_us BIGINT NOT NULL,"
+    "  stall_ms DOUBLE NOT NULL,"
+    "  report TEXT,"
+    "  PRIMARY KEY (hypervisor, vm_id, name),"
+    "  FOREIGN KEY (run_id) REFERENCES runs (id));"
+    "CREATE INDEX snapshots_taken ON snapshots (taken_us, name);"
+    "CREATE INDEX snapshots_vm_taken ON snapshots (vm, taken_us, name);"
+    "CREATE INDEX snapshots_run ON snapshots (run_id);",
+};
+
+static int version_get(struct hf_catalog *c, int64_t *out, struct hf_err *err)
+{
+    HF_AUTOSTMT sqlite3_stmt *s = hf_sql_prepare(c, err, "PRAGMA user_version", "");
+    if (!s || hf_sql_step(c, s, "read the version", err) < 0)
+        return -1;
+    *out = sqlite3_column_int64(s, 0);
+    return 0;
+}
+
+static int refuse(const struct hf_catalog *c, int64_t version, struct hf_err *err)
+{
+    hf_fail(err, HF_E_UNSUPPORTED, "catalog '%s': schema %lld is not one of this program (%zu)",
+            c->path, (long long)version, HF_ARRAY_SIZE(steps));
+    return hf_hint(err, "A newer holdfast has worked here; use that one.");
+}
+
+static int migrate_from(struct hf_catalog *c, int64_t version, struct hf_err *err)
+{
+    char pragma[64];
+    for (size_t i = (size_t)version; i < HF_ARRAY_SIZE(steps); i++)
+        if (hf_sql_exec(c, steps[i], "migrate", err))
+            return -1;
+    snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %zu", HF_ARRAY_SIZE(steps));
+    return hf_sql_exec(c, pragma, "migrate", err);
+}
+
+int hf_schema_migrate(struct hf_catalog *c, struct hf_err *err)
+{
+    int64_t version = 0;
+    const int64_t ours = HF_ARRAY_SIZE(steps);
+    if (version_get(c, &version, err))
+        return -1;
+    if (version == ours)
+        return 0;
+    if (version < 0 || version > ours)
+        return refuse(c, version, err);
+    /* Asked again under the write lock: another process may have migrated meanwhile. */
+    if (hf_sql_begin(c, err))
+        return -1;
+    int rc = version_get(c, &version, err);
+    if (!rc)
+        rc = version > ours ? refuse(c, version, err) : migrate_from(c, version, err);
+    return hf_sql_end(c, rc, err);
+}

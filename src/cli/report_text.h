@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cli/report_text.h - a run's JSON document as people read it (create, show).
+ */
+#ifndef HF_CLI_REPORT_TEXT_H
+#define HF_CLI_REPORT_TEXT_H
+
+#include "base/err.h"
+#include "net/json.h"
+#include "run/report.h"
+
+/* On stdout. Missing members are left out. -1: stdout is gone or full. */
+int hf_cli_print_report(struct json_object *doc, struct hf_err *err) HF_CHECKED;
+
+/* A member as text, borrowed; NULL: absent or null. */
+const char *hf_cli_text(struct json_object *doc, const char *key);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cli/verb_status.c - `status`: what this host knows of its VMs, and whether somebody has to act.
+ */
+#include "base/buf.h"
+#include "catalog/catalog.h"
+#include "catalog/journal.h"
+#include "cli/cli.h"
+#include "cli/engine.h"
+#include "cli/output.h"
+#include "cli/report_text.h"
+#include "run/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The monitoring plugins' convention. */
+enum { MONITOR_OK = 0, MONITOR_WARNING = 1, MONITOR_CRITICAL = 2, MONITOR_UNKNOWN = 3 };
+
+static const struct hf_cli_opt opts[] = {
+    {"check", 0, HF_OPT_FLAG, NULL,
+     "One line and the exit status of a monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 "
+     "UNKNOWN."},
+};
+
+extern const struct hf_verb hf_verb_status;
+
+static int keep_last_run(void *ctx, const struct hf_catalog_run *r, struct hf_err *err)
+{
+    struct json_object *row = ctx;
+    char at[HF_TIME_MAX];
+    hf_time_rfc3339(r->started_us, at);
+    if (hf_json_add_string(row, "last_run", r->id) < 0 ||
+        hf_json_add_string(row, "verb", r->verb) < 0 ||
+        hf_json_add_string(row, "outcome", r->outcome ? r->outcome : "unfinished") < 0 ||
+        hf_json_add_string(row, "started_at", at) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+struct count {
+    int64_t snapshots, oldest_us;
+    struct json_object *row;
+};
+
+/* Newest first: the last one seen is the oldest, the first one the newest. */
+static int count_snapshot(void *ctx, const struct hf_catalog_snapshot *s, struct hf_err *err)
+{
+    struct count *c = ctx;
+    c->oldest_us = s->taken_us;
+    if (c->snapshots++ > 0)
+        return 0;
+    if (hf_json_add_string(c->row, "newest", s->name) < 0 ||
+        hf_json_add_string(c->row, "grade", s->grade) < 0 ||
+        hf_json_add(c->row, "stall_ms", hf_report_ms(s->stall_ms)) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+static int add_vm(struct json_object *rows, struct hf_catalog *catalog, const char *label,
+                  struct hf_err *err)
+{
+    char oldest[HF_TIME_MAX];
+    struct json_object *row = json_object_new_object();
+    struct count c = {.row = row};
+    if (!row || json_object_array_add(rows, row) < 0) {
+        json_object_put(row);
+        return hf_fail_nomem(err);
+    }
+    static const char *const unknown[] = {"last_run", "verb",  "outcome", "started_at",
+                                          "newest",   "grade", "stall_ms"};
+    if (hf_json_add_string(row, "vm", label) < 0)
+        return hf_fail_nomem(err);
+    for (size_t i = 0; i < HF_ARRAY_SIZE(unknown); i++) /* a member is never missing */
+        if (hf_json_add_string(row, unknown[i], NULL) < 0)
+            return hf_fail_nomem(err);
+    if (hf_catalog_runs(catalog, label, 1, keep_last_run, row, err) < 0 ||
+        hf_catalog_snapshots(catalog, label, false, count_snapshot, &c, err) < 0)
+        return -1;
+    hf_time_rfc3339(c.oldest_us, oldest);
+    if (hf_json_add_int(row, "snapshots", c.snapshots) < 0 ||
+        hf_json_add_string(row, "oldest_at", c.snapshots ? oldest : NULL) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+static int gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *err)
+{
+    struct hf_env env = hf_cli_env(cli);
+    struct json_object *vms = json_object_new_array();
+    HF_AUTO(hf_strv) struct hf_strv open_runs = HF_STRV_INIT;
+    if (hf_json_add(doc, "vms", vms) < 0)
+        return hf_fail_nomem(err);
+    HF_AUTO(hf_catalog)
+    struct hf_catalog *catalog = hf_catalog_open(hf_env_state(&env), env.clock, err);
+    if (!catalog || hf_journal_list(hf_env_state(&env), &open_runs, err) < 0)
+        return -1;
+    for (size_t i = 0; i < hf_config_vm_count(cli->config); i++)
+        if (add_vm(vms, catalog, hf_config_vm_at(cli->config, i)->label, err) < 0)
+            return -1;
+    return hf_json_add(doc, "open_runs", hf_report_strings(&open_runs)) < 0 ? hf_fail_nomem(err)
+                                                                            : 0;
+}
+
+static int print_status(struct json_object *doc, struct hf_err *err)
+{
+    struct json_object *vms = NULL, *open_runs = NULL;
+    HF_AUTO(hf_table) struct hf_table *t = hf_table_new(8);
+    json_object_object_get_ex(doc, "vms", &vms);
+    json_object_object_get_ex(doc, "open_runs", &open_runs);
+    if (!t || hf_table_row(t, "VM", "LAST RUN", "STARTED", "OUTCOME", "SNAPSHOTS", "OLDEST",
+                           "GRADE", "STALL MS") < 0)
+        return hf_fail_nomem(err);
+    for (size_t i = 0; i < json_object_array_length(vms); i++) {
+        struct json_object *row = json_object_array_get_idx(vms, i);
+        if (hf_table_row(t, hf_cli_text(row, "vm"), hf_cli_text(row, "verb"),
+                         hf_cli_text(row, "started_at"), hf_cli_text(row, "outcome"),
+                         hf_cli_text(row, "snapshots"), hf_cli_text(row, "oldest_at"),
+                         hf_cli_text(row, "grade"), hf_cli_text(row, "stall_ms")) < 0)
+            return hf_fail_nomem(err);
+    }
+    if (hf_table_print(t, err) < 0)
+        return -1;
+    for (size_t i = 0; i < json_object_array_length(open_runs); i++)
+        printf("run %s is under way, or died: `holdfast recover` undoes dead runs\n",
+               json_object_get_string(json_object_array_get_idx(open_runs, i)));
+    return 0;
+}
+
+/* The line, unless the document is wanted, and the status. */
+static int monitor(struct json_object *doc, bool is_silent)
+{
+    struct json_object *vms = NULL, *open_runs = NULL;
+    unsigned failed = 0, degraded = 0;
+    json_object_object_get_ex(doc, "vms", &vms);
+    json_object_object_get_ex(doc, "open_runs", &open_runs);
+    size_t n = json_object_array_length(vms), open = json_object_array_length(open_runs);
+    for (size_t i = 0; i < n; i++) {
+        const char *outcome = hf_cli_text(json_object_array_get_idx(vms, i), "outcome");
+        failed += outcome && (strcmp(outcome, "failed") == 0 || strcmp(outcome, "undone") == 0);
+        degraded += outcome && strcmp(outcome, "degraded") == 0;
+    }
+    int status = failed ? MONITOR_CRITICAL : degraded || open ? MONITOR_WARNING : MONITOR_OK;
+    static const char *const words[] = {"OK", "WARNING", "CRITICAL"};
+    if (!is_silent)
+        printf("HOLDFAST %s - %zu VM%s, last run failed on %u, below its grade on %u, "
+               "%zu run%s open\n",
+               words[status], n, n == 1 ? "" : "s", failed, degraded, open, open == 1 ? "" : "s");
+    return status;
+}
+
+static int read_config_and_gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *err)
+{
+    HF_AUTO(hf_config) struct hf_config *config = hf_config_load(cli->config_path, err);
+    if (!config)
+        return -1;
+    cli->config = config;
+    int rc = gather(cli, doc, err);
+    cli->config = NULL;
+    return rc;
+}
+
+/* A monitoring system takes 2 for CRITICAL, and shows what is on standard output. */
+static int unknown(struct hf_cli *cli, struct hf_err *err)
+{
+    if (cli->json)
+        hf_cli_print_error(err, true);
+    else
+        printf("HOLDFAST UNKNOWN - %s\n", err->message);
+    hf_err_clear(err);
+    return MONITOR_UNKNOWN;
+}
+
+static int run_status(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
+{
+    bool is_check = hf_cli_get(&hf_verb_status, args, "check")->is_set;
+    HF_AUTOJSON struct json_object *doc = json_object_new_object();
+    if (!doc)
+        return hf_fail_nomem(err);
+    if (read_config_and_gather(cli, doc, err) < 0)
+        return is_check ? unknown(cli, err) : -1;
+    if (cli->json && hf_cli_print_json(doc, err) < 0)
+        return -1;
+    if (is_check)
+        return monitor(doc, cli->json);
+    return cli->json ? 0 : print_status(doc, err);
+}
+
+const struct hf_verb hf_verb_status = {
+    .name = "status",
+    .args = "",
+    .min_args = 0,
+    .max_args = 0,
+    .summary = "show the last run, snapshots and open runs of every VM",
+    .help = "Reads the catalog and the journals of this host; the hypervisor is not asked. --check "
+            "makes one line of it for a "
+            "monitoring system: CRITICAL when the last run of a VM failed or was undone, WARNING "
+            "when it missed its grade or a "
+            "run is open, UNKNOWN when the configuration or the catalog cannot be read. What "
+            "failed, and "
+            "why, is shown by holdfast show with the run's id, as --json has it. A successful run "
+            "of the VM ends the alarm.",
+    .opts = opts,
+    .n_opts = HF_ARRAY_SIZE(opts),
+    .run = run_status,
+};

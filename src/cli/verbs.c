@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * All verbs, in the order of the help. Each is defined in the verb_*.c of its (first) name.
+ */
+#include "cli/cli.h"
+
+extern const struct hf_verb hf_verb_check;
+extern const struct hf_verb hf_verb_snapshot_create;
+extern const struct hf_verb hf_verb_snapshot_list;
+extern const struct hf_verb hf_verb_snapshot_delete;
+extern const struct hf_verb hf_verb_show;
+extern const struct hf_verb hf_verb_status;
+extern const struct hf_verb hf_verb_plugins;
+extern const struct hf_verb hf_verb_recover;
+extern const struct hf_verb hf_verb_guardian;
+extern const struct hf_verb hf_verb_sample_config;
+extern const struct hf_verb hf_verb_help;
+
+const struct hf_verb *const hf_verbs[] = {
+    &hf_verb_check,
+    &hf_verb_snapshot_create,
+    &hf_verb_snapshot_list,
+    &hf_verb_snapshot_delete,
+    &hf_verb_show,
+    &hf_verb_status,
+    &hf_verb_plugins,
+    &hf_verb_recover,
+    &hf_verb_guardian,
+    &hf_verb_sample_config,
+    &hf_verb_help,
+    NULL,
+};

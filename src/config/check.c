@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the parser cannot see in one line: missing keys, defaults, and keys that contradict another.
+ */
+#include "base/units.h"
+#include "config/parse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int hf_option_wrap(const struct hf_config_head *head, const struct hf_option *o, unsigned line,
+                   struct hf_err *err)
+{
+    hf_hint(err, "Expected: %s.", o->type->expects);
+    return hf_wrap(err, "%s:%u: %s", head->file, line, o->key);
+}
+
+static int missing(const struct hf_config_head *head, const struct hf_option *o, struct hf_err *err)
+{
+    hf_fail(err, HF_E_CONFIG, "%s:%u: [%s %s] has no key '%s'", head->file, head->line,
+            head->section_name, head->label ? head->label : "", o->key);
+    return hf_hint(err, "Add it below the heading, for example: %s = %s", o->key, o->example);
+}
+
+static int fill_section(const struct hf_section *s, void *item, struct hf_err *err)
+{
+    for (size_t i = 0; i < s->n_options; i++) {
+        const struct hf_option *o = &s->options[i];
+        if (*hf_option_line(item, o) != 0)
+            continue;
+        if (o->is_required)
+            return missing(hf_section_head(item), o, err);
+        if (hf_option_default_is_text(o) &&
+            o->type->parse(o->fallback, hf_option_field(item, o), err) != 0)
+            return hf_wrap(err, "default of %s", o->key);
+    }
+    return 0;
+}
+
+/* For tests that run with plugins from the build directory. */
+static int override_plugin_dir(struct hf_config_defaults *d, struct hf_err *err)
+{
+    const char *dir = secure_getenv("HOLDFAST_PLUGIN_DIR");
+    if (!dir || !*dir)
+        return 0;
+    char *copy = strdup(dir);
+    if (!copy)
+        return hf_fail_nomem(err);
+    free(d->plugin_dir);
+    d->plugin_dir = copy;
+    return 0;
+}
+
+/* ---- [vm NAME] -------------------------------------------------------------------------- */
+
+static int fill_vm(struct hf_config_vm *vm, struct hf_err *err)
+{
+    if (!vm->name && !(vm->name = strdup(vm->label)))
+        return hf_fail_nomem(err);
+    if (vm->quiesce_line == 0)
+        vm->quiesce = vm->db.kind == HF_DB_NONE ? HF_QUIESCE_NONE : HF_QUIESCE_LOCK;
+    if (vm->require_line == 0)
+        vm->require = vm->quiesce == HF_QUIESCE_LOCK ? HF_GRADE_B : HF_GRADE_E;
+    return 0;
+}
+
+static int check_vm_hypervisor(const struct hf_config *c, const struct hf_config_vm *vm,
+                               struct hf_err *err)
+{
+    struct hf_err none = HF_ERR_INIT;
+    if (hf_config_find_hypervisor(c, vm->hypervisor, &none))
+        return 0;
+    hf_fail(err, HF_E_CONFIG, "%s:%u: hypervisor: there is no section [hypervisor %s]", vm->file,
+            vm->hypervisor_line, vm->hypervisor);
+    return hf_hint(err, "%s", none.hint);
+}
+
+/* Either contradiction would quietly give snapshots without a database at rest. */
+static int check_vm_db(const struct hf_config_vm *vm, struct hf_err *err)
+{
+    if (vm->quiesce == HF_QUIESCE_LOCK && vm->db.kind == HF_DB_NONE) {
+        hf_fail(err, HF_E_CONFIG, "%s:%u: quiesce = lock, but [vm %s] has no database to lock",
+                vm->file, vm->quiesce_line, vm->label);
+        return hf_hint(err, "Add 'db = tcp://HOST:PORT', or set 'quiesce = none'.");
+    }
+    if (vm->db_defaults_file && vm->db_line == 0) {
+        hf_fail(err, HF_E_CONFIG, "%s:%u: db-defaults-file is set, but [vm %s] has no key 'db'",
+                vm->file, vm->db_defaults_file_line, vm->label);
+        return hf_hint(err, "Add 'db = tcp://HOST:PORT', or say 'db = none'.");
+    }
+    return 0;
+}
+
+static int check_vm_times(const struct hf_config_vm *vm, struct hf_err *err)
+{
+    char budget[HF_UNITS_MAX];
+    char timeout[HF_UNITS_MAX];
+    if (vm->quiesce_timeout >= vm->stall_budget)
+        return 0;
+    unsigned line = vm->quiesce_timeout_line ? vm->quiesce_timeout_line : vm->stall_budget_line;
+    hf_format_duration(vm->stall_budget, budget);
+    hf_format_duration(vm->quiesce_timeout, timeout);
+    hf_fail(err, HF_E_CONFIG, "%s:%u: quiesce-timeout (%s) is shorter than stall-budget (%s)",
+            vm->file, line, timeout, budget);
+    return hf_hint(err, "All attempts together need at least the time of one.");
+}
+
+/* ---- all -------------------------------------------------------------------------------- */
+
+static int fill_all(struct hf_config *c, struct hf_err *err)
+{
+    struct hf_section_list *defaults = &c->sections[HF_SECTION_ID_defaults];
+    if (defaults->n == 0 && !hf_config_add_section(c, HF_SECTION_ID_defaults, NULL, 0))
+        return hf_fail_nomem(err);
+    for (size_t id = 0; id < HF_SECTION_COUNT; id++)
+        for (size_t i = 0; i < c->sections[id].n; i++)
+            if (fill_section(&hf_sections[id], c->sections[id].items[i], err) != 0)
+                return -1;
+    return override_plugin_dir(defaults->items[0], err);
+}
+
+int hf_config_check(struct hf_config *c, struct hf_err *err)
+{
+    if (fill_all(c, err) != 0)
+        return -1;
+    const struct hf_section_list *vms = &c->sections[HF_SECTION_ID_vm];
+    for (size_t i = 0; i < vms->n; i++) {
+        struct hf_config_vm *vm = vms->items[i];
+        if (fill_vm(vm, err) != 0 || check_vm_hypervisor(c, vm, err) != 0 ||
+            check_vm_db(vm, err) != 0 || check_vm_times(vm, err) != 0)
+            return -1;
+    }
+    return 0;
+}

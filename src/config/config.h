@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * config/config.h - the configuration file, typed and checked.
+ *
+ * INI as in my.cnf and systemd: sections [defaults], [hypervisor NAME], [vm NAME]. Every key stands
+ * once in options.def (name, type, default, range, help); structs, parser, sample file and man page
+ * are made from it. Unknown sections and keys, wrong types and values out of range are HF_E_CONFIG
+ * with "FILE:LINE: …" and the nearest known name as hint. The file must not be writable by others
+ * when run as root. Secrets are never in this file, only paths of private files.
+ */
+#ifndef HF_CONFIG_CONFIG_H
+#define HF_CONFIG_CONFIG_H
+
+#include "api/holdfast/plugin.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/strv.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum hf_catalog_kind { HF_CATALOG_SQLITE };
+enum hf_quiesce { HF_QUIESCE_LOCK, HF_QUIESCE_NONE };
+enum hf_guest_channel { HF_GUEST_AGENT, HF_GUEST_NONE };
+enum hf_grade { HF_GRADE_NONE, HF_GRADE_A, HF_GRADE_B, HF_GRADE_C, HF_GRADE_D, HF_GRADE_E };
+
+/* tcp://host:port, [::1] in brackets; port 3306 when absent */
+enum hf_db_kind { HF_DB_NONE, HF_DB_TCP };
+struct hf_db_address {
+    enum hf_db_kind kind;
+    char *host;
+    unsigned port;
+};
+
+/* Which keys a section has is said by options.def; struct hf_config_defaults, hf_config_hypervisor
+ * and hf_config_vm are made from it. */
+struct hf_config;
+
+#include "config/config_types.h"
+
+/* CONFIG: no such file (hint names --config, HOLDFAST_CONFIG and `holdfast sample-config`). */
+struct hf_config *hf_config_load(const char *path, struct hf_err *err) HF_CHECKED;
+struct hf_config *hf_config_parse(const char *text, size_t len, const char *name,
+                                  struct hf_err *err) HF_CHECKED; /* tests, fuzzing */
+void hf_config_free(struct hf_config *c);
+HF_DEFINE_AUTO(hf_config, hf_config_free)
+
+const struct hf_config_defaults *hf_config_get_defaults(const struct hf_config *c);
+/* By section name; CONFIG: no such section, the hint names the nearest or all. */
+const struct hf_config_vm *hf_config_find_vm(const struct hf_config *c, const char *name,
+                                             struct hf_err *err) HF_CHECKED;
+const struct hf_config_hypervisor *hf_config_find_hypervisor(const struct hf_config *c,
+                                                             const char *name, struct hf_err *err)
+    HF_CHECKED;
+size_t hf_config_vm_count(const struct hf_config *c);
+const struct hf_config_vm *hf_config_vm_at(const struct hf_config *c, size_t i);
+size_t hf_config_hypervisor_count(const struct hf_config *c);
+const struct hf_config_hypervisor *hf_config_hypervisor_at(const struct hf_config *c, size_t i);
+
+const char *hf_quiesce_name(enum hf_quiesce q);
+const char *hf_grade_name(enum hf_grade g); /* "A".."E", NULL for NONE */
+/* A is better than E; NONE is no requirement and is met by all. */
+bool hf_grade_meets(enum hf_grade have, enum hf_grade required);
+
+#endif

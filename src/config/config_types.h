@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * config/config_types.h - struct hf_config_SECTION for each section of options.def. Include
+ * config.h.
+ *
+ * Each has the members of struct hf_config_head, and for each key its value (field named as the
+ * key, '-' written '_') and FIELD_line, the line it stands in (0: the default holds).
+ */
+#ifndef HF_CONFIG_CONFIG_TYPES_H
+#define HF_CONFIG_CONFIG_TYPES_H
+
+/* What all sections have in common: its name ("vm"), NAME of [vm NAME] or NULL, file and line of
+ * its heading for messages (line 0: the section is not in the file), and, in sections marked
+ * HF_SECTION_OPEN, the keys that options.def does not know, with their lines, in the file's order.
+ */
+#define HF_CONFIG_HEAD_MEMBERS                                                                     \
+    const char *section_name;                                                                      \
+    char *label;                                                                                   \
+    const char *file;                                                                              \
+    unsigned line;                                                                                 \
+    struct hf_kv *kv;                                                                              \
+    unsigned *kv_lines;                                                                            \
+    size_t n_kv;
+
+struct hf_config_head {
+    HF_CONFIG_HEAD_MEMBERS
+};
+
+/* The C type of each TYPE in options.def. */
+#define HF_FIELD_STRING char *
+#define HF_FIELD_PATH char *      /* absolute */
+#define HF_FIELD_DURATION int64_t /* milliseconds */
+#define HF_FIELD_CATALOG enum hf_catalog_kind
+#define HF_FIELD_GUEST enum hf_guest_channel
+#define HF_FIELD_QUIESCE enum hf_quiesce
+#define HF_FIELD_GRADE enum hf_grade
+#define HF_FIELD_DB struct hf_db_address
+
+/* The head is reached as vm->label for those who use a section and as vm->head by the code for all
+ * sections. */
+#define HF_SECTION_BEGIN(section, flags, sample, help)                                             \
+    struct hf_config_##section {                                                                   \
+        union {                                                                                    \
+            struct hf_config_head head;                                                            \
+            struct {                                                                               \
+                HF_CONFIG_HEAD_MEMBERS                                                             \
+            };                                                                                     \
+        };
+#define HF_OPTION(section, need, key, field, TYPE, fallback, range, example, help)                 \
+    HF_FIELD_##TYPE field;                                                                         \
+    unsigned field##_line;
+#define HF_SECTION_END(section)                                                                    \
+    }                                                                                              \
+    ;
+#include "config/options.def"
+#undef HF_SECTION_BEGIN
+#undef HF_OPTION
+#undef HF_SECTION_END
+
+#endif

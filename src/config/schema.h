@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * config/schema.h - options.def as data: for the parser, the sample file and the manual.
+ *
+ * A section of the file becomes an object of `size` bytes that begins with struct hf_config_head;
+ * an option's value lies at `offset` in it, the line it stood in at `line_offset` (unsigned).
+ */
+#ifndef HF_CONFIG_SCHEMA_H
+#define HF_CONFIG_SCHEMA_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "config/config.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define HF_SECTION_NAMED 1u /* [section NAME], any number */
+#define HF_SECTION_OPEN 2u  /* unknown keys are kept */
+
+struct hf_type {
+    const char *name;           /* "duration", for the manual */
+    const char *expects;        /* "a duration such as 2s": the hint of each error */
+    const char *const *choices; /* NULL-terminated, the only accepted words; or NULL */
+    /* Stores the value in *field, which is all zero. CONFIG: what is wrong with it. */
+    int (*parse)(const char *text, void *field, struct hf_err *err);
+    /* CONFIG unless the value lies in "low..high"; NULL: the type has no order. */
+    int (*check_range)(const char *range, const void *field, struct hf_err *err);
+    void (*clear)(void *field); /* frees what parse allocated; NULL: nothing */
+};
+
+struct hf_option {
+    const char *key;
+    bool is_required;
+    const struct hf_type *type;
+    const char *fallback, *range, *example, *help; /* as in options.def */
+    size_t offset, line_offset;
+};
+
+struct hf_section {
+    const char *name;
+    unsigned flags;
+    const char *sample; /* NAME in the sample file */
+    const char *help;
+    size_t size;
+    const struct hf_option *options;
+    size_t n_options;
+};
+
+enum hf_section_id {
+#define HF_SECTION_BEGIN(section, flags, sample, help) HF_SECTION_ID_##section,
+#define HF_OPTION(section, need, key, field, TYPE, fallback, range, example, help)
+#define HF_SECTION_END(section)
+#include "config/options.def"
+#undef HF_SECTION_BEGIN
+#undef HF_OPTION
+#undef HF_SECTION_END
+    HF_SECTION_COUNT
+};
+
+extern const struct hf_section hf_sections[HF_SECTION_COUNT];
+
+/* The types of options.def (types.c). */
+extern const struct hf_type hf_type_STRING, hf_type_PATH, hf_type_DURATION, hf_type_CATALOG,
+    hf_type_GUEST, hf_type_QUIESCE, hf_type_GRADE, hf_type_DB;
+
+/* A default that check.c works out is written in parentheses. */
+bool hf_option_default_is_text(const struct hf_option *o);
+/* The default as people read it, without the parentheses; only when there is one. */
+void hf_option_default_add(struct hf_buf *out, const struct hf_option *o);
+
+#endif

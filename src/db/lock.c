@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What happens while the lock is held, and its end.
+ */
+#include "db/lock.h"
+
+#include "base/point.h"
+#include "db/dberr.h"
+#include "db/lock_state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct hf_db_lock_plan *hf_db_lock_get_plan(const struct hf_db_lock *lock)
+{
+    return &lock->plan;
+}
+
+const struct hf_db_position *hf_db_lock_position(const struct hf_db_lock *lock)
+{
+    return &lock->at.position;
+}
+
+int64_t hf_db_lock_released_us(const struct hf_db_lock *lock)
+{
+    return lock->released_us;
+}
+
+int hf_db_lock_flush_log(struct hf_db_lock *lock, struct hf_err *err)
+{
+    HF_POINT("db.before_settle");
+    int rc = hf_db_exec(lock->holder, lock->method->settle, err);
+    HF_POINT("db.after_settle");
+    return rc;
+}
+
+static int need_held(const struct hf_db_lock *lock, struct hf_err *err)
+{
+    if (lock->is_held)
+        return 0;
+    return hf_fail(err, HF_E_INTERNAL, "the database lock is not held");
+}
+
+int hf_db_lock_settle_log(struct hf_db_lock *lock, struct hf_err *err)
+{
+    if (need_held(lock, err))
+        return -1;
+    return lock->plan.settles_log ? hf_db_lock_flush_log(lock, err) : 0;
+}
+
+static int tell_difference(const struct hf_db_position *was, const struct hf_db_position *is,
+                           struct hf_err *err)
+{
+    return hf_fail(err, HF_E_CONFLICT,
+                   "the position moved under the lock: from %s:%" PRIu64 " to %s:%" PRIu64 "%s",
+                   was->file, was->offset, is->file, is->offset,
+                   strcmp(was->gtid, is->gtid) ? ", with other GTIDs" : "");
+}
+
+/* What the last reading under the lock says of the hold. */
+static int judge(struct hf_db_lock *lock, const struct hf_db_reading *now, struct hf_err *err)
+{
+    /* A proxy that changes servers or sessions behind our back would show here. */
+    if (now->connection != hf_db_id(lock->holder) || now->mark_owner != now->connection)
+        return hf_fail(err, HF_E_CONFLICT,
+                       "session %" PRIu64 " answers, and the lock was taken by session %" PRIu64,
+                       now->connection, hf_db_id(lock->holder));
+    if (!hf_db_position_equal(&lock->at.position, &now->position))
+        return tell_difference(&lock->at.position, &now->position, err);
+    return 0;
+}
+
+int hf_db_lock_verify(struct hf_db_lock *lock, struct hf_err *err)
+{
+    if (lock->doubt.cls == HF_E_NONE && lock->released_us)
+        return 0;
+    if (lock->doubt.cls == HF_E_NONE)
+        return hf_fail(err, HF_E_INTERNAL, "the database lock was not released yet");
+    hf_err_copy(err, &lock->doubt);
+    return -1;
+}
+
+/* The reading was refused, or it is not known whether the unlock behind it was heard: once more by itself. Where it
+ * was heard, BACKUP STAGE END has nothing to end. */
+static int unlock_alone(struct hf_db_lock *lock, struct hf_err *err)
+{
+    struct hf_err refused = HF_ERR_INIT;
+    if (hf_db_exec(lock->holder, lock->method->unlock, &refused) == 0 ||
+        hf_db_errno(lock->holder) == HF_DB_ERRNO_NO_STAGE)
+        return 0;
+    hf_err_copy(err, &refused);
+    bool was_gone = hf_db_errno_is_lost(hf_db_errno(lock->holder));
+    /* Refused: the end of the session unlocks for certain. */
+    hf_db_lock_end_holder(lock);
+    return was_gone ? hf_wrap(err, "the session that held the lock is gone")
+                    : hf_wrap(err, "the unlock was refused and the session closed");
+}
+
+static int read_and_unlock(struct hf_db_lock *lock, struct hf_err *err)
+{
+    HF_AUTO(hf_db_reading) struct hf_db_reading now = HF_DB_READING_INIT;
+    HF_POINT("db.before_unlock");
+    if (hf_db_reading_run(lock->holder, lock->release_sql, &now, &lock->doubt) == 0) {
+        int ignored = judge(lock, &now, &lock->doubt);
+        (void)ignored; /* the verdict is kept for verify; the unlock was heard either way */
+        return 0;
+    }
+    if (!hf_db_errno_is_lost(hf_db_errno(lock->holder)))
+        return unlock_alone(lock, err);
+    hf_wrap(&lock->doubt, "the session that held the lock is gone");
+    hf_err_copy(err, &lock->doubt);
+    hf_db_lock_end_holder(lock);
+    return -1;
+}
+
+static int unlock(struct hf_db_lock *lock, struct hf_err *err)
+{
+    if (read_and_unlock(lock, err))
+        return -1;
+    lock->released_us = hf_clock_mono_us(lock->opts.clock);
+    HF_POINT("db.after_unlock");
+    struct hf_err ddl = HF_ERR_INIT;
+    if (lock->method->unlock_ddl && hf_db_exec(lock->holder, lock->method->unlock_ddl, &ddl))
+        hf_db_lock_end_holder(lock);
+    return 0;
+}
+
+int hf_db_lock_release(struct hf_db_lock *lock, struct hf_err *err)
+{
+    struct hf_err second = HF_ERR_INIT;
+    if (need_held(lock, err))
+        return -1;
+    lock->is_held = false;
+    int rc = unlock(lock, err);
+    if (hf_db_lock_restore_variables(lock, rc ? &second : err) == 0)
+        return rc;
+    return rc ? hf_also(err, &second) : -1;
+}
+
+void hf_db_lock_free(struct hf_db_lock *lock)
+{
+    if (!lock)
+        return;
+    hf_db_close(lock->holder);
+    hf_db_close(lock->helper);
+    hf_db_facts_free(&lock->facts);
+    hf_grants_free(&lock->grants);
+    hf_strv_free(&lock->plan.warnings);
+    hf_strv_free(&lock->blockers);
+    hf_db_reading_free(&lock->at);
+    free(lock->run_id);
+    free(lock->mark);
+    free(lock->grant_sql);
+    free(lock->release_sql);
+    free(lock->sync_why);
+    free(lock);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * db/session.h - what conn.c and connect.c share: the inside of a session.
+ *
+ * Only these two include it; everybody else talks through conn.h.
+ */
+#ifndef HF_DB_SESSION_H
+#define HF_DB_SESSION_H
+
+#include "db/conn.h"
+
+#include <mysql.h>
+
+struct hf_db_conn {
+    MYSQL *mysql;
+    char *name; /* "127.0.0.1:3306" or the socket's path, for messages */
+    struct hf_db_server server;
+    uint64_t id;
+    unsigned last_errno;
+};
+
+/* Connects c->mysql (made here) and sees to TLS. */
+int hf_db_connect(struct hf_db_conn *c, const struct hf_db_target *t, struct hf_err *err)
+    HF_CHECKED;
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hypervisor/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int fail_nonsense(struct hf_err *err, const char *what)
+{
+    return hf_fail(err, HF_E_PLUGIN, "the plugin delivered nonsense: %s", what);
+}
+
+int hv_copy_text(const char *text, size_t max, char **out, struct hf_err *err)
+{
+    if (!text)
+        return 0;
+    size_t len = strnlen(text, max + 1);
+    if (len > max)
+        return fail_nonsense(err, "a text without end");
+    *out = strndup(text, len);
+    return *out ? 0 : hf_fail_nomem(err);
+}
+
+static int copy_name(const char *text, const char *what, char **out, struct hf_err *err)
+{
+    if (!text || !*text)
+        return fail_nonsense(err, what);
+    return hv_copy_text(text, HV_TEXT_MAX, out, err);
+}
+
+/* min(theirs, ours) bytes; what an older plugin does not know reads as zero. */
+static int adopt(void *ours, size_t ours_size, const void *theirs, size_t least, struct hf_err *err)
+{
+    uint32_t size;
+    memcpy(&size, theirs, sizeof size);
+    if (size < least || size > 65536)
+        return fail_nonsense(err, "a struct of impossible size");
+    memset(ours, 0, ours_size);
+    memcpy(ours, theirs, size < ours_size ? size : ours_size);
+    return 0;
+}
+
+int hv_copy_vm(const struct hf_vm *theirs, struct hf_vm_copy *out, struct hf_err *err)
+{
+    struct hf_vm v;
+    if (!theirs || adopt(&v, sizeof v, theirs, offsetof(struct hf_vm, cannot), err) != 0)
+        return theirs ? -1 : fail_nonsense(err, "a VM that is NULL");
+    if ((int)v.state < HF_VM_OTHER || (int)v.state > HF_VM_CRASHED)
+        return fail_nonsense(err, "an unknown state of a VM");
+    out->state = v.state;
+    out->can = v.can;
+    out->n_disks = v.n_disks;
+    out->has_agent = v.has_agent;
+    out->is_uefi = v.is_uefi;
+    if (copy_name(v.id, "a VM without id", &out->id, err) != 0 ||
+        copy_name(v.name, "a VM without name", &out->name, err) != 0)
+        return -1;
+    return hv_copy_text(v.cannot, HV_TEXT_MAX, &out->cannot, err);
+}
+
+int hv_copy_disk(const struct hf_disk *theirs, struct hf_disk_copy *out, struct hf_err *err)
+{
+    struct hf_disk d;
+    if (!theirs || adopt(&d, sizeof d, theirs, offsetof(struct hf_disk, source), err) != 0)
+        return theirs ? -1 : fail_nonsense(err, "a disk that is NULL");
+    if ((int)d.kind < HF_DISK_DISK || (int)d.kind > HF_DISK_LUN)
+        return fail_nonsense(err, "an unknown kind of disk");
+    out->kind = d.kind;
+    out->flags = d.flags;
+    out->chain_depth = d.chain_depth;
+    out->capacity_bytes = d.capacity_bytes;
+    out->allocated_bytes = d.allocated_bytes;
+    if (copy_name(d.target, "a disk without target", &out->target, err) != 0 ||
+        hv_copy_text(d.source, HV_TEXT_MAX, &out->source, err) != 0 ||
+        hv_copy_text(d.format, HV_TEXT_MAX, &out->format, err) != 0 ||
+        hv_copy_text(d.serial, HV_TEXT_MAX, &out->serial, err) != 0 ||
+        hv_copy_text(d.address, HV_TEXT_MAX, &out->address, err) != 0 ||
+        hv_copy_text(d.skipped, HV_TEXT_MAX, &out->skipped, err) != 0)
+        return -1;
+    return hv_copy_text(d.refused, HV_TEXT_MAX, &out->refused, err);
+}
+
+int hv_copy_snapshot(const struct hf_snapshot *theirs, struct hf_snapshot_copy *out,
+                     struct hf_err *err)
+{
+    struct hf_snapshot s;
+    if (!theirs || adopt(&s, sizeof s, theirs, offsetof(struct hf_snapshot, parent), err) != 0)
+        return theirs ? -1 : fail_nonsense(err, "a snapshot that is NULL");
+    out->is_ours = s.is_ours;
+    out->is_current = s.is_current;
+    out->is_memory = s.is_memory;
+    out->created_at_s = s.created_at_s;
+    out->overlay_bytes = s.overlay_bytes;
+    if (copy_name(s.name, "a snapshot without name", &out->name, err) != 0 ||
+        hv_copy_text(s.parent, HV_TEXT_MAX, &out->parent, err) != 0)
+        return -1;
+    return hv_copy_text(s.description, HV_TEXT_MAX, &out->description, err);
+}
+
+void hf_vm_copy_free(struct hf_vm_copy *vm)
+{
+    free(vm->id);
+    free(vm->name);
+    free(vm->cannot);
+    *vm = (struct hf_vm_copy){0};
+}
+
+static void disk_copy_free(struct hf_disk_copy *d)
+{
+    free(d->target);
+    free(d->source);
+    free(d->format);
+    free(d->serial);
+    free(d->address);
+    free(d->skipped);
+    free(d->refused);
+}
+
+static void snapshot_copy_free(struct hf_snapshot_copy *s)
+{
+    free(s->name);
+    free(s->parent);
+    free(s->description);
+}
+
+void hf_vm_list_free(struct hf_vm_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        hf_vm_copy_free(&l->items[i]);
+    free(l->items);
+    *l = (struct hf_vm_list){0};
+}
+
+void hf_disk_list_free(struct hf_disk_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        disk_copy_free(&l->items[i]);
+    free(l->items);
+    *l = (struct hf_disk_list){0};
+}
+
+void hf_snapshot_list_free(struct hf_snapshot_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        snapshot_copy_free(&l->items[i]);
+    free(l->items);
+    *l = (struct hf_snapshot_list){0};
+}
+
+void hf_probe_copy_free(struct hf_probe_copy *p)
+{
+    free(p->product);
+    free(p->endpoint);
+    free(p->host);
+    *p = (struct hf_probe_copy){0};
+}
+
+void hf_hv_capture_plan_free(struct hf_hv_capture_plan *p)
+{
+    free(p->undo_token);
+    hf_strv_free(&p->warnings);
+    *p = (struct hf_hv_capture_plan){0};
+}
+
+void hf_hv_exec_result_free(struct hf_hv_exec_result *r)
+{
+    hf_buf_free(&r->out);
+    hf_buf_free(&r->err);
+    *r = (struct hf_hv_exec_result){0};
+}

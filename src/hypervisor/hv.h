@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hypervisor/hv.h - host side of the plugin contract: load, open, and calls that cannot hang us.
+ *
+ * Each hf_hv has a worker thread; a call is handed to it and waited for until its deadline. When
+ * the deadline passes first, the caller gets TIMEOUT (25 ms after it, so that a plugin that keeps
+ * the deadline can say why) and the hf_hv is `stuck`: every further call is BUSY until the late one
+ * has come home (hf_hv_wait_home). Whatever a late call may have done is unknown: the caller looks
+ * (capture_discard). What a call reads or writes lives in the call, not on the caller's stack, so a
+ * late return touches nobody's memory. Cancelling (hf_hv_opts.cancel) reaches the plugin in all
+ * calls but capture_discard and guest_*: what was taken must be given back after a Ctrl-C, too. A
+ * late call is told that it is cancelled, always. Strings in results are copied out; results are
+ * freed by the caller with the *_free here. Threads: one caller at a time per hf_hv. Open a second
+ * one for what must work while the first is stuck.
+ */
+#ifndef HF_HYPERVISOR_HV_H
+#define HF_HYPERVISOR_HV_H
+
+#include "api/holdfast/plugin.h"
+#include "base/buf.h"
+#include "base/cancel.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/strv.h"
+
+#include <stdbool.h>
+
+/* ---- plugins as files ------------------------------------------------------------------- */
+
+struct hf_plugin_handle; /* a loaded shared object */
+
+/* Loads DIR/holdfast-NAME.so. NOT_FOUND (hint: the directory and what is there), PLUGIN (other ABI:
+ * both numbers). */
+struct hf_plugin_handle *hf_plugin_load(const char *dir, const char *name, struct hf_log *log,
+                                        struct hf_err *err) HF_CHECKED;
+void hf_plugin_unload(struct hf_plugin_handle *h);
+HF_DEFINE_AUTO(hf_plugin_handle, hf_plugin_unload)
+/* The plugin's table as copied: absent slots are NULL. */
+const struct hf_plugin *hf_plugin_table(const struct hf_plugin_handle *h);
+/* Names of all holdfast-*.so in dir, sorted. */
+int hf_plugin_names(const char *dir, struct hf_strv *out, struct hf_err *err) HF_CHECKED;
+/* Checks kv against the plugin's key table: unknown (with the nearest), missing, wrong type, secret
+ * file not private: CONFIG. */
+int hf_plugin_check_config(const struct hf_plugin *p, const struct hf_kv *kv, size_t n,
+                           struct hf_err *err) HF_CHECKED;
+
+/* ---- an endpoint ------------------------------------------------------------------------ */
+
+struct hf_hv;
+
+struct hf_hv_opts {
+    const char *plugin_dir;
+    const char *plugin; /* name */
+    const struct hf_kv *kv;
+    size_t n_kv;
+    const struct hf_clock *clock;                               /* NULL: system */
+    struct hf_cancel *cancel;                                   /* may be NULL */
+    struct hf_log *log;                                         /* may be NULL */
+    void (*progress)(void *ctx, uint64_t done, uint64_t total); /* worker's thread; may be NULL */
+    void *progress_ctx;
+    int64_t open_timeout_ms; /* 0: 15 s */
+};
+
+struct hf_hv *hf_hv_open(const struct hf_hv_opts *opts, struct hf_err *err) HF_CHECKED;
+/* Waits up to two seconds for a stuck call, then abandons thread and instance. Takes NULL. */
+void hf_hv_close(struct hf_hv *hv);
+HF_DEFINE_AUTO(hf_hv, hf_hv_close)
+
+const struct hf_plugin *hf_hv_plugin(const struct hf_hv *hv);
+bool hf_hv_is_stuck(struct hf_hv *hv);
+/* 0: the late call is home (its own outcome in late; class NONE: it had succeeded); TIMEOUT: still
+ * away. */
+int hf_hv_wait_home(struct hf_hv *hv, int64_t deadline_ms, struct hf_err *late, struct hf_err *err)
+    HF_CHECKED;
+
+/* ---- calls: deadlines absolute, monotonic ms -------------------------------------------- */
+
+struct hf_hv_call {
+    int64_t deadline_ms;
+    const char *run_id; /* or NULL */
+};
+
+struct hf_vm_copy { /* struct hf_vm with strings of its own */
+    char *id, *name, *cannot;
+    enum hf_vm_state state;
+    uint64_t can;
+    uint32_t n_disks;
+    bool has_agent, is_uefi;
+};
+struct hf_disk_copy {
+    char *target, *source, *format, *serial, *address, *skipped, *refused;
+    enum hf_disk_kind kind;
+    uint32_t flags, chain_depth;
+    uint64_t capacity_bytes, allocated_bytes;
+};
+struct hf_snapshot_copy {
+    char *name, *parent, *description;
+    bool is_ours, is_current, is_memory;
+    int64_t created_at_s;
+    uint64_t overlay_bytes;
+};
+struct hf_vm_list {
+    struct hf_vm_copy *items;
+    size_t n;
+};
+struct hf_disk_list {
+    struct hf_disk_copy *items;
+    size_t n;
+};
+struct hf_snapshot_list {
+    struct hf_snapshot_copy *items;
+    size_t n;
+};
+struct hf_probe_copy {
+    char *product, *endpoint, *host;
+};
+
+void hf_vm_copy_free(struct hf_vm_copy *vm);
+void hf_vm_list_free(struct hf_vm_list *l);
+void hf_disk_list_free(struct hf_disk_list *l);
+void hf_snapshot_list_free(struct hf_snapshot_list *l);
+void hf_probe_copy_free(struct hf_probe_copy *p);
+HF_DEFINE_AUTO_VALUE(hf_vm_copy, hf_vm_copy_free)
+HF_DEFINE_AUTO_VALUE(hf_vm_list, hf_vm_list_free)
+HF_DEFINE_AUTO_VALUE(hf_disk_list, hf_disk_list_free)
+HF_DEFINE_AUTO_VALUE(hf_snapshot_list, hf_snapshot_list_free)
+HF_DEFINE_AUTO_VALUE(hf_probe_copy, hf_probe_copy_free)
+
+int hf_hv_probe(struct hf_hv *hv, const struct hf_hv_call *call, struct hf_probe_copy *out,
+                struct hf_err *err) HF_CHECKED;
+int hf_hv_vm_list(struct hf_hv *hv, const struct hf_hv_call *call, struct hf_vm_list *out,
+                  struct hf_err *err) HF_CHECKED;
+int hf_hv_vm_find(struct hf_hv *hv, const struct hf_hv_call *call, const char *what,
+                  struct hf_vm_copy *out, struct hf_err *err) HF_CHECKED;
+int hf_hv_vm_disks(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                   struct hf_disk_list *out, struct hf_err *err) HF_CHECKED;
+int hf_hv_vm_busy(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                  struct hf_err *err) HF_CHECKED;
+int hf_hv_vm_definition(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                        char **out, struct hf_err *err) HF_CHECKED;
+int hf_hv_snapshot_list(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                        struct hf_snapshot_list *out, struct hf_err *err) HF_CHECKED;
+int hf_hv_snapshot_delete(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                          const char *name, struct hf_err *err) HF_CHECKED;
+
+struct hf_hv_capture; /* borrows its hf_hv */
+struct hf_hv_capture_plan {
+    uint32_t n_disks;
+    char *undo_token;
+    struct hf_strv warnings;
+};
+void hf_hv_capture_plan_free(struct hf_hv_capture_plan *p);
+HF_DEFINE_AUTO_VALUE(hf_hv_capture_plan, hf_hv_capture_plan_free)
+
+int hf_hv_capture_plan(struct hf_hv *hv, const struct hf_hv_call *call,
+                       const struct hf_capture_request *req, struct hf_hv_capture **out,
+                       struct hf_hv_capture_plan *plan, struct hf_err *err) HF_CHECKED;
+int hf_hv_capture_prepare(struct hf_hv_capture *cap, const struct hf_hv_call *call,
+                          struct hf_err *err) HF_CHECKED;
+/* TIMEOUT: the call is still away; whether the instant passed is unknown. */
+int hf_hv_capture_begin(struct hf_hv_capture *cap, const struct hf_hv_call *call,
+                        struct hf_err *err) HF_CHECKED;
+int hf_hv_capture_settle(struct hf_hv_capture *cap, const struct hf_hv_call *call,
+                         struct hf_err *err) HF_CHECKED;
+/* Forgets the handle; while its begin is stuck, the handle stays with the call. Takes NULL. */
+void hf_hv_capture_free(struct hf_hv_capture *cap);
+HF_DEFINE_AUTO(hf_hv_capture, hf_hv_capture_free)
+int hf_hv_capture_discard(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                          const char *name, const char *undo_token, struct hf_err *err) HF_CHECKED;
+
+int hf_hv_guest_ping(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                     struct hf_err *err) HF_CHECKED;
+struct hf_hv_exec_result {
+    int exit_code, term_signal;
+    bool truncated;
+    struct hf_buf out, err;
+};
+void hf_hv_exec_result_free(struct hf_hv_exec_result *r);
+HF_DEFINE_AUTO_VALUE(hf_hv_exec_result, hf_hv_exec_result_free)
+/* argv is copied; output is bounded by 64 KiB per stream. */
+int hf_hv_guest_exec(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                     const char *const *argv, struct hf_hv_exec_result *out, struct hf_err *err)
+    HF_CHECKED;
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run/effects.h - every kind of thing a run may leave in the outside world, and its inverse.
+ *
+ * One table (effects.c): kind of journal entry, urgency, inverse. The same inverses serve a failing
+ * run, the guardian and `recover`; each is idempotent and looks at what is there before it acts.
+ * Holds go first (a guest at rest is urgent, an overlay is not), within one urgency the last effect
+ * goes first.
+ *
+ *   kind             data                                            inverse
+ *   db-lock          {dead_at}                                       kill the marked session
+ *   db-variable      {name, old, new}                                SET GLOBAL back
+ *   snapshot         {vm_id, name, token}                            capture_discard
+ *   snapshot-delete  {vm_id, name}                                   finish the deletion
+ */
+#ifndef HF_RUN_EFFECTS_H
+#define HF_RUN_EFFECTS_H
+
+#include "base/strv.h"
+#include "catalog/journal.h"
+#include "run/env.h"
+
+#define HF_EFFECT_DB_LOCK "db-lock"
+#define HF_EFFECT_DB_VARIABLE "db-variable"
+#define HF_EFFECT_SNAPSHOT "snapshot"
+#define HF_EFFECT_SNAPSHOT_DELETE "snapshot-delete"
+
+int hf_effect_db_lock(struct hf_journal *j, int64_t dead_at_us, uint64_t *seq, struct hf_err *err)
+    HF_CHECKED;
+int hf_effect_db_variable(struct hf_journal *j, const char *name, const char *old_value,
+                          const char *new_value, uint64_t *seq, struct hf_err *err) HF_CHECKED;
+int hf_effect_snapshot(struct hf_journal *j, const char *vm_id, const char *name, const char *token,
+                       struct hf_err *err) HF_CHECKED;
+int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const char *name,
+                              struct hf_err *err) HF_CHECKED;
+
+/* Connections for undoing; opened when first needed unless handed in. */
+struct hf_undo {
+    const struct hf_env *env;
+    const struct hf_config_vm *vm;
+    struct hf_hv *hv;      /* NULL: opened on demand; a stuck one is waited for, then replaced */
+    struct hf_db_conn *db; /* NULL: opened on demand */
+    bool owns_hv, owns_db;
+    bool dry_run;           /* only say what would be done */
+    struct hf_strv actions; /* what was (would be) done, one sentence each */
+};
+void hf_undo_close(struct hf_undo *u);
+HF_DEFINE_AUTO_VALUE(hf_undo, hf_undo_close)
+
+/* Undoes all open entries, marks each in the journal. Goes on past failures; -1: left names what
+ * remains. */
+int hf_undo_journal(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) HF_CHECKED;
+/* The same for the holds alone (sessions, variables): nobody wants them to stay, also when the run
+ * counts. */
+int hf_undo_holds(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) HF_CHECKED;
+bool hf_undo_is_holding(const struct hf_journal *j); /* a hold's entry is open */
+/* A run that died in a deletion is finished, not undone. */
+bool hf_undo_rolls_forward(const struct hf_journal *j);
+
+#endif

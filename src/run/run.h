@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run/run.h - one run: everything between "somebody asked" and "nothing is open any more".
+ *
+ * begin    finds the VM, takes its lock (BUSY: another run), undoes what a dead run left on it, creates the
+ *          journal and the catalog row, starts the guardian. -1: nothing remains but a failed row.
+ * effects  each is preceded by its journal entry (kinds and inverses: run/effects.h).
+ * commit   the run counts: catalog first, then the journal's end. A crash between is finished by recover.
+ * fail     undoes every open journal entry, joins what could not be undone to err (left), ends row and
+ *          journal.
+ * close    dismisses the guardian, lets go of the VM's lock. Without commit or fail before it the journal
+ *          stays open, as after a crash.
+ *
+ * Crash at any point: the guardian inherits the VM's lock and undoes the journal (run/guardian.h).
+ */
+#ifndef HF_RUN_RUN_H
+#define HF_RUN_RUN_H
+
+#include "base/id.h"
+#include "catalog/catalog.h"
+#include "catalog/journal.h"
+#include "catalog/vmlock.h"
+#include "run/env.h"
+
+struct hf_guardian;
+
+struct hf_run {
+    const struct hf_env *env;
+    const struct hf_config_vm *vm;
+    const struct hf_config_hypervisor *hypervisor;
+    const char *verb; /* "snapshot create": a literal */
+    char id[HF_ID_MAX];
+    int64_t started_us, started_wall_us;
+    struct hf_hv *hv;
+    struct hf_vm_copy found;
+    struct hf_vmlock *vmlock;
+    struct hf_catalog *catalog;
+    struct hf_journal *journal;
+    struct hf_guardian *guardian;
+};
+
+int hf_run_begin(struct hf_run *run, const struct hf_env *env, const char *verb,
+                 const char *vm_label, struct hf_err *err) HF_CHECKED;
+/* Waits until the guardian has its connections open. Call before the first effect that a crash must
+ * undo at once. */
+int hf_run_wait_guardian(struct hf_run *run, struct hf_err *err) HF_CHECKED;
+
+/* The run's own part of a catalog row; strings are borrowed from run and report. */
+struct hf_catalog_run hf_run_row(const struct hf_run *run, const char *outcome, const char *report);
+/* After the catalog transaction that made the outcome true: the journal's end. The run counts
+ * already, so what goes wrong here is logged and left to recover. */
+void hf_run_commit(struct hf_run *run);
+/* Returns -1 always, so that `return hf_run_fail(run, err)` reads well. */
+int hf_run_fail(struct hf_run *run, struct hf_err *err);
+void hf_run_close(struct hf_run *run);
+HF_DEFINE_AUTO_VALUE(hf_run, hf_run_close)
+
+#endif

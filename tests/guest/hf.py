@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the guest tests stand on: the lab, a private configuration, the holdfast binary, a writer.
+
+The lab (tests/lab/lab up) must be running; HOLDFAST_LAB_DIR names it and HOLDFAST_BUILD_DIR the build to
+test. Without them a test fails where HOLDFAST_TEST_REQUIRE names `guest`, and is skipped (77) elsewhere.
+"""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+LAB = SOURCE / "tests/lab/lab"
+
+
+def need_guest():
+    """Ends the process unless lab and build are there."""
+    missing = [v for v in ("HOLDFAST_LAB_DIR", "HOLDFAST_BUILD_DIR") if not os.environ.get(v)]
+    if not missing:
+        return
+    if "guest" in os.environ.get("HOLDFAST_TEST_REQUIRE", "").split(","):
+        sys.exit(f"FAIL guest: {', '.join(missing)} not set, and the guest is required")
+    print(f"SKIP guest: {', '.join(missing)} not set (tests/guest/run starts a lab)")
+    sys.exit(77)
+
+
+def build_dir():
+    return Path(os.environ["HOLDFAST_BUILD_DIR"])
+
+
+def tool(name):
+    """writer or compare; a release build has none, then HOLDFAST_TOOLS_DIR says where they are."""
+    return Path(os.environ.get("HOLDFAST_TOOLS_DIR") or build_dir() / "tests/guest") / name
+
+
+def lab(*args, check=True, **kw):
+    """One lab command; its standard output."""
+    p = subprocess.run([LAB, *args], check=False, capture_output=True, text=True, timeout=300, **kw)
+    if check and p.returncode != 0:
+        raise RuntimeError(f"lab {' '.join(args)}: {p.stderr.strip()}")
+    return p.stdout
+
+
+def lab_env():
+    """The lab's shell variables as a dictionary."""
+    text = (Path(os.environ["HOLDFAST_LAB_DIR"]) / "env").read_text()
+    return dict(shlex.split(line)[-1].split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def sql(statement, user="writer", check=True):
+    """Rows of a statement in the guest's server, tab-separated lines; root goes by ssh."""
+    return lab("sql", "-u", user, "-BN", "-e", statement, check=check).splitlines()
+
+
+class Result:
+    def __init__(self, process):
+        self.status = process.returncode
+        self.stdout, self.stderr = process.stdout, process.stderr
+
+    @property
+    def json(self):
+        return json.loads(self.stdout)
+
+    @property
+    def error(self):
+        return self.json["error"]
+
+
+class Site:
+    """A configuration and state directory of their own, for one VM of the lab."""
+
+    def __init__(self, **vm_keys):
+        self.tmp = tempfile.TemporaryDirectory(prefix="hf-test-")
+        self.dir = Path(self.tmp.name)
+        self.state = self.dir / "state"
+        self.config = self.dir / "holdfast.conf"
+        self.lab = lab_env()
+        self.keys = {
+            "hypervisor": "lab",
+            "name": self.lab["DOMAIN"],
+            "guest": "agent",
+            "db": f"tcp://127.0.0.1:{self.lab['DB_PORT']}",
+            "db-defaults-file": self.lab["HOLDFAST_CNF"],
+            "quiesce": "lock",
+        }
+        self.write(**vm_keys)
+
+    def write(self, **vm_keys):
+        """(Re)writes the configuration; a value None removes the key."""
+        self.keys.update({k.replace("_", "-"): v for k, v in vm_keys.items()})
+        lines = ["[defaults]", f"state = {self.state}", "[hypervisor lab]", "plugin = libvirt",
+                 f"uri = {self.lab['URI']}", "[vm db]"]
+        lines += [f"{k} = {v}" for k, v in self.keys.items() if v is not None]
+        self.config.write_text("\n".join(lines) + "\n")
+        self.config.chmod(0o600)
+
+    def command(self, *args, as_json=True):
+        binary = build_dir() / "src/holdfast"
+        return [str(binary), "-c", str(self.config), *(["--json"] if as_json else []), *args]
+
+    def environ(self, **more):
+        return {**os.environ, "HOLDFAST_PLUGIN_DIR": str(build_dir() / "plugins"), **more}
+
+    def run(self, *args, as_json=True, timeout=180, env=None):
+        p = subprocess.run(self.command(*args, as_json=as_json), capture_output=True, text=True, timeout=timeout,
+                           env=self.environ(**(env or {})), check=False)
+        return Result(p)
+
+    def start(self, *args, env=None):
+        return subprocess.Popen(self.command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env=self.environ(**(env or {})))
+
+    def snapshots(self, ours=True):
+        rows = self.run("snapshot", "list", "db").json["snapshots"]
+        return [r["snapshot"] for r in rows if not (ours and r["foreign"])]
+
+    def delete_all(self):
+        for name in reversed(self.snapshots()):
+            r = self.run("snapshot", "delete", "db", name)
+            assert r.status == 0, r.stdout + r.stderr
+
+    def layers(self):
+        """File names of every active disk image of the domain, as libvirt sees them now."""
+        out = lab("virsh", "domblklist", self.lab["DOMAIN"], "--details").splitlines()
+        return {c[2]: c[3] for c in (line.split() for line in out) if len(c) == 4 and c[1] == "disk"}
+
+    def overlays_on_disk(self):
+        folder = Path(next(iter(self.layers().values()))).parent
+        return sorted(p.name for p in folder.glob("*.hf-*"))
+
+    def journals(self):
+        folder = self.state / "journal"
+        return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+
+    def close(self):
+        self.tmp.cleanup()
+
+
+class Latency:
+    """How long a commit takes right now, from a session of its own: the writer's view in the fault tests."""
+
+    def __init__(self):
+        sql("CREATE TABLE IF NOT EXISTS hf_test.pulse (id BIGINT AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB")
+
+    @staticmethod
+    def commit(timeout_s):
+        """Seconds until one commit was acknowledged; None when it was not within the time."""
+        begin = time.monotonic()
+        try:
+            subprocess.run([LAB, "sql", "-u", "writer", "-e", "INSERT INTO hf_test.pulse VALUES ()"], check=True,
+                           capture_output=True, timeout=timeout_s)
+        except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
+            return None
+        return time.monotonic() - begin
+
+
+class Blocker:
+    """A session of its own that runs statements and stays until stopped."""
+
+    def __init__(self, statements):
+        self.process = subprocess.Popen([LAB, "sql", "-u", "writer", "-n", "-BN", "--unbuffered", "hf_test"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                        text=True)
+        self.process.stdin.write("SELECT CONNECTION_ID();\n" + statements + "\n")
+        self.process.stdin.flush()
+        self.id = int(self.process.stdout.readline())
+
+    def stop(self):
+        sql(f"KILL {self.id}", user="root", check=False)
+        self.process.kill()
+        self.process.wait()
+
+
+class Writer:
+    """The lab's writer: commits all the time, and logs each with its instants (tests/lab/writerlog.h)."""
+
+    def __init__(self, folder, *options):
+        self.log = Path(folder) / "writer.log"
+        self.process = subprocess.Popen(
+            [tool("writer"), "--log", self.log, "--defaults-file", lab_env()["WRITER_CNF"],
+             *options], stdout=subprocess.PIPE, text=True)
+
+    def wait_for_commits(self, n, within_s=30):
+        """Until n more commits were acknowledged."""
+        deadline = time.monotonic() + within_s
+        want = self.commits() + n
+        while self.commits() < want:
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise RuntimeError(f"the writer got no further than {self.commits()} commits")
+            time.sleep(0.05)
+
+    def commits(self):
+        if not self.log.exists():
+            return 0
+        with self.log.open() as lines:
+            return sum(line.startswith("A ") for line in lines)
+
+    def gaps(self, begin_ns, end_ns):
+        """The writer's longest stalls between two instants, as its own summary."""
+        out = subprocess.run([tool("writer"), "--log", self.log, "--gaps-between", str(begin_ns),
+                              str(end_ns)], capture_output=True, text=True, check=True).stdout
+        return json.loads(out)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return json.loads(self.process.communicate(timeout=60)[0])
+
+
+def compare(log, socket, present_before, absent_after, held=None, ignore=()):
+    """The lab's judge: exit status and findings of tests/lab/compare.c."""
+    command = [tool("compare"), "--log", log, "--socket", socket, "--user", "root",
+               "--present-before", present_before, "--absent-after", absent_after]
+    if held:
+        command += ["--held", *held]
+    for table in ignore:
+        command += ["--ignore-table", table]
+    p = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
+    return p.returncode, p.stdout + p.stderr
+
+
+def instant(report, event, plus_ms=0.0):
+    """An event of a report's timeline as an instant that the lab's tools read."""
+    at = next(e["at_ms"] for e in report["timeline"] if e["event"] == event)
+    return f"{report['started_at']}+{at + plus_ms:.3f}"
+
+
+class GuestTest(unittest.TestCase):
+    """A site per test, left as it was found: no snapshot, no overlay, no journal."""
+
+    keys = {}
+
+    def setUp(self):
+        self.site = Site(**self.keys)
+        self.before = self.site.layers()
+        self.addCleanup(self.site.close)
+        self.addCleanup(self.tidy)
+
+    def tidy(self):
+        self.site.run("recover")
+        self.site.write()
+        self.site.delete_all()
+
+    def assert_clean(self):
+        """Nothing of holdfast is left on the hypervisor, in the state or beside the disks."""
+        self.assertEqual(self.site.snapshots(), [])
+        self.assertEqual(self.site.layers(), self.before)
+        self.assertEqual(self.site.overlays_on_disk(), [])
+        self.assertEqual(self.site.journals(), [])
+
+    def ok(self, result, status=0):
+        self.assertEqual(result.status, status, result.stdout + result.stderr)
+        return result.json
+
+
+def main():
+    need_guest()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    unittest.main(verbosity=2)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGKILL of the coordinator at every kill point of the source, on a real guest.
+
+Each scenario runs once to see which points it visits; then once more per point, dying there. After each
+death: the database accepts a commit within two seconds, `recover` leaves nothing unknown, and a second
+`recover` changes nothing. A point in the source that no scenario visits fails the walk.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from hf import SOURCE, Blocker, GuestTest, Latency, main, sql
+
+COMMIT_WITHIN_S = 2.0
+
+# Points that only an undo visits: they are walked with the coordinator dead before.
+IN_UNDO = re.compile(r"^(undo|recover|guardian|db\.(before|after)_kill$)")
+
+
+def points_in_source():
+    found = set()
+    for folder in ("src", "plugins"):
+        for path in (SOURCE / folder).rglob("*.c"):
+            found |= set(re.findall(r'HF_POINT(?:_ERR)?\("([^"]+)"', path.read_text()))
+    return found
+
+
+class KillWalk(GuestTest):
+    """Scenarios share one walk so that the points that nobody visits can be named."""
+
+    def setUp(self):
+        super().setUp()
+        self.scratch = tempfile.TemporaryDirectory(prefix="hf-points-")
+        self.addCleanup(self.scratch.cleanup)
+        self.addCleanup(self.set_durability, 1)
+        Latency()
+        sql("CREATE TABLE IF NOT EXISTS hf_test.pulse_blocked (id INT) ENGINE=InnoDB")
+        self.blocker = None
+        self.addCleanup(self.unblock)
+        self.visited = set()
+        seed = int(os.environ.get("HOLDFAST_SEED", "0"))
+        print(f"seed {seed}")
+
+    @staticmethod
+    def set_durability(value):
+        sql(f"SET GLOBAL innodb_flush_log_at_trx_commit = {value}", user="root")
+
+    # -- scenarios: what is prepared, and the command that dies -----------------------------
+
+    def create(self):
+        return ["snapshot", "create", "db"]
+
+    def create_relaxed(self):
+        self.set_durability(0)
+        return ["snapshot", "create", "db"]
+
+    def create_failing(self):
+        """Fails after the overlays are prepared: the coordinator undoes by itself."""
+        return ["snapshot", "create", "db"]
+
+    def create_blocked(self):
+        """A table lock of somebody is in the way: attempts are withdrawn, then the run gives up."""
+        self.site.write(stall_budget="300ms", quiesce_timeout="1s")
+        self.blocker = Blocker("LOCK TABLES hf_test.pulse_blocked WRITE;")
+        return ["snapshot", "create", "db"]
+
+    def unblock(self):
+        if self.blocker:
+            self.blocker.stop()
+        self.blocker = None
+
+    def delete(self):
+        name = self.ok(self.site.run("snapshot", "create", "db"))["snapshot"]
+        return ["snapshot", "delete", "db", name]
+
+    # -- one death -----------------------------------------------------------------------------
+
+    def env(self, points, log=None):
+        once = tempfile.mkdtemp(dir=self.scratch.name)
+        env = {"HOLDFAST_POINT": points, "HOLDFAST_POINT_ONCE": once}
+        if log:
+            env["HOLDFAST_POINT_LOG"] = log
+        return env
+
+    def visits(self, scenario, also=""):
+        log = Path(self.scratch.name) / f"{scenario}{len(self.visited)}.log"
+        command = getattr(self, scenario)()
+        result = self.site.run(*command, env=self.env(also, str(log)))
+        self.assertEqual(result.status, 1 if also or self.blocker else 0, result.stdout + result.stderr)
+        self.unblock()
+        self.tidy()
+        self.set_durability(1)
+        order = list(dict.fromkeys(log.read_text().split()))
+        self.visited |= set(order)
+        return order
+
+    def die(self, scenario, points):
+        """Runs the scenario with these points armed; the coordinator has to be killed by one of them."""
+        command = getattr(self, scenario)()
+        process = self.site.start(*command, env=self.env(points))
+        process.communicate(timeout=120)
+        self.assertEqual(process.returncode, -signal.SIGKILL, f"{points} did not kill the coordinator")
+        took = Latency.commit(timeout_s=10)
+        self.unblock()
+        self.assertIsNotNone(took, f"after {points}: no commit within 10 s")
+        self.assertLess(took, COMMIT_WITHIN_S, f"after {points}: a commit took {took:.2f} s")
+        return took
+
+    def recover(self, points):
+        """Until the guardian has let go, then clean, then nothing more to do."""
+        for _ in range(120):
+            runs = self.ok(self.site.run("recover"))["runs"]
+            if not any(r["outcome"] == "alive" for r in runs):
+                break
+            time.sleep(0.25)
+        else:
+            self.fail(f"after {points}: the run stays alive")
+        self.assertEqual(self.ok(self.site.run("recover"))["runs"], [], f"after {points}: recover twice")
+
+    def assert_no_stranger(self, scenario, points):
+        """A committed snapshot may be there and is listed; nothing else may."""
+        self.assertEqual(self.site.journals(), [], points)
+        value = sql("SELECT @@GLOBAL.innodb_flush_log_at_trx_commit")[0]
+        self.assertEqual(value, "0" if scenario == "create_relaxed" else "1", f"after {points}: variable left changed")
+        known = [r for r in self.site.run("snapshot", "list", "db").json["snapshots"] if not r["foreign"]]
+        for row in known:
+            self.assertEqual(row.get("state"), "present", f"after {points}: unknown snapshot {row}")
+        self.tidy()
+        self.assert_clean()
+
+    def walk(self, scenario, order, also=""):
+        for point in order:
+            with self.subTest(scenario=scenario, point=point):
+                points = f"{point}=kill" + (f",{also}" if also else "")
+                took = self.die(scenario, points)
+                self.recover(points)
+                self.assert_no_stranger(scenario, points)
+                self.set_durability(1)
+                print(f"  {scenario:15} {point:28} next commit after {took * 1000:5.0f} ms", flush=True)
+
+    # -- the walk ------------------------------------------------------------------------------
+
+    def test_every_point(self):
+        done = set()
+        for scenario, also in (("create", ""), ("create_relaxed", ""), ("delete", ""), ("create_blocked", ""),
+                               ("create_failing", "hold.before_capture=error")):
+            order = [p for p in self.visits(scenario, also) if p not in done and p + "=error" != also]
+            done |= set(order)
+            self.walk(scenario, [p for p in order if not p.startswith("guardian.")], also)
+        self.walk_undo("create", "hold.after_capture")
+        self.walk_undo("create_blocked", "db.before_kill_query")
+        missing = points_in_source() - self.visited
+        self.assertEqual(missing, set(), "points that no scenario visits")
+
+    def walk_undo(self, scenario, death):
+        """Coordinator and guardian both die (the host lost power): the next recover does it all."""
+        log = Path(self.scratch.name) / f"undo-{scenario}.log"
+        process = self.site.start(*getattr(self, scenario)(), env=self.env(f"{death}=kill", str(log)))
+        process.communicate(timeout=120)
+        self.unblock()
+        self.recover("undo")
+        order = [p for p in dict.fromkeys(log.read_text().split()) if IN_UNDO.match(p)]
+        self.visited |= set(order)
+        for point in order:
+            with self.subTest(scenario=f"power, {scenario}", point=point):
+                points = f"{death}=kill,{point}=kill"
+                self.die(scenario, points)
+                self.recover(points)
+                self.assert_no_stranger(scenario, points)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Snapshots under write load, each recovered from its own disks and compared with the writer's log: every
+commit acknowledged before the lock was granted is in the point, none sent after it, transactions whole.
+"""
+
+import os
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from hf import GuestTest, Writer, compare, instant, lab, main, sql
+
+ROUNDS = int(os.environ.get("HOLDFAST_ROUNDS", "5"))
+
+# The report's times are cut to a millisecond, and begin up to that much early.
+CUT_MS = 1.0
+
+# How far the writer's view and stall_ms may be apart (DESIGN section 11).
+SLACK_MS = 30.0
+
+
+class Snapshot(GuestTest):
+    def setUp(self):
+        super().setUp()
+        self.scratch = tempfile.TemporaryDirectory(prefix="hf-load-")
+        self.addCleanup(self.scratch.cleanup)
+        self.addCleanup(self.durability, 1)
+        # Left behind they would make every later snapshot of the lab sync the guest.
+        self.addCleanup(sql, "DROP TABLE IF EXISTS hf_test.w_myisam, hf_test.w_aria")
+        self.writer = None
+        self.idle_ms = 0.0
+        self.addCleanup(lambda: self.writer and self.writer.process.poll() is None and self.writer.stop())
+
+    @staticmethod
+    def durability(value):
+        sql(f"SET GLOBAL innodb_flush_log_at_trx_commit = {value}", user="root")
+
+    def load(self, *options):
+        self.writer = Writer(self.scratch.name, *options)
+        self.plain_tables = "--myisam" in options
+        begin = time.time_ns()
+        self.writer.wait_for_commits(200)
+        self.idle_ms = self.writer.gaps(begin, time.time_ns())["longest_gap"]["ms"]
+
+    def judge(self, report, frozen, locked="locked", released="unlocked"):
+        """Recovers the frozen data disk on the host and asks the comparison."""
+        out = Path(os.environ["HOLDFAST_LAB_DIR"]) / "recovered"
+        socket = lab("recover-copy", str(out), frozen).split()[-1]
+        try:
+            return compare(self.writer.log, socket, instant(report, locked), instant(report, locked, CUT_MS),
+                           (instant(report, locked, CUT_MS), instant(report, released)))
+        finally:
+            lab("recover-stop", str(out))
+
+    def assert_stall_is_true(self, report):
+        """stall_ms agrees with the longest time in which the writer got nothing acknowledged. That time holds the
+        commits before and after the stall too, so it is granted what it is without any snapshot (idle)."""
+        begin = instant(report, "lock_begin", -300)
+        gap = self.writer.gaps(begin, instant(report, "unlocked", 300))["longest_gap"]["ms"]
+        print(f"  stall {report['stall_ms']:.1f} ms, the writer's longest gap {gap:.1f} ms (idle {self.idle_ms:.1f})",
+              flush=True)
+        self.assertLessEqual(gap, report["stall_ms"] + self.idle_ms + SLACK_MS)
+        if not self.plain_tables:  # writes to those wait from an earlier stage on, and the bound covers them
+            self.assertLessEqual(report["stall_ms"], gap + SLACK_MS + self.idle_ms)
+
+    def rounds(self, n, events=()):
+        """Each: snapshot, recover, compare, delete. None of `events` may be in a timeline."""
+        for i in range(n):
+            with self.subTest(round=i):
+                frozen = self.site.layers()["vdb"]
+                self.writer.wait_for_commits(20)
+                report = self.ok(self.site.run("snapshot", "create", "db"))
+                self.writer.wait_for_commits(20)
+                self.assertEqual(report["grade"], "B", report)
+                self.assertFalse({e["event"] for e in report["timeline"]} & set(events), report)
+                status, findings = self.judge(report, frozen)
+                self.assert_stall_is_true(report)
+                self.assertEqual(status, 0, findings)
+                self.ok(self.site.run("snapshot", "delete", "db", report["snapshot"]))
+        self.assert_clean()
+
+    def test_lock_mode_proves_its_position(self):
+        self.load("--threads", "2")
+        report = self.ok(self.site.run("snapshot", "create", "db", "--label", "first"))
+        self.assertEqual((report["grade"], report["proof"], report["required"]), ("B", "position", "B"))
+        self.assertTrue(report["position"]["file"].startswith("binlog."))
+        self.assertGreater(report["stall_ms"], 0)
+        events = [e["event"] for e in report["timeline"]]
+        self.assertEqual([e for e in events if e != "synced"],
+                         ["lock_begin", "locked", "capture_begin", "capture_end", "unlocked"])
+        shown = self.ok(self.site.run("show", report["snapshot"]))
+        self.assertEqual(shown["position"], report["position"])
+        listed = self.site.run("snapshot", "list", "db").json["snapshots"]
+        self.assertEqual([(r["snapshot"], r["grade"], r["label"]) for r in listed],
+                         [(report["snapshot"], "B", "first")])
+        self.ok(self.site.run("snapshot", "delete", "db", report["snapshot"]))
+        self.assert_clean()
+
+    def test_durable_server_with_nontransactional_tables(self):
+        self.load("--threads", "3", "--myisam", "--aria")
+        self.rounds(ROUNDS)
+
+    def test_relaxed_server_with_nontransactional_tables(self):
+        self.durability(0)
+        self.load("--threads", "3", "--myisam", "--aria")
+        self.rounds(ROUNDS)
+        self.assertEqual(sql("SELECT @@GLOBAL.innodb_flush_log_at_trx_commit"), ["0"])
+
+    def test_relaxed_server_with_transactional_tables_needs_nothing_under_the_lock(self):
+        """Redo and binlog are made durable before the lock: all commits are there, and no sync was needed."""
+        for value in (0, 2):
+            self.durability(value)
+            if not self.writer:
+                self.load("--threads", "3")
+            self.rounds(max(1, ROUNDS // 2), events=("synced",))
+            self.assertEqual(sql("SELECT @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.sync_binlog"), [f"{value}\t0"])
+
+    def test_relaxed_server_without_guest_channel(self):
+        self.site.write(guest="none")
+        self.durability(0)
+        self.load("--threads", "3")
+        self.rounds(2, events=("synced",))
+
+    def test_negative_control_without_lock_is_found_out(self):
+        """The same comparison on a snapshot taken without the lock has to fail, or it proves nothing."""
+        self.durability(0)
+        self.site.write(quiesce="none")
+        self.load("--threads", "3", "--myisam", "--aria")
+        frozen = self.site.layers()["vdb"]
+        report = self.ok(self.site.run("snapshot", "create", "db"))
+        self.writer.wait_for_commits(20)
+        self.assertEqual((report["grade"], report["position"]), ("E", None))
+        self.assertLessEqual(report["position_min"]["offset"], report["position_max"]["offset"])
+        status, findings = self.judge(report, frozen, "capture_begin", "capture_end")
+        self.assertEqual(status, 1, findings)
+        print("  " + findings.splitlines()[0])
+
+    def test_below_the_required_grade_is_status_3(self):
+        self.site.write(quiesce="none", require="B")
+        result = self.site.run("snapshot", "create", "db")
+        self.assertEqual(result.json["grade"], "E")
+        self.assertEqual(result.status, 3)
+
+    def test_binlog_off_is_proven_by_the_session(self):
+        lab("binlog", "off")
+        self.addCleanup(lab, "binlog", "on")
+        self.load("--threads", "2")
+        frozen = self.site.layers()["vdb"]
+        report = self.ok(self.site.run("snapshot", "create", "db"))
+        self.writer.wait_for_commits(20)
+        self.assertEqual((report["grade"], report["proof"], report["position"]), ("B", "session", None))
+        status, findings = self.judge(report, frozen)
+        self.assertEqual(status, 0, findings)
+
+    def test_snapshots_of_a_chain_are_deleted_in_any_order(self):
+        self.load("--threads", "1")
+        names = []
+        for _ in range(3):
+            names.append(self.ok(self.site.run("snapshot", "create", "db"))["snapshot"])
+            self.writer.wait_for_commits(20)
+        for name in (names[1], names[2], names[0]):
+            self.ok(self.site.run("snapshot", "delete", "db", name))
+            self.writer.wait_for_commits(20)
+        self.assert_clean()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,765 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plugin_dir.c - holdfast-dir.so: a hypervisor whose VMs are directories, for tests without one.
+ *
+ *   ROOT/NAME/domain       a line per disk: TARGET LAYER…, the active layer first
+ *   ROOT/NAME/TARGET.SNAP.ov      an overlay;  SNAP.snap  a snapshot: "ours" or "foreign", label
+ *   ROOT/NAME/domain.SNAP.new, SNAP.snap.new     prepared: two renames make the snapshot
+ *   ROOT/NAME/job          there: a job is running; "holdfast SNAP": one of ours, cut short
+ *   ROOT/NAME/agent        there: the guest agent answers
+ *   ROOT/calls             a line per call: OPERATION VM
+ *
+ * It is strict: what plugin.h says must be refused is refused, and a caller that breaks the
+ * contract (two calls at once, captures that outlive their instance) is aborted.
+ *
+ * Environment: DIR_FAIL=OPERATION (capture_begin_after: fails when the snapshot is made),
+ * DIR_HANG_MS (capture_begin is deaf for so long, and then does it), DIR_SETTLE_MS, DIR_DISCARD_MS,
+ * DIR_DELETE_MS (heeds cancel), DIR_DELETE_SPOILS (fails half-way), DIR_SYNC_MS, DIR_SYNC_EXIT.
+ */
+#include "api/holdfast/plugin.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/path.h"
+#include "base/strv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ID_PREFIX "id-" /* an id is not a name: who mixes them up is told */
+#define FILE_MAX 65536
+
+struct hf_instance {
+    const struct hf_host *host;
+    char *root;
+    int calls_fd;
+    atomic_bool is_busy;
+    int n_captures;
+    struct hf_strv kept; /* strings that the last call handed out */
+};
+
+enum stage { PLANNED, PREPARED, BEGUN };
+
+struct hf_capture {
+    struct hf_instance *in;
+    enum stage stage;
+    char *vm, *name, *label;
+    char *domain_before; /* as planned */
+    char *token;
+};
+
+/* ---- one call --------------------------------------------------------------------------- */
+
+static int64_t env_ms(const char *name)
+{
+    const char *value = getenv(name);
+    return value ? strtoll(value, NULL, 10) : 0;
+}
+
+static void leave(struct hf_instance **in)
+{
+    atomic_store(&(*in)->is_busy, false);
+}
+
+static void note_call(struct hf_instance *in, const char *op, const char *vm)
+{
+    HF_AUTOFREE char *line = hf_asprintf("%s %s\n", op, vm);
+    if (!line || write(in->calls_fd, line, strlen(line)) < 0)
+        abort();
+}
+
+static bool must_fail(const char *op)
+{
+    const char *value = getenv("DIR_FAIL");
+    return value && strcmp(value, op) == 0;
+}
+
+/* ENTER(in): nobody else is in this instance; left when the function returns. */
+#define ENTER(in)                                                                                  \
+    __attribute__((cleanup(leave))) struct hf_instance *entered_ = (in);                           \
+    if (atomic_exchange(&entered_->is_busy, true))                                                 \
+    abort()
+
+static bool is_past(struct hf_instance *in, const struct hf_call *call)
+{
+    return call->deadline_ms != HF_NO_DEADLINE &&
+           in->host->now_ms(in->host->ctx) >= call->deadline_ms;
+}
+
+static int begin_call(struct hf_instance *in, const struct hf_call *call, const char *op,
+                      const char *vm, struct hf_err *err)
+{
+    if (call->struct_size < sizeof *call || call->flags)
+        return hf_fail(err, HF_E_UNSUPPORTED, "%s: a call of another size, or unknown flags", op);
+    if (is_past(in, call))
+        return hf_fail(err, HF_E_TIMEOUT, "%s: the deadline had passed", op);
+    hf_strv_free(&in->kept);
+    note_call(in, op, vm);
+    return must_fail(op) ? hf_fail(err, HF_E_PLUGIN, "%s: told to fail", op) : 0;
+}
+
+static const char *keep(struct hf_instance *in, char *owned)
+{
+    if (!owned || hf_strv_take(&in->kept, owned) < 0)
+        abort();
+    return in->kept.items[in->kept.n - 1];
+}
+
+/* Sleeps in slices; a deaf one looks neither at the deadline nor at a cancel. */
+static int work(struct hf_instance *in, const struct hf_call *call, int64_t ms, struct hf_err *err)
+{
+    for (int64_t done = 0; done < ms; done += 10) {
+        if (call && in->host->cancelled(in->host->ctx))
+            return hf_fail(err, HF_E_CANCELLED, "cancelled");
+        if (call && is_past(in, call))
+            return hf_fail(err, HF_E_TIMEOUT, "the deadline passed");
+        hf_clock_sleep_ms(hf_clock_system(), 10);
+        if (call)
+            in->host->progress(in->host->ctx, (uint64_t)done, (uint64_t)ms);
+    }
+    return 0;
+}
+
+/* ---- files ------------------------------------------------------------------------------ */
+
+static char *path_of(const struct hf_instance *in, const char *vm, const char *file)
+{
+    char *path = hf_asprintf("%s/%s/%s", in->root, vm, file);
+    if (!path)
+        abort();
+    return path;
+}
+
+HF_PRINTF(3, 4)
+static char *pathf(const struct hf_instance *in, const char *vm, const char *fmt, ...)
+{
+    char file[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(file, sizeof file, fmt, ap);
+    va_end(ap);
+    return path_of(in, vm, file);
+}
+
+static bool exists(const struct hf_instance *in, const char *vm, const char *file)
+{
+    HF_AUTOFREE char *path = path_of(in, vm, file);
+    return access(path, F_OK) == 0;
+}
+
+static char *read_vm_file(const struct hf_instance *in, const char *vm, const char *file,
+                          struct hf_err *err)
+{
+    HF_AUTOFREE char *path = path_of(in, vm, file);
+    return hf_path_read(path, FILE_MAX, NULL, err);
+}
+
+static int write_vm_file(const struct hf_instance *in, const char *vm, const char *file,
+                         const char *text, struct hf_err *err)
+{
+    HF_AUTOFREE char *path = path_of(in, vm, file);
+    return hf_path_write(path, text, strlen(text), 0600, err);
+}
+
+static int remove_file(const struct hf_instance *in, const char *vm, const char *file,
+                       struct hf_err *err)
+{
+    HF_AUTOFREE char *path = path_of(in, vm, file);
+    if (unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    return hf_fail_sys(err, errno, "remove '%s'", path);
+}
+
+static const char *vm_of(struct hf_instance *in, const char *id, struct hf_err *err)
+{
+    const char *vm = id + strlen(ID_PREFIX);
+    if (strncmp(id, ID_PREFIX, strlen(ID_PREFIX)) == 0 && *vm && !strchr(vm, '/') &&
+        exists(in, vm, "domain"))
+        return vm;
+    hf_fail(err, HF_E_NOT_FOUND, "no VM has the id '%s'", id);
+    return NULL;
+}
+
+static bool is_name(const char *name)
+{
+    return *name && strlen(name) <= 64 &&
+           !name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")];
+}
+
+/* ---- domains: lines of layers ----------------------------------------------------------- */
+
+/* The domain with `overlay of name` put on top of each disk, or (remove) taken out of it. */
+static char *change_domain(const char *domain, const char *name, bool remove)
+{
+    HF_AUTO(hf_strv) struct hf_strv lines = HF_STRV_INIT;
+    HF_AUTO(hf_buf) struct hf_buf out = HF_BUF_INIT;
+    if (hf_strv_split(&lines, domain, '\n') < 0)
+        abort();
+    for (size_t i = 0; i < lines.n; i++) {
+        HF_AUTO(hf_strv) struct hf_strv words = HF_STRV_INIT;
+        if (hf_strv_split(&words, lines.items[i], ' ') < 0 || words.n == 0)
+            continue;
+        HF_AUTOFREE char *overlay = hf_asprintf("%s.%s.ov", words.items[0], name);
+        hf_buf_printf(&out, "%s", words.items[0]);
+        if (!remove)
+            hf_buf_printf(&out, " %s", overlay);
+        for (size_t w = 1; w < words.n; w++)
+            if (!remove || strcmp(words.items[w], overlay) != 0)
+                hf_buf_printf(&out, " %s", words.items[w]);
+        hf_buf_printf(&out, "\n");
+    }
+    return hf_buf_steal(&out);
+}
+
+typedef int (*disk_fn)(struct hf_instance *in, const char *vm, const char *target,
+                       const char *layers, void *ctx, struct hf_err *err);
+
+static int each_disk(struct hf_instance *in, const char *vm, const char *domain, disk_fn fn,
+                     void *ctx, struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv lines = HF_STRV_INIT;
+    if (hf_strv_split(&lines, domain, '\n') < 0)
+        abort();
+    for (size_t i = 0; i < lines.n; i++) {
+        char *blank = strchr(lines.items[i], ' ');
+        if (!blank)
+            continue;
+        *blank = '\0';
+        if (fn(in, vm, lines.items[i], blank + 1, ctx, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* "hf-7" of the layer "vda.hf-7.ov" (on `target`), to be freed; NULL: no overlay. */
+static char *snapshot_of(const char *layer)
+{
+    const char *dot = strchr(layer, '.');
+    size_t len = strlen(layer);
+    if (!dot || len < 3 || strcmp(layer + len - 3, ".ov") != 0)
+        return NULL;
+    return strndup(dot + 1, (size_t)(layer + len - 3 - dot - 1));
+}
+
+/* ---- instance --------------------------------------------------------------------------- */
+
+static int dir_open(const struct hf_host *host, const struct hf_kv *kv, size_t n,
+                    struct hf_instance **out, struct hf_err *err)
+{
+    if (must_fail("open"))
+        return hf_fail(err, HF_E_UNREACHABLE, "open: told to fail");
+    if (n != 1 || strcmp(kv[0].key, "root") != 0)
+        return hf_fail(err, HF_E_CONFIG, "one key is known, root");
+    HF_AUTOFREE char *calls = hf_path_join(kv[0].value, "calls");
+    HF_AUTOFD int fd = open(calls, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return hf_fail_sys(err, errno, "root '%s'", kv[0].value);
+    struct hf_instance *in = calloc(1, sizeof *in);
+    if (!in || !(in->root = strdup(kv[0].value)))
+        abort();
+    in->host = host;
+    in->calls_fd = HF_STEAL_FD(fd);
+    *out = in;
+    return 0;
+}
+
+static void dir_close(struct hf_instance *in)
+{
+    if (!in)
+        return;
+    if (in->n_captures)
+        abort();
+    hf_strv_free(&in->kept);
+    close(in->calls_fd);
+    free(in->root);
+    free(in);
+}
+
+static int dir_probe(struct hf_instance *in, const struct hf_call *call, struct hf_probe *out,
+                     struct hf_err *err)
+{
+    ENTER(in);
+    if (begin_call(in, call, "probe", "-", err) < 0)
+        return -1;
+    out->product = "directories 1.0";
+    out->endpoint = in->root;
+    out->host = "localhost";
+    return 0;
+}
+
+/* ---- machines --------------------------------------------------------------------------- */
+
+static int count_disk(struct hf_instance *in, const char *vm, const char *target,
+                      const char *layers, void *ctx, struct hf_err *err)
+{
+    (void)in, (void)vm, (void)target, (void)layers, (void)err;
+    ++*(uint32_t *)ctx;
+    return 0;
+}
+
+static int fill_vm(struct hf_instance *in, const char *vm, struct hf_vm *out, struct hf_err *err)
+{
+    HF_AUTOFREE char *domain = read_vm_file(in, vm, "domain", err);
+    if (!domain)
+        return -1;
+    out->id = keep(in, hf_asprintf(ID_PREFIX "%s", vm));
+    out->name = keep(in, strdup(vm));
+    out->state = HF_VM_RUNNING;
+    out->can = HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK;
+    out->has_agent = exists(in, vm, "agent");
+    out->n_disks = 0;
+    return each_disk(in, vm, domain, count_disk, &out->n_disks, err);
+}
+
+static int dir_vm_find(struct hf_instance *in, const struct hf_call *call, const char *what,
+                       struct hf_vm *out, struct hf_err *err)
+{
+    ENTER(in);
+    if (begin_call(in, call, "vm_find", what, err) < 0)
+        return -1;
+    bool is_id = strncmp(what, ID_PREFIX, strlen(ID_PREFIX)) == 0;
+    if (strchr(what, '/') || !exists(in, is_id ? what + strlen(ID_PREFIX) : what, "domain"))
+        return hf_fail(err, HF_E_NOT_FOUND, "no VM is called '%s'", what);
+    return fill_vm(in, is_id ? what + strlen(ID_PREFIX) : what, out, err);
+}
+
+struct disk_sink {
+    hf_disk_cb emit;
+    void *ctx;
+};
+
+static int emit_disk(struct hf_instance *in, const char *vm, const char *target, const char *layers,
+                     void *ctx, struct hf_err *err)
+{
+    const struct disk_sink *sink = ctx;
+    HF_AUTO(hf_strv) struct hf_strv v = HF_STRV_INIT;
+    if (hf_strv_split(&v, layers, ' ') < 0)
+        abort();
+    HF_AUTOFREE char *source = path_of(in, vm, v.items[0]);
+    struct hf_disk d = {.struct_size = sizeof d,
+                        .kind = HF_DISK_DISK,
+                        .chain_depth = (uint32_t)v.n,
+                        .capacity_bytes = 1 << 20,
+                        .target = target,
+                        .source = source,
+                        .format = "text"};
+    (void)err;
+    return sink->emit(sink->ctx, &d) ? -1 : 0;
+}
+
+static int dir_vm_disks(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                        hf_disk_cb emit, void *ctx, struct hf_err *err)
+{
+    ENTER(in);
+    struct disk_sink sink = {emit, ctx};
+    const char *vm = vm_of(in, vm_id, err);
+    if (!vm || begin_call(in, call, "vm_disks", vm, err) < 0)
+        return -1;
+    HF_AUTOFREE char *domain = read_vm_file(in, vm, "domain", err);
+    return domain ? each_disk(in, vm, domain, emit_disk, &sink, err) : -1;
+}
+
+/* `mine`: the snapshot whose own job, cut short by a crash, may go on; NULL: any job is in the way.
+ */
+static int check_job(struct hf_instance *in, const char *vm, const char *mine, struct hf_err *err)
+{
+    struct hf_err ignored = HF_ERR_INIT;
+    HF_AUTOFREE char *job = read_vm_file(in, vm, "job", &ignored);
+    HF_AUTOFREE char *own = hf_asprintf("holdfast %s", mine ? mine : "");
+    if (!job || (mine && strcmp(job, own) == 0))
+        return 0;
+    return hf_fail(err, HF_E_BUSY, "VM '%s' has a running job: %s", vm, job);
+}
+
+static int dir_vm_busy(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                       struct hf_err *err)
+{
+    ENTER(in);
+    const char *vm = vm_of(in, vm_id, err);
+    if (!vm || begin_call(in, call, "vm_busy", vm, err) < 0)
+        return -1;
+    return check_job(in, vm, NULL, err);
+}
+
+/* ---- capture ---------------------------------------------------------------------------- */
+
+static struct hf_capture *capture_new(struct hf_instance *in, const char *vm,
+                                      const struct hf_capture_request *req)
+{
+    struct hf_capture *cap = calloc(1, sizeof *cap);
+    if (!cap || !(cap->vm = strdup(vm)) || !(cap->name = strdup(req->name)) ||
+        !(cap->label = strdup(req->label ? req->label : "")) ||
+        !(cap->token = hf_asprintf("dir:%s", req->name)))
+        abort();
+    cap->in = in;
+    in->n_captures++;
+    return cap;
+}
+
+static void dir_capture_free(struct hf_instance *in, struct hf_capture *cap)
+{
+    if (!cap)
+        return;
+    if (cap->in != in || in->n_captures-- <= 0)
+        abort();
+    free(cap->vm);
+    free(cap->name);
+    free(cap->label);
+    free(cap->domain_before);
+    free(cap->token);
+    free(cap);
+}
+
+static int check_request(struct hf_instance *in, const struct hf_capture_request *req,
+                         struct hf_err *err)
+{
+    if (req->struct_size < sizeof *req || req->kind != HF_CAPTURE_SNAPSHOT || req->parent ||
+        req->scratch_dir)
+        return hf_fail(err, HF_E_UNSUPPORTED, "only snapshots");
+    if (!is_name(req->name))
+        return hf_fail(err, HF_E_CONFIG, "'%s' is no name of a snapshot", req->name);
+    const char *vm = vm_of(in, req->vm_id, err);
+    if (!vm)
+        return -1;
+    HF_AUTOFREE char *snap = hf_asprintf("%s.snap", req->name);
+    if (exists(in, vm, snap))
+        return hf_fail(err, HF_E_CONFLICT, "'%s' has a snapshot %s already", vm, req->name);
+    return 0;
+}
+
+static int dir_capture_plan(struct hf_instance *in, const struct hf_call *call,
+                            const struct hf_capture_request *req, hf_text_cb warn, void *ctx,
+                            struct hf_capture **out, struct hf_capture_plan *plan,
+                            struct hf_err *err)
+{
+    ENTER(in);
+    if (check_request(in, req, err) < 0)
+        return -1;
+    const char *vm = vm_of(in, req->vm_id, err);
+    if (!vm || begin_call(in, call, "capture_plan", vm, err) < 0)
+        return -1;
+    HF_AUTOFREE char *domain = read_vm_file(in, vm, "domain", err);
+    if (!domain || each_disk(in, vm, domain, count_disk, &plan->n_disks, err) < 0)
+        return -1;
+    if (exists(in, vm, "warn") && warn(ctx, "vdz is not captured: it is a teapot"))
+        return -1;
+    *out = capture_new(in, vm, req);
+    (*out)->domain_before = HF_STEAL(domain);
+    plan->undo_token = (*out)->token;
+    return 0;
+}
+
+static int make_overlay(struct hf_instance *in, const char *vm, const char *target,
+                        const char *layers, void *ctx, struct hf_err *err)
+{
+    const struct hf_capture *cap = ctx;
+    HF_AUTOFREE char *path = pathf(in, vm, "%s.%s.ov", target, cap->name);
+    return hf_path_write(path, layers, strlen(layers), 0600, err);
+}
+
+static int dir_capture_prepare(struct hf_instance *in, const struct hf_call *call,
+                               struct hf_capture *cap, struct hf_err *err)
+{
+    ENTER(in);
+    if (begin_call(in, call, "capture_prepare", cap->vm, err) < 0)
+        return -1;
+    if (cap->stage != PLANNED)
+        return hf_fail(err, HF_E_INTERNAL, "prepare is called once, after plan");
+    HF_AUTOFREE char *domain = change_domain(cap->domain_before, cap->name, false);
+    HF_AUTOFREE char *domain_file = hf_asprintf("domain.%s.new", cap->name);
+    HF_AUTOFREE char *snap_file = hf_asprintf("%s.snap.new", cap->name);
+    HF_AUTOFREE char *snap = hf_asprintf("ours\n%s\n", cap->label);
+    if (each_disk(in, cap->vm, cap->domain_before, make_overlay, cap, err) < 0 ||
+        write_vm_file(in, cap->vm, domain_file, domain, err) < 0 ||
+        write_vm_file(in, cap->vm, snap_file, snap, err) < 0)
+        return -1;
+    cap->stage = PREPARED;
+    return 0;
+}
+
+static int rename_vm_file(const struct hf_instance *in, const char *vm, const char *from,
+                          const char *to, struct hf_err *err)
+{
+    HF_AUTOFREE char *a = path_of(in, vm, from);
+    HF_AUTOFREE char *b = path_of(in, vm, to);
+    return rename(a, b) == 0 ? 0 : hf_fail_sys(err, errno, "rename to '%s'", b);
+}
+
+/* THE INSTANT is the first rename. */
+static int switch_layers(struct hf_capture *cap, struct hf_err *err)
+{
+    HF_AUTOFREE char *domain = hf_asprintf("domain.%s.new", cap->name);
+    HF_AUTOFREE char *snap_new = hf_asprintf("%s.snap.new", cap->name);
+    HF_AUTOFREE char *snap = hf_asprintf("%s.snap", cap->name);
+    if (rename_vm_file(cap->in, cap->vm, domain, "domain", err) < 0)
+        return -1;
+    return rename_vm_file(cap->in, cap->vm, snap_new, snap, err);
+}
+
+static int dir_capture_begin(struct hf_instance *in, const struct hf_call *call,
+                             struct hf_capture *cap, struct hf_err *err)
+{
+    ENTER(in);
+    if (begin_call(in, call, "capture_begin", cap->vm, err) < 0)
+        return -1;
+    if (cap->stage != PREPARED)
+        return hf_fail(err, HF_E_INTERNAL, "begin is called once, after prepare");
+    (void)work(in, NULL, env_ms("DIR_HANG_MS"), err);
+    HF_AUTOFREE char *now = read_vm_file(in, cap->vm, "domain", err);
+    if (!now || check_job(in, cap->vm, NULL, err) < 0)
+        return -1;
+    if (strcmp(now, cap->domain_before) != 0)
+        return hf_fail(err, HF_E_CONFLICT, "VM '%s' has changed since it was planned", cap->vm);
+    if (switch_layers(cap, err) < 0)
+        return -1;
+    cap->stage = BEGUN;
+    return must_fail("capture_begin_after")
+               ? hf_fail(err, HF_E_PLUGIN, "capture_begin: told to fail after the instant")
+               : 0;
+}
+
+static int dir_capture_settle(struct hf_instance *in, const struct hf_call *call,
+                              struct hf_capture *cap, struct hf_err *err)
+{
+    ENTER(in);
+    if (begin_call(in, call, "capture_settle", cap->vm, err) < 0)
+        return -1;
+    if (cap->stage != BEGUN)
+        return hf_fail(err, HF_E_INTERNAL, "settle is called after begin");
+    (void)work(in, NULL, env_ms("DIR_SETTLE_MS"), err);
+    HF_AUTOFREE char *want = change_domain(cap->domain_before, cap->name, false);
+    HF_AUTOFREE char *now = read_vm_file(in, cap->vm, "domain", err);
+    if (!now)
+        return -1;
+    return strcmp(now, want) == 0
+               ? 0
+               : hf_fail(err, HF_E_CONFLICT, "VM '%s' does not write to its overlays", cap->vm);
+}
+
+/* ---- the way back ----------------------------------------------------------------------- */
+
+static int remove_overlay(struct hf_instance *in, const char *vm, const char *target,
+                          const char *layers, void *ctx, struct hf_err *err)
+{
+    (void)layers;
+    HF_AUTOFREE char *file = hf_asprintf("%s.%s.ov", target, (const char *)ctx);
+    return remove_file(in, vm, file, err);
+}
+
+/* Layers first, then the files that nobody reads any more, the record last: cut anywhere, doing it
+ * again finishes it. */
+static int merge_away(struct hf_instance *in, const char *vm, const char *name, struct hf_err *err)
+{
+    HF_AUTOFREE char *before = read_vm_file(in, vm, "domain", err);
+    if (!before)
+        return -1;
+    HF_AUTOFREE char *after = change_domain(before, name, true);
+    HF_AUTOFREE char *snap = hf_asprintf("%s.snap", name);
+    HF_AUTOFREE char *snap_new = hf_asprintf("%s.snap.new", name);
+    HF_AUTOFREE char *domain_new = hf_asprintf("domain.%s.new", name);
+    if (strcmp(before, after) != 0 && write_vm_file(in, vm, "domain", after, err) < 0)
+        return -1;
+    /* The host's string is const, and the visitor takes any. */
+    if (each_disk(in, vm, after, remove_overlay, (void *)(uintptr_t)name, err) < 0 ||
+        remove_file(in, vm, snap_new, err) < 0 || remove_file(in, vm, domain_new, err) < 0 ||
+        remove_file(in, vm, snap, err) < 0)
+        return -1;
+    return remove_file(in, vm, "job", err);
+}
+
+static int start_job(struct hf_instance *in, const char *vm, const char *name, struct hf_err *err)
+{
+    HF_AUTOFREE char *text = hf_asprintf("holdfast %s", name);
+    return check_job(in, vm, name, err) < 0 ? -1 : write_vm_file(in, vm, "job", text, err);
+}
+
+static int dir_capture_discard(struct hf_instance *in, const struct hf_call *call,
+                               const char *vm_id, const char *name, const char *undo_token,
+                               struct hf_err *err)
+{
+    ENTER(in);
+    const char *vm = vm_of(in, vm_id, err);
+    HF_AUTOFREE char *token = hf_asprintf("dir:%s", name);
+    if (!vm || begin_call(in, call, "capture_discard", vm, err) < 0)
+        return -1;
+    if (!is_name(name) || (undo_token && strcmp(undo_token, token) != 0))
+        return hf_fail(err, HF_E_CONFLICT, "token '%s' is not of snapshot '%s'", undo_token, name);
+    if (start_job(in, vm, name, err) < 0 || work(in, call, env_ms("DIR_DISCARD_MS"), err) < 0)
+        return -1;
+    return merge_away(in, vm, name, err);
+}
+
+static int check_ours(struct hf_instance *in, const char *vm, const char *name, struct hf_err *err)
+{
+    HF_AUTOFREE char *file = hf_asprintf("%s.snap", name);
+    if (!exists(in, vm, file))
+        return hf_fail(err, HF_E_NOT_FOUND, "'%s' has no snapshot %s", vm, name);
+    HF_AUTOFREE char *text = read_vm_file(in, vm, file, err);
+    if (!text)
+        return -1;
+    if (strncmp(text, "ours\n", 5) != 0)
+        return hf_fail(err, HF_E_UNSUPPORTED, "snapshot %s of '%s' is not ours", name, vm);
+    return 0;
+}
+
+static int dir_snapshot_delete(struct hf_instance *in, const struct hf_call *call,
+                               const char *vm_id, const char *name, struct hf_err *err)
+{
+    ENTER(in);
+    const char *vm = vm_of(in, vm_id, err);
+    if (!vm || begin_call(in, call, "snapshot_delete", vm, err) < 0)
+        return -1;
+    if (!is_name(name) || check_ours(in, vm, name, err) < 0 || start_job(in, vm, name, err) < 0)
+        return -1;
+    bool spoils = getenv("DIR_DELETE_SPOILS");
+    if (work(in, call, env_ms("DIR_DELETE_MS"), err) == 0 && !spoils)
+        return merge_away(in, vm, name, err);
+    if (spoils) {
+        hf_fail(err, HF_E_PLUGIN, "the merge stopped");
+        hf_left(err, "snapshot %s is half merged", name);
+    }
+    /* Stopped cleanly: the snapshot stays. */
+    struct hf_err second = HF_ERR_INIT;
+    return remove_file(in, vm, "job", &second) < 0 ? hf_also(err, &second) : -1;
+}
+
+static int first_parent(struct hf_instance *in, const char *vm, const char *target,
+                        const char *layers, void *ctx, struct hf_err *err)
+{
+    struct hf_snapshot *s = ctx;
+    HF_AUTO(hf_strv) struct hf_strv v = HF_STRV_INIT;
+    (void)vm, (void)err;
+    if (hf_strv_split(&v, layers, ' ') < 0)
+        abort();
+    HF_AUTOFREE char *own = hf_asprintf("%s.%s.ov", target, s->name);
+    for (size_t i = 0; i + 1 < v.n; i++) {
+        char *parent = strcmp(v.items[i], own) == 0 ? snapshot_of(v.items[i + 1]) : NULL;
+        if (parent)
+            s->parent = keep(in, parent);
+    }
+    s->is_current |= strcmp(v.items[0], own) == 0;
+    return 0;
+}
+
+static int emit_snapshot(struct hf_instance *in, const char *vm, const char *file,
+                         hf_snapshot_cb emit, void *ctx, struct hf_err *err)
+{
+    HF_AUTOFREE char *text = read_vm_file(in, vm, file, err);
+    HF_AUTOFREE char *domain = text ? read_vm_file(in, vm, "domain", err) : NULL;
+    HF_AUTOFREE char *path = path_of(in, vm, file);
+    struct stat st = {0};
+    if (!domain || stat(path, &st) < 0)
+        return -1;
+    struct hf_snapshot s = {.struct_size = sizeof s,
+                            .is_ours = strncmp(text, "ours\n", 5) == 0,
+                            .created_at_s = st.st_mtime,
+                            .name = keep(in, strndup(file, strlen(file) - strlen(".snap"))),
+                            .description = text};
+    if (each_disk(in, vm, domain, first_parent, &s, err) < 0)
+        return -1;
+    return emit(ctx, &s) ? -1 : 0;
+}
+
+static int dir_snapshot_list(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                             hf_snapshot_cb emit, void *ctx, struct hf_err *err)
+{
+    ENTER(in);
+    const char *vm = vm_of(in, vm_id, err);
+    if (!vm || begin_call(in, call, "snapshot_list", vm, err) < 0)
+        return -1;
+    HF_AUTOFREE char *path = path_of(in, vm, "");
+    struct dirent **found = NULL;
+    int n = scandir(path, &found, NULL, alphasort), rc = 0;
+    for (int i = 0; i < n; i++) {
+        size_t len = strlen(found[i]->d_name);
+        if (rc == 0 && len > 5 && strcmp(found[i]->d_name + len - 5, ".snap") == 0)
+            rc = emit_snapshot(in, vm, found[i]->d_name, emit, ctx, err);
+        free(found[i]);
+    }
+    free(found);
+    return rc;
+}
+
+/* ---- guest ------------------------------------------------------------------------------ */
+
+static int check_agent(struct hf_instance *in, const char *vm, struct hf_err *err)
+{
+    if (exists(in, vm, "agent"))
+        return 0;
+    hf_fail(err, HF_E_UNREACHABLE, "the guest agent of '%s' does not answer", vm);
+    return hf_hint(err, "make the file 'agent'");
+}
+
+static int dir_guest_ping(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                          struct hf_err *err)
+{
+    ENTER(in);
+    const char *vm = vm_of(in, vm_id, err);
+    if (!vm || begin_call(in, call, "guest_ping", vm, err) < 0)
+        return -1;
+    return check_agent(in, vm, err);
+}
+
+static int dir_guest_exec(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                          const struct hf_guest_exec *req, struct hf_guest_exec_result *out,
+                          struct hf_err *err)
+{
+    ENTER(in);
+    const char *vm = vm_of(in, vm_id, err);
+    if (!vm || begin_call(in, call, "guest_exec", vm, err) < 0 || check_agent(in, vm, err) < 0)
+        return -1;
+    if (strcmp(req->argv[0], "/bin/sync") != 0 || req->argv[1])
+        return hf_fail(err, HF_E_UNSUPPORTED, "this guest can only sync");
+    if (work(in, call, env_ms("DIR_SYNC_MS"), err) < 0)
+        return -1;
+    out->exit_code = (int32_t)env_ms("DIR_SYNC_EXIT");
+    return 0;
+}
+
+/* ---- table ------------------------------------------------------------------------------ */
+
+static const struct hf_plugin_key keys[] = {
+    {.name = "root", .type = HF_KEY_PATH, .required = 1, .help = "Directory of the VMs."},
+};
+
+static const struct hf_plugin plugin = {
+    .magic = HF_PLUGIN_MAGIC,
+    .abi_major = HF_ABI_MAJOR,
+    .abi_minor = HF_ABI_MINOR,
+    .struct_size = sizeof(struct hf_plugin),
+    .name = "dir",
+    .version = HF_VERSION,
+    .description = "directories that play virtual machines",
+    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK | HF_CAN_GUEST_EXEC,
+    .keys = keys,
+    .n_keys = HF_ARRAY_SIZE(keys),
+    .open = dir_open,
+    .close = dir_close,
+    .probe = dir_probe,
+    .vm_find = dir_vm_find,
+    .vm_disks = dir_vm_disks,
+    .vm_busy = dir_vm_busy,
+    .capture_plan = dir_capture_plan,
+    .capture_prepare = dir_capture_prepare,
+    .capture_begin = dir_capture_begin,
+    .capture_settle = dir_capture_settle,
+    .capture_free = dir_capture_free,
+    .capture_discard = dir_capture_discard,
+    .snapshot_list = dir_snapshot_list,
+    .snapshot_delete = dir_snapshot_delete,
+    .guest_ping = dir_guest_ping,
+    .guest_exec = dir_guest_exec,
+};
+
+HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host);
+HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host)
+{
+    return host->magic == HF_HOST_MAGIC && host->abi_major == HF_ABI_MAJOR ? &plugin : NULL;
+}

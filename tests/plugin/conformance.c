@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conformance - what plugin.h promises, asked of any plugin, with this program as the host.
+ *
+ *   conformance PLUGIN WRONG KEY=VALUE… -- VM
+ *
+ * WRONG is a KEY=VALUE that leads to nobody. The VM is captured for real when the plugin can (no
+ * data is written), and left as it was found. Each check is one line; status 1 when one failed.
+ */
+#include "hypervisor/hv.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define KV_MAX 16
+
+static struct {
+    const struct hf_plugin *p;
+    struct hf_kv kv[KV_MAX];
+    size_t n_kv;
+    struct hf_kv wrong;
+    const char *vm;
+    char id[256];
+    struct hf_instance *in;
+    int is_cancelled;
+    int failed, lines;
+} t;
+
+/* ---- this program as the host -------------------------------------------------------------- */
+
+static void host_log(void *ctx, enum hf_log_level level, const char *message)
+{
+    (void)ctx, (void)level;
+    t.lines++;
+    if (strchr(message, '\n'))
+        t.failed++;
+}
+
+static void host_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    (void)ctx;
+    if (total && done > total)
+        t.failed++;
+}
+
+static int host_cancelled(void *ctx)
+{
+    (void)ctx;
+    return t.is_cancelled;
+}
+
+static int64_t host_now_ms(void *ctx)
+{
+    (void)ctx;
+    return hf_clock_mono_ms(hf_clock_system());
+}
+
+static const struct hf_host host = {.magic = HF_HOST_MAGIC,
+                                    .abi_major = HF_ABI_MAJOR,
+                                    .abi_minor = HF_ABI_MINOR,
+                                    .struct_size = sizeof host,
+                                    .log = host_log,
+                                    .progress = host_progress,
+                                    .cancelled = host_cancelled,
+                                    .now_ms = host_now_ms};
+
+static void check(bool ok, const char *what, const struct hf_err *err)
+{
+    printf("%s %s\n", ok ? "ok     " : "FAILED ", what);
+    if (!ok) {
+        t.failed++;
+        printf("        %s: %s\n", hf_err_class_name(err->cls), err->message);
+    }
+}
+
+static struct hf_call call_in(int64_t ms)
+{
+    return (struct hf_call){.struct_size = sizeof(struct hf_call),
+                            .deadline_ms = host_now_ms(NULL) + ms,
+                            .request_id = "conformance"};
+}
+
+static bool failed_as(int rc, const struct hf_err *err, enum hf_err_class cls)
+{
+    return rc == -1 && err->cls == (int)cls && err->message[0];
+}
+
+/* ---- open and close --------------------------------------------------------------------- */
+
+static size_t open_descriptors(void)
+{
+    size_t n = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static size_t threads(void)
+{
+    size_t n = 0;
+    DIR *d = opendir("/proc/self/task");
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static void opens_and_closes_without_a_trace(void)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_instance *in = NULL;
+    int rc = t.p->open(&host, t.kv, t.n_kv, &in, &err); /* what a library sets up once */
+    if (rc == 0)
+        t.p->close(in);
+    size_t fds = open_descriptors(), tasks = threads();
+    for (int i = 0; rc == 0 && i < 10; i++) {
+        rc = t.p->open(&host, t.kv, t.n_kv, &in, &err);
+        if (rc == 0)
+            t.p->close(in);
+    }
+    t.p->close(NULL);
+    check(rc == 0, "open and close ten times", &err);
+    check(open_descriptors() == fds, "no descriptor is left open", &err);
+    check(threads() == tasks, "no thread is left", &err);
+}
+
+static void two_instances_are_independent(void)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_instance *a = NULL, *b = NULL;
+    struct hf_call call = call_in(10000);
+    struct hf_probe probe = {.struct_size = sizeof probe};
+    int rc = t.p->open(&host, t.kv, t.n_kv, &a, &err);
+    rc = rc ? rc : t.p->open(&host, t.kv, t.n_kv, &b, &err);
+    if (rc == 0) {
+        t.p->close(a);
+        rc = t.p->probe ? t.p->probe(b, &call, &probe, &err) : 0;
+        t.p->close(b);
+    }
+    check(rc == 0, "one instance works on after another was closed", &err);
+}
+
+static void a_wrong_endpoint_is_an_error(void)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_instance *in = NULL;
+    struct hf_kv kv[KV_MAX];
+    memcpy(kv, t.kv, sizeof kv);
+    for (size_t i = 0; i < t.n_kv; i++)
+        if (strcmp(kv[i].key, t.wrong.key) == 0)
+            kv[i].value = t.wrong.value;
+    int rc = t.p->open(&host, kv, t.n_kv, &in, &err);
+    check(rc == -1 && err.cls != HF_E_NONE && err.message[0] && err.cls != HF_E_INTERNAL,
+          "a wrong endpoint is refused with a reason", &err);
+    check(strchr(err.message, '\n') == NULL, "the reason is one line", &err);
+}
+
+/* ---- each call: flags, deadline, unknown VM ------------------------------------------------- */
+
+static int take_vm(void *ctx, const struct hf_vm *vm)
+{
+    int *n = ctx;
+    (*n)++;
+    return vm->id && vm->name ? 0 : -1;
+}
+
+static int take_disk(void *ctx, const struct hf_disk *disk)
+{
+    (void)ctx;
+    return disk->target ? 0 : -1;
+}
+
+static int take_snapshot(void *ctx, const struct hf_snapshot *snap)
+{
+    const char **wanted = ctx;
+    if (*wanted && strcmp(snap->name, *wanted) == 0 && snap->is_ours)
+        *wanted = NULL;
+    return 0;
+}
+
+static int take_text(void *ctx, const char *line)
+{
+    (void)ctx;
+    return line ? 0 : -1;
+}
+
+static struct hf_capture_request request(const char *vm, const char *name)
+{
+    return (struct hf_capture_request){.struct_size = sizeof(struct hf_capture_request),
+                                       .kind = HF_CAPTURE_SNAPSHOT,
+                                       .vm_id = vm,
+                                       .name = name,
+                                       .label = "conformance"};
+}
+
+static int do_find(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    struct hf_vm out = {.struct_size = sizeof out};
+    return t.p->vm_find(t.in, c, vm, &out, err);
+}
+static int do_disks(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    return t.p->vm_disks(t.in, c, vm, take_disk, NULL, err);
+}
+static int do_busy(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    return t.p->vm_busy(t.in, c, vm, err);
+}
+static int do_definition(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    const char *text = NULL;
+    return t.p->vm_definition(t.in, c, vm, &text, err);
+}
+static int do_snapshots(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    const char *none = NULL;
+    return t.p->snapshot_list(t.in, c, vm, take_snapshot, &none, err);
+}
+static int do_delete(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    return t.p->snapshot_delete(t.in, c, vm, "hf-conformance-none", err);
+}
+static int do_plan(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    struct hf_capture_request req = request(vm, "hf-conformance-none");
+    struct hf_capture *cap = NULL;
+    struct hf_capture_plan plan = {.struct_size = sizeof plan};
+    int rc = t.p->capture_plan(t.in, c, &req, take_text, NULL, &cap, &plan, err);
+    t.p->capture_free(t.in, cap);
+    return rc;
+}
+static int do_discard(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    return t.p->capture_discard(t.in, c, vm, "hf-conformance-none", NULL, err);
+}
+static int do_ping(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    return t.p->guest_ping(t.in, c, vm, err);
+}
+static int do_exec(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    const char *const argv[] = {"true", NULL};
+    struct hf_guest_exec req = {.struct_size = sizeof req, .argv = argv};
+    struct hf_guest_exec_result res = {.struct_size = sizeof res};
+    return t.p->guest_exec(t.in, c, vm, &req, &res, err);
+}
+
+#define SLOT(slot, fn, gone)                                                                       \
+    {                                                                                              \
+#slot, offsetof(struct hf_plugin, slot), fn, gone                                          \
+    }
+static const struct slot {
+    const char *name;
+    size_t offset;
+    int (*run)(const struct hf_call *c, const char *vm, struct hf_err *err);
+    enum hf_err_class gone; /* of a VM that does not exist; NONE: success */
+} slots[] = {
+    SLOT(vm_find, do_find, HF_E_NOT_FOUND),
+    SLOT(vm_disks, do_disks, HF_E_NOT_FOUND),
+    SLOT(vm_busy, do_busy, HF_E_NOT_FOUND),
+    SLOT(vm_definition, do_definition, HF_E_NOT_FOUND),
+    SLOT(capture_plan, do_plan, HF_E_NOT_FOUND),
+    SLOT(capture_discard, do_discard, HF_E_NONE),
+    SLOT(snapshot_list, do_snapshots, HF_E_NOT_FOUND),
+    SLOT(snapshot_delete, do_delete, HF_E_NOT_FOUND),
+    SLOT(guest_ping, do_ping, HF_E_NOT_FOUND),
+    SLOT(guest_exec, do_exec, HF_E_NOT_FOUND),
+};
+
+static bool has_slot(const struct slot *s)
+{
+    void *fn;
+    memcpy(&fn, (const char *)t.p + s->offset, sizeof fn);
+    return fn != NULL;
+}
+
+static void check_slot(const struct slot *s)
+{
+    char what[128];
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(10000);
+    call.flags = UINT32_C(1) << 31;
+    snprintf(what, sizeof what, "%s refuses unknown flag bits", s->name);
+    check(failed_as(s->run(&call, t.id, &err), &err, HF_E_UNSUPPORTED), what, &err);
+
+    err = (struct hf_err)HF_ERR_INIT;
+    call = call_in(-1);
+    snprintf(what, sizeof what, "%s does nothing after its deadline", s->name);
+    check(failed_as(s->run(&call, t.id, &err), &err, HF_E_TIMEOUT), what, &err);
+
+    err = (struct hf_err)HF_ERR_INIT;
+    call = call_in(10000);
+    int rc = s->run(&call, "00000000-dead-4bad-8bad-000000000000", &err);
+    snprintf(what, sizeof what, "%s of a VM that does not exist", s->name);
+    check(s->gone ? failed_as(rc, &err, s->gone) : rc == 0, what, &err);
+}
+
+static void finds_and_lists(void)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(10000);
+    struct hf_vm vm = {.struct_size = sizeof vm};
+    int rc = t.p->vm_find(t.in, &call, t.vm, &vm, &err), n = 0;
+    check(rc == 0 && vm.id && vm.name, "vm_find by name", &err);
+    if (rc == 0)
+        snprintf(t.id, sizeof t.id, "%s", vm.id);
+    vm = (struct hf_vm){.struct_size = sizeof vm};
+    rc = t.p->vm_find(t.in, &call, t.id, &vm, &err);
+    check(rc == 0 && strcmp(vm.id, t.id) == 0, "vm_find by the id it told", &err);
+    rc = t.p->vm_list(t.in, &call, take_vm, &n, &err);
+    check(rc == 0 && n > 0, "vm_list", &err);
+    check(t.p->vm_disks(t.in, &call, t.id, take_disk, NULL, &err) == 0, "vm_disks", &err);
+    check(t.p->vm_busy(t.in, &call, t.id, &err) == 0, "vm_busy of an idle VM", &err);
+    check(do_definition(&call, t.id, &err) == 0, "vm_definition", &err);
+}
+
+/* ---- captures ----------------------------------------------------------------------------- */
+
+static char *definition(void)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(10000);
+    const char *text = NULL;
+    return t.p->vm_definition(t.in, &call, t.id, &text, &err) == 0 ? strdup(text) : NULL;
+}
+
+static bool is_same_definition(const char *before)
+{
+    HF_AUTOFREE char *now = definition();
+    return before && now && strcmp(before, now) == 0;
+}
+
+static int plan(const char *name, struct hf_capture **cap, char **token, struct hf_err *err)
+{
+    struct hf_call call = call_in(20000);
+    struct hf_capture_request req = request(t.id, name);
+    struct hf_capture_plan p = {.struct_size = sizeof p};
+    if (t.p->capture_plan(t.in, &call, &req, take_text, NULL, cap, &p, err) != 0)
+        return -1;
+    *token = p.undo_token ? strdup(p.undo_token) : NULL;
+    return 0;
+}
+
+static void discard_twice(const char *name, const char *token, const char *before)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(30000);
+    char what[128];
+    for (int i = 0; i < 2; i++) {
+        snprintf(what, sizeof what, "capture_discard of %s, time %d", name, i + 1);
+        check(t.p->capture_discard(t.in, &call, t.id, name, token, &err) == 0, what, &err);
+        check(is_same_definition(before), "the definition is that of before", &err);
+    }
+}
+
+static void plans_without_effect(const char *before)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_capture *cap = NULL;
+    HF_AUTOFREE char *token = NULL;
+    int rc = plan("hf-conformance-1", &cap, &token, &err);
+    check(rc == 0 && cap && token, "capture_plan", &err);
+    t.p->capture_free(t.in, cap);
+    check(is_same_definition(before), "capture_plan changes nothing", &err);
+}
+
+static void gives_back_a_prepared_capture(const char *before, bool with_token)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_capture *cap = NULL;
+    HF_AUTOFREE char *token = NULL;
+    struct hf_call call = call_in(20000);
+    int rc = plan("hf-conformance-2", &cap, &token, &err);
+    rc = rc ? rc : t.p->capture_prepare(t.in, &call, cap, &err);
+    check(rc == 0, "capture_prepare", &err);
+    t.p->capture_free(t.in, cap);
+    discard_twice("hf-conformance-2", with_token ? token : NULL, before);
+}
+
+static int capture(const char *name, char **token, struct hf_err *err)
+{
+    struct hf_capture *cap = NULL;
+    struct hf_call call = call_in(30000);
+    int rc = plan(name, &cap, token, err);
+    rc = rc ? rc : t.p->capture_prepare(t.in, &call, cap, err);
+    rc = rc ? rc : t.p->capture_begin(t.in, &call, cap, err);
+    rc = rc ? rc : t.p->capture_settle(t.in, &call, cap, err);
+    t.p->capture_free(t.in, cap);
+    return rc;
+}
+
+static void discards_a_finished_capture(const char *before)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTOFREE char *token = NULL;
+    check(capture("hf-conformance-3", &token, &err) == 0, "a capture", &err);
+    discard_twice("hf-conformance-3", token, before);
+}
+
+static void a_begin_after_its_deadline_has_no_effect(const char *before)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_capture *cap = NULL;
+    HF_AUTOFREE char *token = NULL;
+    struct hf_call call = call_in(20000), late = call_in(-1);
+    int rc = plan("hf-conformance-4", &cap, &token, &err);
+    rc = rc ? rc : t.p->capture_prepare(t.in, &call, cap, &err);
+    rc = rc ? rc : t.p->capture_begin(t.in, &late, cap, &err);
+    check(failed_as(rc, &err, HF_E_TIMEOUT), "capture_begin after its deadline", &err);
+    t.p->capture_free(t.in, cap);
+    check(is_same_definition(before), "it had no effect", &err);
+    discard_twice("hf-conformance-4", token, before);
+}
+
+static void a_cancelled_begin_has_no_effect(const char *before)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_capture *cap = NULL;
+    HF_AUTOFREE char *token = NULL;
+    struct hf_call call = call_in(20000);
+    int rc = plan("hf-conformance-5", &cap, &token, &err);
+    rc = rc ? rc : t.p->capture_prepare(t.in, &call, cap, &err);
+    t.is_cancelled = 1;
+    rc = rc ? rc : t.p->capture_begin(t.in, &call, cap, &err);
+    t.is_cancelled = 0;
+    check(failed_as(rc, &err, HF_E_CANCELLED), "capture_begin when cancelled", &err);
+    t.p->capture_free(t.in, cap);
+    discard_twice("hf-conformance-5", token, before);
+}
+
+static void lists_and_deletes(const char *before)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTOFREE char *token = NULL, *again = NULL;
+    const char *name = "hf-conformance-6", *wanted = name;
+    struct hf_call call = call_in(30000);
+    check(capture(name, &token, &err) == 0, "a capture", &err);
+    check(failed_as(capture(name, &again, &err), &err, HF_E_CONFLICT), "a name taken twice", &err);
+    int rc = t.p->snapshot_list(t.in, &call, t.id, take_snapshot, &wanted, &err);
+    check(rc == 0 && !wanted, "snapshot_list knows it as ours", &err);
+    check(t.p->snapshot_delete(t.in, &call, t.id, name, &err) == 0, "snapshot_delete", &err);
+    check(is_same_definition(before), "the definition is that of before", &err);
+    rc = t.p->snapshot_delete(t.in, &call, t.id, name, &err);
+    check(failed_as(rc, &err, HF_E_NOT_FOUND), "snapshot_delete again: not found", &err);
+    discard_twice(name, token, before);
+}
+
+static void captures(void)
+{
+    HF_AUTOFREE char *before = definition();
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(10000);
+    struct hf_vm vm = {.struct_size = sizeof vm};
+    discard_twice("hf-conformance-0", NULL, before);
+    int rc = t.p->vm_find(t.in, &call, t.id, &vm, &err);
+    if (rc != 0 || !(vm.can & HF_CAN_SNAPSHOT)) {
+        int refused = rc ? rc : do_plan(&call, t.id, &err);
+        check(failed_as(refused, &err, HF_E_UNSUPPORTED), "a VM that cannot is refused", &err);
+        check(is_same_definition(before), "the definition is that of before", &err);
+        return;
+    }
+    plans_without_effect(before);
+    gives_back_a_prepared_capture(before, true);
+    gives_back_a_prepared_capture(before, false);
+    discards_a_finished_capture(before);
+    a_begin_after_its_deadline_has_no_effect(before);
+    a_cancelled_begin_has_no_effect(before);
+    lists_and_deletes(before);
+}
+
+static void check_table(void)
+{
+    struct hf_err err = HF_ERR_INIT;
+    check(hf_plugin_check_config(t.p, t.kv, t.n_kv, &err) == 0, "the key table takes the values",
+          &err);
+    check(t.p->vm_find && t.p->vm_list && t.p->vm_disks && t.p->vm_busy && t.p->vm_definition,
+          "all slots about VMs are there", &err);
+    check(t.p->capture_plan && t.p->capture_prepare && t.p->capture_begin && t.p->capture_settle &&
+              t.p->capture_free && t.p->capture_discard,
+          "all steps of a capture are there", &err);
+}
+
+static bool split(char *text, struct hf_kv *out)
+{
+    char *equals = strchr(text, '=');
+    if (!equals)
+        return false;
+    *equals = '\0';
+    *out = (struct hf_kv){text, equals + 1};
+    return true;
+}
+
+static bool parse_args(int argc, char **argv)
+{
+    int i = 3;
+    if (argc < 5 || !split(argv[2], &t.wrong))
+        return false;
+    for (; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (t.n_kv == KV_MAX || !split(argv[i], &t.kv[t.n_kv++]))
+            return false;
+    if (i + 2 != argc)
+        return false;
+    t.vm = argv[i + 1];
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    if (!parse_args(argc, argv)) {
+        fprintf(stderr, "usage: conformance PLUGIN WRONG-KEY=VALUE KEY=VALUE... -- VM\n");
+        return 2;
+    }
+    struct hf_err err = HF_ERR_INIT;
+    const char *dir = getenv("HOLDFAST_PLUGIN_DIR");
+    HF_AUTO(hf_plugin_handle)
+    struct hf_plugin_handle *h = hf_plugin_load(dir ? dir : HF_PLUGIN_DIR, argv[1], NULL, &err);
+    check(h != NULL, "loads", &err);
+    if (!h)
+        return 1;
+    t.p = hf_plugin_table(h);
+    check_table();
+    opens_and_closes_without_a_trace();
+    two_instances_are_independent();
+    a_wrong_endpoint_is_an_error();
+    if (t.failed || t.p->open(&host, t.kv, t.n_kv, &t.in, &err) != 0)
+        return 1;
+    finds_and_lists();
+    for (size_t i = 0; i < HF_ARRAY_SIZE(slots); i++)
+        if (has_slot(&slots[i]))
+            check_slot(&slots[i]);
+    captures();
+    t.p->close(t.in);
+    printf("%d failed\n", t.failed);
+    return t.failed ? 1 : 0;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * drive - one operation of a plugin from the shell, through the host side, for tests that need a
+ * real hypervisor around them (and a process of its own that may die at a kill point).
+ *
+ *   drive PLUGIN KEY=VALUE… -- VERB ARG…
+ *
+ * An error is one line "error CLASS: message", then "hint: …" and "left: …"; status 1.
+ * $HOLDFAST_DEADLINE_MS: of each call, default 30000.
+ */
+#include "base/path.h"
+#include "base/units.h"
+#include "hypervisor/hv.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+struct drive {
+    struct hf_hv *hv;
+    struct hf_cancel *cancel;
+    int64_t limit_ms;
+};
+
+static struct hf_hv_call call_of(const struct drive *d)
+{
+    return (struct hf_hv_call){.deadline_ms = hf_clock_mono_ms(hf_clock_system()) + d->limit_ms,
+                               .run_id = getenv("HOLDFAST_RUN_ID")};
+}
+
+static const char *or_dash(const char *s)
+{
+    return s ? s : "-";
+}
+
+static int find_id(struct drive *d, const char *name, char **id, struct hf_err *err)
+{
+    HF_AUTO(hf_vm_copy) struct hf_vm_copy vm = {0};
+    struct hf_hv_call call = call_of(d);
+    if (hf_hv_vm_find(d->hv, &call, name, &vm, err) != 0)
+        return -1;
+    *id = HF_STEAL(vm.id);
+    return 0;
+}
+
+static int do_probe(struct drive *d, char **args, struct hf_err *err)
+{
+    (void)args;
+    HF_AUTO(hf_probe_copy) struct hf_probe_copy p = {0};
+    struct hf_hv_call call = call_of(d);
+    if (hf_hv_probe(d->hv, &call, &p, err) != 0)
+        return -1;
+    printf("%s\n%s\n%s\n", p.product, p.endpoint, p.host);
+    return 0;
+}
+
+static void print_vm(const struct hf_vm_copy *vm)
+{
+    printf("%s %s state=%d can=0x%llx disks=%u agent=%d uefi=%d cannot=%s\n", vm->id, vm->name,
+           (int)vm->state, (unsigned long long)vm->can, (unsigned)vm->n_disks, vm->has_agent,
+           vm->is_uefi, or_dash(vm->cannot));
+}
+
+static int do_list(struct drive *d, char **args, struct hf_err *err)
+{
+    (void)args;
+    HF_AUTO(hf_vm_list) struct hf_vm_list l = {0};
+    struct hf_hv_call call = call_of(d);
+    if (hf_hv_vm_list(d->hv, &call, &l, err) != 0)
+        return -1;
+    for (size_t i = 0; i < l.n; i++)
+        print_vm(&l.items[i]);
+    return 0;
+}
+
+static int do_find(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTO(hf_vm_copy) struct hf_vm_copy vm = {0};
+    struct hf_hv_call call = call_of(d);
+    if (hf_hv_vm_find(d->hv, &call, args[0], &vm, err) != 0)
+        return -1;
+    print_vm(&vm);
+    return 0;
+}
+
+static int do_disks(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_disk_list) struct hf_disk_list l = {0};
+    struct hf_hv_call call = call_of(d);
+    if (find_id(d, args[0], &id, err) != 0 || hf_hv_vm_disks(d->hv, &call, id, &l, err) != 0)
+        return -1;
+    for (size_t i = 0; i < l.n; i++) {
+        const struct hf_disk_copy *k = &l.items[i];
+        printf("%s %s %s depth=%u flags=0x%x size=%llu address=%s skipped=%s refused=%s\n",
+               k->target, or_dash(k->source), or_dash(k->format), (unsigned)k->chain_depth,
+               (unsigned)k->flags, (unsigned long long)k->capacity_bytes, or_dash(k->address),
+               or_dash(k->skipped), or_dash(k->refused));
+    }
+    return 0;
+}
+
+static int do_busy(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    struct hf_hv_call call = call_of(d);
+    if (find_id(d, args[0], &id, err) != 0)
+        return -1;
+    return hf_hv_vm_busy(d->hv, &call, id, err);
+}
+
+static int do_definition(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL, *text = NULL;
+    struct hf_hv_call call = call_of(d);
+    if (find_id(d, args[0], &id, err) != 0 ||
+        hf_hv_vm_definition(d->hv, &call, id, &text, err) != 0)
+        return -1;
+    fputs(text, stdout);
+    return 0;
+}
+
+/* capture VM NAME TOKEN-FILE [LABEL [STEP]]: all steps, or up to the named one. */
+static int do_capture(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_hv_capture) struct hf_hv_capture *cap = NULL;
+    HF_AUTO(hf_hv_capture_plan) struct hf_hv_capture_plan plan = {0};
+    struct hf_hv_call call = call_of(d);
+    if (find_id(d, args[0], &id, err) != 0)
+        return -1;
+    const char *label = args[3], *upto = label && args[4] ? args[4] : "settle";
+    struct hf_capture_request req = {.struct_size = sizeof req,
+                                     .kind = HF_CAPTURE_SNAPSHOT,
+                                     .vm_id = id,
+                                     .name = args[1],
+                                     .label = label};
+    if (hf_hv_capture_plan(d->hv, &call, &req, &cap, &plan, err) != 0)
+        return -1;
+    for (size_t i = 0; i < plan.warnings.n; i++)
+        printf("warning: %s\n", plan.warnings.items[i]);
+    printf("disks %u\n", (unsigned)plan.n_disks);
+    if (hf_path_write(args[2], plan.undo_token, strlen(plan.undo_token), 0600, err) != 0)
+        return -1;
+    if (strcmp(upto, "plan") == 0)
+        return 0;
+    if (hf_hv_capture_prepare(cap, &call, err) != 0)
+        return -1;
+    if (strcmp(upto, "prepare") == 0)
+        return 0;
+    int64_t from = hf_clock_mono_us(hf_clock_system());
+    if (hf_hv_capture_begin(cap, &call, err) != 0)
+        return -1;
+    printf("begin %.1f ms\n", (double)(hf_clock_mono_us(hf_clock_system()) - from) / 1000.0);
+    return strcmp(upto, "begin") == 0 ? 0 : hf_hv_capture_settle(cap, &call, err);
+}
+
+/* discard VM|ID NAME [TOKEN-FILE] */
+static int do_discard(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL, *token = NULL;
+    struct hf_hv_call call = call_of(d);
+    struct hf_err ignored = HF_ERR_INIT;
+    if (find_id(d, args[0], &id, &ignored) != 0)
+        id = strdup(args[0]);
+    if (args[2] && !(token = hf_path_read(args[2], 65536, NULL, err)))
+        return -1;
+    return hf_hv_capture_discard(d->hv, &call, id, args[1], token, err);
+}
+
+static int do_snapshots(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_snapshot_list) struct hf_snapshot_list l = {0};
+    struct hf_hv_call call = call_of(d);
+    if (find_id(d, args[0], &id, err) != 0 || hf_hv_snapshot_list(d->hv, &call, id, &l, err) != 0)
+        return -1;
+    for (size_t i = 0; i < l.n; i++) {
+        const struct hf_snapshot_copy *s = &l.items[i];
+        printf("%s ours=%d current=%d memory=%d parent=%s bytes=%s description=%s\n", s->name,
+               s->is_ours, s->is_current, s->is_memory, or_dash(s->parent),
+               s->overlay_bytes ? "some" : "0", or_dash(s->description));
+    }
+    return 0;
+}
+
+static int do_delete(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    struct hf_hv_call call = call_of(d);
+    if (find_id(d, args[0], &id, err) != 0)
+        return -1;
+    return hf_hv_snapshot_delete(d->hv, &call, id, args[1], err);
+}
+
+static int do_ping(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    struct hf_hv_call call = call_of(d);
+    if (find_id(d, args[0], &id, err) != 0)
+        return -1;
+    return hf_hv_guest_ping(d->hv, &call, id, err);
+}
+
+static int do_exec(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_hv_exec_result) struct hf_hv_exec_result r = {0};
+    if (find_id(d, args[0], &id, err) != 0)
+        return -1;
+    struct hf_hv_call call = call_of(d);
+    int64_t from = hf_clock_mono_us(hf_clock_system());
+    if (hf_hv_guest_exec(d->hv, &call, id, (const char *const *)args + 1, &r, err) != 0)
+        return -1;
+    printf("exit=%d signal=%d truncated=%d out=%zu err=%zu in %.1f ms\n", r.exit_code,
+           r.term_signal, r.truncated, r.out.len, r.err.len,
+           (double)(hf_clock_mono_us(hf_clock_system()) - from) / 1000.0);
+    fputs(hf_buf_str(&r.out), stdout);
+    fputs(hf_buf_str(&r.err), stderr);
+    return 0;
+}
+
+static const struct verb {
+    const char *name;
+    int min_args;
+    int (*run)(struct drive *d, char **args, struct hf_err *err);
+} verbs[] = {
+    {"probe", 0, do_probe},     {"list", 0, do_list},       {"find", 1, do_find},
+    {"disks", 1, do_disks},     {"busy", 1, do_busy},       {"definition", 1, do_definition},
+    {"capture", 3, do_capture}, {"discard", 2, do_discard}, {"snapshots", 1, do_snapshots},
+    {"delete", 2, do_delete},   {"ping", 1, do_ping},       {"exec", 2, do_exec},
+};
+
+static struct hf_cancel *on_signal; /* the handler has no other way to reach it */
+
+static void set_cancel(int signal_number)
+{
+    (void)signal_number;
+    hf_cancel_set(on_signal);
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: drive PLUGIN KEY=VALUE... -- VERB ARG...\n");
+    return 2;
+}
+
+static int complain(const struct hf_err *err)
+{
+    printf("error %s: %s\n", hf_err_class_name(err->cls), err->message);
+    if (err->hint[0])
+        printf("hint: %s\n", err->hint);
+    if (err->left[0])
+        printf("left: %s\n", err->left);
+    return 1;
+}
+
+static int run_verb(struct drive *d, int argc, char **argv, struct hf_err *err)
+{
+    for (size_t i = 0; i < HF_ARRAY_SIZE(verbs); i++)
+        if (strcmp(verbs[i].name, argv[0]) == 0 && argc - 1 >= verbs[i].min_args)
+            return verbs[i].run(d, argv + 1, err);
+    return hf_fail(err, HF_E_CONFIG, "no verb '%s', or too few arguments", argv[0]);
+}
+
+int main(int argc, char **argv)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_kv kv[16];
+    size_t n = 0;
+    int i = 2;
+    for (; i < argc && strcmp(argv[i], "--") != 0 && n < HF_ARRAY_SIZE(kv); i++) {
+        char *equals = strchr(argv[i], '=');
+        if (!equals)
+            return usage();
+        *equals = '\0';
+        kv[n++] = (struct hf_kv){argv[i], equals + 1};
+    }
+    if (i + 1 >= argc)
+        return usage();
+    const char *limit = getenv("HOLDFAST_DEADLINE_MS"), *dir = getenv("HOLDFAST_PLUGIN_DIR");
+    struct drive d = {.limit_ms = limit ? atoll(limit) : 30000};
+    HF_AUTO(hf_cancel) struct hf_cancel *cancel = hf_cancel_new(&err);
+    struct hf_log_opts log_opts = {.level = HF_LOG_WARN};
+    HF_AUTO(hf_log) struct hf_log *log = hf_log_new(&log_opts);
+    if (!cancel || !log)
+        return complain(&err);
+    on_signal = cancel;
+    signal(SIGINT, set_cancel);
+    signal(SIGTERM, set_cancel);
+    struct hf_hv_opts opts = {.plugin_dir = dir ? dir : HF_PLUGIN_DIR,
+                              .plugin = argv[1],
+                              .kv = kv,
+                              .n_kv = n,
+                              .cancel = cancel,
+                              .log = log};
+    HF_AUTO(hf_hv) struct hf_hv *hv = hf_hv_open(&opts, &err);
+    d.hv = hv;
+    if (!hv || run_verb(&d, argc - i - 1, argv + i + 1, &err) != 0)
+        return complain(&err);
+    return 0;
+}

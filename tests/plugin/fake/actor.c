@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plays any part: `role` says what goes wrong, `trace` is a file that gets a line per call, `wait`
+ * is how long a call that hangs hangs. */
+#include "api/holdfast/plugin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host);
+
+struct hf_instance {
+    const struct hf_host *host;
+    char role[64], trace[256];
+    int wait_ms;
+    char scratch[64]; /* strings that die with the next call */
+};
+
+struct hf_capture {
+    char name[65];
+};
+
+static void trace(const struct hf_instance *in, const char *what)
+{
+    char line[128];
+    int len = snprintf(line, sizeof line, "%s\n", what);
+    int fd = in->trace[0] ? open(in->trace, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+    if (fd < 0)
+        return;
+    if (write(fd, line, (size_t)len) < 0)
+        in->host->log(in->host->ctx, HF_LOG_ERROR, "trace");
+    close(fd);
+}
+
+static int is(const struct hf_instance *in, const char *role)
+{
+    return strcmp(in->role, role) == 0;
+}
+
+static int fail(struct hf_err *err, enum hf_err_class cls, const char *message)
+{
+    err->cls = cls;
+    snprintf(err->message, sizeof err->message, "%s", message);
+    return -1;
+}
+
+static void hang(const struct hf_instance *in, const char *role)
+{
+    if (is(in, role))
+        usleep((useconds_t)in->wait_ms * 1000);
+}
+
+/* Until cancelled, or wait_ms are over. */
+static int work(const struct hf_instance *in, struct hf_err *err)
+{
+    for (int ms = 0; ms < in->wait_ms; ms += 5) {
+        if (in->host->cancelled(in->host->ctx)) {
+            trace(in, "cancelled");
+            return fail(err, HF_E_CANCELLED, "cancelled");
+        }
+        in->host->progress(in->host->ctx, (uint64_t)ms, (uint64_t)in->wait_ms);
+        usleep(5000);
+    }
+    return 0;
+}
+
+static int actor_open(const struct hf_host *host, const struct hf_kv *kv, size_t n,
+                      struct hf_instance **out, struct hf_err *err)
+{
+    struct hf_instance *in = calloc(1, sizeof *in);
+    if (!in)
+        return fail(err, HF_E_INTERNAL, "no memory");
+    in->host = host;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(kv[i].key, "role") == 0)
+            snprintf(in->role, sizeof in->role, "%s", kv[i].value);
+        if (strcmp(kv[i].key, "trace") == 0)
+            snprintf(in->trace, sizeof in->trace, "%s", kv[i].value);
+        if (strcmp(kv[i].key, "wait") == 0)
+            in->wait_ms = atoi(kv[i].value);
+    }
+    trace(in, "open");
+    hang(in, "hangs_in_open");
+    if (is(in, "fails_open") || is(in, "opens_nothing")) {
+        int rc = is(in, "opens_nothing") ? 0 : fail(err, HF_E_AUTH, "wrong token");
+        free(in);
+        return rc;
+    }
+    host->log(host->ctx, HF_LOG_INFO, "opened\nwith a line break");
+    *out = in;
+    return 0;
+}
+
+static void actor_close(struct hf_instance *in)
+{
+    trace(in, "close");
+    hang(in, "hangs_in_close");
+    free(in);
+}
+
+static int actor_probe(struct hf_instance *in, const struct hf_call *call, struct hf_probe *out,
+                       struct hf_err *err)
+{
+    (void)call, (void)err;
+    out->product = "Actor 1";
+    out->endpoint = in->role;
+    out->host = "stage";
+    return 0;
+}
+
+static int actor_vm_find(struct hf_instance *in, const struct hf_call *call, const char *what,
+                         struct hf_vm *out, struct hf_err *err)
+{
+    trace(in, call->request_id ? call->request_id : "vm_find");
+    if (is(in, "fails_silently"))
+        return -1;
+    if (is(in, "raves")) {
+        memset(err->message, 'x', sizeof err->message);
+        err->struct_size = 0;
+        err->cls = 9999;
+        return -1;
+    }
+    if (strcmp(what, "1") != 0 && strcmp(what, "one") != 0)
+        return fail(err, HF_E_NOT_FOUND, "no such VM");
+    snprintf(in->scratch, sizeof in->scratch, "id-%s", what);
+    out->id = is(in, "nameless") ? NULL : in->scratch;
+    out->name = "one";
+    out->state = is(in, "stateless") ? (enum hf_vm_state)42 : HF_VM_RUNNING;
+    out->can = HF_CAN_SNAPSHOT;
+    out->n_disks = 2;
+    return 0;
+}
+
+static int actor_vm_disks(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                          hf_disk_cb emit, void *ctx, struct hf_err *err)
+{
+    (void)call, (void)err, (void)vm_id;
+    struct hf_disk d = {.struct_size = sizeof d, .target = "vda", .capacity_bytes = 4096};
+    if (is(in, "small_structs")) /* as an older plugin: nothing behind `format` is its */
+        d = (struct hf_disk){.struct_size = offsetof(struct hf_disk, serial),
+                             .target = "vda",
+                             .format = "raw",
+                             .serial = (const char *)8,
+                             .refused = (const char *)8};
+    if (is(in, "sizeless"))
+        d.struct_size = 4;
+    for (int i = 0; i < (is(in, "endless") ? 1 << 30 : 5); i++)
+        if (emit(ctx, &d) != 0)
+            return -1;
+    return 0;
+}
+
+static int actor_vm_busy(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                         struct hf_err *err)
+{
+    (void)call, (void)vm_id;
+    trace(in, "vm_busy");
+    if (is(in, "returns_seven"))
+        return 7;
+    return is(in, "busy") ? fail(err, HF_E_BUSY, "backup of vda") : 0;
+}
+
+static int actor_capture_plan(struct hf_instance *in, const struct hf_call *call,
+                              const struct hf_capture_request *req, hf_text_cb warn, void *ctx,
+                              struct hf_capture **out, struct hf_capture_plan *plan,
+                              struct hf_err *err)
+{
+    (void)call;
+    hang(in, "hangs_in_plan");
+    if (warn(ctx, "only two disks") != 0)
+        return -1;
+    struct hf_capture *cap = calloc(1, sizeof *cap);
+    if (!cap)
+        return fail(err, HF_E_INTERNAL, "no memory");
+    snprintf(cap->name, sizeof cap->name, "%s", req->name);
+    trace(in, "plan");
+    *out = cap;
+    plan->n_disks = 2;
+    plan->undo_token = is(in, "tokenless") ? NULL : cap->name;
+    return 0;
+}
+
+static int actor_capture_prepare(struct hf_instance *in, const struct hf_call *call,
+                                 struct hf_capture *cap, struct hf_err *err)
+{
+    (void)call, (void)cap, (void)err;
+    trace(in, "prepare");
+    return 0;
+}
+
+static int actor_capture_begin(struct hf_instance *in, const struct hf_call *call,
+                               struct hf_capture *cap, struct hf_err *err)
+{
+    (void)call;
+    hang(in, "hangs_in_begin");
+    hang(in, "fails_late_in_begin");
+    trace(in, cap->name); /* a handle freed too early would show here */
+    return is(in, "fails_late_in_begin") ? fail(err, HF_E_NOSPACE, "disk full") : 0;
+}
+
+static int actor_capture_settle(struct hf_instance *in, const struct hf_call *call,
+                                struct hf_capture *cap, struct hf_err *err)
+{
+    (void)call, (void)cap, (void)err;
+    trace(in, "settle");
+    return 0;
+}
+
+static void actor_capture_free(struct hf_instance *in, struct hf_capture *cap)
+{
+    trace(in, "free");
+    hang(in, "hangs_in_free");
+    free(cap);
+}
+
+static int actor_capture_discard(struct hf_instance *in, const struct hf_call *call,
+                                 const char *vm_id, const char *name, const char *undo_token,
+                                 struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)name;
+    trace(in, undo_token ? undo_token : "discard without token");
+    return work(in, err);
+}
+
+static int actor_snapshot_delete(struct hf_instance *in, const struct hf_call *call,
+                                 const char *vm_id, const char *name, struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)name;
+    trace(in, "delete");
+    return work(in, err);
+}
+
+static int actor_guest_exec(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                            const struct hf_guest_exec *req, struct hf_guest_exec_result *out,
+                            struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)err;
+    char block[4096];
+    memset(block, 'o', sizeof block);
+    for (size_t sent = 0; is(in, "chatty") && sent < 1 << 20; sent += sizeof block)
+        req->output(req->output_ctx, 1, block, sizeof block);
+    for (size_t i = 0; req->argv[i]; i++)
+        req->output(req->output_ctx, 2, req->argv[i], strlen(req->argv[i]));
+    out->exit_code = 3;
+    return 0;
+}
+
+static const struct hf_plugin_key keys[] = {
+    {.name = "role", .type = HF_KEY_STRING, .required = 1, .help = "What to play."},
+    {.name = "trace", .type = HF_KEY_PATH, .help = "Where calls are noted."},
+    {.name = "wait", .type = HF_KEY_INT, .fallback = "250", .help = "Milliseconds."},
+    {.name = "token-file", .type = HF_KEY_SECRET_FILE, .secret = 1, .help = "The secret."},
+    {.name = "verify", .type = HF_KEY_BOOL, .fallback = "yes", .help = "Whether to look."},
+};
+
+static const struct hf_plugin plugin = {
+    .magic = HF_PLUGIN_MAGIC,
+    .abi_major = HF_ABI_MAJOR,
+    .abi_minor = HF_ABI_MINOR,
+    .struct_size = sizeof(struct hf_plugin),
+    .name = "actor",
+    .version = "1",
+    .description = "plays any part",
+    .capabilities = HF_CAN_SNAPSHOT,
+    .keys = keys,
+    .n_keys = sizeof keys / sizeof keys[0],
+    .open = actor_open,
+    .close = actor_close,
+    .probe = actor_probe,
+    .vm_find = actor_vm_find,
+    .vm_disks = actor_vm_disks,
+    .vm_busy = actor_vm_busy,
+    .capture_plan = actor_capture_plan,
+    .capture_prepare = actor_capture_prepare,
+    .capture_begin = actor_capture_begin,
+    .capture_settle = actor_capture_settle,
+    .capture_free = actor_capture_free,
+    .capture_discard = actor_capture_discard,
+    .snapshot_delete = actor_snapshot_delete,
+    .guest_exec = actor_guest_exec,
+};
+
+const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host)
+{
+    return host->magic == HF_HOST_MAGIC && host->abi_major == HF_ABI_MAJOR ? &plugin : NULL;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cancel.h"
+#include "harness/hf_test.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+static int readable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, 0);
+}
+
+static void starts_unset_and_stays_set(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_cancel) struct hf_cancel *c = hf_cancel_new(&err);
+    assert_hf_got(c, &err);
+    assert_false(hf_cancel_is_set(c));
+    assert_int_equal(readable(hf_cancel_fd(c)), 0);
+    assert_hf_ok(hf_cancel_check(c, &err), &err);
+
+    hf_cancel_set(c);
+    hf_cancel_set(c);
+    for (int i = 0; i < 2; i++) { /* looking does not use it up */
+        assert_true(hf_cancel_is_set(c));
+        assert_int_equal(readable(hf_cancel_fd(c)), 1);
+        assert_int_equal(hf_cancel_check(c, &err), -1);
+        assert_hf_err(&err, HF_E_CANCELLED, "cancelled");
+    }
+}
+
+static void nobody_is_never_cancelled(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    assert_false(hf_cancel_is_set(NULL));
+    assert_int_equal(hf_cancel_fd(NULL), -1);
+    assert_hf_ok(hf_cancel_check(NULL, &err), &err);
+    hf_cancel_free(NULL);
+}
+
+static struct hf_cancel *from_handler;
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    hf_cancel_set(from_handler);
+}
+
+static void a_signal_handler_sets_it_and_keeps_errno(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_cancel) struct hf_cancel *c = hf_cancel_new(&err);
+    assert_hf_got(c, &err);
+    from_handler = c;
+    struct sigaction action = {.sa_handler = on_signal}, old;
+    sigaction(SIGUSR1, &action, &old);
+    errno = EXDEV;
+    raise(SIGUSR1);
+    int seen = errno;
+    sigaction(SIGUSR1, &old, NULL);
+    assert_true(hf_cancel_is_set(c));
+    assert_int_equal(seen, EXDEV);
+}
+
+static void setting_it_often_never_blocks(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_cancel) struct hf_cancel *c = hf_cancel_new(&err);
+    assert_hf_got(c, &err);
+    uint64_t nearly_full = UINT64_MAX - 1;
+    assert_int_equal(write(hf_cancel_fd(c), &nearly_full, sizeof nearly_full), sizeof nearly_full);
+    errno = 0;
+    hf_cancel_set(c);
+    assert_true(hf_cancel_is_set(c));
+    assert_int_equal(errno, 0);
+}
+
+static void says_so_when_no_descriptor_is_left(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    struct rlimit old, none;
+    getrlimit(RLIMIT_NOFILE, &old);
+    none = old;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+    struct hf_cancel *c = hf_cancel_new(&err);
+    setrlimit(RLIMIT_NOFILE, &old);
+    assert_null(c);
+    assert_hf_err(&err, HF_E_INTERNAL, "cannot create an event descriptor: Too many open files");
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        HF_TEST(starts_unset_and_stays_set),
+        HF_TEST(nobody_is_never_cancelled),
+        HF_TEST(a_signal_handler_sets_it_and_keeps_errno),
+        HF_TEST(setting_it_often_never_blocks),
+        HF_TEST(says_so_when_no_descriptor_is_left),
+    };
+    return HF_RUN_TESTS("base.cancel", tests);
+}

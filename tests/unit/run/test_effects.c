@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/run/world.h"
+
+#define KILL "kill " RUN "\n"
+#define SET "set innodb_flush_log_at_trx_commit=0/1\n"
+
+static struct hf_err err;
+static struct hf_undo undo;
+
+/* A journal with nothing in it. */
+static struct hf_journal *begin(void **state)
+{
+    fresh(state);
+    err = (struct hf_err)HF_ERR_INIT;
+    undo = (struct hf_undo){.env = &world.env, .vm = the_vm()};
+    return new_journal(RUN, "snapshot create", KEY);
+}
+
+static int undo_all(struct hf_journal *j)
+{
+    return hf_undo_journal(&undo, j, &err);
+}
+
+static void end(struct hf_journal *j)
+{
+    hf_undo_close(&undo);
+    hf_journal_close(j);
+    hf_config_free(world.config);
+    world.config = NULL;
+}
+
+static unsigned open_entries(const struct hf_journal *j)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < hf_journal_count(j); i++)
+        n += !hf_journal_at(j, i)->is_undone;
+    return n;
+}
+
+/* ---- order ------------------------------------------------------------------------------ */
+
+static void sessions_go_first_then_variables_then_snapshots(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_lock(j, 0);
+    add_variable(j);
+    add_snapshot(j, "hf-a");
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(world.trace, KILL SET "discard vm-7 hf-a token\n");
+    assert_int_equal(open_entries(j), 0);
+    end(j);
+}
+
+static void within_one_urgency_the_last_effect_goes_first(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_snapshot(j, "hf-a");
+    add_deletion(j, "hf-b");
+    add_snapshot(j, "hf-c");
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(world.trace,
+                        "discard vm-7 hf-c token\ndelete vm-7 hf-b\ndiscard vm-7 hf-a token\n");
+    end(j);
+}
+
+static void what_is_undone_already_is_left_alone(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_snapshot(j, "hf-a");
+    add_snapshot(j, "hf-b");
+    assert_hf_ok(hf_journal_undone(j, hf_journal_at(j, 0)->seq, &err), &err);
+    assert_hf_ok(undo_all(j), &err);
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(world.trace, "discard vm-7 hf-b token\n");
+    end(j);
+}
+
+static void one_that_fails_does_not_keep_the_others_and_stays_open(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_snapshot(j, "hf-a");
+    add_lock(j, 0);
+    world.kill_fails = HF_E_AUTH;
+    assert_int_equal(undo_all(j), -1);
+    assert_hf_err(&err, HF_E_AUTH, "kill failed");
+    assert_contains(err.left, "the database lock of run " RUN);
+    assert_string_equal(world.trace, KILL "discard vm-7 hf-a token\n");
+    assert_int_equal(open_entries(j), 1);
+    end(j);
+}
+
+static void all_that_is_left_is_named(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_snapshot(j, "hf-a");
+    add_variable(j);
+    world.restore_fails = HF_E_AUTH;
+    world.discard_fails = HF_E_BUSY;
+    assert_int_equal(undo_all(j), -1);
+    assert_hf_err(&err, HF_E_AUTH, "restore failed; then: discard failed");
+    assert_string_equal(err.left, "server variable innodb_flush_log_at_trx_commit may still be 1; "
+                                  "it was 0; snapshot hf-a of db, or its overlay files");
+    end(j);
+}
+
+static void what_the_plugin_says_is_left_is_not_said_twice(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_snapshot(j, "hf-a");
+    world.discard_fails = HF_E_BUSY;
+    world.discard_left = "overlay vda.hf-a.qcow2";
+    assert_int_equal(undo_all(j), -1);
+    assert_string_equal(err.left, "overlay vda.hf-a.qcow2");
+    end(j);
+}
+
+static void a_kind_of_a_newer_version_is_refused_after_all_that_is_known_was_undone(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_snapshot(j, "hf-a");
+    assert_hf_ok(hf_journal_intent(j, "quantum-freeze", NULL, NULL, &err), &err);
+    add_lock(j, 0);
+    assert_int_equal(undo_all(j), -1);
+    assert_hf_err(&err, HF_E_UNSUPPORTED, "holds an effect 'quantum-freeze' of a newer version");
+    assert_string_equal(world.trace, KILL "discard vm-7 hf-a token\n");
+    assert_int_equal(open_entries(j), 1);
+    end(j);
+}
+
+static void an_entry_without_its_data_is_an_error_and_asks_nobody(void **state)
+{
+    struct hf_journal *j = begin(state);
+    assert_hf_ok(hf_journal_intent(j, HF_EFFECT_SNAPSHOT, NULL, NULL, &err), &err);
+    assert_int_equal(undo_all(j), -1);
+    assert_string_equal(world.trace, "");
+    assert_int_equal(open_entries(j), 1);
+    end(j);
+}
+
+/* ---- holds alone ------------------------------------------------------------------------ */
+
+static void undoing_holds_leaves_snapshots_where_they_are(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_snapshot(j, "hf-a");
+    add_variable(j);
+    add_lock(j, 0);
+    assert_true(hf_undo_is_holding(j));
+    assert_hf_ok(hf_undo_holds(&undo, j, &err), &err);
+    assert_string_equal(world.trace, KILL SET);
+    assert_false(hf_undo_is_holding(j));
+    assert_int_equal(open_entries(j), 1);
+    end(j);
+}
+
+static void only_a_deletion_rolls_forward(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_snapshot(j, "hf-a");
+    assert_false(hf_undo_rolls_forward(j));
+    add_deletion(j, "hf-a");
+    assert_true(hf_undo_rolls_forward(j));
+    end(j);
+}
+
+/* ---- dry run ---------------------------------------------------------------------------- */
+
+static void a_dry_run_says_what_it_would_do_in_order_and_does_nothing(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_snapshot(j, "hf-a");
+    add_lock(j, 0);
+    undo.dry_run = true;
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(world.trace, "");
+    assert_int_equal(world.db_opens + world.hv_opens, 0);
+    assert_int_equal(open_entries(j), 2);
+    assert_int_equal(undo.actions.n, 2);
+    assert_string_equal(undo.actions.items[0], "kill the database session of run " RUN);
+    assert_string_equal(undo.actions.items[1], "remove the snapshot of run " RUN);
+    end(j);
+}
+
+/* ---- connections ------------------------------------------------------------------------ */
+
+static void a_session_that_was_lost_meanwhile_is_replaced_once(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_lock(j, 0);
+    undo.db = (struct hf_db_conn *)(void *)&a_database;
+    world.kill_lost = 1;
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(world.trace, KILL KILL);
+    assert_int_equal(world.db_opens, 1);
+    end(j);
+}
+
+static void a_refusal_is_no_lost_session_and_is_not_tried_again(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_lock(j, 0);
+    undo.db = (struct hf_db_conn *)(void *)&a_database;
+    world.kill_fails = HF_E_AUTH;
+    assert_int_equal(undo_all(j), -1);
+    assert_string_equal(world.trace, KILL);
+    assert_int_equal(world.db_opens, 0);
+    end(j);
+}
+
+static void a_server_that_is_away_has_dropped_the_session_by_its_timeout(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_lock(j, hf_clock_wall_us(world.env.clock) - 1);
+    world.db_open_fails = HF_E_UNREACHABLE;
+    assert_hf_ok(undo_all(j), &err);
+    assert_contains(undo.actions.items[0], "by its wait_timeout");
+    assert_int_equal(open_entries(j), 0);
+    end(j);
+}
+
+static void before_that_the_lock_may_be_there_and_is_named(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_lock(j, hf_clock_wall_us(world.env.clock) + 1000);
+    world.db_open_fails = HF_E_UNREACHABLE;
+    assert_int_equal(undo_all(j), -1);
+    assert_contains(err.left, "the database lock of run " RUN ", until the server's wait_timeout");
+    assert_int_equal(open_entries(j), 1);
+    end(j);
+}
+
+static void a_hypervisor_that_is_still_away_with_a_call_is_waited_for(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_snapshot(j, "hf-a");
+    undo.hv = (struct hf_hv *)(void *)&a_hypervisor;
+    world.is_stuck = true;
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(world.trace, "wait\ndiscard vm-7 hf-a token\n");
+    end(j);
+}
+
+static void one_that_does_not_come_back_leaves_the_snapshot_named(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_snapshot(j, "hf-a");
+    undo.hv = (struct hf_hv *)(void *)&a_hypervisor;
+    world.is_stuck = world.stays_stuck = true;
+    assert_int_equal(undo_all(j), -1);
+    assert_hf_err(&err, HF_E_TIMEOUT, "still away");
+    assert_contains(err.hint, "holdfast recover");
+    assert_string_equal(err.left, "snapshot hf-a of db, or its overlay files");
+    assert_string_equal(world.trace, "wait\n");
+    end(j);
+}
+
+/* ---- deletion --------------------------------------------------------------------------- */
+
+static void a_deletion_that_was_complete_is_complete(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_deletion(j, "hf-a");
+    world.delete_fails = HF_E_NOT_FOUND;
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(undo.actions.items[0], "already deleted: snapshot hf-a");
+    end(j);
+}
+
+static void a_deletion_that_fails_again_is_half_done_and_named(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_deletion(j, "hf-a");
+    world.delete_fails = HF_E_BUSY;
+    assert_int_equal(undo_all(j), -1);
+    assert_string_equal(err.left, "snapshot hf-a of db, half deleted");
+    end(j);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        HF_TEST(sessions_go_first_then_variables_then_snapshots),
+        HF_TEST(within_one_urgency_the_last_effect_goes_first),
+        HF_TEST(what_is_undone_already_is_left_alone),
+        HF_TEST(one_that_fails_does_not_keep_the_others_and_stays_open),
+        HF_TEST(all_that_is_left_is_named),
+        HF_TEST(what_the_plugin_says_is_left_is_not_said_twice),
+        HF_TEST(a_kind_of_a_newer_version_is_refused_after_all_that_is_known_was_undone),
+        HF_TEST(an_entry_without_its_data_is_an_error_and_asks_nobody),
+        HF_TEST(undoing_holds_leaves_snapshots_where_they_are),
+        HF_TEST(only_a_deletion_rolls_forward),
+        HF_TEST(a_dry_run_says_what_it_would_do_in_order_and_does_nothing),
+        HF_TEST(a_session_that_was_lost_meanwhile_is_replaced_once),
+        HF_TEST(a_refusal_is_no_lost_session_and_is_not_tried_again),
+        HF_TEST(a_server_that_is_away_has_dropped_the_session_by_its_timeout),
+        HF_TEST(before_that_the_lock_may_be_there_and_is_named),
+        HF_TEST(a_hypervisor_that_is_still_away_with_a_call_is_waited_for),
+        HF_TEST(one_that_does_not_come_back_leaves_the_snapshot_named),
+        HF_TEST(a_deletion_that_was_complete_is_complete),
+        HF_TEST(a_deletion_that_fails_again_is_half_done_and_named),
+    };
+    return HF_RUN_TESTS("run.effects", tests);
+}
