@@ -60,7 +60,7 @@ static int fill_vm(struct hf_config_vm *vm, struct hf_err *err)
     if (vm->quiesce_line == 0)
         vm->quiesce = vm->db.kind == HF_DB_NONE ? HF_QUIESCE_NONE : HF_QUIESCE_LOCK;
     if (vm->require_line == 0)
-        vm->require = vm->quiesce == HF_QUIESCE_LOCK ? HF_GRADE_B : HF_GRADE_E;
+        vm->require = hf_quiesce_grade(vm->quiesce, vm->freeze);
     return 0;
 }
 
@@ -75,12 +75,22 @@ static int check_vm_hypervisor(const struct hf_config *c, const struct hf_config
     return hf_hint(err, "%s", none.hint);
 }
 
-/* Either contradiction would quietly give snapshots without a database at rest. */
+/* A key that needs another one, or contradicts it: what is wrong, and what to do. */
+static int contradiction(const struct hf_config_vm *vm, unsigned line, const char *what,
+                         const char *hint, struct hf_err *err)
+{
+    hf_fail(err, HF_E_CONFIG, "%s:%u: [vm %s]: %s", vm->file, line ? line : vm->line, vm->label,
+            what);
+    return hf_hint(err, "%s", hint);
+}
+
+/* These contradictions would quietly give snapshots without a database at rest. */
 static int check_vm_db(const struct hf_config_vm *vm, struct hf_err *err)
 {
-    if (vm->quiesce == HF_QUIESCE_LOCK && vm->db.kind == HF_DB_NONE) {
-        hf_fail(err, HF_E_CONFIG, "%s:%u: quiesce = lock, but [vm %s] has no database to lock",
-                vm->file, vm->quiesce_line, vm->label);
+    bool has_lock = vm->quiesce == HF_QUIESCE_LOCK || vm->quiesce == HF_QUIESCE_LIGHT;
+    if (has_lock && vm->db.kind == HF_DB_NONE) {
+        hf_fail(err, HF_E_CONFIG, "%s:%u: quiesce = %s, but [vm %s] has no database to lock",
+                vm->file, vm->quiesce_line, hf_quiesce_name(vm->quiesce), vm->label);
         return hf_hint(err, "Add 'db = tcp://HOST:PORT', or set 'quiesce = none'.");
     }
     if (vm->db_defaults_file && vm->db_line == 0) {
@@ -88,6 +98,32 @@ static int check_vm_db(const struct hf_config_vm *vm, struct hf_err *err)
                 vm->file, vm->db_defaults_file_line, vm->label);
         return hf_hint(err, "Add 'db = tcp://HOST:PORT', or say 'db = none'.");
     }
+    return 0;
+}
+
+static int check_vm_guest(const struct hf_config_vm *vm, struct hf_err *err)
+{
+    if (vm->guest == HF_GUEST_NONE && vm->quiesce == HF_QUIESCE_STOP)
+        return contradiction(vm, vm->quiesce_line,
+                             "quiesce = stop needs a way into the guest, and guest = none",
+                             "Set 'guest = agent' or 'guest = ssh'.", err);
+    if (vm->guest == HF_GUEST_NONE && vm->services.n)
+        return contradiction(vm, vm->services_line,
+                             "services need a way into the guest, and guest = none",
+                             "Set 'guest = agent' or 'guest = ssh'.", err);
+    if (vm->guest == HF_GUEST_NONE && vm->freeze == HF_FREEZE_YES)
+        return contradiction(vm, vm->freeze_line,
+                             "freeze = yes needs a way into the guest, and guest = none",
+                             "Set 'guest = agent' or 'guest = ssh'.", err);
+    if (!vm->ssh.host && (vm->guest == HF_GUEST_SSH || vm->db.kind == HF_DB_SSH))
+        return contradiction(vm, vm->guest == HF_GUEST_SSH ? vm->guest_line : vm->db_line,
+                             "ssh is used, but there is no key 'ssh'", "Add 'ssh = root@HOST'.",
+                             err);
+    for (size_t i = 0; i < vm->services.n; i++)
+        if (hf_strv_has(&vm->db_service, vm->services.items[i]))
+            return contradiction(
+                vm, vm->services_line, "a unit of db-service stands in services as well",
+                "The database rests last and is started first: leave it to db-service.", err);
     return 0;
 }
 
@@ -127,7 +163,8 @@ int hf_config_check(struct hf_config *c, struct hf_err *err)
     for (size_t i = 0; i < vms->n; i++) {
         struct hf_config_vm *vm = vms->items[i];
         if (fill_vm(vm, err) != 0 || check_vm_hypervisor(c, vm, err) != 0 ||
-            check_vm_db(vm, err) != 0 || check_vm_times(vm, err) != 0)
+            check_vm_db(vm, err) != 0 || check_vm_guest(vm, err) != 0 ||
+            check_vm_times(vm, err) != 0)
             return -1;
     }
     return 0;

@@ -21,15 +21,25 @@
 #include <stdint.h>
 
 enum hf_catalog_kind { HF_CATALOG_SQLITE };
-enum hf_quiesce { HF_QUIESCE_LOCK, HF_QUIESCE_NONE };
-enum hf_guest_channel { HF_GUEST_AGENT, HF_GUEST_NONE };
+enum hf_quiesce { HF_QUIESCE_STOP, HF_QUIESCE_LOCK, HF_QUIESCE_LIGHT, HF_QUIESCE_NONE };
+enum hf_guest_channel { HF_GUEST_AGENT, HF_GUEST_SSH, HF_GUEST_NONE };
+enum hf_freeze { HF_FREEZE_AUTO, HF_FREEZE_YES, HF_FREEZE_NO };
+enum hf_uncovered { HF_UNCOVERED_REFUSE, HF_UNCOVERED_LOWER };
 enum hf_grade { HF_GRADE_NONE, HF_GRADE_A, HF_GRADE_B, HF_GRADE_C, HF_GRADE_D, HF_GRADE_E };
 
-/* tcp://host:port, [::1] in brackets; port 3306 when absent */
-enum hf_db_kind { HF_DB_NONE, HF_DB_TCP };
+/* How the database is reached: tcp://HOST:PORT from this host, [::1] in brackets; ssh and agent through the guest
+ * channel, where HOST:PORT (or, ssh only, the path of a socket) are the guest's own. Port 3306 when absent. */
+enum hf_db_kind { HF_DB_NONE, HF_DB_TCP, HF_DB_SSH, HF_DB_AGENT };
 struct hf_db_address {
     enum hf_db_kind kind;
     char *host;
+    char *socket; /* ssh:///PATH; host is NULL then */
+    unsigned port;
+};
+
+/* [USER@]HOST[:PORT]; user root and port 22 when absent */
+struct hf_ssh_address {
+    char *user, *host; /* host NULL: not set */
     unsigned port;
 };
 
@@ -59,6 +69,8 @@ size_t hf_config_hypervisor_count(const struct hf_config *c);
 const struct hf_config_hypervisor *hf_config_hypervisor_at(const struct hf_config *c, size_t i);
 
 const char *hf_quiesce_name(enum hf_quiesce q);
+/* What this way to rest can prove at the best, and so the required grade unless `require` says another. */
+enum hf_grade hf_quiesce_grade(enum hf_quiesce q, enum hf_freeze freeze);
 const char *hf_grade_name(enum hf_grade g); /* "A".."E", NULL for NONE */
 /* A is better than E; NONE is no requirement and is met by all. */
 bool hf_grade_meets(enum hf_grade have, enum hf_grade required);

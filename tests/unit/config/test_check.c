@@ -86,14 +86,58 @@ static void reads_database_addresses(void **state)
     }
 }
 
+static void reads_addresses_behind_the_guest_channel(void **state)
+{
+    static const struct {
+        const char *text, *host, *socket;
+        enum hf_db_kind kind;
+        unsigned port;
+    } cases[] = {
+        {"ssh", "127.0.0.1", NULL, HF_DB_SSH, 3306},
+        {"ssh://[::1]:3307", "::1", NULL, HF_DB_SSH, 3307},
+        {"ssh:///run/mysqld/mysqld.sock", NULL, "/run/mysqld/mysqld.sock", HF_DB_SSH, 3306},
+        {"agent", "127.0.0.1", NULL, HF_DB_AGENT, 3306},
+        {"agent://127.0.0.1:3307", "127.0.0.1", NULL, HF_DB_AGENT, 3307},
+    };
+    (void)state;
+    for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++) {
+        HF_AUTOFREE char *key = hf_asprintf("ssh = web01\ndb = %s\n", cases[i].text);
+        HF_AUTO(hf_config) struct hf_config *c = good_vm(key);
+        const struct hf_db_address *db = &hf_config_vm_at(c, 0)->db;
+        assert_int_equal(db->kind, cases[i].kind);
+        assert_int_equal(db->port, cases[i].port);
+        assert_string_equal(db->host ? db->host : "-", cases[i].host ? cases[i].host : "-");
+        assert_string_equal(db->socket ? db->socket : "-", cases[i].socket ? cases[i].socket : "-");
+    }
+}
+
 static void refuses_wrong_database_addresses(void **state)
 {
     static const char *const wrong[] = {
-        "10.0.0.5",          "tcp://",         "tcp://:3306", "tcp://h:",
-        "tcp://h:0",         "tcp://h:65536",  "tcp://h:33x", "tcp://h:-1",
-        "tcp://fd00::5",     "tcp://[fd00::5", "tcp://[]:1",  "tcp://[::1]x",
-        "tcp://root@h:3306", "tcp://h/shop",   "ssh",         "tcp://h:99999999999999999999",
-        "tcp://a b",         "TCP://h",
+        "10.0.0.5",
+        "tcp://",
+        "tcp://:3306",
+        "tcp://h:",
+        "tcp://h:0",
+        "tcp://h:65536",
+        "tcp://h:33x",
+        "tcp://h:-1",
+        "tcp://fd00::5",
+        "tcp://[fd00::5",
+        "tcp://[]:1",
+        "tcp://[::1]x",
+        "tcp://root@h:3306",
+        "tcp://h/shop",
+        "tcp",
+        "tcp://h:99999999999999999999",
+        "tcp://a b",
+        "TCP://h",
+        "agent:///x",
+        "sshd",
+        "ssh:",
+        "ssh://",
+        "tcp:///x",
+        "ssh://h:x",
     };
     (void)state;
     for (size_t i = 0; i < HF_ARRAY_SIZE(wrong); i++) {
@@ -115,9 +159,9 @@ static void says_what_a_value_should_look_like(void **state)
 static void words_of_later_versions_list_what_is_accepted(void **state)
 {
     (void)state;
-    assert_refused("quiesce = light\n", "quiesce: 'light' is not accepted by this version",
-                   "lock or none");
-    assert_refused("guest = ssh\n", "guest: 'ssh' is not accepted", "agent or none");
+    assert_refused("quiesce = pause\n", "quiesce: 'pause' is not accepted by this version",
+                   "stop, lock, light or none");
+    assert_refused("guest = rsh\n", "guest: 'rsh' is not accepted", "agent, ssh or none");
 
     static const char mysql[] = "[defaults]\ncatalog = mysql://h/hf\n";
     struct hf_err err = HF_ERR_INIT;
@@ -157,6 +201,75 @@ static void refuses_a_lock_without_a_database(void **state)
                    "test.conf:5: quiesce = lock, but [vm web01] has no database",
                    "tcp://HOST:PORT");
     assert_refused("quiesce = lock\ndb = none\n", "no database to lock", "'quiesce = none'");
+}
+
+static void the_required_grade_follows_from_the_way_to_rest(void **state)
+{
+    static const struct {
+        const char *keys;
+        enum hf_grade require;
+    } rows[] = {
+        {"quiesce = stop\n", HF_GRADE_A},
+        {"quiesce = lock\ndb = ssh\nssh = web01\n", HF_GRADE_B},
+        {"quiesce = light\ndb = tcp://h\n", HF_GRADE_C},
+        {"freeze = yes\n", HF_GRADE_D},
+        {"freeze = no\n", HF_GRADE_E},
+        {"quiesce = stop\nrequire = B\n", HF_GRADE_B},
+    };
+    (void)state;
+    for (size_t i = 0; i < HF_ARRAY_SIZE(rows); i++) {
+        HF_AUTO(hf_config) struct hf_config *c = good_vm(rows[i].keys);
+        assert_int_equal(hf_config_vm_at(c, 0)->require, rows[i].require);
+    }
+}
+
+static void reads_ssh_addresses(void **state)
+{
+    (void)state;
+    HF_AUTO(hf_config) struct hf_config *c = good_vm("ssh = backup@[fd00::5]:2222\n");
+    HF_AUTO(hf_config) struct hf_config *plain = good_vm("ssh = web01\n");
+    const struct hf_ssh_address *ssh = &hf_config_vm_at(c, 0)->ssh;
+    assert_string_equal(ssh->user, "backup");
+    assert_string_equal(ssh->host, "fd00::5");
+    assert_int_equal(ssh->port, 2222);
+    ssh = &hf_config_vm_at(plain, 0)->ssh;
+    assert_string_equal(ssh->user, "root");
+    assert_int_equal(ssh->port, 22);
+    assert_refused("ssh = @web01\n", "test.conf:5: ssh: '@web01' has no valid user name",
+                   "root@web01:22");
+    assert_refused("ssh = -oProxyCommand=x@web01\n", "has no valid user name", "");
+    assert_refused("ssh = root@-x\n", "has no valid host name", "");
+}
+
+static void units_are_names_and_nothing_else(void **state)
+{
+    (void)state;
+    HF_AUTO(hf_config)
+    struct hf_config *c = good_vm("services = apache2, cron.service , x@1.socket\n");
+    const struct hf_strv *units = &hf_config_vm_at(c, 0)->services;
+    assert_int_equal(units->n, 3);
+    assert_string_equal(units->items[0], "apache2.service");
+    assert_string_equal(units->items[1], "cron.service");
+    assert_string_equal(units->items[2], "x@1.socket");
+    assert_refused("services = a;reboot\n", "'a;reboot' is not the name of a systemd unit",
+                   "apache2, cron");
+    assert_refused("services = $(reboot)\n", "is not the name of a systemd unit", "");
+    assert_refused("services = --now\n", "is not the name of a systemd unit", "");
+    assert_refused("services = cron, cron.service\n", "'cron.service' stands there twice", "");
+    assert_refused("files = /etc, var/www\n", "'var/www' is not an absolute path", "");
+}
+
+static void ways_into_the_guest_have_to_be_there(void **state)
+{
+    (void)state;
+    assert_refused("guest = none\nquiesce = stop\n", "quiesce = stop needs a way into the guest",
+                   "guest = agent");
+    assert_refused("guest = none\nservices = cron\n", "services need a way into the guest", "");
+    assert_refused("guest = none\nfreeze = yes\n", "freeze = yes needs a way into the guest", "");
+    assert_refused("guest = ssh\n", "there is no key 'ssh'", "ssh = root@HOST");
+    assert_refused("db = ssh\n", "there is no key 'ssh'", "");
+    assert_refused("services = mariadb\ndb-service = mariadb\n", "stands in services as well",
+                   "db-service");
 }
 
 /* Somebody forgot 'db': without this the VM would silently be captured with its database running.
@@ -269,12 +382,17 @@ int main(void)
         HF_TEST(a_database_is_locked_by_default),
         HF_TEST(quiesce_none_needs_no_grade),
         HF_TEST(reads_database_addresses),
+        HF_TEST(reads_addresses_behind_the_guest_channel),
         HF_TEST(refuses_wrong_database_addresses),
         HF_TEST(says_what_a_value_should_look_like),
         HF_TEST(words_of_later_versions_list_what_is_accepted),
         HF_TEST(refuses_durations_out_of_range),
         HF_TEST(refuses_a_timeout_below_the_budget),
         HF_TEST(refuses_a_lock_without_a_database),
+        HF_TEST(the_required_grade_follows_from_the_way_to_rest),
+        HF_TEST(reads_ssh_addresses),
+        HF_TEST(units_are_names_and_nothing_else),
+        HF_TEST(ways_into_the_guest_have_to_be_there),
         HF_TEST(refuses_credentials_without_a_database),
         HF_TEST(names_missing_keys),
         HF_TEST(refuses_a_vm_on_an_unknown_hypervisor),

@@ -121,7 +121,7 @@ static void names_the_nearest_key(void **state)
 static void refuses_keys_of_later_versions(void **state)
 {
     (void)state;
-    assert_refused(LAB "[vm web01]\nservices = apache2\n", "unknown key 'services'",
+    assert_refused(LAB "[vm web01]\ncheckpoint = always\n", "unknown key 'checkpoint'",
                    "keys of [vm]");
     assert_refused("[store vault]\nurl = file:///mnt\n", "test.conf:1: unknown section [store]",
                    "sample-config");
