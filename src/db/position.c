@@ -2,6 +2,7 @@
 #include "db/position.h"
 
 #include "db/facts.h"
+#include "db/grants.h"
 #include "db/reading.h"
 
 #include <stdlib.h>
@@ -44,10 +45,15 @@ int hf_db_position_copy(struct hf_db_position *dst, const struct hf_db_position 
 int hf_db_position_read(struct hf_db_conn *c, struct hf_db_position *out, struct hf_err *err)
 {
     HF_AUTO(hf_db_facts) struct hf_db_facts facts = HF_DB_FACTS_INIT;
+    HF_AUTO(hf_grants) struct hf_grants grants = HF_GRANTS_INIT;
     HF_AUTO(hf_db_reading) struct hf_db_reading r = HF_DB_READING_INIT;
-    if (hf_db_facts_read(c, &facts, err) || hf_db_allow_several(c, err))
+    if (hf_db_facts_read(c, &facts, err) || hf_grants_read(c, &grants, err) ||
+        hf_db_allow_several(c, err))
         return -1;
-    struct hf_db_reading_opts how = {.has_binlog = facts.has_binlog};
+    /* SHOW … STATUS needs a right that the lock does not, so that nobody was told to give it. */
+    struct hf_db_reading_opts how = {.has_binlog = facts.has_binlog,
+                                     .has_log_status =
+                                         hf_grants_reads_log_status(&grants, hf_db_server(c))};
     HF_AUTOFREE char *sql = hf_db_reading_sql(hf_db_server(c), &how);
     if (!sql)
         return hf_fail_nomem(err);

@@ -3,6 +3,7 @@
  * Rights: what `check` prints is executed word for word, and then it is enough.
  */
 #include "base/buf.h"
+#include "db/position.h"
 #include "integration/db/case.h"
 
 #include <stdio.h>
@@ -62,6 +63,9 @@ static void assert_lock_works(const struct hf_db_target *target, enum durability
     HF_AUTO(hf_db_conn) struct hf_db_conn *c = hf_db_open(target, &err);
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = hf_db_lock_prepare(&opts, &err);
     assert_hf_got(lock, &err);
+    HF_AUTO(hf_db_position) struct hf_db_position position = HF_DB_POSITION_INIT;
+    assert_hf_ok(hf_db_position_read(c, &position, &err), &err);
+    assert_true(position.has_binlog);
     assert_int_equal(hf_db_lock_get_plan(lock)->warnings.n, 0);
     assert_int_equal(hf_db_lock_get_plan(lock)->settles_log, durability == SETTLED);
     assert_int_equal(hf_db_lock_get_plan(lock)->hardens, durability == HARDENED);
