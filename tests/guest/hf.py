@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import unittest
+from datetime import datetime
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -242,6 +243,13 @@ def instant(report, event, plus_ms=0.0):
     """An event of a report's timeline as an instant that the lab's tools read."""
     at = next(e["at_ms"] for e in report["timeline"] if e["event"] == event)
     return f"{report['started_at']}+{at + plus_ms:.3f}"
+
+
+def after_ms(report, event, at_ns):
+    """How long after an event of the timeline an instant of the writer's log was."""
+    started = datetime.fromisoformat(report["started_at"])
+    at = next(e["at_ms"] for e in report["timeline"] if e["event"] == event)
+    return at_ns / 1e6 - (started.timestamp() * 1e3 + at)
 
 
 class GuestTest(unittest.TestCase):
