@@ -89,13 +89,21 @@ static int read_rows(struct hf_db_conn *c, MYSQL_RES *res, hf_db_row_cb emit, vo
 {
     int rc = 0;
     unsigned n = mysql_num_fields(res);
+    c->shown = res;
     for (MYSQL_ROW row; (row = mysql_fetch_row(res));)
         if (rc == 0 && emit)
             rc = emit(ctx, n, row, err) ? -1 : 0;
     if (rc == 0 && mysql_errno(c->mysql))
         rc = fail(c, err);
+    c->shown = NULL;
     mysql_free_result(res);
     return rc;
+}
+
+const char *hf_db_column(const struct hf_db_conn *c, unsigned i)
+{
+    const MYSQL_FIELD *fields = c->shown ? mysql_fetch_fields(c->shown) : NULL;
+    return fields && i < mysql_num_fields(c->shown) ? fields[i].name : "";
 }
 
 static int read_result(struct hf_db_conn *c, hf_db_row_cb emit, void *ctx, struct hf_err *err)

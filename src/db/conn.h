@@ -59,6 +59,8 @@ unsigned hf_db_errno(const struct hf_db_conn *c);
 typedef int (*hf_db_row_cb)(void *ctx, unsigned n, char *const *values, struct hf_err *err);
 int hf_db_query(struct hf_db_conn *c, const char *sql, hf_db_row_cb emit, void *ctx,
                 struct hf_err *err) HF_CHECKED;
+/* Inside emit: the name of column i; "" when there is none. Borrowed. */
+const char *hf_db_column(const struct hf_db_conn *c, unsigned i);
 /* First column of the first row, to be freed; *out NULL: no row or SQL NULL. */
 int hf_db_value(struct hf_db_conn *c, const char *sql, char **out, struct hf_err *err) HF_CHECKED;
 /* 'text' with quotes and everything escaped for this session, to be freed; NULL: no memory. */

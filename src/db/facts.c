@@ -4,8 +4,10 @@
 #include "base/buf.h"
 #include "db/dberr.h"
 #include "db/server.h"
+#include "db/source.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,7 +18,12 @@
 /* SHOW and not SELECT @@…: a variable that a server does not have is a missing row, no error. */
 #define SETTINGS                                                                                   \
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN "                                                \
-    "('log_bin', 'sync_binlog', 'innodb_flush_log_at_trx_commit', 'wsrep_on')"
+    "('log_bin', 'sync_binlog', 'innodb_flush_log_at_trx_commit', 'wsrep_on', 'wsrep_provider', "  \
+    "'wsrep_desync')"
+
+#define NODE                                                                                       \
+    "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status', "           \
+    "'wsrep_cluster_size', 'wsrep_local_state_comment')"
 
 /* Engines whose data needs no flush: durable by redo, without data of their own, or elsewhere. Aria
  * is not among them, transactional = 1 or not: its last rows were lost as well (MariaDB 10.3
@@ -42,20 +49,47 @@ static int64_t number(const char *text)
     return strtoll(text, NULL, 10);
 }
 
+struct settings {
+    struct hf_db_facts *facts;
+    bool is_wsrep_on, has_provider;
+};
+
 static int take_setting(void *ctx, unsigned n, char *const *values, struct hf_err *err)
 {
-    struct hf_db_facts *f = ctx;
+    struct settings *s = ctx;
+    struct hf_db_facts *f = s->facts;
     (void)err;
     if (n < 2 || !values[0] || !values[1])
         return 0;
     if (!strcmp(values[0], "log_bin"))
         f->has_binlog = is_on(values[1]);
     else if (!strcmp(values[0], "wsrep_on"))
-        f->is_galera = is_on(values[1]);
+        s->is_wsrep_on = is_on(values[1]);
+    else if (!strcmp(values[0], "wsrep_provider"))
+        s->has_provider = values[1][0] && strcmp(values[1], "none") != 0;
+    else if (!strcmp(values[0], "wsrep_desync"))
+        f->galera.is_desynced = is_on(values[1]);
     else if (!strcmp(values[0], "sync_binlog"))
         f->sync_binlog = number(values[1]);
-    else
+    else if (!strcmp(values[0], "innodb_flush_log_at_trx_commit"))
         f->flush_log = (int)number(values[1]);
+    return 0;
+}
+
+static int take_node(void *ctx, unsigned n, char *const *values, struct hf_err *err)
+{
+    struct hf_db_galera *g = ctx;
+    (void)err;
+    if (n < 2 || !values[0] || !values[1])
+        return 0;
+    if (!strcmp(values[0], "wsrep_ready"))
+        g->is_ready = is_on(values[1]);
+    else if (!strcmp(values[0], "wsrep_cluster_status"))
+        g->is_primary = !strcmp(values[1], "Primary");
+    else if (!strcmp(values[0], "wsrep_cluster_size"))
+        g->size = number(values[1]);
+    else if (!strcmp(values[0], "wsrep_local_state_comment"))
+        snprintf(g->state, sizeof g->state, "%s", values[1]);
     return 0;
 }
 
@@ -66,10 +100,10 @@ static int take_running(void *ctx, unsigned n, char *const *values, struct hf_er
     return 0;
 }
 
-/* MariaDB tells everybody in its status; MySQL since 5.7 only in performance_schema, which an
- * account may be barred from: then the server counts as no replica, which only costs a line in the
- * plan. */
-static int find_replica(struct hf_db_conn *c, struct hf_db_facts *out, struct hf_err *err)
+/* For an account that may not ask where the sources stand. MariaDB tells everybody in its status, of a replica that
+ * runs; MySQL since 5.7 only in performance_schema, which an account may be barred from: then the server counts as no
+ * replica, which only costs a line in the plan. */
+static int find_running(struct hf_db_conn *c, struct hf_db_facts *out, struct hf_err *err)
 {
     struct hf_err denied = HF_ERR_INIT;
     if (hf_db_is_mariadb(hf_db_server(c), 0))
@@ -88,9 +122,28 @@ static int find_replica(struct hf_db_conn *c, struct hf_db_facts *out, struct hf
     return -1;
 }
 
+static int find_replica(struct hf_db_conn *c, struct hf_db_facts *out, struct hf_err *err)
+{
+    HF_AUTO(hf_db_sources) struct hf_db_sources sources = HF_DB_SOURCES_INIT;
+    struct hf_err denied = HF_ERR_INIT;
+    if (hf_db_sources_read(c, &sources, &denied) == 0) {
+        out->reads_sources = true;
+        out->is_replica = sources.n > 0;
+        return 0;
+    }
+    if (denied.cls == HF_E_AUTH || denied.cls == HF_E_UNSUPPORTED)
+        return find_running(c, out, err);
+    hf_err_copy(err, &denied);
+    return -1;
+}
+
 int hf_db_facts_read(struct hf_db_conn *c, struct hf_db_facts *out, struct hf_err *err)
 {
-    if (hf_db_query(c, SETTINGS, take_setting, out, err))
+    struct settings s = {.facts = out};
+    if (hf_db_query(c, SETTINGS, take_setting, &s, err))
+        return -1;
+    out->is_galera = s.is_wsrep_on && s.has_provider;
+    if (out->is_galera && hf_db_query(c, NODE, take_node, &out->galera, err))
         return -1;
     return find_replica(c, out, err);
 }
@@ -137,6 +190,21 @@ bool hf_db_facts_binlog_is_durable(const struct hf_db_facts *f)
 bool hf_db_facts_has_plain_tables(const struct hf_db_facts *f)
 {
     return f->tables.n > 0 || f->tables_unknown;
+}
+
+int hf_db_facts_check_node(const struct hf_db_facts *f, const char *name, struct hf_err *err)
+{
+    const struct hf_db_galera *g = &f->galera;
+    bool is_synced = !strcmp(g->state, "Synced") || g->is_desynced;
+    if (!f->is_galera || (g->is_ready && g->is_primary && is_synced))
+        return 0;
+    hf_fail(
+        err, HF_E_BUSY,
+        "database %s is a Galera node that is not in step with its cluster: %s%s, wsrep_ready = %s",
+        name, g->state[0] ? g->state : "no state",
+        g->is_primary ? "" : ", not in the primary component", g->is_ready ? "ON" : "OFF");
+    err->retryable = true;
+    return -1;
 }
 
 static void name_tables(const struct hf_db_facts *f, struct hf_buf *b)

@@ -18,12 +18,23 @@
 /* How many non-transactional tables are looked for: enough to name, few enough to be quick. */
 #define HF_DB_TABLES_NAMED 3
 
+/* A node of a Galera cluster, as it sees itself. */
+struct hf_db_galera {
+    bool is_ready;    /* wsrep_ready */
+    bool is_primary;  /* wsrep_cluster_status: its part of the cluster has the majority */
+    bool is_desynced; /* wsrep_desync is ON already: somebody else's */
+    int64_t size;     /* wsrep_cluster_size */
+    char state[32];   /* wsrep_local_state_comment: "Synced", "Donor/Desynced", … */
+};
+
 struct hf_db_facts {
     bool has_binlog;
     int64_t sync_binlog;
     int flush_log; /* innodb_flush_log_at_trx_commit; 1 when there is no InnoDB */
     bool is_replica;
-    bool is_galera;
+    bool reads_sources; /* the account may ask a replica where it stands (db/source.h) */
+    bool is_galera;     /* wsrep_on, with a provider */
+    struct hf_db_galera galera;
     struct hf_strv tables; /* non-transactional user tables, at most HF_DB_TABLES_NAMED + 1 */
     bool tables_unknown;   /* they could not be listed: take it that there are some */
 };
@@ -46,6 +57,10 @@ bool hf_db_facts_redo_is_durable(const struct hf_db_facts *f);
 /* Is the binlog synced at commit? As good as, when there is none. */
 bool hf_db_facts_binlog_is_durable(const struct hf_db_facts *f);
 bool hf_db_facts_has_plain_tables(const struct hf_db_facts *f);
+/* BUSY, with the reason, for a Galera node that is not synced with the majority of its cluster: what it holds may be
+ * old, and it answers few statements. One that was desynced by hand is taken as it is. */
+int hf_db_facts_check_node(const struct hf_db_facts *f, const char *name, struct hf_err *err)
+    HF_CHECKED;
 /* Why acknowledged commits can be missing from the disk, "; " between reasons, to be freed; *out
  * NULL: they cannot. is_hardened: the variables do not count (db/lock.h, harden). */
 int hf_db_facts_why_sync(const struct hf_db_facts *f, bool is_hardened, char **out,

@@ -43,6 +43,13 @@ bool hf_grants_sets_variables(const struct hf_grants *g, const struct hf_db_serv
     return hf_grants_has(g, "SUPER") && (!wants_binlog_admin || hf_grants_has(g, "BINLOG ADMIN"));
 }
 
+bool hf_grants_desyncs(const struct hf_grants *g, const struct hf_db_server *s)
+{
+    /* None of MariaDB's finer rights will do (10.11). */
+    return hf_grants_has(g, "SUPER") ||
+           (hf_db_is_mysql(s, 80000) && hf_grants_has(g, "SYSTEM_VARIABLES_ADMIN"));
+}
+
 bool hf_grants_reads_log_status(const struct hf_grants *g, const struct hf_db_server *s)
 {
     return hf_db_is_mysql(s, 80011) && g->reads_performance && hf_grants_has(g, "BACKUP_ADMIN");
@@ -110,6 +117,8 @@ enum want_when {
     WITH_LAZY_LOG, /* innodb_flush_log_at_trx_commit = 0: settle_log has to work */
     WITHOUT_LAZY_LOG,
     WITH_LAZY_LOG_AND_BINLOG, /* … and sync_binlog is not 1 either: both are set, or none */
+    ON_REPLICA,               /* where it stands in its sources' history */
+    ON_GALERA,                /* wsrep_desync */
 };
 
 static const struct want {
@@ -129,6 +138,11 @@ static const struct want {
     {HF_DB_MARIADB, 0, 0, WITH_LAZY_LOG, false, "SUPER", NULL},
     {HF_DB_MARIADB, SUPER_IS_SPLIT, 0, WITH_LAZY_LOG_AND_BINLOG, false, "BINLOG ADMIN", NULL},
     {HF_DB_MARIADB, 0, 0, ALWAYS, false, "SHOW VIEW", "SELECT"},
+    {HF_DB_MARIADB, 0, 0, ON_GALERA, false, "SUPER", NULL},
+    /* SHOW ALL SLAVES STATUS; REPLICATION CLIENT, now BINLOG MONITOR, does not do since 10.5.2 */
+    {HF_DB_MARIADB, 0, 100502, ON_REPLICA, false, "REPLICATION CLIENT", "SUPER"},
+    {HF_DB_MARIADB, 100502, 100509, ON_REPLICA, false, "REPLICATION SLAVE ADMIN", "SUPER"},
+    {HF_DB_MARIADB, 100509, 0, ON_REPLICA, false, "SLAVE MONITOR", "SUPER"},
     /* LOCK INSTANCE FOR BACKUP, performance_schema.log_status */
     {HF_DB_MYSQL, 80000, 0, ALWAYS, true, "BACKUP_ADMIN", NULL},
     {HF_DB_MYSQL, 0, 80023, ALWAYS, true, "RELOAD", NULL},
@@ -138,6 +152,9 @@ static const struct want {
     /* 8.0+ shows all sessions in performance_schema.threads, without PROCESS */
     {HF_DB_MYSQL, 0, 80000, ALWAYS, true, "PROCESS", NULL},
     {HF_DB_MYSQL, 0, 0, ALWAYS, false, "SHOW VIEW", "SELECT"},
+    {HF_DB_MYSQL, 0, 80000, ON_GALERA, false, "SUPER", NULL},
+    {HF_DB_MYSQL, 80000, 0, ON_GALERA, false, "SYSTEM_VARIABLES_ADMIN", "SUPER"},
+    {HF_DB_MYSQL, 0, 0, ON_REPLICA, false, "REPLICATION CLIENT", "SUPER"},
 };
 
 static bool applies(const struct want *w, const struct hf_db_server *s, const struct hf_db_facts *f)
@@ -153,6 +170,10 @@ static bool applies(const struct want *w, const struct hf_db_server *s, const st
         return f->flush_log != 0;
     case WITH_LAZY_LOG_AND_BINLOG:
         return f->flush_log == 0 && !hf_db_facts_binlog_is_durable(f);
+    case ON_REPLICA:
+        return f->is_replica;
+    case ON_GALERA:
+        return f->is_galera && !f->galera.is_desynced;
     case ALWAYS:
         break;
     }
@@ -172,7 +193,9 @@ int hf_grants_find_missing(const struct hf_grants *g, const struct hf_db_server 
 {
     for (size_t i = 0; i < HF_ARRAY_SIZE(wants); i++) {
         const struct want *w = &wants[i];
-        if (applies(w, s, f) && !has(g, w) &&
+        bool is_listed =
+            hf_strv_has(&out->hard, w->privilege) || hf_strv_has(&out->soft, w->privilege);
+        if (applies(w, s, f) && !has(g, w) && !is_listed &&
             hf_strv_add(w->hard ? &out->hard : &out->soft, w->privilege))
             return hf_fail_nomem(err);
     }

@@ -40,6 +40,8 @@ bool hf_grants_settles_log(const struct hf_grants *g);
 /* … and SET GLOBAL of the variables that make commits durable: db/lock.h, harden. */
 bool hf_grants_sets_variables(const struct hf_grants *g, const struct hf_db_server *s,
                               const struct hf_db_facts *f);
+/* SET GLOBAL wsrep_desync. */
+bool hf_grants_desyncs(const struct hf_grants *g, const struct hf_db_server *s);
 bool hf_grants_reads_log_status(const struct hf_grants *g, const struct hf_db_server *s);
 
 /* The privileges the lock cannot do without, then all that are wanted; what is missing goes to the

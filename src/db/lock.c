@@ -23,6 +23,16 @@ const struct hf_db_position *hf_db_lock_position(const struct hf_db_lock *lock)
     return &lock->at.position;
 }
 
+const struct hf_db_position *hf_db_lock_position_after(const struct hf_db_lock *lock)
+{
+    return &lock->until.position;
+}
+
+const struct hf_db_sources *hf_db_lock_sources(const struct hf_db_lock *lock)
+{
+    return &lock->at.sources;
+}
+
 int64_t hf_db_lock_released_us(const struct hf_db_lock *lock)
 {
     return lock->released_us;
@@ -50,26 +60,31 @@ int hf_db_lock_settle_log(struct hf_db_lock *lock, struct hf_err *err)
     return lock->plan.settles_log ? hf_db_lock_flush_log(lock, err) : 0;
 }
 
-static int tell_difference(const struct hf_db_position *was, const struct hf_db_position *is,
-                           struct hf_err *err)
+static int tell_difference(const char *what, const struct hf_db_position *was,
+                           const struct hf_db_position *is, struct hf_err *err)
 {
-    return hf_fail(err, HF_E_CONFLICT,
-                   "the position moved under the lock: from %s:%" PRIu64 " to %s:%" PRIu64 "%s",
-                   was->file, was->offset, is->file, is->offset,
+    return hf_fail(err, HF_E_CONFLICT, "the position %s: from %s:%" PRIu64 " to %s:%" PRIu64 "%s",
+                   what, was->file, was->offset, is->file, is->offset,
                    strcmp(was->gtid, is->gtid) ? ", with other GTIDs" : "");
 }
 
-/* What the last reading under the lock says of the hold. */
-static int judge(struct hf_db_lock *lock, const struct hf_db_reading *now, struct hf_err *err)
+/* What the last reading under the lock says of the hold. In light commits go on, and the two positions are the bracket
+ * in which the picture lies; a smaller one means that the binlog was reset, or is another server's. */
+static int judge(struct hf_db_lock *lock, struct hf_err *err)
 {
+    const struct hf_db_reading *now = &lock->until;
     /* A proxy that changes servers or sessions behind our back would show here. */
     if (now->connection != hf_db_id(lock->holder) || now->mark_owner != now->connection)
         return hf_fail(err, HF_E_CONFLICT,
                        "session %" PRIu64 " answers, and the lock was taken by session %" PRIu64,
                        now->connection, hf_db_id(lock->holder));
-    if (!hf_db_position_equal(&lock->at.position, &now->position))
-        return tell_difference(&lock->at.position, &now->position, err);
-    return 0;
+    const struct hf_db_position *was = &lock->at.position, *is = &now->position;
+    if (lock->plan.is_light)
+        return hf_db_position_can_follow(is, was)
+                   ? 0
+                   : tell_difference("went back under the light lock", was, is, err);
+    return hf_db_position_equal(was, is) ? 0
+                                         : tell_difference("moved under the lock", was, is, err);
 }
 
 int hf_db_lock_verify(struct hf_db_lock *lock, struct hf_err *err)
@@ -100,10 +115,9 @@ static int unlock_alone(struct hf_db_lock *lock, struct hf_err *err)
 
 static int read_and_unlock(struct hf_db_lock *lock, struct hf_err *err)
 {
-    HF_AUTO(hf_db_reading) struct hf_db_reading now = HF_DB_READING_INIT;
     HF_POINT("db.before_unlock");
-    if (hf_db_reading_run(lock->holder, lock->release_sql, &now, &lock->doubt) == 0) {
-        int ignored = judge(lock, &now, &lock->doubt);
+    if (hf_db_reading_run(lock->holder, lock->release_sql, &lock->until, &lock->doubt) == 0) {
+        int ignored = judge(lock, &lock->doubt);
         (void)ignored; /* the verdict is kept for verify; the unlock was heard either way */
         return 0;
     }
@@ -150,10 +164,12 @@ void hf_db_lock_free(struct hf_db_lock *lock)
     hf_strv_free(&lock->plan.warnings);
     hf_strv_free(&lock->blockers);
     hf_db_reading_free(&lock->at);
+    hf_db_reading_free(&lock->until);
     free(lock->run_id);
     free(lock->mark);
     free(lock->grant_sql);
     free(lock->release_sql);
     free(lock->sync_why);
+    free(lock->light_why);
     free(lock);
 }

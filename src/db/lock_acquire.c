@@ -22,8 +22,10 @@
 #define WAIT_MARGIN_S 3
 
 struct attempt {
+    int64_t first_us; /* before its first statement */
     int64_t begin_us; /* 0: nobody's writes had to wait so far */
     int64_t deadline_ms;
+    int64_t allowed_ms; /* all attempts together */
     bool may_retry;
 };
 
@@ -49,8 +51,10 @@ static int set_timeouts(struct hf_db_lock *lock, struct hf_err *err)
 
 static bool stalls_writers(const struct hf_db_lock *lock, const struct hf_db_step *s)
 {
+    bool stalls_plain = s->stalls == HF_STALLS_PLAIN_TABLES || s->stalls == HF_STALLS_PLAIN_OR_NODE;
     return s->stalls == HF_STALLS_WRITERS ||
-           (s->stalls == HF_STALLS_PLAIN_TABLES && hf_db_facts_has_plain_tables(&lock->facts));
+           (s->stalls == HF_STALLS_PLAIN_OR_NODE && lock->facts.is_galera) ||
+           (stalls_plain && hf_db_facts_has_plain_tables(&lock->facts));
 }
 
 /* What is left of the budget counts from the first statement that made writers wait; a statement
@@ -161,10 +165,23 @@ static void undo_attempt(struct hf_db_lock *lock)
     HF_POINT("db.after_attempt_undo");
 }
 
+/* No longer than there is time, in the whole seconds that the library counts in. */
+static int reopen(struct hf_db_lock *lock, const struct attempt *a, struct hf_err *err)
+{
+    const unsigned configured_s = lock->target.connect_timeout_s;
+    int64_t left_ms = a->deadline_ms - now_us(lock) / 1000;
+    unsigned left_s = left_ms > 1000 ? (unsigned)(left_ms / 1000) : 1;
+    if (!configured_s || left_s < configured_s)
+        lock->target.connect_timeout_s = left_s < 10 ? left_s : 10;
+    int rc = hf_db_lock_open_holder(lock, err);
+    lock->target.connect_timeout_s = configured_s;
+    return rc;
+}
+
 static int try_once(struct hf_db_lock *lock, struct attempt *a, struct hf_db_lock_timing *out,
                     struct hf_err *err)
 {
-    if (!lock->holder && hf_db_lock_open_holder(lock, err)) {
+    if (!lock->holder && reopen(lock, a, err)) {
         hf_db_lock_close_holder(lock);
         /* The server may still be busy ending the lost session, which carries the mark. */
         a->may_retry = err->cls == HF_E_BUSY;
@@ -175,9 +192,10 @@ static int try_once(struct hf_db_lock *lock, struct attempt *a, struct hf_db_loc
         a->may_retry = hf_db_errno_is_lost(hf_db_errno(lock->holder));
         return -1;
     }
+    a->first_us = now_us(lock);
     if (run_steps(lock, a, err))
         return -1;
-    out->begin_us = a->begin_us;
+    out->begin_us = a->begin_us ? a->begin_us : a->first_us;
     out->held_us = now_us(lock);
     HF_POINT("db.after_lock");
     return 0;
@@ -203,15 +221,20 @@ static void name_blockers(const struct hf_strv *v, struct hf_buf *b)
         hf_buf_printf(b, "; and %zu more", v->n - 3);
 }
 
-static int give_up(struct hf_db_lock *lock, const struct hf_db_lock_timing *t, struct hf_err *err)
+static int give_up(struct hf_db_lock *lock, const struct attempt *a,
+                   const struct hf_db_lock_timing *t, struct hf_err *err)
 {
     HF_AUTO(hf_buf) struct hf_buf who = HF_BUF_INIT;
     name_blockers(&lock->blockers, &who);
     hf_fail(err, HF_E_TIMEOUT, "database %s: no lock within %.1f s (%" PRIu32 " attempt%s): %s",
-            hf_db_name(lock->helper), (double)lock->opts.quiesce_timeout_ms / 1000.0, t->attempts,
+            hf_db_name(lock->helper), (double)a->allowed_ms / 1000.0, t->attempts,
             t->attempts == 1 ? "" : "s",
             who.len ? hf_buf_str(&who) : "nobody could be seen who blocks it");
     err->retryable = true;
+    if (a->allowed_ms < lock->opts.quiesce_timeout_ms)
+        return hf_hint(err,
+                       "Nothing is held. No more time was left to wait for it. Choose a quieter "
+                       "time, or raise stall-budget.");
     return hf_hint(
         err, "Nothing is held. Choose a quieter time, or raise quiesce-timeout or stall-budget.");
 }
@@ -223,24 +246,38 @@ static int pause_between(struct hf_db_lock *lock, int64_t *pause_ms, const struc
     int64_t until_ms = now_us(lock) / 1000 + *pause_ms;
     *pause_ms = *pause_ms * 3 / 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : *pause_ms * 3 / 2;
     if (until_ms >= a->deadline_ms)
-        return give_up(lock, t, err);
+        return give_up(lock, a, t, err);
     while (now_us(lock) / 1000 < until_ms && !hf_cancel_is_set(lock->opts.cancel))
         hf_clock_sleep_ms(lock->opts.clock, PAUSE_SLICE_MS);
     return hf_cancel_check(lock->opts.cancel, err);
 }
 
-int hf_db_lock_acquire(struct hf_db_lock *lock, struct hf_db_lock_timing *out, struct hf_err *err)
+/* A run in which something else is at rest already has less time than quiesce-timeout. */
+static int64_t time_allowed_ms(const struct hf_db_lock *lock, int64_t now_ms, int64_t not_after_ms)
 {
-    int64_t deadline_ms = now_us(lock) / 1000 + lock->opts.quiesce_timeout_ms;
+    int64_t most_ms = lock->opts.quiesce_timeout_ms;
+    if (not_after_ms >= now_ms + most_ms)
+        return most_ms;
+    return not_after_ms > now_ms ? not_after_ms - now_ms : 0;
+}
+
+int hf_db_lock_acquire(struct hf_db_lock *lock, int64_t not_after_ms, struct hf_db_lock_timing *out,
+                       struct hf_err *err)
+{
+    int64_t begin_ms = now_us(lock) / 1000;
+    int64_t allowed_ms = time_allowed_ms(lock, begin_ms, not_after_ms);
     int64_t pause_ms = PAUSE_FIRST_MS;
     *out = (struct hf_db_lock_timing){0};
     lock->released_us = 0;
     lock->doubt = (struct hf_err)HF_ERR_INIT;
+    hf_db_reading_free(&lock->until);
     for (;;) {
-        struct attempt a = {.deadline_ms = deadline_ms};
+        struct attempt a = {.deadline_ms = begin_ms + allowed_ms, .allowed_ms = allowed_ms};
         struct hf_err why = HF_ERR_INIT;
         if (hf_cancel_check(lock->opts.cancel, err))
             return -1;
+        if (allowed_ms == 0)
+            return give_up(lock, &a, out, err);
         out->attempts++;
         if (try_once(lock, &a, out, &why) == 0)
             break;

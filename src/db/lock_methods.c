@@ -20,7 +20,7 @@ static const struct hf_db_method methods[] = {
         .since = 100400,
         .steps = {{"BACKUP STAGE START", HF_STALLS_DDL, false},
                   {"BACKUP STAGE FLUSH", HF_STALLS_PLAIN_TABLES, false},
-                  {"BACKUP STAGE BLOCK_DDL", HF_STALLS_PLAIN_TABLES, false},
+                  {"BACKUP STAGE BLOCK_DDL", HF_STALLS_PLAIN_OR_NODE, false},
                   {"BACKUP STAGE BLOCK_COMMIT", HF_STALLS_WRITERS, false}},
         .unlock = "BACKUP STAGE END",
         /* It does nothing while the variable is 0 (10.3, 10.11: rows lost). */
@@ -57,12 +57,36 @@ static const struct hf_db_method methods[] = {
         .unlock = "UNLOCK TABLES",
         .settle = SETTLE,
     },
+    {
+        /* The stages but the last: no file of a transactional table appears, goes or is renamed, and commits go on. */
+        .name = "backup-stage-ddl",
+        .flavour = HF_DB_MARIADB,
+        .since = 100400,
+        .is_light = true,
+        .steps = {{"BACKUP STAGE START", HF_STALLS_DDL, false},
+                  {"BACKUP STAGE FLUSH", HF_STALLS_PLAIN_TABLES, false},
+                  {"BACKUP STAGE BLOCK_DDL", HF_STALLS_PLAIN_OR_NODE, false}},
+        .unlock = "BACKUP STAGE END",
+        .settle = SETTLE,
+    },
+    {
+        /* Waits for DDL that runs, and only DDL queues behind it: no look at readers is needed. */
+        .name = "instance",
+        .flavour = HF_DB_MYSQL,
+        .since = 80000,
+        .is_light = true,
+        .steps = {{"LOCK INSTANCE FOR BACKUP", HF_STALLS_DDL, false}},
+        .unlock = "UNLOCK INSTANCE",
+        .settle = SETTLE,
+        .settles_lazy = true,
+    },
 };
 
-const struct hf_db_method *hf_db_method_for(const struct hf_db_server *s)
+const struct hf_db_method *hf_db_method_for(const struct hf_db_server *s, bool is_light)
 {
     for (size_t i = 0; i < HF_ARRAY_SIZE(methods); i++)
-        if (methods[i].flavour == s->flavour && s->version >= methods[i].since)
+        if (methods[i].is_light == is_light && methods[i].flavour == s->flavour &&
+            s->version >= methods[i].since)
             return &methods[i];
     return NULL;
 }

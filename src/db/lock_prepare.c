@@ -123,12 +123,76 @@ static int check_rights(struct hf_db_lock *lock, struct hf_err *err)
     return 0;
 }
 
+/* Why commits that go on would make the picture worth less, to be freed; *out NULL: they would not. */
+static int why_not_light(const struct hf_db_lock *lock, const struct hf_db_method *light,
+                         char **out, struct hf_err *err)
+{
+    const struct hf_db_facts *f = &lock->facts;
+    HF_AUTOFREE char *sync_why = NULL;
+    *out = NULL;
+    if (!light)
+        *out =
+            hf_asprintf("%s has no lock that lets commits go on", hf_db_server(lock->holder)->text);
+    else if (f->is_galera) /* BLOCK_DDL pauses the provider: each commit waits (10.11) */
+        *out = hf_asprintf("a Galera node stops its writers under any of its locks");
+    else if (hf_db_facts_why_sync(f, lock->plan.hardens, &sync_why, err))
+        return -1;
+    else if (sync_why)
+        *out = hf_asprintf("%s%s", sync_why,
+                           hf_db_facts_are_relaxed(f) && !lock->plan.hardens
+                               ? ", which the account may not change"
+                               : "");
+    else
+        return 0;
+    return *out ? 0 : hf_fail_nomem(err);
+}
+
+static int fall_back(struct hf_db_lock *lock, struct hf_err *err)
+{
+    HF_AUTOFREE char *text = hf_asprintf(
+        "quiesce = light is not possible, commits will be blocked: %s", lock->light_why);
+    lock->plan.light_refused_why = lock->light_why;
+    return text ? warn(lock, text, err) : hf_fail_nomem(err);
+}
+
+static int choose_method(struct hf_db_lock *lock, struct hf_err *err)
+{
+    const struct hf_db_server *s = hf_db_server(lock->holder);
+    lock->plan.hardens = hf_db_facts_are_relaxed(&lock->facts) &&
+                         hf_grants_sets_variables(&lock->grants, s, &lock->facts);
+    if (lock->opts.mode == HF_DB_MODE_LIGHT) {
+        const struct hf_db_method *light = hf_db_method_for(s, true);
+        if (why_not_light(lock, light, &lock->light_why, err))
+            return -1;
+        lock->plan.is_light = !lock->light_why;
+        lock->method = lock->plan.is_light ? light : NULL;
+        if (lock->light_why && fall_back(lock, err))
+            return -1;
+    }
+    if (!lock->method)
+        lock->method = hf_db_method_for(s, false);
+    return lock->method ? 0
+                        : hf_fail(err, HF_E_UNSUPPORTED, "%s has no way to block commits", s->text);
+}
+
+static int plan_galera(struct hf_db_lock *lock, struct hf_err *err)
+{
+    struct hf_db_lock_plan *p = &lock->plan;
+    p->is_galera = lock->facts.is_galera;
+    if (!p->is_galera || lock->facts.galera.is_desynced)
+        return 0;
+    p->desyncs = hf_grants_desyncs(&lock->grants, hf_db_server(lock->holder));
+    return p->desyncs ? 0
+                      : warn(lock,
+                             "this Galera node cannot be desynced (wsrep_desync): after the lock, "
+                             "the whole cluster may have to wait for it (flow control)",
+                             err);
+}
+
 static int fill_plan(struct hf_db_lock *lock, struct hf_err *err)
 {
     struct hf_db_lock_plan *p = &lock->plan;
     const struct hf_db_server *s = hf_db_server(lock->holder);
-    p->hardens = hf_db_facts_are_relaxed(&lock->facts) &&
-                 hf_grants_sets_variables(&lock->grants, s, &lock->facts);
     bool is_lazy = lock->facts.flush_log == 0 && !p->hardens;
     bool may_settle = lock->method->settles_lazy && hf_grants_settles_log(&lock->grants);
     p->method = lock->method->name;
@@ -141,45 +205,42 @@ static int fill_plan(struct hf_db_lock *lock, struct hf_err *err)
         return -1;
     p->needs_sync = lock->sync_why != NULL;
     p->needs_sync_why = lock->sync_why;
-    if (lock->facts.is_galera)
-        return warn(lock,
-                    "this is a Galera node: the lock makes the whole cluster wait (flow control)",
-                    err);
-    return 0;
+    return plan_galera(lock, err);
 }
 
 /* A round trip costs every writer as much as the statement itself, so the readings travel with the lock and with
  * the unlock. */
-static int write_statements(struct hf_db_lock *lock, const struct hf_db_reading_opts *how,
-                            struct hf_err *err)
-{
-    HF_AUTOFREE char *reading = hf_db_reading_sql(hf_db_server(lock->holder), how);
-    const struct hf_db_step *last = lock->method->steps;
-    while (last[1].sql)
-        last++;
-    if (!reading)
-        return hf_fail_nomem(err);
-    lock->grant_sql = hf_asprintf("%s; %s", last->sql, reading);
-    lock->release_sql = hf_asprintf("%s; %s", reading, lock->method->unlock);
-    return lock->grant_sql && lock->release_sql ? 0 : hf_fail_nomem(err);
-}
-
-static int plan(struct hf_db_lock *lock, struct hf_err *err)
+static int write_statements(struct hf_db_lock *lock, struct hf_err *err)
 {
     const struct hf_db_server *s = hf_db_server(lock->holder);
-    lock->method = hf_db_method_for(s);
-    if (!lock->method)
-        return hf_fail(err, HF_E_UNSUPPORTED, "%s has no way to block commits", s->text);
-    if (hf_db_facts_read(lock->holder, &lock->facts, err) || check_rights(lock, err) ||
-        hf_db_facts_find_tables(lock->holder, hf_grants_sees_tables(&lock->grants), &lock->facts,
-                                err))
-        return -1;
     struct hf_db_reading_opts how = {
         .has_binlog = lock->facts.has_binlog,
         .has_log_status = hf_grants_reads_log_status(&lock->grants, s),
         .mark = lock->mark,
     };
-    return write_statements(lock, &how, err) ? -1 : fill_plan(lock, err);
+    HF_AUTOFREE char *at_release = hf_db_reading_sql(s, &how);
+    how.has_sources = lock->facts.is_replica && lock->facts.reads_sources;
+    HF_AUTOFREE char *at_grant = hf_db_reading_sql(s, &how);
+    const struct hf_db_step *last = lock->method->steps;
+    while (last[1].sql)
+        last++;
+    if (!at_grant || !at_release)
+        return hf_fail_nomem(err);
+    lock->grant_sql = hf_asprintf("%s; %s", last->sql, at_grant);
+    lock->release_sql = hf_asprintf("%s; %s", at_release, lock->method->unlock);
+    return lock->grant_sql && lock->release_sql ? 0 : hf_fail_nomem(err);
+}
+
+static int plan(struct hf_db_lock *lock, struct hf_err *err)
+{
+    if (hf_db_facts_read(lock->holder, &lock->facts, err) ||
+        hf_db_facts_check_node(&lock->facts, hf_db_name(lock->holder), err) ||
+        check_rights(lock, err) ||
+        hf_db_facts_find_tables(lock->holder, hf_grants_sees_tables(&lock->grants), &lock->facts,
+                                err) ||
+        choose_method(lock, err))
+        return -1;
+    return write_statements(lock, err) ? -1 : fill_plan(lock, err);
 }
 
 static int set_up(struct hf_db_lock *lock, const struct hf_db_lock_opts *opts)

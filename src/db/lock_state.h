@@ -15,8 +15,8 @@
 /* BACKUP STAGE END without a START. */
 #define HF_DB_ERRNO_NO_STAGE 4146
 
-/* The variables that make commits durable; each is a number. */
-#define HF_DB_VARIABLES 2
+/* The variables that make commits durable, each a number; and wsrep_desync, ON or OFF. */
+#define HF_DB_VARIABLES 3
 #define HF_DB_VARIABLE_TEXT 24
 
 struct hf_db_lock {
@@ -28,12 +28,13 @@ struct hf_db_lock {
     struct hf_db_facts facts;
     struct hf_grants grants;
     struct hf_db_lock_plan plan;
-    char *run_id, *mark, *sync_why; /* mark is quoted */
-    char *grant_sql, *release_sql;  /* last step + reading; reading + unlock: one round trip each */
-    struct hf_strv blockers;        /* last seen */
-    struct hf_db_reading at;        /* right after the lock was granted */
+    char *run_id, *mark, *sync_why, *light_why; /* mark is quoted */
+    char *grant_sql, *release_sql; /* last step + reading; reading + unlock: one round trip each */
+    struct hf_strv blockers;       /* last seen */
+    struct hf_db_reading at;       /* right after the lock was granted */
+    struct hf_db_reading until;    /* right before the unlock */
     bool is_held;
-    bool is_set[HF_DB_VARIABLES]; /* … to 1, from old_values */
+    bool is_set[HF_DB_VARIABLES]; /* … to what harden wants, from old_values */
     char old_values[HF_DB_VARIABLES][HF_DB_VARIABLE_TEXT];
     int64_t released_us;
     struct hf_err doubt; /* why the hold proves nothing; class NONE after a release: it does */
@@ -51,8 +52,9 @@ int hf_db_lock_flush_log(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKED
 
 /* lock_variables.c */
 int hf_db_lock_restore_variables(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKED;
-/* One of the variables that harden may set: what comes from a journal is checked by it. */
-bool hf_db_variable_is_known(const char *name);
+/* One of the variables that harden may set, and a value that it can have had: what comes from a journal is checked by
+ * it. */
+bool hf_db_variable_is_known(const char *name, const char *value);
 bool hf_db_facts_are_relaxed(const struct hf_db_facts *f);
 
 #endif

@@ -87,11 +87,16 @@ void hf_db_lock_end_holder(struct hf_db_lock *lock)
 /* Its text becomes part of a statement, and comes from a file. */
 static int check_variable(const char *name, const char *old_value, struct hf_err *err)
 {
-    size_t digits = strspn(old_value, "0123456789");
-    if (hf_db_variable_is_known(name) && digits > 0 && digits <= 10 && !old_value[digits])
+    if (hf_db_variable_is_known(name, old_value))
         return 0;
     return hf_fail(err, HF_E_CORRUPT, "the journal wants variable '%.64s' set to '%.64s'", name,
                    old_value);
+}
+
+/* A switch is read as a number. */
+static bool is_value(const char *now, const char *value)
+{
+    return !strcmp(now, value) || (!strcmp(value, "ON") && !strcmp(now, "1"));
 }
 
 int hf_db_variable_restore(struct hf_db_conn *conn, const char *name, const char *old_value,
@@ -105,7 +110,7 @@ int hf_db_variable_restore(struct hf_db_conn *conn, const char *name, const char
     if (hf_db_value(conn, sql, &now, err))
         return -1;
     /* Somebody else has set it since: theirs stays. */
-    if (!now || strcmp(now, new_value) != 0)
+    if (!now || !is_value(now, new_value))
         return 0;
     snprintf(sql, sizeof sql, "SET GLOBAL %s = %s", name, old_value);
     return hf_db_exec(conn, sql, err);

@@ -28,6 +28,29 @@ bool hf_db_position_equal(const struct hf_db_position *a, const struct hf_db_pos
            (a->offset == b->offset && same(a->file, b->file) && same(a->gtid, b->gtid));
 }
 
+/* "binlog.000007": the number, and how long what stands before it is. */
+static uint64_t file_number(const char *file, size_t *out_base)
+{
+    const char *dot = file ? strrchr(file, '.') : NULL;
+    *out_base = dot ? (size_t)(dot - file) : 0;
+    return dot ? strtoull(dot + 1, NULL, 10) : 0;
+}
+
+bool hf_db_position_can_follow(const struct hf_db_position *later,
+                               const struct hf_db_position *earlier)
+{
+    size_t base, base_before;
+    if (later->has_binlog != earlier->has_binlog)
+        return false;
+    if (!later->has_binlog)
+        return true;
+    if (same(later->file, earlier->file))
+        return later->offset >= earlier->offset;
+    uint64_t number = file_number(later->file, &base);
+    return number > file_number(earlier->file, &base_before) && base == base_before &&
+           !strncmp(later->file, earlier->file, base);
+}
+
 int hf_db_position_copy(struct hf_db_position *dst, const struct hf_db_position *src,
                         struct hf_err *err)
 {

@@ -38,6 +38,10 @@ HF_DEFINE_AUTO_VALUE(hf_db_position, hf_db_position_free)
 /* Same file, offset and GTID set; the LSN does not count. Both without binlog: true (and proves
  * nothing). */
 bool hf_db_position_equal(const struct hf_db_position *a, const struct hf_db_position *b);
+/* Can `later` have come after `earlier`, or be the same? The same file and no smaller offset, or a file of the same
+ * name with a higher number. Both without binlog: true (and proves nothing). */
+bool hf_db_position_can_follow(const struct hf_db_position *later,
+                               const struct hf_db_position *earlier);
 int hf_db_position_copy(struct hf_db_position *dst, const struct hf_db_position *src,
                         struct hf_err *err) HF_CHECKED;
 

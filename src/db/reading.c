@@ -27,7 +27,7 @@ static const char *gtid_expression(const struct hf_db_server *s)
     return hf_db_is_mysql(s, 50600) ? "@@global.gtid_executed" : "''";
 }
 
-char *hf_db_reading_sql(const struct hf_db_server *s, const struct hf_db_reading_opts *opts)
+static char *position_sql(const struct hf_db_server *s, const struct hf_db_reading_opts *opts)
 {
     HF_AUTOFREE char *owner =
         opts->mark ? hf_asprintf("IS_USED_LOCK(%s)", opts->mark) : strdup("NULL");
@@ -45,6 +45,14 @@ char *hf_db_reading_sql(const struct hf_db_server *s, const struct hf_db_reading
         return hf_asprintf("SELECT '', CONNECTION_ID(), %s", owner);
     return hf_asprintf("%s; SELECT %s, CONNECTION_ID(), %s", status_statement(s),
                        gtid_expression(s), owner);
+}
+
+char *hf_db_reading_sql(const struct hf_db_server *s, const struct hf_db_reading_opts *opts)
+{
+    HF_AUTOFREE char *position = position_sql(s, opts);
+    if (!position || !opts->has_sources)
+        return HF_STEAL(position);
+    return hf_asprintf("%s; %s", position, hf_db_sources_sql(s));
 }
 
 static uint64_t number(const char *text)
@@ -80,9 +88,17 @@ static int keep_file(struct hf_db_position *p, const char *file, const char *off
     return keep(&p->file, file, err);
 }
 
+struct taking {
+    struct hf_db_reading *reading;
+    const struct hf_db_conn *conn;
+};
+
 static int take_row(void *ctx, unsigned n, char *const *v, struct hf_err *err)
 {
-    struct hf_db_reading *r = ctx;
+    const struct taking *t = ctx;
+    struct hf_db_reading *r = t->reading;
+    if (hf_db_sources_is_row(t->conn, n))
+        return hf_db_sources_take_row(&r->sources, t->conn, n, v, err);
     if (n == ALL_COLUMNS) {
         r->connection = number(v[0]);
         r->mark_owner = number(v[1]);
@@ -116,7 +132,8 @@ int hf_db_reading_run(struct hf_db_conn *c, const char *sql, struct hf_db_readin
                       struct hf_err *err)
 {
     HF_AUTO(hf_db_reading) struct hf_db_reading r = HF_DB_READING_INIT;
-    if (hf_db_query(c, sql, take_row, &r, err) || conclude(&r, err))
+    struct taking t = {.reading = &r, .conn = c};
+    if (hf_db_query(c, sql, take_row, &t, err) || conclude(&r, err))
         return -1;
     *out = r;
     r = (struct hf_db_reading)HF_DB_READING_INIT;
@@ -126,4 +143,5 @@ int hf_db_reading_run(struct hf_db_conn *c, const char *sql, struct hf_db_readin
 void hf_db_reading_free(struct hf_db_reading *r)
 {
     hf_db_position_free(&r->position);
+    hf_db_sources_free(&r->sources);
 }

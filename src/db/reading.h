@@ -10,11 +10,13 @@
 #include "base/cleanup.h"
 #include "db/conn.h"
 #include "db/position.h"
+#include "db/source.h"
 
 struct hf_db_reading {
     struct hf_db_position position;
     uint64_t connection; /* CONNECTION_ID() */
     uint64_t mark_owner; /* the session that holds the mark, 0: none */
+    struct hf_db_sources sources;
 };
 
 #define HF_DB_READING_INIT                                                                         \
@@ -27,6 +29,7 @@ struct hf_db_reading_opts {
     bool has_binlog;
     bool has_log_status;
     const char *mark; /* name of a user lock, quoted; NULL: none is looked for */
+    bool has_sources; /* a replica: where it stands in its sources' history as well */
 };
 
 /* To be freed; NULL: no memory. Needs hf_db_allow_several. */

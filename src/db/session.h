@@ -17,6 +17,7 @@ struct hf_db_conn {
     struct hf_db_server server;
     uint64_t id;
     unsigned last_errno;
+    MYSQL_RES *shown; /* the result set whose rows are emitted */
 };
 
 /* Connects c->mysql (made here) and sees to TLS. */

@@ -63,7 +63,7 @@ static int release_lock(void *self, struct hf_err *err)
 static int take_lock(struct holding *h, struct hf_err *err)
 {
     struct hf_db_lock_timing t = {0};
-    int result = hf_db_lock_acquire(h->plan->lock, &t, err);
+    int result = hf_db_lock_acquire(h->plan->lock, HF_NO_DEADLINE, &t, err);
     h->out->attempts = t.attempts;
     h->out->worst_attempt_ms = (double)t.worst_failed_us / 1000.0;
     if (result < 0)

@@ -300,7 +300,7 @@ static void a_lock_without_a_binlog_has_no_position(void **state)
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = hf_db_lock_prepare(&opts, &err);
     assert_hf_got(lock, &err);
     assert_false(hf_db_lock_get_plan(lock)->has_binlog);
-    assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
     assert_false(hf_db_lock_position(lock)->has_binlog);
     assert_hf_ok(hf_db_lock_release(lock, &err), &err);
     assert_hf_ok(hf_db_lock_verify(lock, &err), &err);

@@ -56,7 +56,7 @@ static void run_case(const struct contention *c)
     hf_writer_reset(&w);
 
     int64_t begin_ms = now_ms();
-    int rc = hf_db_lock_acquire(lock, &timing, &err);
+    int rc = hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err);
     int64_t took_ms = now_ms() - begin_ms, longest_ms = hf_writer_longest_ms(&w);
     printf("  %s after %" PRId64 " ms and %" PRIu32 " attempts; writers waited %" PRId64
            " ms, as told %" PRId64 " ms\n  %s\n",
@@ -260,7 +260,7 @@ static void a_cancelled_attempt_ends_at_once(void **state)
     sleep_ms(100);
     pthread_create(&thread, NULL, cancel_later, &later);
     int64_t begin_ms = now_ms();
-    assert_int_equal(hf_db_lock_acquire(lock, &timing, &err), -1);
+    assert_int_equal(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), -1);
     assert_in_range(now_ms() - begin_ms, 250, 300 + MARGIN_MS);
     pthread_join(thread, NULL);
     assert_int_equal(err.cls, HF_E_CANCELLED);
@@ -281,7 +281,7 @@ static void the_lock_is_granted_when_the_blocker_ends(void **state)
     assert_hf_got(lock, &err);
     hf_blocker_start(&in_the_way, &server, NULL, "INSERT INTO t.m (sent) SELECT SLEEP(2.5)");
     sleep_ms(100);
-    assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
     assert_true(timing.attempts > 1);
     assert_in_range(timing.worst_failed_us / 1000, 0, BUDGET_MS + MARGIN_MS);
     assert_hf_ok(hf_db_lock_release(lock, &err), &err);
@@ -303,7 +303,7 @@ static void a_session_lost_before_the_attempt_is_opened_anew(void **state)
     assert_hf_got(lock, &err);
     /* Between prepare and acquire: the first statement finds the session gone. */
     assert_hf_ok(hf_db_lock_kill(other, RUN_ID, &err), &err);
-    int rc = hf_db_lock_acquire(lock, &timing, &err);
+    int rc = hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err);
     assert_hf_ok(rc, &err);
     assert_int_equal(timing.attempts, 2);
     assert_hf_ok(hf_db_lock_release(lock, &err), &err);

@@ -29,7 +29,7 @@ static void hold(const struct hf_db_lock_opts *opts, int fd)
     struct hf_err err = HF_ERR_INIT;
     struct hf_db_lock_timing timing;
     struct hf_db_lock *lock = hf_db_lock_prepare(opts, &err);
-    if (!lock || write(fd, "p", 1) != 1 || hf_db_lock_acquire(lock, &timing, &err)) {
+    if (!lock || write(fd, "p", 1) != 1 || hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err)) {
         fprintf(stderr, "holder: %s\n", err.message);
         _exit(1);
     }
@@ -294,7 +294,7 @@ static void cut_off_while_it_holds(void **state)
     struct hf_db_lock_opts opts = lock_opts(&target);
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = hf_db_lock_prepare(&opts, &err);
     assert_hf_got(lock, &err);
-    assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
     close(relay.cut[1]);
     sleep_ms(100);
     assert_int_equal(hf_db_lock_release(lock, &err), -1);

@@ -29,7 +29,7 @@ static void no_commit_passes_while_it_is_held(void **state)
     assert_string_equal(hf_db_lock_get_plan(lock)->method,
                         is_mysql() ? "instance+ftwrl" : "backup-stage");
 
-    assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
     long acknowledged = w.acknowledged, plain_acknowledged = plain.acknowledged;
     sleep_ms(400);
     assert_in_range(w.acknowledged - acknowledged, 0,
@@ -68,7 +68,7 @@ static void a_lock_can_be_taken_again_after_release(void **state)
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = hf_db_lock_prepare(&opts, &err);
     assert_hf_got(lock, &err);
     for (int i = 0; i < 20; i++) {
-        assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+        assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
         assert_hf_ok(hf_db_lock_release(lock, &err), &err);
         assert_hf_ok(hf_db_lock_verify(lock, &err), &err);
     }
@@ -97,7 +97,7 @@ static void tells_how_long_each_step_takes_under_load(void **state)
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = hf_db_lock_prepare(&opts, &err);
     assert_hf_got(lock, &err);
     for (int i = 0; i < ROUNDS; i++) {
-        assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+        assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
         int64_t unlock_us = hf_clock_mono_us(hf_clock_system());
         assert_hf_ok(hf_db_lock_release(lock, &err), &err);
         assert_hf_ok(hf_db_lock_verify(lock, &err), &err);
@@ -125,7 +125,7 @@ static void verify_fails_when_the_session_was_killed(void **state)
     HF_AUTO(hf_db_conn) struct hf_db_conn *other = hf_test_open(&server);
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = hf_db_lock_prepare(&opts, &err);
     assert_hf_got(lock, &err);
-    assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
     assert_hf_ok(hf_db_lock_kill(other, RUN_ID, &err), &err);
     assert_nothing_is_held();
     assert_int_equal(hf_db_lock_release(lock, &err), -1);
@@ -148,7 +148,7 @@ static void verify_fails_when_the_position_moved(void **state)
     HF_AUTO(hf_db_conn) struct hf_db_conn *other = hf_test_open(&server);
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = hf_db_lock_prepare(&opts, &err);
     assert_hf_got(lock, &err);
-    assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
     /* Both methods let it pass: a new binlog file is no commit, and yet the proof is void. */
     hf_test_sql(other, "FLUSH LOCAL BINARY LOGS");
     assert_int_equal(hf_db_lock_verify(lock, &err), -1);
@@ -169,7 +169,7 @@ static void an_abandoned_lock_is_released_by_the_server(void **state)
     struct hf_db_lock_timing timing;
     struct hf_db_lock *lock = hf_db_lock_prepare(&opts, &err);
     assert_hf_got(lock, &err);
-    assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
     hf_db_lock_free(lock);
     assert_nothing_is_held();
 }
@@ -274,7 +274,7 @@ static void a_relaxed_server_is_durable_for_the_time_of_the_lock(void **state)
                             flush_log == 0   ? FLUSH_LOG " 0 1 (0)\nsync_binlog 7 1 (7)\n"
                             : flush_log == 1 ? "sync_binlog 7 1 (7)\n"
                                              : FLUSH_LOG " 2 1 (2)\nsync_binlog 7 1 (7)\n");
-        assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+        assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
         assert_hf_ok(hf_db_lock_settle_log(lock, &err), &err);
         assert_variables(c, 1, 1);
         assert_hf_ok(hf_db_lock_release(lock, &err), &err);
@@ -297,7 +297,7 @@ static void a_full_journal_leaves_the_variable_alone(void **state)
     assert_int_equal(hf_db_lock_harden(lock, &err), -1);
     assert_hf_err(&err, HF_E_NOSPACE, "sync_binlog stays 0: journal is full");
     assert_variables(c, 1, 0);
-    assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
     assert_hf_ok(hf_db_lock_release(lock, &err), &err);
     assert_variables(c, 0, 0);
     relax(c, 1, 1);
@@ -314,7 +314,7 @@ static void a_killed_holder_does_not_keep_the_variables(void **state)
     relax(c, 2, 0);
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare_relaxed(&target, &journal);
     assert_hf_ok(hf_db_lock_harden(lock, &err), &err);
-    assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
     assert_hf_ok(hf_db_lock_kill(c, RUN_ID, &err), &err);
     assert_variables(c, 1, 1);
     assert_int_equal(hf_db_lock_release(lock, &err), -1);

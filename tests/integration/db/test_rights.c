@@ -73,7 +73,7 @@ static void assert_lock_works(const struct hf_db_target *target, enum durability
     assert_contains(hf_db_lock_get_plan(lock)->needs_sync_why, "t.m");
     assert_hf_ok(hf_db_lock_harden(lock, &err), &err);
     assert_hf_ok(hf_db_lock_flush_binlog(lock, &err), &err);
-    assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
     assert_hf_ok(hf_db_lock_settle_log(lock, &err), &err);
     assert_hf_ok(hf_db_lock_release(lock, &err), &err);
     assert_hf_ok(hf_db_lock_verify(lock, &err), &err);
@@ -85,7 +85,7 @@ static void assert_lock_works(const struct hf_db_target *target, enum durability
     assert_contains(blockers.items[0], "(root@localhost): INSERT INTO t.m");
     hf_blocker_end(&writing, &server);
     /* Its own sessions it may end. */
-    assert_hf_ok(hf_db_lock_acquire(lock, &timing, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err), &err);
     assert_hf_ok(hf_db_lock_kill(c, RUN_ID, &err), &err);
     assert_int_equal(hf_db_lock_release(lock, &err), -1);
     assert_int_equal(hf_db_lock_verify(lock, &err), -1);

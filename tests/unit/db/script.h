@@ -26,13 +26,14 @@
 #include <time.h>
 
 #define SCRIPT_RULES 24
-#define SCRIPT_FIELDS 8
+#define SCRIPT_FIELDS 12
 
 struct rule {
     const char *piece;  /* of the statement */
     unsigned code;      /* error to answer; 0: none. 2013 closes the session */
     unsigned late_code; /* the same, behind the result sets: of a later statement in the packet */
-    const char *rows;   /* "a|b|c\nd|e|f", "\\N" is NULL, a line "--" begins a further result set */
+    const char *rows;   /* "a|b|c\nd|e|f", "\\N" is NULL, a line "--" begins a further result set; a first line
+                           "#x|y|z" names the columns */
     bool waits;         /* until its session gets KILL QUERY, 2 s at the most; then 1317 */
     bool waits_and_wins; /* the same, but it is granted at that moment */
     int delay_ms;        /* before the answer */
@@ -57,6 +58,7 @@ static struct script {
 struct st_script_result {
     char *text, *next;
     char *fields[SCRIPT_FIELDS + 1];
+    MYSQL_FIELD columns[SCRIPT_FIELDS];
     unsigned n;
 };
 
@@ -325,6 +327,20 @@ int STDCALL mysql_real_query(MYSQL *m, const char *sql, unsigned long len)
     return rc ? 1 : 0;
 }
 
+static void script_name_columns(struct st_script_result *res)
+{
+    static char nameless[] = "";
+    char *names = res->next && *res->next == '#' ? res->next + 1 : NULL;
+    if (names) {
+        char *end = strchr(names, '\n');
+        res->next = end ? end + 1 : NULL;
+        if (end)
+            *end = '\0';
+    }
+    for (unsigned i = 0; i < SCRIPT_FIELDS; i++)
+        res->columns[i].name = names ? strsep(&names, "|") : nameless;
+}
+
 MYSQL_RES *STDCALL mysql_use_result(MYSQL *m)
 {
     struct session *s = (struct session *)m;
@@ -343,7 +359,13 @@ MYSQL_RES *STDCALL mysql_use_result(MYSQL *m)
     res->n = 1;
     for (char *p = res->text; *p && *p != '\n'; p++)
         res->n += *p == '|';
+    script_name_columns(res);
     return (MYSQL_RES *)res;
+}
+
+MYSQL_FIELD *STDCALL mysql_fetch_fields(MYSQL_RES *r)
+{
+    return ((struct st_script_result *)r)->columns;
 }
 
 unsigned STDCALL mysql_num_fields(MYSQL_RES *r)

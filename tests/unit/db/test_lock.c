@@ -45,7 +45,7 @@ static void stages_are_taken_in_order_and_ended(void **state)
     script_begin(mariadb);
     struct hf_db_lock_opts o = opts();
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_hf_ok(hf_db_lock_acquire(lock, &t, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), &err);
     assert_int_equal(hf_db_lock_position(lock)->offset, 100);
     assert_string_equal(hf_db_lock_position(lock)->gtid, "0-1-5");
     assert_hf_ok(hf_db_lock_settle_log(lock, &err), &err);
@@ -69,7 +69,7 @@ static void mysql_looks_who_works_before_each_lock(void **state)
     script_begin(mysql);
     struct hf_db_lock_opts o = opts();
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_hf_ok(hf_db_lock_acquire(lock, &t, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), &err);
     assert_true(hf_db_lock_position(lock)->has_lsn);
     assert_hf_ok(hf_db_lock_release(lock, &err), &err);
     assert_hf_ok(hf_db_lock_verify(lock, &err), &err);
@@ -105,7 +105,7 @@ static void the_stall_begins_where_somebody_has_to_wait(void **state)
         struct hf_db_lock_opts o = opts();
         o.quiesce_timeout_ms = plain ? 1000 : 60;
         HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-        int rc = hf_db_lock_acquire(lock, &t, &err);
+        int rc = hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err);
         if (plain) {
             /* Killed at the budget, and granted the second time. */
             assert_hf_ok(rc, &err);
@@ -134,7 +134,7 @@ static void the_stages_share_one_budget(void **state)
     o.stall_budget_ms = 400;
     o.quiesce_timeout_ms = 3000;
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_hf_ok(hf_db_lock_acquire(lock, &t, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), &err);
     assert_in_range(t.worst_failed_us, 390000, 600000);
 }
 
@@ -150,7 +150,7 @@ static void a_wait_beyond_the_budget_is_killed_and_undone(void **state)
     script_add((struct rule){.piece = "BLOCK_COMMIT", .waits = true});
     struct hf_db_lock_opts o = opts();
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_int_equal(hf_db_lock_acquire(lock, &t, &err), -1);
+    assert_int_equal(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), -1);
     assert_hf_err(&err, HF_E_TIMEOUT, "no lock within 0.2 s (2 attempts)");
     assert_true(err.retryable);
     ASSERT_SAID("1:BACKUP STAGE BLOCK_COMMIT", "2:KILL QUERY 1", "1:BACKUP STAGE END",
@@ -170,7 +170,7 @@ static void a_lock_that_is_granted_and_killed_at_once_does_not_count(void **stat
     struct hf_db_lock_opts o = opts();
     o.quiesce_timeout_ms = 2000;
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_hf_ok(hf_db_lock_acquire(lock, &t, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), &err);
     assert_int_equal(t.attempts, 2);
     ASSERT_SAID("FLUSH TABLES WITH READ LOCK", "KILL QUERY 1", "1:UNLOCK TABLES\n1:UNLOCK INSTANCE",
                 "1:FLUSH TABLES WITH READ LOCK");
@@ -187,7 +187,7 @@ static void the_unlock_is_sent_after_any_failed_attempt(void **state)
         script_add((struct rule){.piece = "FLUSH TABLES WITH READ LOCK", .code = codes[i]});
         struct hf_db_lock_opts o = opts();
         HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-        assert_int_equal(hf_db_lock_acquire(lock, &t, &err), -1);
+        assert_int_equal(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), -1);
         assert_int_equal(script_count("1:UNLOCK TABLES"), t.attempts);
         assert_int_equal(script_count("1:UNLOCK INSTANCE"), t.attempts);
         /* A missing right or an unknown statement does not get better. */
@@ -210,7 +210,7 @@ static void a_session_that_refuses_the_unlock_is_closed_and_replaced(void **stat
     struct hf_db_lock_opts o = opts();
     o.quiesce_timeout_ms = 2000;
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_hf_ok(hf_db_lock_acquire(lock, &t, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), &err);
     ASSERT_SAID("1:UNLOCK TABLES", "1:close", "3:connect", "3:SELECT GET_LOCK(",
                 "3:FLUSH TABLES WITH READ LOCK");
     assert_hf_ok(hf_db_lock_release(lock, &err), &err);
@@ -227,7 +227,7 @@ static void a_session_lost_in_the_attempt_is_replaced(void **state)
     struct hf_db_lock_opts o = opts();
     o.quiesce_timeout_ms = 2000;
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_hf_ok(hf_db_lock_acquire(lock, &t, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), &err);
     ASSERT_SAID("1:BACKUP STAGE BLOCK_DDL", "1:close", "3:connect", "3:BACKUP STAGE BLOCK_COMMIT");
 }
 
@@ -241,7 +241,7 @@ static void a_server_that_is_gone_ends_the_attempts(void **state)
     script_add((struct rule){.piece = "connect", .code = 2002, .skip = 2});
     struct hf_db_lock_opts o = opts();
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_int_equal(hf_db_lock_acquire(lock, &t, &err), -1);
+    assert_int_equal(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), -1);
     assert_hf_err(&err, HF_E_UNREACHABLE, "database /scripted/sock");
 }
 
@@ -256,7 +256,7 @@ static void without_the_second_session_the_server_ends_the_wait(void **state)
     script_add((struct rule){.piece = "BLOCK_COMMIT", .waits = true});
     struct hf_db_lock_opts o = opts();
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_int_equal(hf_db_lock_acquire(lock, &t, &err), -1);
+    assert_int_equal(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), -1);
     assert_hf_err(&err, HF_E_TIMEOUT, "(1 attempt)");
     ASSERT_SAID("2:KILL QUERY 1", "1:BACKUP STAGE END");
 }
@@ -270,7 +270,7 @@ static void a_position_that_cannot_be_read_unlocks(void **state)
     script_add((struct rule){.piece = "SHOW MASTER STATUS", .code = 1227});
     struct hf_db_lock_opts o = opts();
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_int_equal(hf_db_lock_acquire(lock, &t, &err), -1);
+    assert_int_equal(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), -1);
     assert_int_equal(err.cls, HF_E_AUTH);
     ASSERT_SAID("1:BACKUP STAGE BLOCK_COMMIT; SHOW MASTER STATUS", "\n1:BACKUP STAGE END\n");
     assert_false(hf_db_lock_position(lock)->has_binlog);
@@ -290,7 +290,7 @@ static void nothing_is_locked_while_somebody_is_in_the_way(void **state)
                       .rows = "42|app|10.0.0.7:5511|shop|13|\\N|UPDATE orders SET total = 5"});
     struct hf_db_lock_opts o = opts();
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_int_equal(hf_db_lock_acquire(lock, &t, &err), -1);
+    assert_int_equal(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), -1);
     assert_hf_err(&err, HF_E_TIMEOUT,
                   "connection 42 (app@10.0.0.7, db shop): UPDATE orders SET total = ?, 13 s");
     assert_true(t.attempts >= 2);
@@ -312,7 +312,7 @@ static void who_was_seen_while_it_waited_is_named(void **state)
                 "9|a|b|c|1|\\N|x\n10|a|b|c|1|\\N|x"});
     struct hf_db_lock_opts o = opts();
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_int_equal(hf_db_lock_acquire(lock, &t, &err), -1);
+    assert_int_equal(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), -1);
     assert_contains(err.message, "connection 7 (job@db1): LOAD DATA INFILE ? INTO TABLE t, 90 s; ");
     assert_contains(err.message, "; and 1 more");
 }
@@ -326,7 +326,7 @@ static void a_server_too_busy_to_say_is_asked_again(void **state)
     script_add((struct rule){.piece = "metadata_locks", .code = 3024, .times = 1});
     struct hf_db_lock_opts o = opts();
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
-    assert_hf_ok(hf_db_lock_acquire(lock, &t, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), &err);
     assert_int_equal(t.attempts, 2);
 }
 
@@ -341,7 +341,7 @@ static void a_cancelled_run_takes_no_lock(void **state)
     o.cancel = cancel;
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
     hf_cancel_set(cancel);
-    assert_int_equal(hf_db_lock_acquire(lock, &t, &err), -1);
+    assert_int_equal(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), -1);
     assert_int_equal(err.cls, HF_E_CANCELLED);
     assert_int_equal(script_count("BACKUP STAGE"), 0);
 }
@@ -356,7 +356,7 @@ static struct hf_db_lock *hold(const char *version)
     script_begin(version);
     struct hf_db_lock_opts o = opts();
     struct hf_db_lock *lock = prepare(&o);
-    assert_hf_ok(hf_db_lock_acquire(lock, &t, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), &err);
     return lock;
 }
 
@@ -520,7 +520,7 @@ static void each_hold_has_its_own_verdict(void **state)
         script.offset += (unsigned)moves;
         assert_hf_ok(hf_db_lock_release(lock, &err), &err);
         assert_int_equal(hf_db_lock_verify(lock, &err), -moves);
-        assert_hf_ok(hf_db_lock_acquire(lock, &t, &err), &err);
+        assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), &err);
         assert_int_equal(hf_db_lock_released_us(lock), 0);
         assert_int_equal(hf_db_lock_verify(lock, &err), -1);
         assert_hf_err(&err, HF_E_INTERNAL, "not released yet");
@@ -556,7 +556,7 @@ static void acquire(struct hf_db_lock *lock)
 {
     struct hf_err err = HF_ERR_INIT;
     struct hf_db_lock_timing t;
-    assert_hf_ok(hf_db_lock_acquire(lock, &t, &err), &err);
+    assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), &err);
 }
 
 static void a_relaxed_server_is_made_durable_before_the_lock_and_set_back_after_it(void **state)

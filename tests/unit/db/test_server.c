@@ -107,7 +107,9 @@ static void each_server_is_asked_in_its_own_words(void **state)
     for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++) {
         struct hf_err err = HF_ERR_INIT;
         struct hf_db_server s = {0};
-        struct hf_db_reading_opts o = {cases[i].has_binlog, cases[i].has_log_status, "'m'"};
+        struct hf_db_reading_opts o = {.has_binlog = cases[i].has_binlog,
+                                       .has_log_status = cases[i].has_log_status,
+                                       .mark = "'m'"};
         assert_hf_ok(hf_db_server_parse(cases[i].version, &s, &err), &err);
         HF_AUTOFREE char *sql = hf_db_reading_sql(&s, &o);
         assert_contains(sql, cases[i].wanted);

@@ -54,12 +54,12 @@ const struct hf_db_lock_plan *__wrap_hf_db_lock_get_plan(const struct hf_db_lock
     return &world.plan;
 }
 
-int __wrap_hf_db_lock_acquire(struct hf_db_lock *lock, struct hf_db_lock_timing *out,
-                              struct hf_err *err);
-int __wrap_hf_db_lock_acquire(struct hf_db_lock *lock, struct hf_db_lock_timing *out,
-                              struct hf_err *err)
+int __wrap_hf_db_lock_acquire(struct hf_db_lock *lock, int64_t not_after_ms,
+                              struct hf_db_lock_timing *out, struct hf_err *err);
+int __wrap_hf_db_lock_acquire(struct hf_db_lock *lock, int64_t not_after_ms,
+                              struct hf_db_lock_timing *out, struct hf_err *err)
 {
-    (void)lock;
+    (void)lock, (void)not_after_ms;
     *out = (struct hf_db_lock_timing){.attempts = 3, .worst_failed_us = 250500};
     out->begin_us = hf_clock_mono_us(&world.clock->clock);
     if (run_step(&world.acquire, 'A', "acquire", err) < 0)
