@@ -32,9 +32,10 @@ struct rule {
     const char *piece;  /* of the statement */
     unsigned code;      /* error to answer; 0: none. 2013 closes the session */
     unsigned late_code; /* the same, behind the result sets: of a later statement in the packet */
-    const char *rows;   /* "a|b|c\nd|e|f", "\\N" is NULL, a line "--" begins a further result set; a first line
+    const char *
+        rows; /* "a|b|c\nd|e|f", "\\N" is NULL, a line "--" begins a further result set; a first line
                            "#x|y|z" names the columns */
-    bool waits;         /* until its session gets KILL QUERY, 2 s at the most; then 1317 */
+    bool waits;          /* until its session gets KILL QUERY, 2 s at the most; then 1317 */
     bool waits_and_wins; /* the same, but it is granted at that moment */
     int delay_ms;        /* before the answer */
     int times;           /* so often; 0: always */
@@ -50,6 +51,9 @@ static struct script {
     unsigned sessions;
     const char *version, *tables, *grants, *log_bin;
     const char *flush_log, *sync_binlog; /* until a SET GLOBAL */
+    bool is_galera;
+    const char *desync; /* "0", "1", as SELECT shows it */
+    const char *node;   /* wsrep_ready, wsrep_cluster_status, wsrep_local_state_comment */
     unsigned mark_owner;
     unsigned offset;
 } script = {.mutex = PTHREAD_MUTEX_INITIALIZER, .killed = PTHREAD_COND_INITIALIZER};
@@ -81,6 +85,10 @@ static void script_begin(const char *version)
     script.offset = 100;
     script.version = version;
     script.flush_log = script.sync_binlog = "1";
+    script.is_galera = false;
+    script.desync = "0";
+    script.node = "wsrep_ready|ON\nwsrep_cluster_status|Primary\nwsrep_cluster_size|3\n"
+                  "wsrep_local_state_comment|Synced";
     script.tables = "";
     script.log_bin = "ON";
     script.grants = "GRANT ALL PRIVILEGES ON *.* TO `hf`@`localhost`";
@@ -123,15 +131,19 @@ static inline int script_count(const char *piece)
 
 static const char **script_variable(const char *sql)
 {
-    return strstr(sql, "sync_binlog") ? &script.sync_binlog : &script.flush_log;
+    return strstr(sql, "wsrep_desync")  ? &script.desync
+           : strstr(sql, "sync_binlog") ? &script.sync_binlog
+                                        : &script.flush_log;
 }
 
-/* Numbers of one digit. */
+/* Numbers of one digit, and switches. */
 static void script_set(const char *sql)
 {
     static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
     const char *value = strstr(sql, " = ");
-    if (!strncmp(sql, "SET GLOBAL ", 11) && value)
+    if (!strncmp(sql, "SET GLOBAL ", 11) && strstr(sql, "wsrep_desync"))
+        script.desync = strstr(sql, " = ON") ? "1" : "0";
+    else if (!strncmp(sql, "SET GLOBAL ", 11) && value)
         *script_variable(sql) = &digits[2 * (value[3] - '0')];
 }
 
@@ -142,8 +154,14 @@ static char *script_default(struct session *s, const char *sql)
     if (strstr(sql, "VERSION()"))
         return hf_asprintf("%u|%s", s->id, script.version);
     if (strstr(sql, "SHOW GLOBAL VARIABLES"))
-        return hf_asprintf("log_bin|%s\nsync_binlog|%s\ninnodb_flush_log_at_trx_commit|%s",
-                           script.log_bin, script.sync_binlog, script.flush_log);
+        return hf_asprintf("log_bin|%s\nsync_binlog|%s\ninnodb_flush_log_at_trx_commit|%s%s%s",
+                           script.log_bin, script.sync_binlog, script.flush_log,
+                           script.is_galera ? "\nwsrep_on|ON\nwsrep_provider|/usr/lib/galera.so\n"
+                                              "wsrep_desync|"
+                                            : "\nwsrep_on|ON\nwsrep_provider|none\nwsrep_desync|",
+                           strcmp(script.desync, "1") ? "OFF" : "ON");
+    if (strstr(sql, "wsrep_ready"))
+        return strdup(script.node);
     if (strstr(sql, "SHOW GRANTS"))
         return strdup(script.grants);
     if (strstr(sql, "information_schema.tables"))
