@@ -59,7 +59,7 @@ static const struct meaning {
     /* full */
     {1040, HF_E_BUSY, "The server has max_connections sessions: free one, or raise the limit."},
     {1203, HF_E_BUSY, "The account has as many sessions as max_user_connections allows."},
-    /* In words "unknown command"; a Galera node says it to everything while it is not in step. */
+    /* In words "unknown command"; a Galera node says it to what uses a table, while it is not in step. */
     {1047, HF_E_BUSY, "Look at wsrep_local_state_comment and wsrep_cluster_status of this node."},
     {1226, HF_E_BUSY, "The account has used up one of its resource limits."},
     /* waited too long */

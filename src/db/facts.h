@@ -58,7 +58,7 @@ bool hf_db_facts_redo_is_durable(const struct hf_db_facts *f);
 bool hf_db_facts_binlog_is_durable(const struct hf_db_facts *f);
 bool hf_db_facts_has_plain_tables(const struct hf_db_facts *f);
 /* BUSY, with the reason, for a Galera node that is not synced with the majority of its cluster: what it holds may be
- * old, and it answers few statements. One that was desynced by hand is taken as it is. */
+ * old. One that was desynced by hand is taken as it is. */
 int hf_db_facts_check_node(const struct hf_db_facts *f, const char *name, struct hf_err *err)
     HF_CHECKED;
 /* Why acknowledged commits can be missing from the disk, "; " between reasons, to be freed; *out

@@ -30,7 +30,8 @@ const struct hf_db_position *hf_db_lock_position_after(const struct hf_db_lock *
 
 const struct hf_db_sources *hf_db_lock_sources(const struct hf_db_lock *lock)
 {
-    return &lock->at.sources;
+    bool is_read_again = !lock->plan.is_light && lock->until.sources.n > 0;
+    return is_read_again ? &lock->until.sources : &lock->at.sources;
 }
 
 int64_t hf_db_lock_released_us(const struct hf_db_lock *lock)

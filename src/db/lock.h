@@ -128,7 +128,8 @@ int hf_db_lock_settle_log(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKE
 const struct hf_db_position *hf_db_lock_position(const struct hf_db_lock *lock);
 /* Read right before the unlock, once it was released; before, and when it could not be read: empty. */
 const struct hf_db_position *hf_db_lock_position_after(const struct hf_db_lock *lock);
-/* Read with the position; borrowed. Empty: no replica, or the account may not ask (plan.warnings tells). */
+/* Read with the position; after the release of a lock what was read before the unlock, which is as true and can be more
+ * exact (db/source.h). Borrowed. Empty: no replica, or the account may not ask (plan.warnings tells). */
 const struct hf_db_sources *hf_db_lock_sources(const struct hf_db_lock *lock);
 int hf_db_lock_verify(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKED;
 int hf_db_lock_release(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKED;

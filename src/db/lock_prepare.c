@@ -217,17 +217,16 @@ static int write_statements(struct hf_db_lock *lock, struct hf_err *err)
         .has_binlog = lock->facts.has_binlog,
         .has_log_status = hf_grants_reads_log_status(&lock->grants, s),
         .mark = lock->mark,
+        .has_sources = lock->facts.is_replica && lock->facts.reads_sources,
     };
-    HF_AUTOFREE char *at_release = hf_db_reading_sql(s, &how);
-    how.has_sources = lock->facts.is_replica && lock->facts.reads_sources;
-    HF_AUTOFREE char *at_grant = hf_db_reading_sql(s, &how);
+    HF_AUTOFREE char *reading = hf_db_reading_sql(s, &how);
     const struct hf_db_step *last = lock->method->steps;
     while (last[1].sql)
         last++;
-    if (!at_grant || !at_release)
+    if (!reading)
         return hf_fail_nomem(err);
-    lock->grant_sql = hf_asprintf("%s; %s", last->sql, at_grant);
-    lock->release_sql = hf_asprintf("%s; %s", at_release, lock->method->unlock);
+    lock->grant_sql = hf_asprintf("%s; %s", last->sql, reading);
+    lock->release_sql = hf_asprintf("%s; %s", reading, lock->method->unlock);
     return lock->grant_sql && lock->release_sql ? 0 : hf_fail_nomem(err);
 }
 

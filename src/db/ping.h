@@ -10,7 +10,8 @@
  * AUTH         at once: it accepts connections, so it is up, and the account or TLS is refused. Whoever only wants the
  *              server up takes that as a success. The same for everything else that does not get better by waiting
  *              (the option file: CONFIG and its kin).
- * TIMEOUT      naming what kept it last; also a server that is full, still starts, or is a Galera node out of step.
+ * TIMEOUT      naming what kept it last; also a server that is full, or still starts. A Galera node answers
+ *              before it is in step with its cluster (db/facts.h, hf_db_facts_check_node).
  * CANCELLED
  */
 #ifndef HF_DB_PING_H

@@ -4,8 +4,10 @@
  *
  * Read in the packet that is granted the lock, so no applier has committed since: a new replica can be made from the
  * picture, beside the one it was taken of. MariaDB: SHOW ALL SLAVES STATUS; MySQL: SHOW REPLICA STATUS, before 8.0.22
- * SHOW SLAVE STATUS. MySQL with several appliers: file and offset can lie up to a checkpoint before what was applied;
- * the GTID set is exact.
+ * SHOW SLAVE STATUS.
+ * MySQL with applier threads (replica_parallel_workers, 4 by default since 8.0.27): the GTID set is exact, and file and
+ * offset are those of the last checkpoint, at most replica_checkpoint_period (300 ms) old: a lower bound. Under a lock
+ * that is held for longer than that they catch up, so they are read again with the unlock.
  */
 #ifndef HF_DB_SOURCE_H
 #define HF_DB_SOURCE_H

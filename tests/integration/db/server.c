@@ -66,7 +66,7 @@ static void run_program(const char *const *argv, const char *need, char *out, si
         snprintf(out, out_size, "%.*s", (int)strcspn(hf_buf_str(&r.out), "\n"), hf_buf_str(&r.out));
 }
 
-static unsigned free_port(void)
+unsigned hf_test_free_port(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
@@ -84,6 +84,25 @@ static void add(char list[ARGS_MAX][256], int *n, const char *fmt, ...)
         abort();
     vsnprintf(list[(*n)++], 256, fmt, ap);
     va_end(ap);
+}
+
+static void add_option(char list[ARGS_MAX][256], int *n, const char *option, const char *dir)
+{
+    const char *place = strstr(option, "@DIR@");
+    if (place)
+        add(list, n, "%.*s%s%s", (int)(place - option), option, dir, place + strlen("@DIR@"));
+    else
+        add(list, n, "%s", option);
+}
+
+static void make_dirs(const struct hf_test_server *s, const char *const *dirs)
+{
+    struct hf_err err = HF_ERR_INIT;
+    for (int i = 0; dirs && dirs[i]; i++) {
+        HF_AUTOFREE char *path = hf_path_join(s->dir, dirs[i]);
+        if (!path || hf_path_mkdirs(path, 0755, &err))
+            fail_test(dirs[i], err.message);
+    }
 }
 
 static void add_tls(struct recipe *r, const struct hf_test_server_opts *o)
@@ -128,8 +147,11 @@ static void fill_recipe(struct recipe *r, const struct hf_test_server *s,
     if (is_mysql)
         add(r->run, &r->n_run, "--secure-file-priv=NULL");
     add_tls(r, o);
-    for (int i = 0; o->args && o->args[i]; i++)
-        add(r->run, &r->n_run, "%s", o->args[i]);
+    for (int i = 0; o->args && o->args[i]; i++) {
+        add_option(r->run, &r->n_run, o->args[i], dir);
+        if (o->args_at_init)
+            add_option(r->init, &r->n_init, o->args[i], dir);
+    }
 }
 
 /* ---- the caretaker: only system calls from here on, it is a fork of the test ---------------- */
@@ -247,12 +269,14 @@ static void find_programs(struct recipe *r, enum hf_db_flavour flavour)
 void hf_test_server_start(struct hf_test_server *s, const struct hf_test_server_opts *opts)
 {
     struct recipe *r = calloc(1, sizeof *r);
-    *s = (struct hf_test_server){.flavour = opts->flavour, .port = free_port()};
+    *s = (struct hf_test_server){.flavour = opts->flavour, .port = hf_test_free_port()};
     find_programs(r, opts->flavour);
     snprintf(s->dir, sizeof s->dir, "%s/tmp/hf-db-XXXXXX", r->chroot);
     if (!mkdtemp(s->dir))
         fail_test(s->dir, strerror(errno));
     r->inner_dir = s->dir + strlen(r->chroot);
+    snprintf(s->inner_dir, sizeof s->inner_dir, "%s", r->inner_dir);
+    make_dirs(s, opts->dirs);
     snprintf(s->socket, sizeof s->socket, "%s/sock", s->dir);
     if (opts->tls)
         hf_test_certificates(s->dir);

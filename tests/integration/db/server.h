@@ -20,14 +20,18 @@ struct hf_test_server_opts {
     bool no_binlog;
     bool tls; /* with the certificate made by hf_test_certificates; MySQL's own one is switched off
                  without */
-    const char *cert;        /* base name of the certificate, "server" when NULL */
-    const char *const *args; /* further options, NULL-terminated, or NULL */
+    const char *cert; /* base name of the certificate, "server" when NULL */
+    /* Further options, NULL-terminated, or NULL; "@DIR@" in one is the server's directory as it sees it. */
+    const char *const *args;
+    const char *const *dirs; /* made in it before, NULL-terminated, or NULL */
+    bool args_at_init;       /* the options also hold where the data directory is made */
 };
 
 struct hf_test_server {
     enum hf_db_flavour flavour;
     unsigned port;
-    char dir[256]; /* as this process sees it */
+    char dir[256];       /* as this process sees it */
+    char inner_dir[256]; /* as the server does */
     char socket[340];
     char root_cnf[340]; /* option file of the administrator */
     int caretaker_fd;
@@ -36,6 +40,8 @@ struct hf_test_server {
 /* Ends the test (hf_need_missing) when the server is not there, and fails it when it does not
  * start. */
 void hf_test_server_start(struct hf_test_server *s, const struct hf_test_server_opts *opts);
+/* A port of 127.0.0.1 that nobody has. */
+unsigned hf_test_free_port(void);
 /* Waits until server and directory are gone. */
 void hf_test_server_stop(struct hf_test_server *s);
 

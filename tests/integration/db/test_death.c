@@ -29,7 +29,8 @@ static void hold(const struct hf_db_lock_opts *opts, int fd)
     struct hf_err err = HF_ERR_INIT;
     struct hf_db_lock_timing timing;
     struct hf_db_lock *lock = hf_db_lock_prepare(opts, &err);
-    if (!lock || write(fd, "p", 1) != 1 || hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err)) {
+    if (!lock || write(fd, "p", 1) != 1 ||
+        hf_db_lock_acquire(lock, HF_NO_DEADLINE, &timing, &err)) {
         fprintf(stderr, "holder: %s\n", err.message);
         _exit(1);
     }

@@ -158,8 +158,8 @@ static void a_node_out_of_step_is_refused(void **state)
     }
 }
 
-/* A node that was cut off answers everything with "unknown command". */
-static void a_node_that_answers_nothing_is_busy(void **state)
+/* To whatever uses a table; SHOW and SELECT without one are answered. */
+static void a_node_that_answers_unknown_command_is_busy(void **state)
 {
     (void)state;
     struct hf_err err = HF_ERR_INIT;
@@ -238,7 +238,7 @@ int main(void)
         HF_TEST(a_node_that_somebody_has_desynced_stays_so),
         HF_TEST(without_the_right_the_cluster_may_wait_and_that_is_told),
         HF_TEST(a_node_out_of_step_is_refused),
-        HF_TEST(a_node_that_answers_nothing_is_busy),
+        HF_TEST(a_node_that_answers_unknown_command_is_busy),
         HF_TEST(on_a_node_the_stall_begins_at_block_ddl),
         HF_TEST(wsrep_on_without_a_provider_is_no_galera),
         HF_TEST(a_dead_runs_desync_is_ended_unless_somebody_else_was_first),
