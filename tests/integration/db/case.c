@@ -33,9 +33,18 @@ static void end_leftovers(void)
     }
 }
 
+void wait_for_mark(void)
+{
+    int64_t until_ms = now_ms() + 5000;
+    HF_AUTO(hf_db_conn) struct hf_db_conn *c = hf_test_open(&server);
+    while (hf_test_number(c, "SELECT IS_USED_LOCK('" MARK "')") > 0 && now_ms() < until_ms)
+        sleep_ms(10);
+}
+
 int begin_case(void **state)
 {
     end_leftovers();
+    wait_for_mark();
     return hf_test_begin(state);
 }
 

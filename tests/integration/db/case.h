@@ -13,6 +13,8 @@
 #define RUN_ID "20261123T030000Z-7f3a9c21"
 #define MARK "holdfast." RUN_ID
 
+/* A lock that was freed leaves its mark until the server has seen that its session is closed. */
+void wait_for_mark(void);
 /* Ends the sessions that a failed case before left behind. */
 int begin_case(void **state);
 #define DB_TEST(name) cmocka_unit_test_setup_teardown(name, begin_case, hf_test_end)

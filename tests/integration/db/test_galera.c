@@ -190,6 +190,7 @@ static void the_printed_right_desyncs(void **state)
     assert_int_equal(hf_db_lock_get_plan(lock)->warnings.n, 2);
     assert_contains(hf_db_lock_get_plan(lock)->warnings.items[1], "flow control");
     hf_db_lock_free(HF_STEAL(lock));
+    wait_for_mark();
 
     HF_AUTO(hf_db_conn) struct hf_db_conn *c = hf_db_open(&target, &err);
     assert_hf_got(c, &err);
@@ -217,7 +218,12 @@ static void a_node_without_its_cluster_is_refused(void **state)
     static struct hf_blocker leaving; /* it ends with the server */
     hf_blocker_start(&leaving, &server, NULL,
                      "SET GLOBAL wsrep_cluster_address = 'gcomm://127.0.0.1:1'");
-    assert_state(c, "Initialized", 0);
+    /* It closes all sessions when it leaves. */
+    int64_t until_ms = now_ms() + 10000;
+    while (hf_db_exec(c, "SELECT SLEEP(0.05)", &err) == 0 && now_ms() < until_ms)
+        continue;
+    HF_AUTO(hf_db_conn) struct hf_db_conn *again = hf_test_open(&server);
+    assert_state(again, "Initialized", 0);
     assert_null(hf_db_lock_prepare(&opts, &err));
     printf("  %s\n", err.message);
     assert_hf_err(&err, HF_E_BUSY, "not in the primary component, wsrep_ready = OFF");

@@ -154,6 +154,7 @@ static void a_stop_of_the_applier_does_not_hold_up_the_lock(void **state)
     /* A replica that stands still is one all the same. */
     hf_test_sql(r, is_mysql() ? "STOP REPLICA" : "STOP SLAVE");
     hf_db_lock_free(HF_STEAL(lock));
+    wait_for_mark();
     lock = hold(&target, HF_DB_MODE_LOCK);
     assert_int_equal(hf_db_lock_sources(lock)->n, 1);
     assert_hf_ok(hf_db_lock_release(lock, &err), &err);
@@ -192,6 +193,7 @@ static void the_right_is_asked_for_on_a_replica_alone(void **state)
                         is_mysql() ? "REPLICATION CLIENT" : "SLAVE MONITOR");
         assert_hf_ok(hf_db_lock_release(lock, &err), &err);
         hf_db_lock_free(HF_STEAL(lock));
+        wait_for_mark();
         assert_int_equal(grants.n, 1);
         hf_test_sql(root, "%s", grants.items[0]);
         lock = hold(&target, HF_DB_MODE_LOCK);
