@@ -145,6 +145,8 @@ static void a_node_out_of_step_is_refused(void **state)
          "Joined, wsrep_ready = ON"},
         {"wsrep_ready|ON\nwsrep_cluster_status|Primary\nwsrep_local_state_comment|Donor/Desynced",
          "Donor/Desynced"},
+        {"wsrep_ready|ON\nwsrep_cluster_status|non-Primary\nwsrep_local_state_comment|Synced",
+         "Synced, not in the primary component"},
         {"", "no state"},
     };
     for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++) {

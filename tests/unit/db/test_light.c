@@ -144,6 +144,7 @@ static void a_bracket_that_runs_backwards_proves_nothing(void **state)
         {"binlog.1000000|4||\n--\n0-1-7|1|1", true},
         {"binlog.000000|4000||\n--\n0-1-7|1|1", false},
         {"other.000002|4||\n--\n0-1-7|1|1", false},
+        {"binlog.of.000002|4||\n--\n0-1-7|1|1", false},
         {"binlog|400||\n--\n0-1-7|1|1", false},
         {"|0||\n--\n|1|1", false},
     };
