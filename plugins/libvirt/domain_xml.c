@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define DISKS_MAX 1024
+#define CONTROLLERS_MAX 4096
 #define LAYERS_MAX 512 /* QEMU itself gives up far below */
 
 static void disk_free(struct lv_disk *d)
@@ -22,6 +23,7 @@ static void disk_free(struct lv_disk *d)
     free(d->target);
     free(d->device);
     free(d->snapshot);
+    free(d->bus);
     free(d->serial);
     free(d->address);
     free(d->mirror_job);
@@ -35,6 +37,11 @@ void lv_vm_free(struct lv_vm *vm)
     for (size_t i = 0; i < vm->n_disks; i++)
         disk_free(&vm->disks[i]);
     free(vm->disks);
+    for (size_t i = 0; i < vm->n_controllers; i++) {
+        free(vm->controllers[i].type);
+        free(vm->controllers[i].address);
+    }
+    free(vm->controllers);
     free(vm->name);
     free(vm->uuid);
     free(vm);
@@ -121,6 +128,7 @@ static bool parse_disk(struct lv_disk *d, xmlNodePtr node)
     bool failed = false;
     xmlNodePtr source = lv_xml_child(node, "source");
     d->target = lv_xml_attr(lv_xml_child(node, "target"), "dev", &failed);
+    d->bus = lv_xml_attr(lv_xml_child(node, "target"), "bus", &failed);
     d->device = lv_xml_attr(node, "device", &failed);
     if (!d->device && !failed)
         d->device = strdup("disk");
@@ -154,6 +162,26 @@ static int parse_disks(struct lv_vm *vm, xmlNodePtr devices, struct hf_err *err)
     return 0;
 }
 
+static int parse_controllers(struct lv_vm *vm, xmlNodePtr devices, struct hf_err *err)
+{
+    bool failed = false;
+    xmlNodePtr first = lv_xml_child(devices, "controller");
+    size_t n = 0;
+    for (xmlNodePtr c = first; c; c = lv_xml_next(c))
+        n++;
+    if (n > CONTROLLERS_MAX)
+        return hf_fail(err, HF_E_CORRUPT, "a domain with %zu controllers", n);
+    vm->controllers = calloc(n + 1, sizeof *vm->controllers);
+    if (!vm->controllers)
+        return hf_fail_nomem(err);
+    for (xmlNodePtr c = first; c; c = lv_xml_next(c))
+        vm->controllers[vm->n_controllers++] =
+            (struct lv_controller){.type = lv_xml_attr(c, "type", &failed),
+                                   .index = (long)lv_xml_attr_int(c, "index", -1),
+                                   .address = parse_address(lv_xml_child(c, "address"))};
+    return failed ? hf_fail_nomem(err) : 0;
+}
+
 static bool has_agent(xmlNodePtr devices)
 {
     for (xmlNodePtr c = lv_xml_child(devices, "channel"); c; c = lv_xml_next(c)) {
@@ -185,7 +213,7 @@ struct lv_vm *lv_vm_parse(const char *xml, struct hf_err *err)
     vm->is_uefi = lv_xml_attr_is(lv_xml_child(root, "os"), "firmware", "efi") ||
                   lv_xml_attr_is(lv_xml_path(root, "os", "loader", NULL), "type", "pflash");
     vm->has_agent = has_agent(devices);
-    if (parse_disks(vm, devices, err) != 0)
+    if (parse_disks(vm, devices, err) != 0 || parse_controllers(vm, devices, err) != 0)
         return NULL;
     return HF_STEAL(vm);
 }

@@ -25,6 +25,7 @@ struct lv_disk {
     char *target;
     char *device;   /* disk, cdrom, floppy, lun */
     char *snapshot; /* the attribute, or NULL */
+    char *bus;      /* virtio, scsi, sata …, or NULL */
     char *serial, *address;
     bool is_readonly, is_shared, is_transient, is_encrypted, is_sliced;
     struct lv_layer *layers; /* [0] is the active one; none: an empty drive */
@@ -34,9 +35,18 @@ struct lv_disk {
     bool is_mirror_ready;
 };
 
+/* What disks with a "drive:" address hang on. */
+struct lv_controller {
+    char *type; /* scsi, sata, ide … */
+    long index;
+    char *address; /* "pci:…", or NULL */
+};
+
 struct lv_vm {
     char *name, *uuid;
     bool is_uefi, has_agent;
+    struct lv_controller *controllers;
+    size_t n_controllers;
     struct lv_disk *disks;
     size_t n_disks;
 };

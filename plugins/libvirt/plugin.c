@@ -123,6 +123,12 @@ static const struct hf_plugin plugin = {
     .snapshot_delete = libvirt_snapshot_delete,
     .guest_ping = libvirt_guest_ping,
     .guest_exec = libvirt_guest_exec,
+    .guest_file_read = libvirt_guest_file_read,
+    .guest_file_write = libvirt_guest_file_write,
+    .guest_freeze = libvirt_guest_freeze,
+    .guest_thaw = libvirt_guest_thaw,
+    .guest_freeze_state = libvirt_guest_freeze_state,
+    .guest_mounts = libvirt_guest_mounts,
 };
 
 HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host);

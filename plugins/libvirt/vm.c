@@ -99,7 +99,7 @@ static int fill_vm(struct hf_instance *in, virDomainPtr dom, struct hf_vm *out, 
         out->cannot = "guest operations: no guest agent is connected";
     }
     if (!vm->has_agent)
-        out->can &= ~HF_CAN_GUEST_EXEC;
+        out->can &= ~LV_GUEST_CAPABILITIES;
     return out->id && out->name && !failed ? 0 : hf_fail_nomem(err);
 }
 

@@ -78,7 +78,7 @@ int hf_hold_sync_guest(struct hf_hv *hv, const struct hf_hv_call *call, const ch
 {
     static const char *const argv[] = {"/bin/sync", NULL};
     HF_AUTO(hf_hv_exec_result) struct hf_hv_exec_result result = {0};
-    if (hf_hv_guest_exec(hv, call, vm_id, argv, &result, err) < 0)
+    if (hf_hv_guest_exec(hv, call, vm_id, argv, NULL, 0, &result, err) < 0)
         return -1;
     if (result.exit_code != 0)
         return hf_fail(err, HF_E_PLUGIN, "sync in the guest ended with status %d",

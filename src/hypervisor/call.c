@@ -49,6 +49,11 @@ static void call_free(struct hv_call *c)
     hf_probe_copy_free(&c->probe);
     hf_hv_capture_plan_free(&c->plan);
     hf_hv_exec_result_free(&c->exec);
+    hf_mount_list_free(&c->mounts);
+    if (c->input.data)
+        explicit_bzero(c->input.data, c->input.cap); /* what a program reads may be a password */
+    hf_buf_free(&c->input);
+    hf_buf_free(&c->data);
     free(c->text);
     free(c->run_id);
     free(c);

@@ -1,30 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hypervisor/worker.h"
 
-#include <stdlib.h>
-
-/* What a list callback writes to: the call, and the error that the slot shall leave alone. */
-struct sink {
-    struct hv_call *c;
-    struct hf_err *err;
-};
-
-/* Room for one more zeroed item behind n; NULL with err set. The capacity follows from n: powers of
- * two. */
-static void *one_more(void *items, size_t n, size_t size, struct hf_err *err)
-{
-    if (n >= HV_LIST_MAX) {
-        hf_fail(err, HF_E_PLUGIN, "the plugin delivered nonsense: a list without end");
-        return NULL;
-    }
-    if (n & (n - 1)) /* not full yet */
-        return items;
-    void *grown = reallocarray(items, n ? 2 * n : 1, size);
-    if (!grown)
-        hf_fail_nomem(err);
-    return grown;
-}
-
 static int run_probe(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
                      struct hf_err *err)
 {
@@ -50,9 +26,9 @@ int hf_hv_probe(struct hf_hv *hv, const struct hf_hv_call *call, struct hf_probe
 
 static int add_vm(void *ctx, const struct hf_vm *vm)
 {
-    const struct sink *s = ctx;
+    const struct hv_sink *s = ctx;
     struct hf_vm_list *l = &s->c->vms;
-    struct hf_vm_copy *items = one_more(l->items, l->n, sizeof *items, s->err);
+    struct hf_vm_copy *items = hv_one_more(l->items, l->n, sizeof *items, s->err);
     if (!items)
         return -1;
     l->items = items;
@@ -63,7 +39,7 @@ static int add_vm(void *ctx, const struct hf_vm *vm)
 static int run_vm_list(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
                        struct hf_err *err)
 {
-    struct sink s = {c, err};
+    struct hv_sink s = {c, err};
     return core->table->vm_list(core->instance, call, add_vm, &s, err);
 }
 
@@ -103,9 +79,9 @@ int hf_hv_vm_find(struct hf_hv *hv, const struct hf_hv_call *call, const char *w
 
 static int add_disk(void *ctx, const struct hf_disk *disk)
 {
-    const struct sink *s = ctx;
+    const struct hv_sink *s = ctx;
     struct hf_disk_list *l = &s->c->disks;
-    struct hf_disk_copy *items = one_more(l->items, l->n, sizeof *items, s->err);
+    struct hf_disk_copy *items = hv_one_more(l->items, l->n, sizeof *items, s->err);
     if (!items)
         return -1;
     l->items = items;
@@ -116,7 +92,7 @@ static int add_disk(void *ctx, const struct hf_disk *disk)
 static int run_vm_disks(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
                         struct hf_err *err)
 {
-    struct sink s = {c, err};
+    struct hv_sink s = {c, err};
     return core->table->vm_disks(core->instance, call, c->args[0], add_disk, &s, err);
 }
 
@@ -176,9 +152,9 @@ int hf_hv_vm_definition(struct hf_hv *hv, const struct hf_hv_call *call, const c
 
 static int add_snapshot(void *ctx, const struct hf_snapshot *snap)
 {
-    const struct sink *s = ctx;
+    const struct hv_sink *s = ctx;
     struct hf_snapshot_list *l = &s->c->snapshots;
-    struct hf_snapshot_copy *items = one_more(l->items, l->n, sizeof *items, s->err);
+    struct hf_snapshot_copy *items = hv_one_more(l->items, l->n, sizeof *items, s->err);
     if (!items)
         return -1;
     l->items = items;
@@ -189,7 +165,7 @@ static int add_snapshot(void *ctx, const struct hf_snapshot *snap)
 static int run_snapshot_list(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
                              struct hf_err *err)
 {
-    struct sink s = {c, err};
+    struct hv_sink s = {c, err};
     return core->table->snapshot_list(core->instance, call, c->args[0], add_snapshot, &s, err);
 }
 

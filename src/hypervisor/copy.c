@@ -96,6 +96,34 @@ int hv_copy_snapshot(const struct hf_snapshot *theirs, struct hf_snapshot_copy *
     return hv_copy_text(s.description, HV_TEXT_MAX, &out->description, err);
 }
 
+int hv_copy_mount(const struct hf_guest_mount *theirs, struct hf_mount_copy *out,
+                  struct hf_err *err)
+{
+    struct hf_guest_mount m;
+    if (!theirs || adopt(&m, sizeof m, theirs, offsetof(struct hf_guest_mount, device), err) != 0)
+        return theirs ? -1 : fail_nonsense(err, "a mount that is NULL");
+    if (copy_name(m.mountpoint, "a mount without place", &out->mountpoint, err) != 0 ||
+        copy_name(m.fstype, "a mount without type", &out->fstype, err) != 0 ||
+        hv_copy_text(m.device, HV_TEXT_MAX, &out->device, err) != 0)
+        return -1;
+    return hv_copy_text(m.target, HV_TEXT_MAX, &out->target, err);
+}
+
+/* The capacity follows from n: powers of two. */
+void *hv_one_more(void *items, size_t n, size_t size, struct hf_err *err)
+{
+    if (n >= HV_LIST_MAX) {
+        fail_nonsense(err, "a list without end");
+        return NULL;
+    }
+    if (n & (n - 1)) /* not full yet */
+        return items;
+    void *grown = reallocarray(items, n ? 2 * n : 1, size);
+    if (!grown)
+        hf_fail_nomem(err);
+    return grown;
+}
+
 void hf_vm_copy_free(struct hf_vm_copy *vm)
 {
     free(vm->id);
@@ -144,6 +172,18 @@ void hf_snapshot_list_free(struct hf_snapshot_list *l)
         snapshot_copy_free(&l->items[i]);
     free(l->items);
     *l = (struct hf_snapshot_list){0};
+}
+
+void hf_mount_list_free(struct hf_mount_list *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        free(l->items[i].mountpoint);
+        free(l->items[i].fstype);
+        free(l->items[i].device);
+        free(l->items[i].target);
+    }
+    free(l->items);
+    *l = (struct hf_mount_list){0};
 }
 
 void hf_probe_copy_free(struct hf_probe_copy *p)

@@ -113,6 +113,14 @@ struct hf_snapshot_list {
     struct hf_snapshot_copy *items;
     size_t n;
 };
+struct hf_mount_copy {
+    char *mountpoint, *fstype, *device; /* device: may be NULL */
+    char *target; /* hf_disk_copy.target it lies on; NULL: on no disk of this VM */
+};
+struct hf_mount_list { /* one item per mount and target */
+    struct hf_mount_copy *items;
+    size_t n;
+};
 struct hf_probe_copy {
     char *product, *endpoint, *host;
 };
@@ -121,11 +129,13 @@ void hf_vm_copy_free(struct hf_vm_copy *vm);
 void hf_vm_list_free(struct hf_vm_list *l);
 void hf_disk_list_free(struct hf_disk_list *l);
 void hf_snapshot_list_free(struct hf_snapshot_list *l);
+void hf_mount_list_free(struct hf_mount_list *l);
 void hf_probe_copy_free(struct hf_probe_copy *p);
 HF_DEFINE_AUTO_VALUE(hf_vm_copy, hf_vm_copy_free)
 HF_DEFINE_AUTO_VALUE(hf_vm_list, hf_vm_list_free)
 HF_DEFINE_AUTO_VALUE(hf_disk_list, hf_disk_list_free)
 HF_DEFINE_AUTO_VALUE(hf_snapshot_list, hf_snapshot_list_free)
+HF_DEFINE_AUTO_VALUE(hf_mount_list, hf_mount_list_free)
 HF_DEFINE_AUTO_VALUE(hf_probe_copy, hf_probe_copy_free)
 
 int hf_hv_probe(struct hf_hv *hv, const struct hf_hv_call *call, struct hf_probe_copy *out,
@@ -179,9 +189,30 @@ struct hf_hv_exec_result {
 };
 void hf_hv_exec_result_free(struct hf_hv_exec_result *r);
 HF_DEFINE_AUTO_VALUE(hf_hv_exec_result, hf_hv_exec_result_free)
-/* argv is copied; output is bounded by 64 KiB per stream. */
+/* argv and input (stdin; NULL, 0: none) are copied; output is bounded by 64 KiB per stream. */
 int hf_hv_guest_exec(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
-                     const char *const *argv, struct hf_hv_exec_result *out, struct hf_err *err)
+                     const char *const *argv, const void *input, size_t input_len,
+                     struct hf_hv_exec_result *out, struct hf_err *err) HF_CHECKED;
+/* The whole file, replacing what out holds. CORRUPT: longer than max_bytes (nothing is returned).
+ * A FIFO or device gives what it has now: see the plugin. */
+int hf_hv_guest_file_read(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                          const char *path, size_t max_bytes, struct hf_buf *out,
+                          struct hf_err *err) HF_CHECKED;
+/* data is copied. Mode and owner of a new file are the guest's agent's: expect 0666, and make the
+ * file before where that matters. Not atomic: left names the file when it may be incomplete. */
+int hf_hv_guest_file_write(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                           const char *path, const void *data, size_t len, struct hf_err *err)
     HF_CHECKED;
+/* *out_frozen: how many file systems, never 0. BUSY: frozen already, nothing was changed. TIMEOUT:
+ * the call may still be away and freeze later; thaw through another hf_hv, and look. */
+int hf_hv_guest_freeze(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                       uint32_t *out_frozen, struct hf_err *err) HF_CHECKED;
+/* Thawed already: success. Tried until the deadline. */
+int hf_hv_guest_thaw(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                     struct hf_err *err) HF_CHECKED;
+int hf_hv_guest_freeze_state(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                             enum hf_freeze_state *out, struct hf_err *err) HF_CHECKED;
+int hf_hv_guest_mounts(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                       struct hf_mount_list *out, struct hf_err *err) HF_CHECKED;
 
 #endif

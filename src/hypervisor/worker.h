@@ -46,6 +46,9 @@ struct hv_call {
 
     char *args[HV_ARGS];
     struct hf_strv argv;
+    struct hf_buf input;
+    bool has_input;
+    size_t max_bytes;
     enum hf_capture_kind kind;
     struct hv_cap *cap; /* a share, dropped in the thread after run */
 
@@ -59,6 +62,10 @@ struct hv_call {
     struct hf_hv_capture_plan plan;
     struct hv_cap *new_cap;
     struct hf_hv_exec_result exec;
+    struct hf_buf data;
+    struct hf_mount_list mounts;
+    uint32_t frozen;
+    enum hf_freeze_state freeze_state;
     char *text;
 };
 
@@ -124,8 +131,18 @@ int hv_copy_disk(const struct hf_disk *theirs, struct hf_disk_copy *out, struct 
     HF_CHECKED;
 int hv_copy_snapshot(const struct hf_snapshot *theirs, struct hf_snapshot_copy *out,
                      struct hf_err *err) HF_CHECKED;
+int hv_copy_mount(const struct hf_guest_mount *theirs, struct hf_mount_copy *out,
+                  struct hf_err *err) HF_CHECKED;
 /* NULL stays NULL; longer than max is nonsense. */
 int hv_copy_text(const char *text, size_t max, char **out, struct hf_err *err) HF_CHECKED;
+
+/* What a list callback writes to: the call, and the error that the slot shall leave alone. */
+struct hv_sink {
+    struct hv_call *c;
+    struct hf_err *err;
+};
+/* Room for one more zeroed item behind n; NULL with err set (PLUGIN: a list without end). */
+void *hv_one_more(void *items, size_t n, size_t size, struct hf_err *err) HF_CHECKED;
 
 #define HV_TEXT_MAX ((size_t)64 << 10)
 #define HV_DEFINITION_MAX ((size_t)16 << 20)

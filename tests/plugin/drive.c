@@ -202,6 +202,112 @@ static int do_ping(struct drive *d, char **args, struct hf_err *err)
     return hf_hv_guest_ping(d->hv, &call, id, err);
 }
 
+/* A local file as input, "-": none. */
+static int read_local(const char *path, struct hf_buf *out, struct hf_err *err)
+{
+    size_t len = 0;
+    if (strcmp(path, "-") == 0)
+        return 0;
+    HF_AUTOFREE char *data = hf_path_read(path, 64 << 20, &len, err);
+    if (!data)
+        return -1;
+    hf_buf_add(out, data, len);
+    return hf_buf_ok(out) ? 0 : hf_fail_nomem(err);
+}
+
+/* input VM FILE PROGRAM ARG…: as exec, with FILE on its standard input. */
+static int do_input(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_buf) struct hf_buf in = HF_BUF_INIT;
+    HF_AUTO(hf_hv_exec_result) struct hf_hv_exec_result r = {0};
+    if (find_id(d, args[0], &id, err) != 0 || read_local(args[1], &in, err) != 0)
+        return -1;
+    struct hf_hv_call call = call_of(d);
+    if (hf_hv_guest_exec(d->hv, &call, id, (const char *const *)args + 2, in.data, in.len, &r,
+                         err) != 0)
+        return -1;
+    printf("exit=%d\n%s", r.exit_code, hf_buf_str(&r.out));
+    return 0;
+}
+
+/* read VM PATH MAX FILE: into a local file. */
+static int do_read(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_buf) struct hf_buf data = HF_BUF_INIT;
+    if (find_id(d, args[0], &id, err) != 0)
+        return -1;
+    struct hf_hv_call call = call_of(d);
+    if (hf_hv_guest_file_read(d->hv, &call, id, args[1], strtoul(args[2], NULL, 10), &data, err) !=
+        0)
+        return -1;
+    printf("read %zu\n", data.len);
+    return hf_path_write(args[3], data.len ? data.data : "", data.len, 0600, err);
+}
+
+/* write VM PATH FILE: from a local file. */
+static int do_write(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_buf) struct hf_buf data = HF_BUF_INIT;
+    if (find_id(d, args[0], &id, err) != 0 || read_local(args[2], &data, err) != 0)
+        return -1;
+    struct hf_hv_call call = call_of(d);
+    return hf_hv_guest_file_write(d->hv, &call, id, args[1], data.data, data.len, err);
+}
+
+static int do_freeze(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    uint32_t frozen = 0;
+    if (find_id(d, args[0], &id, err) != 0)
+        return -1;
+    struct hf_hv_call call = call_of(d);
+    if (hf_hv_guest_freeze(d->hv, &call, id, &frozen, err) != 0)
+        return -1;
+    printf("frozen %u\n", (unsigned)frozen);
+    return 0;
+}
+
+static int do_thaw(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    if (find_id(d, args[0], &id, err) != 0)
+        return -1;
+    struct hf_hv_call call = call_of(d);
+    return hf_hv_guest_thaw(d->hv, &call, id, err);
+}
+
+static int do_state(struct drive *d, char **args, struct hf_err *err)
+{
+    static const char *const names[] = {"unknown", "thawed", "frozen"};
+    HF_AUTOFREE char *id = NULL;
+    enum hf_freeze_state state = HF_FREEZE_UNKNOWN;
+    if (find_id(d, args[0], &id, err) != 0)
+        return -1;
+    struct hf_hv_call call = call_of(d);
+    if (hf_hv_guest_freeze_state(d->hv, &call, id, &state, err) != 0)
+        return -1;
+    printf("%s\n", names[state]);
+    return 0;
+}
+
+static int do_mounts(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_mount_list) struct hf_mount_list l = {0};
+    if (find_id(d, args[0], &id, err) != 0)
+        return -1;
+    struct hf_hv_call call = call_of(d);
+    if (hf_hv_guest_mounts(d->hv, &call, id, &l, err) != 0)
+        return -1;
+    for (size_t i = 0; i < l.n; i++)
+        printf("%s %s %s %s\n", l.items[i].mountpoint, l.items[i].fstype,
+               or_dash(l.items[i].device), or_dash(l.items[i].target));
+    return 0;
+}
+
 static int do_exec(struct drive *d, char **args, struct hf_err *err)
 {
     HF_AUTOFREE char *id = NULL;
@@ -210,7 +316,7 @@ static int do_exec(struct drive *d, char **args, struct hf_err *err)
         return -1;
     struct hf_hv_call call = call_of(d);
     int64_t from = hf_clock_mono_us(hf_clock_system());
-    if (hf_hv_guest_exec(d->hv, &call, id, (const char *const *)args + 1, &r, err) != 0)
+    if (hf_hv_guest_exec(d->hv, &call, id, (const char *const *)args + 1, NULL, 0, &r, err) != 0)
         return -1;
     printf("exit=%d signal=%d truncated=%d out=%zu err=%zu in %.1f ms\n", r.exit_code,
            r.term_signal, r.truncated, r.out.len, r.err.len,
@@ -229,6 +335,9 @@ static const struct verb {
     {"disks", 1, do_disks},     {"busy", 1, do_busy},       {"definition", 1, do_definition},
     {"capture", 3, do_capture}, {"discard", 2, do_discard}, {"snapshots", 1, do_snapshots},
     {"delete", 2, do_delete},   {"ping", 1, do_ping},       {"exec", 2, do_exec},
+    {"input", 3, do_input},     {"read", 4, do_read},       {"write", 3, do_write},
+    {"freeze", 1, do_freeze},   {"thaw", 1, do_thaw},       {"state", 1, do_state},
+    {"mounts", 1, do_mounts},
 };
 
 static struct hf_cancel *on_signal; /* the handler has no other way to reach it */
@@ -252,6 +361,7 @@ static int complain(const struct hf_err *err)
         printf("hint: %s\n", err->hint);
     if (err->left[0])
         printf("left: %s\n", err->left);
+    fflush(stdout); /* a call that is still away keeps the program for a while */
     return 1;
 }
 

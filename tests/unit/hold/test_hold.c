@@ -160,16 +160,18 @@ static int call_hypervisor(const struct hf_hv_call *call, const struct step *s, 
 }
 
 int __wrap_hf_hv_guest_exec(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
-                            const char *const *argv, struct hf_hv_exec_result *out,
-                            struct hf_err *err);
+                            const char *const *argv, const void *input, size_t input_len,
+                            struct hf_hv_exec_result *out, struct hf_err *err);
 int __wrap_hf_hv_guest_exec(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
-                            const char *const *argv, struct hf_hv_exec_result *out,
-                            struct hf_err *err)
+                            const char *const *argv, const void *input, size_t input_len,
+                            struct hf_hv_exec_result *out, struct hf_err *err)
 {
     (void)hv;
     assert_string_equal(vm_id, "vm-7");
     assert_string_equal(argv[0], "/bin/sync");
     assert_null(argv[1]);
+    assert_null(input);
+    assert_int_equal(input_len, 0);
     world.sync_deadline_ms = call->deadline_ms;
     if (call_hypervisor(call, &world.sync, 'S', world.sync_is_late, err) < 0)
         return -1;

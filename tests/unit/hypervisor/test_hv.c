@@ -341,7 +341,7 @@ static void output_of_the_guest_is_bounded(void **state)
     HF_AUTO(hf_hv_exec_result) struct hf_hv_exec_result r = {0};
     struct hf_hv_call call = in_ms(5000);
     const char *const argv[] = {"sync", "-f", NULL};
-    assert_hf_ok(hf_hv_guest_exec(hv, &call, "1", argv, &r, &err), &err);
+    assert_hf_ok(hf_hv_guest_exec(hv, &call, "1", argv, NULL, 0, &r, &err), &err);
     assert_int_equal(r.exit_code, 3);
     assert_int_equal(r.out.len, 65536);
     assert_true(r.truncated);
