@@ -27,11 +27,31 @@ static int agent_exec(void *self, const struct hf_guest_cmd *cmd, struct hf_hv_e
 {
     struct agent *a = self;
     struct hf_hv_call call = call_by(a, cmd->deadline_ms);
-    return hf_hv_guest_exec(a->hv, &call, a->vm_id, cmd->argv, out, err);
+    return hf_hv_guest_exec(a->hv, &call, a->vm_id, cmd->argv, cmd->input, cmd->input_len, out,
+                            err);
 }
 
-static const struct hf_guest_ops agent_ops = {
-    .name = "agent", .exec = agent_exec, .close = agent_close};
+static int agent_read(void *self, const char *path, size_t max_bytes, int64_t deadline_ms,
+                      struct hf_buf *out, struct hf_err *err)
+{
+    struct agent *a = self;
+    struct hf_hv_call call = call_by(a, deadline_ms);
+    return hf_hv_guest_file_read(a->hv, &call, a->vm_id, path, max_bytes, out, err);
+}
+
+static int agent_write(void *self, const char *path, const void *data, size_t len,
+                       int64_t deadline_ms, struct hf_err *err)
+{
+    struct agent *a = self;
+    struct hf_hv_call call = call_by(a, deadline_ms);
+    return hf_hv_guest_file_write(a->hv, &call, a->vm_id, path, data, len, err);
+}
+
+static const struct hf_guest_ops agent_ops = {.name = "agent",
+                                              .exec = agent_exec,
+                                              .read = agent_read,
+                                              .write = agent_write,
+                                              .close = agent_close};
 
 struct hf_guest *hf_guest_agent(struct hf_hv *hv, const char *vm_id, const char *run_id,
                                 struct hf_err *err)
