@@ -25,25 +25,29 @@ static bool was_busy(void)
 
 /* The agent's own words are all that libvirt hands on of its error. They can lie; nothing but the
  * class and the hint depends on them. */
-static int explain(struct hf_err *err)
+static const struct {
+    const char *words;
+    enum hf_err_class cls;
+    const char *hint;
+} meanings[] = {
+    {"the agent is in frozen state", HF_E_CONFLICT,
+     "The agent takes the guest for frozen; a thaw makes it work again: `virsh domfsthaw VM`."},
+    {"has been disabled", HF_E_UNSUPPORTED,
+     "Allow it in the configuration of the guest's qemu-ga (block-rpcs, allow-rpcs, "
+     "BLACKLIST_RPC)."},
+    {"The command guest-", HF_E_UNSUPPORTED, "The guest's qemu-ga is too old for this."},
+    {"No such file or directory", HF_E_NOT_FOUND, NULL},
+};
+
+static void explain(struct hf_err *err)
 {
-    if (err->cls != HF_E_PLUGIN)
-        return -1;
-    if (strstr(err->message, "the agent is in frozen state")) {
-        err->cls = HF_E_CONFLICT;
-        return hf_hint(err, "The agent takes the guest for frozen; a thaw makes it work again: "
-                            "`virsh domfsthaw VM`.");
+    for (size_t i = 0; err->cls == HF_E_PLUGIN && i < HF_ARRAY_SIZE(meanings); i++) {
+        if (!strstr(err->message, meanings[i].words))
+            continue;
+        err->cls = meanings[i].cls;
+        if (meanings[i].hint)
+            hf_hint(err, "%s", meanings[i].hint);
     }
-    if (strstr(err->message, "has been disabled")) {
-        err->cls = HF_E_UNSUPPORTED;
-        return hf_hint(err, "Allow it in the configuration of the guest's qemu-ga (block-rpcs, "
-                            "allow-rpcs, BLACKLIST_RPC).");
-    }
-    if (strstr(err->message, "The command ") && strstr(err->message, "has not been found")) {
-        err->cls = HF_E_UNSUPPORTED;
-        return hf_hint(err, "The guest's qemu-ga is too old for this.");
-    }
-    return -1;
 }
 
 static char *send(const struct lv_agent *a, const char *text, struct hf_err *err)

@@ -43,7 +43,9 @@ static int start(const struct lv_agent *a, const struct hf_guest_exec *req, int6
     if (HF_POINT_ERR("libvirt.before_guest_exec", err) != 0)
         return -1;
     if (lv_agent_call(a, "guest-exec", HF_STEAL(args), &value, err) != 0)
-        return -1;
+        return err->cls == HF_E_UNREACHABLE
+                   ? hf_left(err, "'%s' may have been started in the guest", req->argv[0])
+                   : -1;
     if (HF_POINT_ERR("libvirt.after_guest_exec", err) != 0)
         return -1;
     return lv_reply_pid(value, out_pid, err);
@@ -65,20 +67,34 @@ static int finish(const struct hf_guest_exec *req, const struct lv_exec_status *
     return give(req, 1, &s->out) == 0 ? give(req, 2, &s->err) : -1;
 }
 
-/* 0: ended, and out is filled; 1: still running. */
-static int look(const struct lv_agent *a, int64_t pid, const struct hf_guest_exec *req,
-                struct hf_guest_exec_result *out, struct hf_err *err)
+/* 0: ended, and *out is filled; 1: still running. */
+static int look(const struct lv_agent *a, int64_t pid, size_t max, struct lv_exec_status *out,
+                struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *value = NULL;
-    HF_AUTO(lv_exec_status) struct lv_exec_status s = {0};
     if (lv_agent_call_int(a, "guest-exec-status", "pid", pid, &value, err) != 0) {
         if (err->cls == HF_E_PLUGIN)
             hf_hint(err, "A guest agent that was restarted meanwhile knows the program no more.");
         return -1;
     }
-    if (lv_reply_exec_status(value, req->max_output_bytes, &s, err) != 0)
+    if (lv_reply_exec_status(value, max, out, err) != 0)
         return hf_wrap(err, "guest agent");
-    return s.has_exited ? finish(req, &s, out) : 1;
+    return out->has_exited ? 0 : 1;
+}
+
+/* A sync under the lock takes some milliseconds: be there soon, then spare the agent. */
+static int wait_for(const struct lv_agent *a, int64_t pid, size_t max, struct lv_exec_status *out,
+                    struct hf_err *err)
+{
+    for (int64_t pause_ms = 1;;
+         pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS) {
+        int rc = look(a, pid, max, out, err);
+        if (rc <= 0)
+            return rc;
+        if (lv_check_stop(a->in, &a->call, err) != 0)
+            return -1;
+        usleep((useconds_t)pause_ms * 1000);
+    }
 }
 
 int libvirt_guest_exec(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
@@ -86,22 +102,15 @@ int libvirt_guest_exec(struct hf_instance *in, const struct hf_call *call, const
                        struct hf_err *err)
 {
     LV_AUTOAGENT struct lv_agent a = {0};
+    HF_AUTO(lv_exec_status) struct lv_exec_status s = {0};
     int64_t pid = 0;
     if (lv_agent_enter(&a, in, call, vm_id, err) != 0)
         return -1;
     if (start(&a, req, &pid, err) != 0)
         return hf_wrap(err, "'%s' in the guest", req->argv[0]);
-    /* A sync under the lock takes some milliseconds: be there soon, then spare the agent. */
-    for (int64_t pause_ms = 1;;
-         pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS) {
-        int rc = look(&a, pid, req, out, err);
-        if (rc == 0)
-            return 0;
-        if (rc < 0 || lv_check_stop(in, call, err) != 0) {
-            hf_left(err, "'%s' may still run in the guest (pid %lld)", req->argv[0],
-                    (long long)pid);
-            return hf_wrap(err, "'%s' in the guest", req->argv[0]);
-        }
-        usleep((useconds_t)pause_ms * 1000);
+    if (wait_for(&a, pid, req->max_output_bytes, &s, err) != 0) {
+        hf_left(err, "'%s' may still run in the guest (pid %lld)", req->argv[0], (long long)pid);
+        return hf_wrap(err, "'%s' in the guest", req->argv[0]);
     }
+    return finish(req, &s, out);
 }

@@ -65,6 +65,7 @@ static int file_read(const struct file *f, size_t asked, struct hf_buf *out, boo
     return 0;
 }
 
+/* 1: the callback wants no more, and has said why. */
 static int read_all(const struct file *f, uint64_t max_bytes, hf_data_cb emit, void *ctx,
                     struct hf_err *err)
 {
@@ -75,7 +76,7 @@ static int read_all(const struct file *f, uint64_t max_bytes, hf_data_cb emit, v
             file_read(f, left < CHUNK ? (size_t)left : CHUNK, &chunk, &is_end, err) != 0)
             return -1;
         if (chunk.len && emit(ctx, 1, chunk.data, chunk.len) != 0)
-            return -1;
+            return 1;
         left -= chunk.len;
     }
     return 0;
@@ -88,14 +89,15 @@ static int read_file(const struct lv_agent *a, const char *path, uint64_t max_by
     struct hf_err close_err = HF_ERR_INIT;
     if (file_open(&f, "r", err) != 0)
         return hf_wrap(err, "'%s' in the guest", path);
-    if (read_all(&f, max_bytes, emit, ctx, err) != 0) {
+    int rc = read_all(&f, max_bytes, emit, ctx, err);
+    if (rc < 0) {
         file_abandon(&f, err);
         return hf_wrap(err, "'%s' in the guest", path);
     }
-    /* What was read was read; a handle too many costs the agent next to nothing. */
+    /* What was read was read; one handle too many costs the agent next to nothing. */
     if (file_do(&f, "guest-file-close", &close_err) != 0)
         lv_log(a->in, HF_LOG_WARN, "'%s' in the guest: %s", path, close_err.message);
-    return 0;
+    return rc ? -1 : 0;
 }
 
 int libvirt_guest_file_read(struct hf_instance *in, const struct hf_call *call, const char *vm_id,

@@ -133,7 +133,7 @@ static int check_thawed(const struct lv_agent *a, struct hf_err *err)
  * or not sent: a thaw would undo somebody else's freeze. */
 static bool has_no_effect(const struct hf_err *err)
 {
-    return err->cls == HF_E_CONFLICT || err->cls == HF_E_BUSY || err->cls == HF_E_NOT_FOUND;
+    return err->cls == HF_E_CONFLICT || err->cls == HF_E_BUSY;
 }
 
 /* The rest of the time is for the thaw, should it be needed. */

@@ -84,7 +84,7 @@ static int read_mountinfo(const struct lv_agent *a, struct lv_mount_list *out, s
         return lv_mountinfo_parse(hf_buf_str(&text), text.len, out, err) == 0
                    ? 0
                    : hf_wrap(err, "mounts of the guest");
-    if (why.cls != HF_E_UNSUPPORTED && why.cls != HF_E_PLUGIN) {
+    if (why.cls != HF_E_UNSUPPORTED && why.cls != HF_E_PLUGIN && why.cls != HF_E_NOT_FOUND) {
         hf_err_copy(err, &why);
         return -1;
     }

@@ -242,9 +242,90 @@ static int actor_guest_exec(struct hf_instance *in, const struct hf_call *call, 
     memset(block, 'o', sizeof block);
     for (size_t sent = 0; is(in, "chatty") && sent < 1 << 20; sent += sizeof block)
         req->output(req->output_ctx, 1, block, sizeof block);
+    if (req->input)
+        req->output(req->output_ctx, 1, req->input, req->input_len);
     for (size_t i = 0; req->argv[i]; i++)
         req->output(req->output_ctx, 2, req->argv[i], strlen(req->argv[i]));
     out->exit_code = 3;
+    return 0;
+}
+
+static int actor_guest_file_read(struct hf_instance *in, const struct hf_call *call,
+                                 const char *vm_id, const char *path, uint64_t max_bytes,
+                                 hf_data_cb emit, void *ctx, struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)err;
+    if (is(in, "chatty")) {
+        while (emit(ctx, 1, path, strlen(path)) == 0)
+            ;
+        trace(in, "stopped");
+        return -1;
+    }
+    for (uint64_t i = 0; path[i] && i < max_bytes; i++)
+        if (emit(ctx, 1, path + i, 1) != 0)
+            return -1;
+    return 0;
+}
+
+static int actor_guest_file_write(struct hf_instance *in, const struct hf_call *call,
+                                  const char *vm_id, const char *path, const void *data, size_t len,
+                                  struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)err;
+    char line[64];
+    hang(in, "hangs_in_write");
+    snprintf(line, sizeof line, "%s=%.*s", path, (int)len, (const char *)data);
+    trace(in, line);
+    return 0;
+}
+
+static int actor_guest_freeze(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                              uint32_t *out_frozen, struct hf_err *err)
+{
+    (void)call, (void)vm_id;
+    trace(in, "freeze");
+    hang(in, "hangs_in_freeze");
+    *out_frozen = is(in, "freezes_nothing") ? 0 : 2;
+    return is(in, "busy") ? fail(err, HF_E_BUSY, "frozen already") : 0;
+}
+
+static int actor_guest_thaw(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                            struct hf_err *err)
+{
+    (void)call, (void)vm_id;
+    trace(in, "thaw");
+    return work(in, err);
+}
+
+static int actor_guest_freeze_state(struct hf_instance *in, const struct hf_call *call,
+                                    const char *vm_id, enum hf_freeze_state *out,
+                                    struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)err;
+    *out = is(in, "stateless") ? (enum hf_freeze_state)42 : HF_FREEZE_FROZEN;
+    return 0;
+}
+
+static int actor_guest_mounts(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                              hf_mount_cb emit, void *ctx, struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)err;
+    snprintf(in->scratch, sizeof in->scratch, "/var/lib/mysql");
+    struct hf_guest_mount m = {.struct_size = sizeof m,
+                               .mountpoint = is(in, "nameless") ? NULL : in->scratch,
+                               .fstype = "ext4",
+                               .device = "/dev/vdb",
+                               .target = "vdb"};
+    if (is(in, "small_structs")) {
+        m.struct_size = offsetof(struct hf_guest_mount, target);
+        m.target = (const char *)8;
+    }
+    if (is(in, "sizeless"))
+        m.struct_size = 4;
+    for (int i = 0; i < (is(in, "endless") ? 1 << 30 : 3); i++)
+        if (emit(ctx, &m) != 0)
+            return -1;
+    snprintf(in->scratch, sizeof in->scratch, "gone");
     return 0;
 }
 
@@ -281,6 +362,12 @@ static const struct hf_plugin plugin = {
     .capture_discard = actor_capture_discard,
     .snapshot_delete = actor_snapshot_delete,
     .guest_exec = actor_guest_exec,
+    .guest_file_read = actor_guest_file_read,
+    .guest_file_write = actor_guest_file_write,
+    .guest_freeze = actor_guest_freeze,
+    .guest_thaw = actor_guest_thaw,
+    .guest_freeze_state = actor_guest_freeze_state,
+    .guest_mounts = actor_guest_mounts,
 };
 
 const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host)
