@@ -36,22 +36,6 @@ int lv_reply_parse(const char *text, struct json_object **out, struct hf_err *er
     return 0;
 }
 
-/* The value itself, as hf_json_get_int judges a member. */
-static int int_of(struct json_object *value, const char *what, int64_t least, int64_t most,
-                  int64_t *out, struct hf_err *err)
-{
-    HF_AUTOJSON struct json_object *holder = json_object_new_object();
-    int64_t n;
-    if (!holder || hf_json_add(holder, what, json_object_get(value)) != 0)
-        return hf_fail_nomem(err);
-    if (hf_json_get_int(holder, what, &n, err) != 0)
-        return -1;
-    if (n < least || n > most)
-        return hf_fail(err, HF_E_CORRUPT, "'%s' is out of range: %lld", what, (long long)n);
-    *out = n;
-    return 0;
-}
-
 static int int_in(struct json_object *o, const char *key, int64_t least, int64_t most, int64_t *out,
                   struct hf_err *err)
 {
@@ -64,9 +48,21 @@ static int int_in(struct json_object *o, const char *key, int64_t least, int64_t
     return 0;
 }
 
+/* The value as a member, for the readers of members. */
+static struct json_object *hold(struct json_object *value, const char *what, struct hf_err *err)
+{
+    struct json_object *holder = json_object_new_object();
+    if (holder && hf_json_add(holder, what, json_object_get(value)) == 0)
+        return holder;
+    json_object_put(holder);
+    hf_fail_nomem(err);
+    return NULL;
+}
+
 int lv_reply_handle(struct json_object *value, int64_t *out, struct hf_err *err)
 {
-    return int_of(value, "handle", 0, INT64_MAX - 1, out, err);
+    HF_AUTOJSON struct json_object *o = hold(value, "handle", err);
+    return o ? int_in(o, "handle", 0, INT64_MAX - 1, out, err) : -1;
 }
 
 int lv_reply_read(struct json_object *value, size_t asked, struct hf_buf *out, bool *out_eof,
@@ -162,8 +158,9 @@ int lv_reply_exec_status(struct json_object *value, size_t max, struct lv_exec_s
 
 int lv_reply_fs_count(struct json_object *value, uint32_t *out, struct hf_err *err)
 {
+    HF_AUTOJSON struct json_object *o = hold(value, "count", err);
     int64_t n;
-    if (int_of(value, "count", 0, LV_MOUNTS_MAX, &n, err) != 0)
+    if (!o || int_in(o, "count", 0, LV_MOUNTS_MAX, &n, err) != 0)
         return -1;
     *out = (uint32_t)n;
     return 0;
@@ -171,8 +168,10 @@ int lv_reply_fs_count(struct json_object *value, uint32_t *out, struct hf_err *e
 
 int lv_reply_freeze_state(struct json_object *value, enum hf_freeze_state *out, struct hf_err *err)
 {
-    const char *text =
-        json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+    HF_AUTOJSON struct json_object *o = hold(value, "status", err);
+    const char *text;
+    if (!o || hf_json_get_string(o, "status", &text, err) != 0)
+        return -1;
     if (strcmp(text, "thawed") == 0)
         *out = HF_FREEZE_THAWED;
     else if (strcmp(text, "frozen") == 0)
