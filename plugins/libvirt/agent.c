@@ -23,8 +23,8 @@ static bool was_busy(void)
     return e && (e->code == VIR_ERR_OPERATION_TIMEOUT || e->code == VIR_ERR_AGENT_UNSYNCED);
 }
 
-/* The agent's own words are all that libvirt hands on of its error. They can lie; nothing but the
- * class and the hint depends on them. */
+/* The agent's own words are all that libvirt hands on of its error, and libvirt's own are all that
+ * tells its reasons apart. They can lie; nothing but the class and the hint depends on them. */
 static const struct {
     const char *words;
     enum hf_err_class cls;
@@ -37,6 +37,8 @@ static const struct {
      "BLACKLIST_RPC)."},
     {"The command guest-", HF_E_UNSUPPORTED, "The guest's qemu-ga is too old for this."},
     {"No such file or directory", HF_E_NOT_FOUND, NULL},
+    {"cannot parse json", HF_E_CORRUPT, NULL},
+    {"No complete agent response", HF_E_CORRUPT, NULL},
 };
 
 static void explain(struct hf_err *err)

@@ -4,6 +4,7 @@
 #include "base/point.h"
 
 #define THAW_PAUSE_MS 200
+#define THAW_MARGIN_MS 500 /* so near to the deadline no other attempt begins: be home and say so */
 
 static int look(const struct lv_agent *a, enum hf_freeze_state *out, struct hf_err *err)
 {
@@ -93,7 +94,8 @@ static int thaw_until(const struct lv_agent *a, struct hf_err *err)
             lv_log(a->in, HF_LOG_INFO, "nothing to thaw: the VM does not run");
             return 0;
         }
-        if (!may_pass(err) || lv_check_stop(a->in, &a->call, &stop) != 0)
+        if (!may_pass(err) || lv_left_ms(a->in, &a->call) < THAW_PAUSE_MS + THAW_MARGIN_MS ||
+            lv_check_stop(a->in, &a->call, &stop) != 0)
             return hf_left(err, "file systems in the guest may be frozen");
         usleep(THAW_PAUSE_MS * 1000);
     }

@@ -19,6 +19,15 @@ static int go(struct hv_call *c, const char *vm_id, struct hf_err *err)
     return hv_call_go(c, err);
 }
 
+/* The same, for a call that may have an effect after we gave it up: `what` and `left` say which. */
+static int go_for(struct hv_call *c, const char *vm_id, const char *what, const char *left,
+                  struct hf_err *err)
+{
+    if (go(c, vm_id, err) == 0)
+        return 0;
+    return c && c->is_late ? hf_left(err, "%s%s", what, left) : -1;
+}
+
 int hf_hv_guest_ping(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                      struct hf_err *err)
 {
@@ -80,7 +89,7 @@ int hf_hv_guest_exec(struct hf_hv *hv, const struct hf_hv_call *call, const char
     if (!c->argv.n)
         return hf_fail(err, HF_E_INTERNAL, "guest_exec without a program");
     take_input(c, input, input_len);
-    if (go(c, vm_id, err) != 0)
+    if (go_for(c, vm_id, argv[0], " may run in the guest", err) != 0)
         return -1;
     *out = c->exec;
     c->exec = (struct hf_hv_exec_result){0};
@@ -140,7 +149,7 @@ int hf_hv_guest_file_write(struct hf_hv *hv, const struct hf_hv_call *call, cons
         return -1;
     hv_call_arg(c, 1, path);
     take_input(c, data, len);
-    return go(c, vm_id, err);
+    return go_for(c, vm_id, path, " in the guest may be incomplete", err);
 }
 
 static int run_guest_freeze(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
@@ -155,7 +164,7 @@ int hf_hv_guest_freeze(struct hf_hv *hv, const struct hf_hv_call *call, const ch
                        uint32_t *out_frozen, struct hf_err *err)
 {
     HF_AUTO(hv_call) struct hv_call *c = HV_CALL_NEW(hv, guest_freeze, call, err);
-    if (go(c, vm_id, err) != 0)
+    if (go_for(c, vm_id, "file systems in the guest", " may be frozen", err) != 0)
         return -1;
     *out_frozen = c->frozen;
     return 0;
@@ -171,7 +180,7 @@ int hf_hv_guest_thaw(struct hf_hv *hv, const struct hf_hv_call *call, const char
                      struct hf_err *err)
 {
     HF_AUTO(hv_call) struct hv_call *c = HV_CALL_NEW(hv, guest_thaw, call, err);
-    return go(c, vm_id, err);
+    return go_for(c, vm_id, "file systems in the guest", " may be frozen", err);
 }
 
 static int run_guest_freeze_state(struct hv_core *core, struct hv_call *c,

@@ -203,8 +203,9 @@ int hf_hv_guest_file_read(struct hf_hv *hv, const struct hf_hv_call *call, const
 int hf_hv_guest_file_write(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                            const char *path, const void *data, size_t len, struct hf_err *err)
     HF_CHECKED;
-/* *out_frozen: how many file systems, never 0. BUSY: frozen already, nothing was changed. TIMEOUT:
- * the call may still be away and freeze later; thaw through another hf_hv, and look. */
+/* *out_frozen: how many file systems, never 0. BUSY: frozen already, nothing was changed. After any
+ * other failure `left` says whether something may be frozen. TIMEOUT: the call is away and may freeze
+ * later; thaw through another hf_hv, and look. Who grades a capture looks before and after it. */
 int hf_hv_guest_freeze(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                        uint32_t *out_frozen, struct hf_err *err) HF_CHECKED;
 /* Thawed already: success. Tried until the deadline. */

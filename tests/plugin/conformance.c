@@ -4,8 +4,8 @@
  *
  *   conformance PLUGIN WRONG KEY=VALUE… -- VM
  *
- * WRONG is a KEY=VALUE that leads to nobody. The VM is captured for real when the plugin can (no
- * data is written), and left as it was found. Each check is one line; status 1 when one failed.
+ * WRONG is a KEY=VALUE that leads to nobody. The VM is captured for real when the plugin can, its
+ * guest frozen and thawed (a file in its /tmp comes and goes), and left as it was found. Each check is one line; status 1 when one failed.
  */
 #include "hypervisor/hv.h"
 
@@ -248,6 +248,50 @@ static int do_exec(const struct hf_call *c, const char *vm, struct hf_err *err)
     return t.p->guest_exec(t.in, c, vm, &req, &res, err);
 }
 
+#define GUEST_FILE "/tmp/holdfast-conformance"
+static const char content[] = "a\0b\n";
+
+static int take_data(void *ctx, int stream, const void *data, size_t len)
+{
+    struct hf_buf *b = ctx;
+    hf_buf_add(b, data, len);
+    return stream == 1 && b->len <= 1 << 20 ? 0 : -1;
+}
+static int take_mount(void *ctx, const struct hf_guest_mount *mount)
+{
+    int *on_disk = ctx;
+    *on_disk |= strcmp(mount->mountpoint, "/") == 0 && mount->target;
+    return 0;
+}
+static int do_file_read(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    HF_AUTO(hf_buf) struct hf_buf b = HF_BUF_INIT;
+    return t.p->guest_file_read(t.in, c, vm, "/etc/passwd", 1 << 20, take_data, &b, err);
+}
+static int do_file_write(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    return t.p->guest_file_write(t.in, c, vm, GUEST_FILE, content, sizeof content, err);
+}
+static int do_freeze(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    uint32_t n;
+    return t.p->guest_freeze(t.in, c, vm, &n, err);
+}
+static int do_thaw(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    return t.p->guest_thaw(t.in, c, vm, err);
+}
+static int do_freeze_state(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    enum hf_freeze_state state;
+    return t.p->guest_freeze_state(t.in, c, vm, &state, err);
+}
+static int do_mounts(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    int on_disk = 0;
+    return t.p->guest_mounts(t.in, c, vm, take_mount, &on_disk, err);
+}
+
 #define SLOT(slot, fn, gone)                                                                       \
     {                                                                                              \
 #slot, offsetof(struct hf_plugin, slot), fn, gone                                          \
@@ -268,6 +312,12 @@ static const struct slot {
     SLOT(snapshot_delete, do_delete, HF_E_NOT_FOUND),
     SLOT(guest_ping, do_ping, HF_E_NOT_FOUND),
     SLOT(guest_exec, do_exec, HF_E_NOT_FOUND),
+    SLOT(guest_file_read, do_file_read, HF_E_NOT_FOUND),
+    SLOT(guest_file_write, do_file_write, HF_E_NOT_FOUND),
+    SLOT(guest_freeze, do_freeze, HF_E_NOT_FOUND),
+    SLOT(guest_thaw, do_thaw, HF_E_NOT_FOUND),
+    SLOT(guest_freeze_state, do_freeze_state, HF_E_NOT_FOUND),
+    SLOT(guest_mounts, do_mounts, HF_E_NOT_FOUND),
 };
 
 static bool has_slot(const struct slot *s)
@@ -471,6 +521,73 @@ static void captures(void)
     lists_and_deletes(before);
 }
 
+/* ---- the guest, where the VM has one that answers --------------------------------------------- */
+
+static void guest_files(void)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(30000);
+    HF_AUTO(hf_buf) struct hf_buf b = HF_BUF_INIT;
+    check(do_file_write(&call, t.id, &err) == 0, "guest_file_write", &err);
+    int rc = t.p->guest_file_read(t.in, &call, t.id, GUEST_FILE, 1 << 20, take_data, &b, &err);
+    check(rc == 0 && b.len == sizeof content && memcmp(b.data, content, b.len) == 0,
+          "guest_file_read of what was written", &err);
+    hf_buf_clear(&b);
+    rc = t.p->guest_file_read(t.in, &call, t.id, GUEST_FILE, 2, take_data, &b, &err);
+    check(rc == 0 && b.len == 2, "guest_file_read keeps its limit", &err);
+    const char *const argv[] = {"/bin/rm", GUEST_FILE, NULL};
+    struct hf_guest_exec req = {.struct_size = sizeof req, .argv = argv};
+    struct hf_guest_exec_result res = {.struct_size = sizeof res, .exit_code = -1};
+    rc = t.p->guest_exec(t.in, &call, t.id, &req, &res, &err);
+    check(rc == 0 && res.exit_code == 0, "guest_exec", &err);
+}
+
+static bool is_state(enum hf_freeze_state wanted, struct hf_err *err)
+{
+    struct hf_call call = call_in(10000);
+    enum hf_freeze_state state = HF_FREEZE_UNKNOWN;
+    return t.p->guest_freeze_state(t.in, &call, t.id, &state, err) == 0 && state == wanted;
+}
+
+static void guest_freeze(void)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(30000);
+    uint32_t n = 0;
+    check(is_state(HF_FREEZE_THAWED, &err), "guest_freeze_state: thawed", &err);
+    check(t.p->guest_freeze(t.in, &call, t.id, &n, &err) == 0 && n > 0, "guest_freeze", &err);
+    check(is_state(HF_FREEZE_FROZEN, &err), "guest_freeze_state: frozen", &err);
+    check(do_thaw(&call, t.id, &err) == 0, "guest_thaw", &err);
+    check(is_state(HF_FREEZE_THAWED, &err), "guest_freeze_state: thawed again", &err);
+    check(do_thaw(&call, t.id, &err) == 0, "guest_thaw of a guest that is thawed", &err);
+    t.is_cancelled = 1;
+    check(do_thaw(&call, t.id, &err) == 0, "guest_thaw when cancelled", &err);
+    t.is_cancelled = 0;
+}
+
+static void guest(void)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(10000);
+    struct hf_vm vm = {.struct_size = sizeof vm};
+    int on_disk = 0;
+    if (t.p->vm_find(t.in, &call, t.id, &vm, &err) != 0)
+        return;
+    if (vm.can & HF_CAN_GUEST_FILES && vm.can & HF_CAN_GUEST_EXEC)
+        guest_files();
+    if (vm.can & HF_CAN_GUEST_FREEZE)
+        guest_freeze();
+    if (!(vm.can & HF_CAN_GUEST_FSMAP))
+        return;
+    int rc = t.p->guest_mounts(t.in, &call, t.id, take_mount, &on_disk, &err);
+    check(rc == 0 && on_disk, "guest_mounts knows the disk of /", &err);
+}
+
+static bool has_all_of(uint64_t can, bool slots_there)
+{
+    return !(t.p->capabilities & can) || slots_there;
+}
+
 static void check_table(void)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -481,6 +598,12 @@ static void check_table(void)
     check(t.p->capture_plan && t.p->capture_prepare && t.p->capture_begin && t.p->capture_settle &&
               t.p->capture_free && t.p->capture_discard,
           "all steps of a capture are there", &err);
+    check(has_all_of(HF_CAN_GUEST_EXEC, t.p->guest_ping && t.p->guest_exec) &&
+              has_all_of(HF_CAN_GUEST_FILES, t.p->guest_file_read && t.p->guest_file_write) &&
+              has_all_of(HF_CAN_GUEST_FREEZE,
+                         t.p->guest_freeze && t.p->guest_thaw && t.p->guest_freeze_state) &&
+              has_all_of(HF_CAN_GUEST_FSMAP, t.p->guest_mounts),
+          "what it says it can do in guests has its slots", &err);
 }
 
 static bool split(char *text, struct hf_kv *out)
@@ -531,6 +654,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < HF_ARRAY_SIZE(slots); i++)
         if (has_slot(&slots[i]))
             check_slot(&slots[i]);
+    guest();
     captures();
     t.p->close(t.in);
     printf("%d failed\n", t.failed);

@@ -88,6 +88,7 @@ static void what_is_written_is_a_copy(void **state)
     char data[] = "precious", path[] = "/p";
     assert_int_equal(hf_hv_guest_file_write(hv, &call, "1", path, data, strlen(data), &err), -1);
     assert_hf_err(&err, HF_E_TIMEOUT, "guest_file_write did not return in time");
+    assert_string_equal(err.left, "/p in the guest may be incomplete");
     memset(data, 'x', strlen(data));
     memset(path, 'x', strlen(path));
     call = in_ms(5000);
@@ -129,6 +130,10 @@ static void a_freeze_that_fails_leaves_the_count_alone(void **state)
     call = in_ms(30);
     assert_int_equal(hf_hv_guest_freeze(hv, &call, "1", &n, &err), -1);
     assert_hf_err(&err, HF_E_TIMEOUT, "guest_freeze did not return in time");
+    assert_string_equal(err.left, "file systems in the guest may be frozen");
+    call = in_ms(-1);
+    assert_int_equal(hf_hv_guest_freeze(hv, &call, "1", &n, &err), -1);
+    assert_string_equal(err.left, ""); /* it was never begun */
     hf_hv_close(hv);
     assert_int_equal(n, 7);
 }
