@@ -31,8 +31,9 @@
 int libvirt_guest_ping(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                        struct hf_err *err);
 
-/* Input of at most 1 MiB. Output beyond 3 MiB does not fit into libvirt's messages: UNSUPPORTED,
- * the program has run. The agent was restarted meanwhile: an error at once, with `left`. */
+/* Input of at most 1 MiB. Meant for short output: libvirt takes in an answer ever more slowly the
+ * longer it is (a megabyte takes seconds, 5 MB minutes) and hands on none of more than 4 MiB. An
+ * agent that was restarted meanwhile: an error at once, with `left`. */
 int libvirt_guest_exec(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                        const struct hf_guest_exec *req, struct hf_guest_exec_result *out,
                        struct hf_err *err);

@@ -89,7 +89,8 @@ class Agent(GuestTest):
         # A limit that just fits, and one that does not.
         self.works("read", "/root/hf-agent", 308_000, self.back)
         self.fails("corrupt", "longer than 307999 bytes", "read", "/root/hf-agent", 307_999, self.back)
-        self.works("write", "/root/hf-agent", "-")
+        self.local.write_bytes(b"")
+        self.works("write", "/root/hf-agent", self.local)
         self.assertEqual(self.works("read", "/root/hf-agent", 100, self.back), "read 0\n")
 
     def test_the_mode_of_a_written_file_is_what_the_header_says(self):

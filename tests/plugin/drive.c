@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LOCAL_MAX ((size_t)64 << 20)
+
 struct drive {
     struct hf_hv *hv;
     struct hf_cancel *cancel;
@@ -100,13 +102,32 @@ static int do_disks(struct drive *d, char **args, struct hf_err *err)
     return 0;
 }
 
-static int do_busy(struct drive *d, char **args, struct hf_err *err)
+/* Those that ask of a VM and tell nothing. */
+static int plain(struct drive *d, const char *name,
+                 int (*run)(struct hf_hv *, const struct hf_hv_call *, const char *,
+                            struct hf_err *),
+                 struct hf_err *err)
 {
     HF_AUTOFREE char *id = NULL;
-    struct hf_hv_call call = call_of(d);
-    if (find_id(d, args[0], &id, err) != 0)
+    if (find_id(d, name, &id, err) != 0)
         return -1;
-    return hf_hv_vm_busy(d->hv, &call, id, err);
+    struct hf_hv_call call = call_of(d);
+    return run(d->hv, &call, id, err);
+}
+
+static int do_busy(struct drive *d, char **args, struct hf_err *err)
+{
+    return plain(d, args[0], hf_hv_vm_busy, err);
+}
+
+static int do_ping(struct drive *d, char **args, struct hf_err *err)
+{
+    return plain(d, args[0], hf_hv_guest_ping, err);
+}
+
+static int do_thaw(struct drive *d, char **args, struct hf_err *err)
+{
+    return plain(d, args[0], hf_hv_guest_thaw, err);
 }
 
 static int do_definition(struct drive *d, char **args, struct hf_err *err)
@@ -193,39 +214,16 @@ static int do_delete(struct drive *d, char **args, struct hf_err *err)
     return hf_hv_snapshot_delete(d->hv, &call, id, args[1], err);
 }
 
-static int do_ping(struct drive *d, char **args, struct hf_err *err)
-{
-    HF_AUTOFREE char *id = NULL;
-    struct hf_hv_call call = call_of(d);
-    if (find_id(d, args[0], &id, err) != 0)
-        return -1;
-    return hf_hv_guest_ping(d->hv, &call, id, err);
-}
-
-/* A local file as input, "-": none. */
-static int read_local(const char *path, struct hf_buf *out, struct hf_err *err)
-{
-    size_t len = 0;
-    if (strcmp(path, "-") == 0)
-        return 0;
-    HF_AUTOFREE char *data = hf_path_read(path, 64 << 20, &len, err);
-    if (!data)
-        return -1;
-    hf_buf_add(out, data, len);
-    return hf_buf_ok(out) ? 0 : hf_fail_nomem(err);
-}
-
 /* input VM FILE PROGRAM ARG…: as exec, with FILE on its standard input. */
 static int do_input(struct drive *d, char **args, struct hf_err *err)
 {
-    HF_AUTOFREE char *id = NULL;
-    HF_AUTO(hf_buf) struct hf_buf in = HF_BUF_INIT;
+    size_t len = 0;
+    HF_AUTOFREE char *id = NULL, *in = hf_path_read(args[1], LOCAL_MAX, &len, err);
     HF_AUTO(hf_hv_exec_result) struct hf_hv_exec_result r = {0};
-    if (find_id(d, args[0], &id, err) != 0 || read_local(args[1], &in, err) != 0)
+    if (!in || find_id(d, args[0], &id, err) != 0)
         return -1;
     struct hf_hv_call call = call_of(d);
-    if (hf_hv_guest_exec(d->hv, &call, id, (const char *const *)args + 2, in.data, in.len, &r,
-                         err) != 0)
+    if (hf_hv_guest_exec(d->hv, &call, id, (const char *const *)args + 2, in, len, &r, err) != 0)
         return -1;
     printf("exit=%d\n%s", r.exit_code, hf_buf_str(&r.out));
     return 0;
@@ -249,12 +247,12 @@ static int do_read(struct drive *d, char **args, struct hf_err *err)
 /* write VM PATH FILE: from a local file. */
 static int do_write(struct drive *d, char **args, struct hf_err *err)
 {
-    HF_AUTOFREE char *id = NULL;
-    HF_AUTO(hf_buf) struct hf_buf data = HF_BUF_INIT;
-    if (find_id(d, args[0], &id, err) != 0 || read_local(args[2], &data, err) != 0)
+    size_t len = 0;
+    HF_AUTOFREE char *id = NULL, *data = hf_path_read(args[2], LOCAL_MAX, &len, err);
+    if (!data || find_id(d, args[0], &id, err) != 0)
         return -1;
     struct hf_hv_call call = call_of(d);
-    return hf_hv_guest_file_write(d->hv, &call, id, args[1], data.data, data.len, err);
+    return hf_hv_guest_file_write(d->hv, &call, id, args[1], data, len, err);
 }
 
 static int do_freeze(struct drive *d, char **args, struct hf_err *err)
@@ -268,15 +266,6 @@ static int do_freeze(struct drive *d, char **args, struct hf_err *err)
         return -1;
     printf("frozen %u\n", (unsigned)frozen);
     return 0;
-}
-
-static int do_thaw(struct drive *d, char **args, struct hf_err *err)
-{
-    HF_AUTOFREE char *id = NULL;
-    if (find_id(d, args[0], &id, err) != 0)
-        return -1;
-    struct hf_hv_call call = call_of(d);
-    return hf_hv_guest_thaw(d->hv, &call, id, err);
 }
 
 static int do_state(struct drive *d, char **args, struct hf_err *err)
