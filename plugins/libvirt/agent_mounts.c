@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent.h"
 #include "agent_reply.h"
+#include "base/mountinfo.h"
 #include "fsinfo.h"
-#include "mountinfo.h"
 
 #include <string.h>
 
@@ -40,11 +40,11 @@ static int tell(const struct sink *s, struct hf_guest_mount *mount, const struct
     return 0;
 }
 
-static int tell_mounts(const struct sink *s, const struct lv_mount_list *mounts,
+static int tell_mounts(const struct sink *s, const struct hf_mountinfo *mounts,
                        const struct lv_fs_list *list)
 {
     for (size_t i = 0; i < mounts->n; i++) {
-        const struct lv_mount *m = &mounts->items[i];
+        const struct hf_mountinfo_entry *m = &mounts->items[i];
         struct hf_guest_mount out = {
             .mountpoint = m->mountpoint, .fstype = m->type, .device = m->source};
         if (m->is_hidden)
@@ -76,12 +76,12 @@ static int read_fsinfo(const struct lv_agent *a, struct lv_fs_list *out, struct 
 }
 
 /* 1: the guest lets nobody read it, or has none. */
-static int read_mountinfo(const struct lv_agent *a, struct lv_mount_list *out, struct hf_err *err)
+static int read_mountinfo(const struct lv_agent *a, struct hf_mountinfo *out, struct hf_err *err)
 {
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     struct hf_err why = HF_ERR_INIT;
     if (lv_agent_read(a, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, &why) == 0)
-        return lv_mountinfo_parse(hf_buf_str(&text), text.len, out, err) == 0
+        return hf_mountinfo_parse(hf_buf_str(&text), text.len, out, err) == 0
                    ? 0
                    : hf_wrap(err, "mounts of the guest");
     if (why.cls != HF_E_UNSUPPORTED && why.cls != HF_E_PLUGIN && why.cls != HF_E_NOT_FOUND) {
@@ -98,7 +98,7 @@ int libvirt_guest_mounts(struct hf_instance *in, const struct hf_call *call, con
 {
     LV_AUTOAGENT struct lv_agent a = {0};
     HF_AUTO(lv_fs_list) struct lv_fs_list list = {0};
-    HF_AUTO(lv_mount_list) struct lv_mount_list mounts = {0};
+    HF_AUTO(hf_mountinfo) struct hf_mountinfo mounts = {0};
     if (lv_agent_enter(&a, in, call, vm_id, err) != 0 || read_fsinfo(&a, &list, err) != 0)
         return -1;
     int rc = read_mountinfo(&a, &mounts, err);

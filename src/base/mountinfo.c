@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mountinfo.h"
-
-#include "agent_reply.h"
+#include "base/mountinfo.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,7 +14,7 @@
 #define DEPTH_MAX 128 /* mounts upon mounts */
 #define NONE SIZE_MAX
 
-void lv_mount_list_free(struct lv_mount_list *l)
+void hf_mountinfo_free(struct hf_mountinfo *l)
 {
     for (size_t i = 0; i < l->n; i++) {
         free(l->items[i].mountpoint);
@@ -24,7 +22,7 @@ void lv_mount_list_free(struct lv_mount_list *l)
         free(l->items[i].source);
     }
     free(l->items);
-    *l = (struct lv_mount_list){0};
+    *l = (struct hf_mountinfo){0};
 }
 
 static bool is_octal(const char *p)
@@ -33,10 +31,12 @@ static bool is_octal(const char *p)
 }
 
 /* The kernel writes blanks, tabs, line ends and backslashes as \040 and so on. */
-static char *unescape(const char *field)
+static int unescape(const char *field, char **out, struct hf_err *err)
 {
-    char *copy = strdup(field), *to = copy;
-    for (const char *p = field; copy && *p; p++) {
+    char *to = *out = strdup(field);
+    if (!to)
+        return hf_fail_nomem(err);
+    for (const char *p = field; *p; p++) {
         if (*p == '\\' && is_octal(p + 1)) {
             *to++ = (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
             p += 3;
@@ -44,18 +44,20 @@ static char *unescape(const char *field)
             *to++ = *p;
         }
     }
-    if (copy)
-        *to = '\0';
-    return copy;
+    *to = '\0';
+    size_t n = (size_t)(to - *out);
+    if (strlen(*out) != n)
+        return hf_fail(err, HF_E_CORRUPT, "a NUL in a name");
+    return n <= HF_MOUNTINFO_NAME_MAX ? 0 : hf_fail(err, HF_E_CORRUPT, "a name of %zu bytes", n);
 }
 
 /* btrfs has device numbers of its own, major 0, and a block device as its source all the same. */
-static bool has_device(const char *number, const char *type, const char *source)
+static bool has_device(const struct hf_mountinfo_entry *m)
 {
-    return strncmp(number, "0:", 2) != 0 || (strcmp(type, "btrfs") == 0 && *source == '/');
+    return m->major != 0 || (strcmp(m->type, "btrfs") == 0 && *m->source == '/');
 }
 
-static int parse_line(char *line, struct lv_mount *out, struct hf_err *err)
+static int parse_line(char *line, struct hf_mountinfo_entry *out, struct hf_err *err)
 {
     char *fields[OPTIONAL], *save = NULL, *type, *source;
     size_t n = 0;
@@ -68,18 +70,18 @@ static int parse_line(char *line, struct lv_mount *out, struct hf_err *err)
     source = type ? strtok_r(NULL, " ", &save) : NULL;
     if (n < OPTIONAL || !source || *fields[MOUNTPOINT] != '/')
         return hf_fail(err, HF_E_CORRUPT, "a line that is no mount");
-    out->mountpoint = unescape(fields[MOUNTPOINT]);
-    out->type = unescape(type);
-    out->source = unescape(source);
-    if (!out->mountpoint || !out->type || !out->source)
-        return hf_fail_nomem(err);
+    if (sscanf(fields[DEVICE], "%9u:%9u", &out->major, &out->minor) != 2)
+        return hf_fail(err, HF_E_CORRUPT, "a device without number");
+    if (unescape(fields[MOUNTPOINT], &out->mountpoint, err) != 0 ||
+        unescape(type, &out->type, err) != 0 || unescape(source, &out->source, err) != 0)
+        return -1;
     out->id = strtoul(fields[ID], NULL, 10);
     out->parent = strtoul(fields[PARENT], NULL, 10);
-    out->has_device = has_device(fields[DEVICE], out->type, out->source);
+    out->has_device = has_device(out);
     return 0;
 }
 
-static size_t parent_of(const struct lv_mount_list *l, size_t i)
+static size_t parent_of(const struct hf_mountinfo *l, size_t i)
 {
     for (size_t k = 0; k < l->n; k++)
         if (k != i && l->items[k].id == l->items[i].parent)
@@ -87,7 +89,7 @@ static size_t parent_of(const struct lv_mount_list *l, size_t i)
     return NONE;
 }
 
-static bool is_below(const char *path, const char *dir)
+bool hf_mountinfo_is_below(const char *path, const char *dir)
 {
     size_t len = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
     return strncmp(path, dir, len) == 0 && path[len] == '/' && path[len + 1];
@@ -95,10 +97,10 @@ static bool is_below(const char *path, const char *dir)
 
 /* i can be reached when at each directory on the way to it no mount was put but its own ancestors.
  * Lines are in no order that tells: what came from the initramfs stands anywhere. */
-static void find_hidden(struct lv_mount_list *l, const size_t *up, bool *is_ancestor)
+static void find_hidden(struct hf_mountinfo *l, const size_t *up, bool *is_ancestor)
 {
     for (size_t i = 0; i < l->n; i++) {
-        struct lv_mount *m = &l->items[i];
+        struct hf_mountinfo_entry *m = &l->items[i];
         memset(is_ancestor, 0, l->n);
         for (size_t k = i, depth = 0; k != NONE && depth < DEPTH_MAX; k = up[k], depth++)
             is_ancestor[k] = true;
@@ -106,13 +108,13 @@ static void find_hidden(struct lv_mount_list *l, const size_t *up, bool *is_ance
             const char *dir = l->items[k].mountpoint;
             if (is_ancestor[k] || up[k] == NONE || !is_ancestor[up[k]])
                 continue;
-            m->is_hidden =
-                up[k] == i ? strcmp(dir, m->mountpoint) == 0 : is_below(m->mountpoint, dir);
+            m->is_hidden = up[k] == i ? strcmp(dir, m->mountpoint) == 0
+                                      : hf_mountinfo_is_below(m->mountpoint, dir);
         }
     }
 }
 
-static int mark_hidden(struct lv_mount_list *l, struct hf_err *err)
+static int mark_hidden(struct hf_mountinfo *l, struct hf_err *err)
 {
     HF_AUTOFREE size_t *up = calloc(l->n + 1, sizeof *up);
     HF_AUTOFREE bool *is_ancestor = calloc(l->n + 1, sizeof *is_ancestor);
@@ -132,13 +134,13 @@ static size_t count_lines(const char *text)
     return n;
 }
 
-int lv_mountinfo_parse(const char *text, size_t len, struct lv_mount_list *out, struct hf_err *err)
+int hf_mountinfo_parse(const char *text, size_t len, struct hf_mountinfo *out, struct hf_err *err)
 {
     if (!len || text[len - 1] != '\n' || memchr(text, '\0', len))
         return hf_fail(err, HF_E_CORRUPT, "no list of mounts");
     HF_AUTOFREE char *copy = strndup(text, len);
     size_t n = copy ? count_lines(copy) : 0;
-    if (n > LV_MOUNTS_MAX)
+    if (n > HF_MOUNTINFO_MAX)
         return hf_fail(err, HF_E_CORRUPT, "%zu mounts", n);
     out->items = calloc(n + 1, sizeof *out->items);
     if (!copy || !out->items)
@@ -148,4 +150,18 @@ int lv_mountinfo_parse(const char *text, size_t len, struct lv_mount_list *out, 
         if (parse_line(line, &out->items[out->n++], err) != 0)
             return hf_wrap(err, "mount %zu", out->n);
     return mark_hidden(out, err);
+}
+
+const struct hf_mountinfo_entry *hf_mountinfo_find(const struct hf_mountinfo *l, const char *path)
+{
+    const struct hf_mountinfo_entry *found = NULL;
+    for (size_t i = 0; i < l->n; i++) {
+        const struct hf_mountinfo_entry *m = &l->items[i];
+        if (m->is_hidden ||
+            (strcmp(path, m->mountpoint) != 0 && !hf_mountinfo_is_below(path, m->mountpoint)))
+            continue;
+        if (!found || strlen(m->mountpoint) >= strlen(found->mountpoint))
+            found = m; /* of two on one directory the later lies on top */
+    }
+    return found;
 }
