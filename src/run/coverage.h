@@ -8,7 +8,7 @@
  *            is inferred to be covered when every disk of the VM is captured; the text says so.
  * Limits     links inside of the directories (a schema linked elsewhere) are not looked for. Memory file systems below a
  *            path do not count: a restart empties them anyway. A directory that the channel's user may not enter makes
- *            the paths in it UNKNOWN.
+ *            the paths in it UNKNOWN, and so does a readlink without -e and -m (busybox) all paths.
  * Effects    none. In the guest two or three programs run (readlink, at most cat) and one file is read.
  * Input      paths, and all that the guest tells, are hostile: bounded, never run, printable in texts.
  * Ownership  everything is copied; lists are freed by the caller.

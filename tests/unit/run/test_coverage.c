@@ -268,7 +268,7 @@ static void a_device_that_is_no_disk_of_the_vm_is_not_covered(void **state)
     fresh();
     world.mountinfo = ROOT "22 20 8:32 / /srv/iscsi rw - ext4 /dev/sdc rw\n"
                            "23 20 8:48 / /srv/other rw - ext4 /dev/sdd rw\n";
-    mounted("/srv/iscsi", "/dev/sdc", NULL);
+    mounted("/srv/iscsi", NULL, NULL);
     assert_path("/srv/iscsi", HF_COVERAGE_NOT_COVERED,
                 "datadir /srv/iscsi: on /dev/sdc, which is on no disk of this VM");
     assert_path("/srv/other", HF_COVERAGE_UNKNOWN,
