@@ -5,7 +5,7 @@
  */
 #include "agent_reply.h"
 #include "fsinfo.h"
-#include "mountinfo.h"
+#include "base/mountinfo.h"
 
 #include <assert.h>
 #include <string.h>
@@ -79,8 +79,8 @@ static void file_systems(struct json_object *value)
 static void mounts(const char *text, size_t size)
 {
     struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(lv_mount_list) struct lv_mount_list l = {0};
-    if (!took(lv_mountinfo_parse(text, size, &l, &err), &err))
+    HF_AUTO(hf_mountinfo) struct hf_mountinfo l = {0};
+    if (!took(hf_mountinfo_parse(text, size, &l, &err), &err))
         return;
     assert(l.n <= LV_MOUNTS_MAX);
     for (size_t i = 0; i < l.n; i++)

@@ -5,7 +5,7 @@
 #include "agent_reply.h"
 #include "fsinfo.h"
 #include "harness/hf_test.h"
-#include "mountinfo.h"
+#include "base/mountinfo.h"
 
 #include <string.h>
 
@@ -337,10 +337,10 @@ static const char *visible(const char *text)
 {
     static char out[512];
     struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(lv_mount_list) struct lv_mount_list l = {0};
+    HF_AUTO(hf_mountinfo) struct hf_mountinfo l = {0};
     size_t at = 0;
     *out = '\0';
-    assert_hf_ok(lv_mountinfo_parse(text, strlen(text), &l, &err), &err);
+    assert_hf_ok(hf_mountinfo_parse(text, strlen(text), &l, &err), &err);
     for (size_t i = 0; i < l.n && at < sizeof out; i++)
         if (!l.items[i].is_hidden)
             at += (size_t)snprintf(out + at, sizeof out - at, "%s%s=%s%s", at ? " " : "",
@@ -387,8 +387,8 @@ static void the_mount_table_tells_what_a_path_reaches(void **state)
 static void refuse_table(const char *text, size_t len, const char *piece)
 {
     struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(lv_mount_list) struct lv_mount_list l = {0};
-    assert_int_equal(lv_mountinfo_parse(text, len, &l, &err), -1);
+    HF_AUTO(hf_mountinfo) struct hf_mountinfo l = {0};
+    assert_int_equal(hf_mountinfo_parse(text, len, &l, &err), -1);
     assert_hf_err(&err, HF_E_CORRUPT, piece);
 }
 
