@@ -44,8 +44,7 @@ int hf_guest_exec(struct hf_guest *g, const struct hf_guest_cmd *cmd, struct hf_
     return g->ops->exec(g->self, cmd, out, err);
 }
 
-/* The first line of what a program said, without what a terminal would obey. */
-static void first_line(const struct hf_buf *said, char *out, size_t size)
+void hf_guest_first_line(const struct hf_buf *said, char *out, size_t size)
 {
     size_t n = 0;
     for (size_t i = 0; i < said->len && n + 1 < size; i++) {
@@ -66,7 +65,7 @@ int hf_guest_run(struct hf_guest *g, const struct hf_guest_cmd *cmd, struct hf_h
     if (hf_guest_exec(g, cmd, &r, err) < 0)
         return -1;
     if (r.exit_code != 0) {
-        first_line(r.err.len ? &r.err : &r.out, said, sizeof said);
+        hf_guest_first_line(r.err.len ? &r.err : &r.out, said, sizeof said);
         if (r.term_signal)
             return hf_fail(err, HF_E_PLUGIN, "'%s' in the guest: ended by signal %d", cmd->argv[0],
                            r.term_signal);

@@ -62,6 +62,8 @@ int hf_guest_exec(struct hf_guest *g, const struct hf_guest_cmd *cmd, struct hf_
  * the first line of what it said on stderr, made printable. out may be NULL. */
 int hf_guest_run(struct hf_guest *g, const struct hf_guest_cmd *cmd, struct hf_hv_exec_result *out,
                  struct hf_err *err) HF_CHECKED;
+/* The first line of what a program said, without what a terminal would obey. */
+void hf_guest_first_line(const struct hf_buf *said, char *out, size_t size);
 /* A file's content; more than max_bytes: CORRUPT. No such file: NOT_FOUND. */
 int hf_guest_read(struct hf_guest *g, const char *path, size_t max_bytes, int64_t deadline_ms,
                   struct hf_buf *out, struct hf_err *err) HF_CHECKED;

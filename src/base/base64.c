@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base64.h"
+#include "base/base64.h"
 
 #include <stdint.h>
 #include <string.h>
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void lv_base64_encode(struct hf_buf *out, const void *data, size_t len)
+void hf_base64_encode(struct hf_buf *out, const void *data, size_t len)
 {
     const unsigned char *p = data;
     for (size_t i = 0; i < len; i += 3) {
@@ -38,7 +38,7 @@ static size_t decode_four(const char *four, unsigned char out[3])
     return 3 - pad;
 }
 
-int lv_base64_decode(struct hf_buf *out, const char *text, size_t max, bool *out_cut)
+int hf_base64_decode(struct hf_buf *out, const char *text, size_t max, bool *out_cut)
 {
     size_t len = strlen(text);
     if (len % 4)

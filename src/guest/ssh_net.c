@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/ssh_intern.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* The kernel notices a peer that has vanished: what was sent is acknowledged within this time, and an idle connection
+ * is asked as often. */
+#define VANISHED_MS 10000
+#define IDLE_S 5
+#define ASK_AGAIN_S 2
+#define ADDRESSES_MAX 8
+
+/* One question to the resolver, which may answer long after nobody waits for it any more. */
+struct question {
+    struct gaicb cb;
+    struct addrinfo hints;
+    char port[8];
+    char host[];
+};
+
+static struct question *question_new(const char *host, unsigned port)
+{
+    size_t len = strlen(host);
+    struct question *q = calloc(1, sizeof *q + len + 1);
+    if (!q)
+        return NULL;
+    memcpy(q->host, host, len);
+    snprintf(q->port, sizeof q->port, "%u", port);
+    q->hints = (struct addrinfo){.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    q->cb = (struct gaicb){.ar_name = q->host, .ar_service = q->port, .ar_request = &q->hints};
+    return q;
+}
+
+static int ask(struct question *q, const struct hf_clock *clock, int64_t until_ms)
+{
+    struct gaicb *list[] = {&q->cb};
+    int e = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
+    while (e == 0 && (e = gai_error(&q->cb)) == EAI_INPROGRESS) {
+        int left_ms = hf_clock_left_ms(clock, until_ms);
+        struct timespec limit = {.tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000L};
+        if (left_ms == 0)
+            return EAI_INPROGRESS;
+        (void)gai_suspend((const struct gaicb *const *)list, 1, &limit);
+        e = 0;
+    }
+    return e;
+}
+
+/* getaddrinfo with a limit; the list is to be freed. */
+static int resolve(const char *host, unsigned port, const struct hf_clock *clock, int64_t until_ms,
+                   struct addrinfo **out, struct hf_err *err)
+{
+    struct question *q = question_new(host, port);
+    if (!q)
+        return hf_fail_nomem(err);
+    int e = ask(q, clock, until_ms);
+    *out = e == 0 ? q->cb.ar_result : NULL;
+    /* A question under way cannot be taken back: its memory is the resolver's then, for good. */
+    if (e != EAI_INPROGRESS || gai_cancel(&q->cb) == EAI_CANCELED)
+        free(q);
+    if (e == EAI_INPROGRESS)
+        return hf_fail(err, HF_E_TIMEOUT, "no answer in time to who '%s' is", host);
+    return e ? hf_fail(err, HF_E_UNREACHABLE, "'%s': %s", host, gai_strerror(e)) : 0;
+}
+
+static void set_manners(int fd)
+{
+    int on = 1, vanished_ms = VANISHED_MS, idle_s = IDLE_S, again_s = ASK_AGAIN_S;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &again_s, sizeof again_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &vanished_ms, sizeof vanished_ms);
+}
+
+/* 0 or an errno. */
+static int await_connection(int fd, const struct hf_clock *clock, int64_t until_ms)
+{
+    int e = 0, left_ms;
+    socklen_t len = sizeof e;
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    while ((left_ms = hf_clock_left_ms(clock, until_ms)) > 0) {
+        if (poll(&p, 1, left_ms) <= 0)
+            continue;
+        return getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) < 0 ? errno : e;
+    }
+    return ETIMEDOUT;
+}
+
+static int dial_one(const struct addrinfo *a, const struct hf_clock *clock, int64_t until_ms,
+                    int *out_fd)
+{
+    HF_AUTOFD int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return errno;
+    set_manners(fd);
+    int e = connect(fd, a->ai_addr, a->ai_addrlen) == 0 ? 0 : errno;
+    if (e == EINPROGRESS)
+        e = await_connection(fd, clock, until_ms);
+    if (e == 0)
+        *out_fd = HF_STEAL_FD(fd);
+    return e;
+}
+
+int hf_ssh_dial(const char *host, unsigned port, const struct hf_clock *clock, int64_t until_ms,
+                struct hf_err *err)
+{
+    struct addrinfo *list = NULL;
+    int fd = -1, e = EHOSTUNREACH, n = 0;
+    if (resolve(host, port, clock, until_ms, &list, err) < 0)
+        return -1;
+    for (struct addrinfo *a = list; a && n < ADDRESSES_MAX; a = a->ai_next)
+        n++;
+    /* Each address gets its share of the time: a dead first one must not use up all of it. */
+    for (struct addrinfo *a = list; fd < 0 && n > 0; a = a->ai_next, n--) {
+        int64_t now_ms = hf_clock_mono_ms(clock);
+        e = dial_one(a, clock, now_ms + hf_clock_left_ms(clock, until_ms) / n, &fd);
+    }
+    freeaddrinfo(list);
+    if (fd >= 0)
+        return fd;
+    return hf_fail_sys(err, e, "cannot connect");
+}
