@@ -45,6 +45,9 @@ unsigned hf_test_free_port(void);
 /* Waits until server and directory are gone. */
 void hf_test_server_stop(struct hf_test_server *s);
 
+/* On 127.0.0.1; nobody listened there a moment ago. */
+unsigned hf_test_free_port(void);
+
 /* HF_DB_MARIADB or HF_DB_MYSQL from the program's first argument. */
 enum hf_db_flavour hf_test_flavour(int argc, char **argv);
 
