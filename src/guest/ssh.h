@@ -13,8 +13,9 @@
  * Commands   a POSIX login shell on the other side splits the command line, so each argument is put in single quotes, and
  *            control characters are refused (CONFIG), as are command lines over 32 KiB. A program is over when it ends,
  *            not when its output does: sshd keeps a channel open as long as anybody holds its streams, so the shell reports
- *            the end on stderr, and what a child left behind writes later is dropped with its streams. A signal n is seen
- *            as the shell sees it, status 128+n. Files are read and written with `cat`: sftp may not be there.
+ *            the end on stderr, and what a child left behind writes later is dropped with its streams. The shell tells a
+ *            signal n as status 128+n, so a status of 129 to 192 counts as one. Files are read and written with `cat` and
+ *            `head`: sftp may not be there.
  * Loss       UNREACHABLE; the next call connects again, once. A command that may have reached the guest is not repeated,
  *            and `left` says that it may still run; the same after a TIMEOUT.
  * Crash      sshd ends the session. A program in the guest that is running then goes on until it writes.

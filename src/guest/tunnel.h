@@ -13,7 +13,7 @@
  * Threads    one thread of its own, which takes no signals; the functions here from one thread at a time. A thread does
  *            not survive fork: open the tunnel in the process that uses it.
  * Crash      when this process dies, the kernel closes its connection; sshd then closes those to the database, and the
- *            server drops their locks: 5 to 20 ms after a SIGKILL. When the host loses power nobody tells the guest: the
+ *            server drops their locks: within milliseconds of a SIGKILL (3 at the most over loopback). When the host loses power nobody tells the guest: the
  *            server's wait_timeout of the session ends it, as without a tunnel. The socket file stays behind, and the next
  *            tunnel with the same path replaces it.
  */

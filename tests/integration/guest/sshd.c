@@ -65,24 +65,30 @@ static void make_files(struct hf_test_sshd *s, const char *config)
 
 /* ---- the caretaker: only system calls from here on, it is a fork of the test ---------------- */
 
-/* SIGKILL to the children of sshd, and theirs: privilege separation makes two per session. */
-static void kill_children(pid_t parent)
+/* Parent and name of a process; 0: gone. */
+static pid_t parent_of(const char *pid, bool *out_is_sshd)
+{
+    char path[300], stat[512] = "";
+    int ppid = 0;
+    snprintf(path, sizeof path, "/proc/%s/stat", pid);
+    HF_AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, stat, sizeof stat - 1) <= 0 || !strrchr(stat, ')'))
+        return 0;
+    *out_is_sshd = strstr(stat, "(sshd") != NULL;
+    sscanf(strrchr(stat, ')'), ") %*c %d", &ppid);
+    return ppid;
+}
+
+/* SIGKILL to what descends from parent, only as far as it is called sshd, or all. */
+static void kill_children(pid_t parent, bool all)
 {
     DIR *proc = opendir("/proc");
     for (struct dirent *e; proc && (e = readdir(proc));) {
-        char path[300], stat[512] = "";
-        int pid = atoi(e->d_name), ppid = 0;
-        snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
-        int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        if (fd < 0)
+        bool is_sshd = false;
+        if (atoi(e->d_name) <= 0 || parent_of(e->d_name, &is_sshd) != parent || (!is_sshd && !all))
             continue;
-        if (read(fd, stat, sizeof stat - 1) > 0 && strstr(stat, "(sshd"))
-            sscanf(strrchr(stat, ')') ? strrchr(stat, ')') : "", ") %*c %d", &ppid);
-        close(fd);
-        if (ppid != parent)
-            continue;
-        kill_children(pid);
-        kill(pid, SIGKILL);
+        kill_children(atoi(e->d_name), all);
+        kill(atoi(e->d_name), SIGKILL);
     }
     if (proc)
         closedir(proc);
@@ -107,15 +113,15 @@ static void take_care(const struct hf_test_sshd *s, const char *program, int fd)
 {
     char byte;
     setsid();
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     pid_t pid = spawn(s, program);
     if (write(fd, &pid, sizeof pid) == sizeof pid)
         while (read(fd, &byte, 1) > 0)
             continue;
-    if (pid > 0) {
-        kill_children(pid);
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-    }
+    /* With what the sessions left behind. */
+    do
+        kill_children(getpid(), true);
+    while (waitpid(-1, NULL, 0) > 0);
     pid_t rm = fork();
     if (rm == 0) {
         execlp("rm", "rm", "-rf", s->dir, (char *)NULL);
@@ -202,7 +208,7 @@ void hf_test_sshd_stop(struct hf_test_sshd *s)
 
 void hf_test_sshd_cut(struct hf_test_sshd *s)
 {
-    kill_children(s->pid);
+    kill_children(s->pid, false);
 }
 
 struct hf_ssh_target hf_test_ssh_target(const struct hf_test_sshd *s)
