@@ -141,17 +141,28 @@ int hf_ssh_fail_time(struct hf_ssh_conn *c, const char *what, struct hf_err *err
 
 /* ---- opening and closing ---------------------------------------------------------------- */
 
+/* Else a host that has several keys may show one that is not in the file. None of them usable: any is asked for, and the
+ * key is refused when it is shown. What libssh2 does not know is left out here: 1.10 overwrites its own list when it has to
+ * (memcpy onto itself). */
+static void choose_algorithms(struct hf_ssh_conn *c, const struct hf_known_host *known,
+                              struct hf_buf *out)
+{
+    const char **supported = NULL;
+    int n = libssh2_session_supported_algs(c->session, LIBSSH2_METHOD_HOSTKEY, &supported);
+    if (n <= 0)
+        return;
+    hf_known_host_algorithms(known, supported, n, out);
+    libssh2_free(c->session, supported);
+    if (out->len > 0)
+        (void)libssh2_session_method_pref(c->session, LIBSSH2_METHOD_HOSTKEY, hf_buf_str(out));
+}
+
 static int shake_hands(struct hf_ssh_conn *c, const struct hf_known_host *known, int64_t until_ms,
                        struct hf_err *err)
 {
     int rc;
     HF_AUTO(hf_buf) struct hf_buf algorithms = HF_BUF_INIT;
-    hf_known_host_algorithms(known, &algorithms);
-    /* Else a host that has several keys may show one that is not in the file. None of them usable: all are asked for,
-     * and the key is refused below. */
-    if (algorithms.len > 0)
-        (void)libssh2_session_method_pref(c->session, LIBSSH2_METHOD_HOSTKEY,
-                                          hf_buf_str(&algorithms));
+    choose_algorithms(c, known, &algorithms);
     while ((rc = libssh2_session_handshake(c->session, c->fd)) == LIBSSH2_ERROR_EAGAIN)
         if (!hf_ssh_wait(c, until_ms))
             return hf_ssh_fail_time(c, "key exchange", err);

@@ -249,10 +249,19 @@ enum hf_host_trust hf_known_host_judge(const struct hf_known_host *k, const char
     return has_trusted(k) ? HF_HOST_CHANGED : HF_HOST_UNKNOWN;
 }
 
-void hf_known_host_algorithms(const struct hf_known_host *k, struct hf_buf *out)
+static bool is_supported(const char *name, const char *const *supported, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(supported[i], name) == 0)
+            return true;
+    return false;
+}
+
+void hf_known_host_algorithms(const struct hf_known_host *k, const char *const *supported, int n,
+                              struct hf_buf *out)
 {
     for (size_t a = 0; a < HF_ARRAY_SIZE(algorithms); a++)
-        for (size_t i = 0; i < k->n; i++)
+        for (size_t i = 0; i < k->n && is_supported(algorithms[a].name, supported, n); i++)
             if (!k->keys[i].is_revoked && strcmp(k->keys[i].type, algorithms[a].type) == 0) {
                 hf_buf_printf(out, "%s%s", out->len ? "," : "", algorithms[a].name);
                 break;

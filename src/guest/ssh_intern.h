@@ -80,8 +80,9 @@ void hf_known_host_free(struct hf_known_host *k);
 HF_DEFINE_AUTO_VALUE(hf_known_host, hf_known_host_free)
 /* blob: the key that the host showed, in base64. */
 enum hf_host_trust hf_known_host_judge(const struct hf_known_host *k, const char *blob);
-/* Algorithms for libssh2_session_method_pref: those of the trusted keys. Empty: none is known. */
-void hf_known_host_algorithms(const struct hf_known_host *k, struct hf_buf *out);
+/* Algorithms for libssh2_session_method_pref: those of the trusted keys that are supported. Empty: none. */
+void hf_known_host_algorithms(const struct hf_known_host *k, const char *const *supported, int n,
+                              struct hf_buf *out);
 /* The session's host key against the file. AUTH: not trusted. */
 int hf_ssh_check_host(struct hf_ssh_conn *c, const struct hf_known_host *k, struct hf_err *err)
     HF_CHECKED;

@@ -125,8 +125,13 @@ static void only_types_that_the_file_has_are_asked_for(void **state)
                             "\n@revoked web01 ecdsa-sha2-nistp256 AAAA\nweb01 ssh-new AAAA\n",
                             &k, &err),
         &err);
-    hf_known_host_algorithms(&k, &b);
+    static const char *const all[] = {"ssh-rsa", "ecdsa-sha2-nistp256", "ssh-ed25519",
+                                      "rsa-sha2-256", "rsa-sha2-512"};
+    hf_known_host_algorithms(&k, all, 5, &b);
     assert_string_equal(hf_buf_str(&b), "ssh-ed25519,rsa-sha2-512,rsa-sha2-256,ssh-rsa");
+    hf_buf_clear(&b);
+    hf_known_host_algorithms(&k, all, 2, &b);
+    assert_string_equal(hf_buf_str(&b), "ssh-rsa");
 }
 
 static void a_flood_of_keys_is_refused(void **state)
