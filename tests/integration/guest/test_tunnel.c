@@ -167,18 +167,38 @@ static void two_large_results_and_a_small_one_share_the_way(void **state)
     }
 }
 
-static void a_large_statement_goes_in(void **state)
+#define LARGE_BYTES ((size_t)8000000)
+
+static bool put_large(struct hf_db_conn *c)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTOFREE char *text = malloc(LARGE_BYTES + 1), *sql = NULL, *value = NULL;
+    memset(text, 'x', LARGE_BYTES);
+    text[LARGE_BYTES] = '\0';
+    sql = hf_asprintf("SELECT LENGTH('%s')", text);
+    return hf_db_value(c, sql, &value, &err) == 0 && atol(value) == (long)LARGE_BYTES;
+}
+
+/* More than the connection takes at once, from several channels. */
+static void large_statements_go_in_side_by_side(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
     const char *path = hf_test_path(state, "db");
     HF_AUTO(hf_tunnel) struct hf_tunnel *t = open_tunnel(by_tcp(), path);
-    HF_AUTO(hf_db_conn) struct hf_db_conn *c = open_db(path);
-    HF_AUTOFREE char *text = malloc(8000001), *sql = NULL, *value = NULL;
-    memset(text, 'x', 8000000);
-    text[8000000] = '\0';
-    sql = hf_asprintf("SELECT LENGTH('%s')", text);
-    assert_hf_ok(hf_db_value(c, sql, &value, &err), &err);
-    assert_string_equal(value, "8000000");
+    HF_AUTO(hf_db_conn) struct hf_db_conn *small = open_db(path);
+    pid_t pids[6];
+    for (size_t i = 0; i < HF_ARRAY_SIZE(pids); i++)
+        if ((pids[i] = fork()) == 0) {
+            struct hf_db_conn *c = try_open(path, &err);
+            _exit(!c || !put_large(c) || !put_large(c));
+        }
+    for (int i = 0; i < 500; i++)
+        assert_int_equal(hf_test_number(small, "SELECT %d", i), i);
+    for (size_t i = 0; i < HF_ARRAY_SIZE(pids); i++) {
+        int status = -1;
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_int_equal(status, 0);
+    }
 }
 
 static void who_waits_costs_no_processor(void **state)
@@ -361,7 +381,7 @@ static void nothing_is_left_of_many_sessions_and_tunnels(void **state)
     for (int i = 0; i < 5; i++) {
         HF_AUTO(hf_tunnel) struct hf_tunnel *t = open_tunnel(i % 2 ? by_tcp() : by_socket(), path);
         int within = hf_test_count_fds();
-        for (int k = 0; k < 40; k++) {
+        for (int k = 0; k < 80; k++) {
             HF_AUTO(hf_db_conn) struct hf_db_conn *c = open_db(path);
             assert_int_equal(hf_test_number(c, "SELECT %d", k), k);
         }
@@ -393,7 +413,7 @@ int main(void)
         HF_TEST(three_sessions_at_a_time_by_socket),
         HF_TEST(twenty_megabytes_come_through_whole),
         HF_TEST(two_large_results_and_a_small_one_share_the_way),
-        HF_TEST(a_large_statement_goes_in),
+        HF_TEST(large_statements_go_in_side_by_side),
         HF_TEST(who_waits_costs_no_processor),
         HF_TEST(a_round_trip_is_short),
         HF_TEST(killed_while_it_holds_the_lock),

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TURN_MS 2
@@ -214,6 +215,13 @@ static size_t fill(int fd)
     return total;
 }
 
+static int64_t cpu_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static void who_does_not_read_stops_the_other_side(void **state)
 {
     struct way w;
@@ -224,6 +232,9 @@ static void who_does_not_read_stops_the_other_side(void **state)
     size_t up = fill(client), down = fill(guest);
     assert_in_range(up, 65536, 2 << 20);
     assert_in_range(down, 65536, 2 << 20);
+    int64_t begin_ms = cpu_ms();
+    usleep(500000);
+    assert_in_range(cpu_ms() - begin_ms, 0, 200);
     while (up > 0)
         up -= (size_t)take(guest, buf, sizeof buf);
     while (down > 0)
