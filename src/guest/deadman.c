@@ -124,12 +124,27 @@ static void add_mark(struct args *a, const char *name)
     addf(a, MARK_DIR "/%s", name);
 }
 
-static void add_run(struct args *a, const char *name)
+/* Doubles what systemd-run or systemd would take for more than itself. */
+static void add_doubled(struct args *a, const char *prefix, const char *s, char special)
+{
+    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
+    hf_buf_str_add(&text, prefix);
+    for (; *s; s++) {
+        hf_buf_add(&text, s, 1);
+        if (*s == special)
+            hf_buf_add(&text, s, 1);
+    }
+    a->failed |= !hf_buf_ok(&text);
+    add(a, hf_buf_str(&text));
+}
+
+static void add_run(struct args *a, const char *name, const char *description)
 {
     add(a, "systemd-run");
     add(a, "--quiet");
     add(a, "--collect");
     addf(a, "--unit=%s", name);
+    addf(a, "--description=holdfast: %s", description);
     /* Ours says nothing, and the journal may be frozen. */
     add(a, "--property=StandardOutput=null");
     add(a, "--property=StandardError=null");
@@ -169,11 +184,11 @@ int hf_deadman_arm_start(struct hf_guest *g, const char *name, const struct hf_s
                            units->items[i]);
     add_shell(&a, arm_script);
     add_mark(&a, name);
-    add_run(&a, name);
+    add_run(&a, name, "services are started unless it is disarmed");
     add_timer(&a, after_ms);
     /* A reference and nothing else: a timer is never reloaded, and no order comes with it. */
     for (size_t i = 0; i < units->n; i++)
-        addf(&a, "--timer-property=PropagatesReloadTo=%s", units->items[i]);
+        add_doubled(&a, "--timer-property=PropagatesReloadTo=", units->items[i], '\\');
     add_shell(&a, start_script);
     add_mark(&a, name);
     for (size_t i = 0; i < units->n; i++)
@@ -182,16 +197,6 @@ int hf_deadman_arm_start(struct hf_guest *g, const char *name, const struct hf_s
     int rc = run(g, &a, deadline_ms, NULL, err);
     HF_POINT("deadman.after_arm_start");
     return rc < 0 ? hf_wrap(err, "arm the dead-man '%s'", name) : 0;
-}
-
-/* systemd replaces $NAME and ${NAME} in a command line, and $$ by $. */
-static void add_literal(struct args *a, const char *s)
-{
-    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
-    for (; *s; s++)
-        hf_buf_add(&text, "$$", *s == '$' ? 2 : 0), hf_buf_add(&text, s, *s != '$');
-    a->failed |= !hf_buf_ok(&text);
-    add(a, hf_buf_str(&text));
 }
 
 int hf_deadman_arm_thaw(struct hf_guest *g, const char *name, const struct hf_strv *mounts,
@@ -205,12 +210,12 @@ int hf_deadman_arm_thaw(struct hf_guest *g, const char *name, const struct hf_st
             return hf_fail(err, HF_E_CONFIG, "a mount point that does not begin with '/'");
     add_shell(&a, arm_thaw_script);
     add_mark(&a, name);
-    add_run(&a, name);
+    add_run(&a, name, "file systems are thawed unless it is disarmed");
     add_shell(&a, thaw_script);
     add_mark(&a, name);
     addf(&a, "%" PRId64 ".%03d", after_ms / 1000, (int)(after_ms % 1000));
     for (size_t i = 0; i < mounts->n; i++)
-        add_literal(&a, mounts->items[i]);
+        add_doubled(&a, "", mounts->items[i], '$'); /* else $NAME and ${NAME} are replaced */
     HF_POINT("deadman.before_arm_thaw");
     int rc = run(g, &a, deadline_ms, NULL, err);
     HF_POINT("deadman.after_arm_thaw");
@@ -349,7 +354,7 @@ int hf_deadman_measure(struct hf_guest *g, const char *name, int64_t after_ms, i
     add_mark(&a, name);
     /* A part of the time is the script's own. */
     addf(&a, "%" PRId64, (after_ms + (wait_ms - after_ms) / 2) / 100);
-    add_run(&a, name);
+    add_run(&a, name, "measures how late a timer is");
     add_timer(&a, after_ms);
     add_shell(&a, tick_script);
     add_mark(&a, name);

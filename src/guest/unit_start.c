@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Kept back for looking at the effect, of the time that is left. */
+/* Kept back for looking at the effect: two looks, and the moment between them. */
 #define LOOK_RESERVE_MS 2000
 #define STEADY_MS 500
 #define PAUSE_MS 200
@@ -104,7 +104,7 @@ static bool is_settled(const struct hf_unit *u)
 static int wait_until_settled(struct starting *st, struct hf_err *err)
 {
     while (look(st, err) == 0) {
-        if (all(st, is_settled) || hf_clock_left_ms(st->clock, st->deadline_ms) <= PAUSE_MS)
+        if (all(st, is_settled) || hf_clock_left_ms(st->clock, st->deadline_ms) <= LOOK_RESERVE_MS)
             return 0;
         hf_clock_sleep_ms(st->clock, PAUSE_MS);
     }
@@ -160,6 +160,8 @@ static int check_effect(struct starting *st, struct hf_err *err)
 {
     if (wait_until_settled(st, err) < 0)
         return tell_unknown(st, err);
+    if (!all(st, is_settled))
+        return judge(st, &st->look, err);
     HF_AUTO(hf_unit_list) struct hf_unit_list before = st->look;
     st->look = (struct hf_unit_list){0};
     hf_clock_sleep_ms(st->clock, STEADY_MS);
