@@ -71,6 +71,21 @@ static int set_id(struct hf_unit *u, const char *value, struct hf_err *err)
     return u->id ? 0 : hf_fail_nomem(err);
 }
 
+/* In lists systemctl puts a name with a backslash in it into quotes, and doubles the backslash. */
+static void unquote(char *s)
+{
+    size_t len = strlen(s);
+    if (len < 2 || s[0] != '"' || s[len - 1] != '"')
+        return;
+    char *to = s;
+    for (const char *from = s + 1; from < s + len - 1; from++) {
+        if (from[0] == '\\' && from[1] == '\\')
+            from++;
+        *to++ = *from;
+    }
+    *to = '\0';
+}
+
 static int add_names(struct hf_strv *to, const char *value, struct hf_err *err)
 {
     HF_AUTO(hf_strv) struct hf_strv names = HF_STRV_INIT;
@@ -79,6 +94,7 @@ static int add_names(struct hf_strv *to, const char *value, struct hf_err *err)
     if (to->n + names.n > HF_UNITS_MAX)
         return hf_fail(err, HF_E_CORRUPT, "more than %d names", HF_UNITS_MAX);
     for (size_t i = 0; i < names.n; i++) {
+        unquote(names.items[i]);
         if (!hf_unit_name_is_valid(names.items[i]))
             return nonsense(err);
         if (hf_strv_add(to, names.items[i]) < 0)

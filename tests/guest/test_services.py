@@ -53,8 +53,9 @@ class Rest:
     def __init__(self, *units):
         self.process = subprocess.Popen(command("rest", *units), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, env=environ())
-        self.first = self.process.stdout.readline().strip()
-        self.to_start = self.first.split()[1:]
+        first = self.process.stdout.readline()
+        assert first.startswith("to-start"), first
+        self.to_start = first.split()[1:]
         self.idle = self.process.stdout.readline().split()[1:]
 
     def __call__(self, line):
@@ -63,10 +64,7 @@ class Rest:
         return self.process.stdout.readline().strip()
 
     def close(self):
-        if self.process.poll() is None:
-            self.process.stdin.close()
-        self.process.wait(60)
-        self.process.stdout.close()
+        self.process.communicate(timeout=60)
 
 
 class ServicesTest(unittest.TestCase):

@@ -39,6 +39,19 @@ static void reads_what_systemctl_says(void **state)
     fake_done(&f);
 }
 
+static void takes_names_out_of_their_quotes(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_unit_list) struct hf_unit_list l = HF_UNIT_LIST_INIT;
+    const char text[] =
+        "Id=x@a\\x2db.service\nNames=y.service \"x@a\\\\x2db.service\"\nLoadState=loaded\n"
+        "ActiveState=active\nTriggeredBy=\"a\\\\\\\\b.timer\"\n";
+    (void)state;
+    assert_hf_ok(hf_units_parse(text, strlen(text), &l, &err), &err);
+    assert_string_equal(l.items[0].names.items[1], "x@a\\x2db.service");
+    assert_string_equal(l.items[0].wakers.items[0], "a\\\\b.timer");
+}
+
 static void refuses_an_answer_to_another_question(void **state)
 {
     static const char *const answers[] = {"cron", "other"};
@@ -83,6 +96,9 @@ static void refuses_what_systemd_would_not_say(void **state)
         {"SubState=a-word-that-is-longer-than-any-of-them\n", "SubState: not what"},
         {"TasksCurrent=-1\n", "TasksCurrent: not what"},
         {"CanStart=maybe\n", "CanStart: not what"},
+        {"TriggeredBy=\"\n", "TriggeredBy: not what"},
+        {"TriggeredBy=\"\"\n", "TriggeredBy: not what"},
+        {"TriggeredBy=\"a b\"\n", "TriggeredBy: not what"},
         {"TriggeredBy=a.socket ../b\n", "TriggeredBy: not what"},
         {"\n\nLoadState=loaded\n", "a unit without Id"},
     };
@@ -206,6 +222,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(reads_what_systemctl_says),
+        HF_TEST(takes_names_out_of_their_quotes),
         HF_TEST(refuses_an_answer_to_another_question),
         HF_TEST(refuses_what_systemd_would_not_say),
         HF_TEST(bounds_what_it_reads),
