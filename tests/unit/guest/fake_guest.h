@@ -20,6 +20,7 @@
 #include "guest/guest.h"
 #include "harness/hf_test.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,8 +31,10 @@ struct fake_end { /* how a program ends */
     size_t out_len; /* 0: all of out */
     int status, signal;
     bool truncated;
-    enum hf_err_class fails; /* it does not: the channel says this, with `err` as the message */
-    int64_t takes_ms;        /* of the case's clock */
+    enum hf_err_class
+        fails; /* it does not: the channel says this, with `err` as the message; TIMEOUT: at the
+                                deadline */
+    int64_t takes_ms; /* of the case's clock */
 };
 
 struct fake_guest {
@@ -55,7 +58,9 @@ static inline int fake_exec(void *self, const struct hf_guest_cmd *cmd,
         fail_msg("nobody expected '%s'", f->last);
     assert_contains(f->last, f->argv[f->at]);
     const struct fake_end *e = &f->ends[f->at++];
-    hf_fake_clock_advance_ms(f->clock, e->takes_ms);
+    bool is_late = e->fails == HF_E_TIMEOUT;
+    hf_fake_clock_advance_ms(
+        f->clock, is_late ? cmd->deadline_ms - hf_clock_mono_ms(&f->clock->clock) : e->takes_ms);
     if (e->fails)
         return hf_fail(err, e->fails, "%s", e->err ? e->err : "the channel is cut");
     *out = (struct hf_hv_exec_result){

@@ -126,7 +126,8 @@ static void lists_those_of_a_run_each_once(void **state)
 {
     static const char said[] =
         "holdfast-deadman-hf-1-start.timer loaded active waiting holdfast: services\n"
-        "holdfast-deadman-hf-1-start.service loaded inactive dead holdfast: services\n"
+        "holdfast-deadman-hf-1-start.service loaded activating start holdfast: services\n"
+        "holdfast-deadman-hf-1-old.service loaded inactive dead holdfast: services\n"
         "holdfast-deadman-hf-1-thaw.service loaded active running holdfast: file systems\n"
         "holdfast-deadman-hf-12-start.timer loaded active waiting holdfast: services\n"
         "holdfast-deadman-hf-3-start.service loaded failed failed holdfast: services";
