@@ -52,15 +52,15 @@ static const char disarm_script[] =
     "systemctl reset-failed -- \"$1.timer\" \"$1.service\" 2>/dev/null; "
     "if [ -s \"$2\" ]; then echo armed; else echo fired; fi; rm -f -- \"$2\"";
 
-static const char tick_script[] = "read -r up rest </proc/uptime; echo \"$up\" >\"$1\"";
-
-/* $1 name, $2 mark, $3 tenths of a second to wait, then a command that arms. */
+/* $1 name, $2 seconds until it is due, $3 looks (each takes a fifth of a second) for it then, and a command that arms.
+ * systemd's own record is asked: what the shell and systemctl need to come up is not lateness. */
 static const char measure_script[] =
-    "umask 077; mkdir -p " MARK_DIR " || exit; n=$1 m=$2 i=$3; shift 3; rm -f -- \"$m\"; "
-    "read -r up rest </proc/uptime; \"$@\" || exit; "
-    "while [ ! -s \"$m\" ] && [ $i -gt 0 ]; do sleep 0.1; i=$((i-1)); done; "
-    "if [ -s \"$m\" ]; then read -r at <\"$m\"; echo \"$up $at\"; "
-    "else systemctl stop -- \"$n.timer\"; echo \"$up late\"; fi; rm -f -- \"$m\"";
+    "n=$1 s=$2 i=$3 f=0; shift 3; \"$@\" || exit; "
+    "a=$(systemctl show -p ActiveEnterTimestampMonotonic --value -- \"$n.timer\"); sleep \"$s\"; "
+    "while [ $i -gt 0 ]; do i=$((i-1)); "
+    "f=$(systemctl show -p ExecMainStartTimestampMonotonic --value -- \"$n.service\"); "
+    "[ \"$f\" = 0 ] || break; sleep 0.2; done; "
+    "systemctl stop -- \"$n.timer\" \"$n.service\" 2>/dev/null; echo \"$a $f\"";
 
 void hf_deadman_name(char out[HF_DEADMAN_MAX], const char *run_id, const char *what)
 {
@@ -310,32 +310,27 @@ int hf_deadman_list(struct hf_guest *g, const char *run_id, struct hf_strv *out,
 
 /* ---- measure ----------------------------------------------------------------------------- */
 
-/* "123.45", seconds since boot, to ms. */
-static bool read_uptime(const char **p, int64_t *out_ms)
+static bool read_us(const char **p, int64_t *out_us)
 {
     char *end;
-    if (!isdigit((unsigned char)**p))
-        return false;
     errno = 0;
-    long long s = strtoll(*p, &end, 10);
-    if (errno || s > INT32_MAX || *end != '.' || !isdigit((unsigned char)end[1]) ||
-        !isdigit((unsigned char)end[2]))
+    long long us = isdigit((unsigned char)**p) ? strtoll(*p, &end, 10) : -1;
+    if (us < 0 || errno)
         return false;
-    *out_ms = s * 1000 + (end[1] - '0') * 100 + (end[2] - '0') * 10;
-    *p = end + 3;
+    *out_us = us;
+    *p = end;
     return true;
 }
 
 static int read_lateness(const char *said, int64_t after_ms, int64_t *out_ms, struct hf_err *err)
 {
-    int64_t armed_ms, fired_ms;
-    if (!read_uptime(&said, &armed_ms))
+    int64_t armed_us, fired_us;
+    if (!read_us(&said, &armed_us) || *said++ != ' ' || !read_us(&said, &fired_us) ||
+        strcmp(said, "\n") != 0 || !armed_us)
         return hf_fail(err, HF_E_CORRUPT, "the guest does not say when it fired");
-    if (strcmp(said, " late\n") == 0)
+    if (!fired_us)
         return hf_fail(err, HF_E_TIMEOUT, "it had not fired by the deadline");
-    if (*said++ != ' ' || !read_uptime(&said, &fired_ms) || strcmp(said, "\n") != 0)
-        return hf_fail(err, HF_E_CORRUPT, "the guest does not say when it fired");
-    *out_ms = fired_ms - armed_ms - after_ms;
+    *out_ms = (fired_us - armed_us) / 1000 - after_ms;
     return 0;
 }
 
@@ -351,13 +346,13 @@ int hf_deadman_measure(struct hf_guest *g, const char *name, int64_t after_ms, i
         return hf_fail(err, HF_E_TIMEOUT, "no time to measure a dead-man");
     add_shell(&a, measure_script);
     add(&a, name);
-    add_mark(&a, name);
-    /* A part of the time is the script's own. */
-    addf(&a, "%" PRId64, (after_ms + (wait_ms - after_ms) / 2) / 100);
+    addf(&a, "%" PRId64 ".%03d", after_ms / 1000, (int)(after_ms % 1000));
+    /* Half of the time is for the looks themselves and the way home. */
+    addf(&a, "%" PRId64, (wait_ms - after_ms) / 2 / 200 + 1);
     add_run(&a, name, "measures how late a timer is");
     add_timer(&a, after_ms);
-    add_shell(&a, tick_script);
-    add_mark(&a, name);
+    add(&a, "--remain-after-exit"); /* else its record is gone with it */
+    add(&a, "/bin/true");
     if (run(g, &a, deadline_ms, &r, err) < 0 ||
         read_lateness(hf_buf_str(&r.out), after_ms, out_late_ms, err) < 0)
         return hf_wrap(err, "measure the dead-man '%s'", name);

@@ -46,8 +46,8 @@ int hf_deadman_disarm(struct hf_guest *g, const char *name, int64_t deadline_ms,
 /* Adds the names of all that are armed or at work now, whoever armed them; run_id NULL: of all runs. */
 int hf_deadman_list(struct hf_guest *g, const char *run_id, struct hf_strv *out,
                     int64_t deadline_ms, struct hf_err *err) HF_CHECKED;
-/* For `check`: arms one that does nothing and measures how late it fires, in ms by the guest's own clock (to 10 ms). Waits
- * after_ms and a little; TIMEOUT: it had not fired by the deadline. */
+/* For `check`: arms one that does nothing and tells how late it fired, in ms, by systemd's own record of when it took the
+ * timer and when it began its work. Waits after_ms and a little; TIMEOUT: it had not fired by the deadline. */
 int hf_deadman_measure(struct hf_guest *g, const char *name, int64_t after_ms, int64_t deadline_ms,
                        int64_t *out_late_ms, struct hf_err *err) HF_CHECKED;
 

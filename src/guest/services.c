@@ -13,6 +13,7 @@
 /* How long what was killed last may take to leave its control group. */
 #define EMPTY_WAIT_MS 2000
 #define PAUSE_MS 100
+#define ANSWER_MS 1000
 /* What shells and Java make of an orderly end by SIGTERM; systemd calls it a failure. */
 #define EXIT_BY_SIGTERM 143
 
@@ -91,6 +92,13 @@ static void remember(struct hf_services *s, const struct hf_unit *u, bool ran)
     memcpy(r->invocation, u->invocation, sizeof r->invocation);
 }
 
+/* Of the time that is left, what the guest may wait: it has to come home with its answer, too. */
+static int64_t stop_limit(const struct hf_services *s, int64_t deadline_ms)
+{
+    int64_t left_ms = hf_clock_left_ms(s->clock, deadline_ms);
+    return left_ms > 4 * ANSWER_MS ? left_ms - ANSWER_MS : left_ms * 3 / 4;
+}
+
 static int stop_one(struct hf_services *s, const char *name, int64_t deadline_ms,
                     struct hf_err *err)
 {
@@ -98,7 +106,7 @@ static int stop_one(struct hf_services *s, const char *name, int64_t deadline_ms
     int64_t began_ms = hf_clock_mono_ms(s->clock);
     if (HF_POINT_ERR("services.before_stop", err) != 0)
         return -1;
-    if (hf_units_stop_one(s->guest, name, deadline_ms, &look, err) < 0)
+    if (hf_units_stop_one(s->guest, name, stop_limit(s, deadline_ms), deadline_ms, &look, err) < 0)
         return hf_wrap(err, "stop of unit '%s'", name);
     if (HF_POINT_ERR("services.after_stop", err) != 0)
         return -1;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Kept back for looking at the effect: two looks, and the moment between them. */
-#define LOOK_RESERVE_MS 2000
+#define LOOK_RESERVE_MS 3000
 #define STEADY_MS 500
 #define PAUSE_MS 200
 
@@ -47,28 +47,34 @@ static bool is_worth_waiting(const struct hf_unit *u)
     return u->state == HF_UNIT_ACTIVATING || u->state == HF_UNIT_DEACTIVATING;
 }
 
-/* The second attempt is for units that were started too often in the last seconds: systemd refuses those untried. */
-static int start_one(struct starting *st, const char *name, int64_t until_ms, struct hf_err *err)
+/* The second attempt is for units that were started too often in the last seconds: systemd refuses those untried. After
+ * its limit the guest itself gives up waiting, and the channel is free for the next unit. */
+static int start_one(struct starting *st, const char *name, int64_t limit_ms, struct hf_err *err)
 {
     static const char script[] =
-        "systemctl start -- \"$1\" && exit; rc=$?; "
-        "[ \"$(systemctl show -p Result --value -- \"$1\")\" = start-limit-hit ] || exit $rc; "
-        "systemctl reset-failed -- \"$1\"; exec systemctl start -- \"$1\"";
-    const char *argv[] = {"/bin/sh", "-c", script, "sh", name, NULL};
-    struct hf_guest_cmd cmd = {.argv = argv, .deadline_ms = until_ms};
+        "timeout \"$2\" systemctl start -- \"$1\" && exit; rc=$?; "
+        "if [ \"$(systemctl show -p Result --value -- \"$1\")\" = start-limit-hit ]; then "
+        "systemctl reset-failed -- \"$1\"; timeout \"$2\" systemctl start -- \"$1\"; rc=$?; fi; "
+        "[ $rc -ne 124 ] || { echo late; exit 0; }; exit $rc";
+    char limit[HF_UNIT_LIMIT_MAX];
+    const char *argv[] = {"/bin/sh", "-c", script, "sh", name, limit, NULL};
+    HF_AUTO(hf_hv_exec_result) struct hf_hv_exec_result r = {0};
+    struct hf_guest_cmd cmd = {.argv = argv, .deadline_ms = st->deadline_ms};
+    hf_unit_limit(limit, limit_ms);
     HF_POINT("services.before_start");
-    int rc = hf_guest_run(st->g, &cmd, NULL, err);
+    int rc = hf_guest_run(st->g, &cmd, &r, err);
     HF_POINT("services.after_start");
+    if (rc == 0)
+        rc = hf_unit_check_late(&r, limit_ms, err);
     return rc < 0 ? hf_wrap(err, "start of unit '%s'", name) : 0;
 }
 
 /* Each gets its share of the time: a server that recovers for minutes goes on starting while the next one is begun. */
-static int64_t share_end(const struct starting *st, size_t to_go)
+static int64_t share_ms(const struct starting *st, size_t to_go)
 {
-    int64_t now_ms = hf_clock_mono_ms(st->clock);
-    int64_t left_ms = st->deadline_ms - now_ms;
+    int64_t left_ms = hf_clock_left_ms(st->clock, st->deadline_ms);
     left_ms = left_ms > 2 * LOOK_RESERVE_MS ? left_ms - LOOK_RESERVE_MS : left_ms / 2;
-    return now_ms + (left_ms > 0 ? left_ms / (int64_t)to_go : 0);
+    return left_ms / (int64_t)to_go;
 }
 
 static bool needs_start(const struct starting *st, size_t i)
@@ -82,7 +88,7 @@ static void start_all(struct starting *st, struct hf_err *first)
     for (size_t i = 0; i < st->units->n; i++) {
         struct hf_err one = HF_ERR_INIT;
         if (needs_start(st, i) &&
-            start_one(st, st->units->items[i], share_end(st, st->units->n - i), &one) < 0 &&
+            start_one(st, st->units->items[i], share_ms(st, st->units->n - i), &one) < 0 &&
             first->cls == HF_E_NONE)
             hf_err_copy(first, &one);
     }

@@ -7,7 +7,8 @@
 #include "base/unit_name.h"
 #include "guest/services.h"
 
-#include <stdlib.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PROPERTIES                                                                                 \
@@ -23,17 +24,34 @@ static bool lacks_systemd(const struct hf_err *err)
            strstr(err->message, "not been booted with systemd");
 }
 
+void hf_unit_limit(char out[HF_UNIT_LIMIT_MAX], int64_t limit_ms)
+{
+    int64_t ms = limit_ms > 100 ? limit_ms : 100;
+    snprintf(out, HF_UNIT_LIMIT_MAX, "%" PRId64 ".%03d", ms / 1000, (int)(ms % 1000));
+}
+
+int hf_unit_check_late(const struct hf_hv_exec_result *r, int64_t limit_ms, struct hf_err *err)
+{
+    if (strcmp(hf_buf_str(&r->out), "late\n") != 0)
+        return 0;
+    return hf_fail(err, HF_E_TIMEOUT, "systemd had not done it after %" PRId64 " ms", limit_ms);
+}
+
+static int read_answer(const struct hf_hv_exec_result *r, struct hf_unit_list *out,
+                       struct hf_err *err)
+{
+    if (r->truncated)
+        return hf_fail(err, HF_E_CORRUPT, "systemctl in the guest said more than %zu bytes",
+                       HF_GUEST_OUTPUT_MAX);
+    return hf_units_parse(hf_buf_str(&r->out), r->out.len, out, err);
+}
+
 static int ask(struct hf_guest *g, const char *const *argv, int64_t deadline_ms,
                struct hf_unit_list *out, struct hf_err *err)
 {
     HF_AUTO(hf_hv_exec_result) struct hf_hv_exec_result r = {0};
     struct hf_guest_cmd cmd = {.argv = argv, .deadline_ms = deadline_ms};
-    if (hf_guest_run(g, &cmd, &r, err) < 0)
-        return -1;
-    if (r.truncated)
-        return hf_fail(err, HF_E_CORRUPT, "systemctl in the guest said more than %zu bytes",
-                       HF_GUEST_OUTPUT_MAX);
-    return hf_units_parse(hf_buf_str(&r.out), r.out.len, out, err);
+    return hf_guest_run(g, &cmd, &r, err) < 0 ? -1 : read_answer(&r, out, err);
 }
 
 static int check_name(const char *name, struct hf_err *err)
@@ -78,15 +96,22 @@ int hf_units_show(struct hf_guest *g, const struct hf_strv *names, int64_t deadl
     return -1;
 }
 
-int hf_units_stop_one(struct hf_guest *g, const char *name, int64_t deadline_ms,
+int hf_units_stop_one(struct hf_guest *g, const char *name, int64_t limit_ms, int64_t deadline_ms,
                       struct hf_unit_list *out, struct hf_err *err)
 {
     static const char script[] =
-        "systemctl stop -- \"$1\" || exit; exec systemctl show -p \"$2\" -- \"$1\"";
-    const char *argv[] = {"/bin/sh", "-c", script, "sh", name, PROPERTIES, NULL};
+        "timeout \"$3\" systemctl stop -- \"$1\"; rc=$?; [ $rc -ne 124 ] || { echo late; exit 0; "
+        "}; "
+        "[ $rc -eq 0 ] || exit $rc; exec systemctl show -p \"$2\" -- \"$1\"";
+    char limit[HF_UNIT_LIMIT_MAX];
+    const char *argv[] = {"/bin/sh", "-c", script, "sh", name, PROPERTIES, limit, NULL};
+    HF_AUTO(hf_hv_exec_result) struct hf_hv_exec_result r = {0};
+    struct hf_guest_cmd cmd = {.argv = argv, .deadline_ms = deadline_ms};
     char *item[] = {(char *)name, NULL};
     struct hf_strv names = {.items = item, .n = 1};
-    if (check_name(name, err) < 0 || ask(g, argv, deadline_ms, out, err) < 0)
+    hf_unit_limit(limit, limit_ms);
+    if (check_name(name, err) < 0 || hf_guest_run(g, &cmd, &r, err) < 0 ||
+        hf_unit_check_late(&r, limit_ms, err) < 0 || read_answer(&r, out, err) < 0)
         return -1;
     if (check_answer(out, &names, err) == 0)
         return 0;

@@ -70,8 +70,17 @@ int hf_units_parse(const char *text, size_t len, struct hf_unit_list *out, struc
  * (HF_UNIT_NOT_FOUND). CONFIG: a name that is none. UNSUPPORTED: no systemd in the guest. */
 int hf_units_show(struct hf_guest *g, const struct hf_strv *names, int64_t deadline_ms,
                   struct hf_unit_list *out, struct hf_err *err) HF_CHECKED;
-/* Stops one, waits until it is down, and looks at it: one unit in out. */
-int hf_units_stop_one(struct hf_guest *g, const char *name, int64_t deadline_ms,
+/* Stops one, waits until it is down, and looks at it: one unit in out. After limit_ms the guest itself gives up waiting
+ * (TIMEOUT; systemd goes on with it): a call that comes home by itself leaves the channel free for the next one. Keep
+ * limit_ms shorter than what is left until the deadline. */
+int hf_units_stop_one(struct hf_guest *g, const char *name, int64_t limit_ms, int64_t deadline_ms,
                       struct hf_unit_list *out, struct hf_err *err) HF_CHECKED;
+
+#define HF_UNIT_LIMIT_MAX 24
+/* A time limit as timeout(1) reads it; at least 100 ms, since 0 would be none. */
+void hf_unit_limit(char out[HF_UNIT_LIMIT_MAX], int64_t limit_ms);
+/* What a script says, and nothing else, that gave up waiting: TIMEOUT. */
+int hf_unit_check_late(const struct hf_hv_exec_result *r, int64_t limit_ms, struct hf_err *err)
+    HF_CHECKED;
 
 #endif

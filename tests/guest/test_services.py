@@ -17,6 +17,10 @@ def guest(script, check=True):
     return lab("ssh", "bash", "-s", input=script, check=check).strip()
 
 
+def db_unit():
+    return lab_env().get("DB_SERVICE", "mariadb") + ".service"
+
+
 def is_active(unit):
     return guest(f"systemctl is-active {unit}", check=False) == "active"
 
@@ -76,7 +80,7 @@ class ServicesTest(unittest.TestCase):
             drive("disarm", name)
         guest(f"systemctl kill -s KILL 'hft-*' 2>/dev/null; systemctl stop 'hft-*' 2>/dev/null; rm -f {UNITS}/hft-*;"
               " systemctl daemon-reload; systemctl reset-failed; rm -rf /run/holdfast;"
-              " systemctl start mariadb apache2 cron")
+              f" systemctl start {db_unit()} apache2 cron")
 
     def rest(self, *units):
         r = Rest(*units)
@@ -91,16 +95,16 @@ class ServicesTest(unittest.TestCase):
 
 class StopAndStart(ServicesTest):
     def test_three_services_rest_in_order_and_come_back_in_reverse(self):
-        r = self.rest("apache2.service", "cron.service", "mysql.service", "mariadb.service")
-        self.assertEqual(r.to_start, ["mariadb.service", "cron.service", "apache2.service"])
+        r = self.rest("apache2.service", "cron.service", "mysql.service", db_unit())   # mysql is an alias of mariadb
+        self.assertEqual(r.to_start, [db_unit(), "cron.service", "apache2.service"])
         self.assertEqual(r("stop"), "ok")
-        self.assertEqual(guest("pgrep -c 'mariadbd|apache2|cron'", check=False), "0")
-        order = guest("systemctl show -p Id,InactiveEnterTimestampMonotonic apache2 cron mariadb")
+        self.assertEqual(guest("pgrep -c 'mariadbd|mysqld|apache2|cron'", check=False), "0")
+        order = guest("systemctl show -p Id,InactiveEnterTimestampMonotonic apache2 cron " + db_unit())
         times = [int(line.split("=")[1]) for line in order.splitlines() if line.startswith("Inactive")]
         self.assertEqual(times, sorted(times))
         self.assertEqual(r("verify"), "ok")
         self.assertEqual(r("start"), "ok")
-        for unit in ("apache2", "cron", "mariadb"):
+        for unit in ("apache2", "cron", db_unit()):
             self.assertTrue(is_active(unit), unit)
 
     def test_a_service_that_was_started_and_stopped_in_between_is_noticed(self):
@@ -165,7 +169,7 @@ class StopAndStart(ServicesTest):
                       "'hft-neither.service' (not-found)", said)
 
     def test_the_database_is_found_under_its_real_name(self):
-        self.assertEqual(drive("find-db"), "mariadb.service")
+        self.assertEqual(drive("find-db"), db_unit())
 
     def test_the_clock_of_the_guest_is_near_ours(self):
         offset, within = map(int, drive("clock").split())
@@ -179,7 +183,7 @@ class Faults(ServicesTest):
     def test_a_service_that_ignores_sigterm_is_given_up_and_started_again(self):
         unit = self.unit("hft-stubborn.service", self.STUBBORN)
         r = self.rest(unit, "cron.service")
-        self.assertIn("error timeout: stop of unit 'hft-stubborn.service'", r("stop 2000"))
+        self.assertIn("error timeout: stop of unit 'hft-stubborn.service'", r("stop 3000"))
         self.assertTrue(is_active("cron.service"))
         self.assertEqual(r("start 30000"), "ok")
         self.assertTrue(is_active(unit))
@@ -229,13 +233,13 @@ class Faults(ServicesTest):
             self.assertEqual(r("start"), "ok")
 
     def test_a_service_that_takes_long_to_start_leaves_time_for_the_next(self):
-        unit = self.unit("hft-slow.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=60\n"
-                                             "ExecStart=/bin/sh -c 'test ! -e /run/hft-broken || sleep 40'")
+        unit = self.unit("hft-slow.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=200\n"
+                                             "ExecStart=/bin/sh -c 'test ! -e /run/hft-broken || sleep 120'")
         self.addCleanup(guest, "rm -f /run/hft-broken")
         r = self.rest("cron.service", unit)
         self.assertEqual(r("stop"), "ok")
         guest("touch /run/hft-broken")
-        said = r("start 10000")
+        said = r("start 20000")
         self.assertIn("unit 'hft-slow.service' does not run", said)
         self.assertTrue(is_active("cron"))
 

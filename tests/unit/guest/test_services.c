@@ -35,7 +35,7 @@ static void step_show(const char *argv, const char *out)
 /* A stop of the unit that ends in this block. */
 static void step_stop(const char *name, const char *block)
 {
-    fake_step(&f, "systemctl stop -- \"$1\" || exit; exec systemctl show",
+    fake_step(&f, "systemctl stop -- \"$1\"; rc=$?;",
               (struct fake_end){.out = show(name, block, NULL)});
 }
 
@@ -189,6 +189,7 @@ static void stops_in_order_and_believes_the_effect_only(void **state)
     step_show("-- web.service db.service", show("web", DEAD(INV("1")), "db", DEAD(INV("2")), NULL));
     assert_hf_ok(hf_services_stop(s, in_ms(9000), &err), &err);
     assert_contains(f.last, " sh db.service Id,");
+    assert_contains(f.last, "PropagatesStopTo 8.000");
     assert_hf_ok(hf_services_verify(s, in_ms(9000), &err), &err);
     fake_done(&f);
 }
@@ -255,16 +256,26 @@ static void refuses_processes_that_stay(void **state)
     fake_done(&f);
 }
 
-static void does_not_stop_the_next_after_a_failure(void **state)
+static void a_stop_that_hangs_stops_nothing_after_it(void **state)
 {
-    struct hf_err err = HF_ERR_INIT;
-    fake_begin(&f, state);
-    step_show("show", show("a", RUNNING("1"), "b", RUNNING("2"), NULL));
-    HF_AUTO(hf_services) struct hf_services *s = open_set(NULL, "a.service b.service", &err);
-    fake_step(&f, "stop", (struct fake_end){.fails = HF_E_TIMEOUT, .err = "the deadline passed"});
-    assert_int_equal(hf_services_stop(s, in_ms(100), &err), -1);
-    assert_hf_err(&err, HF_E_TIMEOUT, "stop of unit 'a.service': the deadline passed");
-    fake_done(&f);
+    static const struct {
+        struct fake_end end;
+        const char *why;
+    } bad[] = {
+        {{.out = "late\n"}, "stop of unit 'a.service': systemd had not done it after 75 ms"},
+        {{.fails = HF_E_TIMEOUT, .err = "the deadline passed"},
+         "stop of unit 'a.service': the deadline passed"},
+    };
+    for (size_t i = 0; i < HF_ARRAY_SIZE(bad); i++) {
+        struct hf_err err = HF_ERR_INIT;
+        fake_begin(&f, state);
+        step_show("show", show("a", RUNNING("1"), "b", RUNNING("2"), NULL));
+        HF_AUTO(hf_services) struct hf_services *s = open_set(NULL, "a.service b.service", &err);
+        fake_step(&f, "timeout \"$3\" systemctl stop", bad[i].end);
+        assert_int_equal(hf_services_stop(s, in_ms(100), &err), -1);
+        assert_hf_err(&err, HF_E_TIMEOUT, bad[i].why);
+        fake_done(&f);
+    }
 }
 
 /* ---- verify ------------------------------------------------------------------------------ */
@@ -380,13 +391,15 @@ static void a_start_that_hangs_leaves_time_for_the_others(void **state)
     const char *activating = LOADED "ActiveState=activating\nSubState=start\nInvocationID=\n";
     fake_begin(&f, state);
     step_show("show", show("a", DEAD(""), "b", DEAD(""), NULL));
-    fake_step(&f, START, (struct fake_end){.fails = HF_E_TIMEOUT, .err = "the deadline passed"});
-    step_show(START, "");
+    /* Half of what is left beside the looks. */
+    fake_step(&f, " sh a.service 8.500", (struct fake_end){.out = "late\n", .takes_ms = 8500});
+    fake_step(&f, " sh b.service 8.500", (struct fake_end){.takes_ms = 100});
     int64_t end_ms = in_ms(20000);
-    for (int i = 0; i <= 45; i++)
+    for (int i = 0; i <= 42; i++)
         step_show("show", show("a", activating, "b", RUNNING("1"), NULL));
     assert_int_equal(start_units("a.service b.service", 20000, &err), -1);
-    assert_hf_err(&err, HF_E_TIMEOUT, "start of unit 'a.service'");
+    assert_hf_err(&err, HF_E_TIMEOUT,
+                  "start of unit 'a.service': systemd had not done it after 8500 ms");
     assert_string_equal(err.left, "unit 'a.service' does not run");
     assert_true(in_ms(0) <= end_ms);
     fake_done(&f);
@@ -437,7 +450,7 @@ int main(void)
         HF_TEST(takes_an_end_by_sigterm_for_an_orderly_one),
         HF_TEST(gives_the_last_processes_a_moment),
         HF_TEST(refuses_processes_that_stay),
-        HF_TEST(does_not_stop_the_next_after_a_failure),
+        HF_TEST(a_stop_that_hangs_stops_nothing_after_it),
         HF_TEST(notices_each_way_of_not_staying_at_rest),
         HF_TEST(watches_idle_units_as_well),
         HF_TEST(starts_what_is_down_and_looks_twice),
