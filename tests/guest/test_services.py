@@ -257,7 +257,7 @@ class DeadMen(ServicesTest):
         self.assertTrue(is_active("cron"))
         self.assertIsNotNone(wait_until(lambda: drive("list") == "", 15))
         self.assertEqual(drive("disarm", self.NAME), "fired")
-        self.assertEqual(guest("ls /run/holdfast"), "")
+        self.assertEqual(guest("ls /run/holdfast", check=False), "")
 
     def test_nothing_is_left_of_one_that_was_disarmed(self):
         drive("arm-start", self.NAME, "2000", "cron.service")
@@ -265,7 +265,7 @@ class DeadMen(ServicesTest):
         self.assertEqual(drive("list"), "")
         guest("systemctl stop cron; sleep 3")
         self.assertFalse(is_active("cron"))
-        self.assertEqual(guest("ls /run/holdfast; systemctl list-units --all --plain --no-legend 'holdfast*'"), "")
+        self.assertEqual(guest("ls /run/holdfast 2>/dev/null; systemctl list-units --all --plain --no-legend 'holdfast*'"), "")
 
     def test_a_name_that_is_armed_is_not_armed_again(self):
         drive("arm-start", self.NAME, "60000", "cron.service")
@@ -288,7 +288,7 @@ class DeadMen(ServicesTest):
         late = [int(drive("measure", f"holdfast-deadman-{RUN}-m{i}", "2000")) for i in range(5)]
         print("late:", *late, "ms")
         self.assertLessEqual(max(late), 1000)
-        self.assertEqual(guest("ls /run/holdfast"), "")
+        self.assertEqual(guest("ls /run/holdfast", check=False), "")
 
     def test_it_thaws_file_systems_that_stay_frozen_and_short_of_memory(self):
         # What the guest has left is taken by another process, and a writer waits for the frozen disk.
