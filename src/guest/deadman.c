@@ -44,12 +44,13 @@ static const char thaw_script[] =
     "while [ $idle -lt 5 ] && [ $n -lt 120 ]; do idle=$((idle+1)); n=$((n+1)); "
     "for m; do fsfreeze --unfreeze \"$m\" && idle=0; done; sleep 1; done";
 
-/* $1 name, $2 mark. Both kinds of units end by the same commands; one of the two was never there. */
+/* $1 name, $2 mark. Both kinds of units end by the same commands; one of the two was never there. The timer goes first: then
+ * nothing starts the service any more. Each by itself: systemctl may give up at the first that is not there. */
 static const char disarm_script[] =
-    "systemctl stop -- \"$1.timer\" \"$1.service\" 2>/dev/null; for u in timer service; do "
+    "for u in timer service; do systemctl stop -- \"$1.$u\" 2>/dev/null; done; "
+    "for u in timer service; do "
     "s=$(systemctl show -p ActiveState --value -- \"$1.$u\") || exit; "
     "case $s in inactive|failed) ;; *) echo \"$1.$u is $s\" >&2; exit 1;; esac; done; "
-    "systemctl reset-failed -- \"$1.timer\" \"$1.service\" 2>/dev/null; "
     "if [ -s \"$2\" ]; then echo armed; else echo fired; fi; rm -f -- \"$2\"";
 
 /* $1 name, $2 seconds until it is due, $3 looks (each takes a fifth of a second) for it then, and a command that arms.
@@ -60,7 +61,7 @@ static const char measure_script[] =
     "while [ $i -gt 0 ]; do i=$((i-1)); "
     "f=$(systemctl show -p ExecMainStartTimestampMonotonic --value -- \"$n.service\"); "
     "[ \"$f\" = 0 ] || break; sleep 0.2; done; "
-    "systemctl stop -- \"$n.timer\" \"$n.service\" 2>/dev/null; echo \"$a $f\"";
+    "for u in timer service; do systemctl stop -- \"$n.$u\" 2>/dev/null; done; echo \"$a $f\"";
 
 void hf_deadman_name(char out[HF_DEADMAN_MAX], const char *run_id, const char *what)
 {

@@ -93,8 +93,7 @@ static void disarming_tells_whether_it_fired(void **state)
     struct hf_err err = HF_ERR_INIT;
     bool fired = true;
     struct hf_guest *g = fake_begin(&f, state);
-    fake_step(&f, "systemctl stop -- \"$1.timer\" \"$1.service\"",
-              (struct fake_end){.out = "armed\n"});
+    fake_step(&f, "systemctl stop -- \"$1.$u\"", (struct fake_end){.out = "armed\n"});
     fake_step(&f, "stop", (struct fake_end){.out = "fired\n"});
     assert_hf_ok(hf_deadman_disarm(g, NAME, FOREVER, &fired, &err), &err);
     assert_false(fired);
