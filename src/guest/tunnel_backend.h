@@ -7,8 +7,8 @@
  *
  * Threads    every function is called by the tunnel's own thread, from the moment hf_tunnel_open took `self`; `free` too
  *            (by the caller's thread when hf_tunnel_open fails).
- * No waiting a call returns at once, or within HF_TUNNEL_CALL_MS where the way knows no other (a guest agent): that long
- *            all clients stand still, and hf_tunnel_close waits for it.
+ * No waiting a call returns at once, or within HF_TUNNEL_CALL_MS (open: HF_TUNNEL_OPEN_MS) where the way knows no other (a
+ *            guest agent): that long all clients stand still, and hf_tunnel_close waits for it.
  * Input      what comes from the guest is hostile. A backend keeps a bounded amount of it; read takes it out of there.
  * Errors     of open, read, write and finish are that stream's own: its client is closed, the others go on. When `work`
  *            fails, the whole way is gone: all clients are closed at once, and nothing but close and free is called.
@@ -24,7 +24,8 @@
 #include <sys/types.h>
 
 #define HF_TUNNEL_CLIENTS 8
-#define HF_TUNNEL_CALL_MS 1000
+#define HF_TUNNEL_CALL_MS 4000
+#define HF_TUNNEL_OPEN_MS 9000
 /* read and write: nothing now, ask again later. */
 #define HF_TUNNEL_AGAIN ((ssize_t)-2)
 
