@@ -82,7 +82,21 @@ static int thaw_and_look(const struct lv_agent *a, struct hf_err *err)
     return -1;
 }
 
-static int thaw_until(const struct lv_agent *a, struct hf_err *err)
+/* A daemon that was restarted meanwhile answers on a new connection only. */
+static void reconnect_if_lost(struct lv_agent *a)
+{
+    struct hf_err ignored = HF_ERR_INIT;
+    char id[VIR_UUID_STRING_BUFLEN];
+    virDomainPtr dom = NULL;
+    if (virConnectIsAlive(virDomainGetConnect(a->dom)) == 1 ||
+        virDomainGetUUIDString(a->dom, id) != 0 || lv_enter(a->in, &a->call, &ignored) != 0 ||
+        lv_domain(a->in, id, &dom, &ignored) != 0)
+        return;
+    virDomainFree(a->dom);
+    a->dom = dom;
+}
+
+static int thaw_until(struct lv_agent *a, struct hf_err *err)
 {
     for (;;) {
         struct hf_err stop = HF_ERR_INIT;
@@ -98,6 +112,7 @@ static int thaw_until(const struct lv_agent *a, struct hf_err *err)
             lv_check_stop(a->in, &a->call, &stop) != 0)
             return hf_left(err, "file systems in the guest may be frozen");
         usleep(THAW_PAUSE_MS * 1000);
+        reconnect_if_lost(a);
     }
 }
 
