@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent.h"
 #include "agent_reply.h"
+#include "base/base64.h"
 #include "base/point.h"
-#include "base64.h"
 
 #include <string.h>
 
@@ -25,7 +25,7 @@ static int add_input(struct json_object *args, const struct hf_guest_exec *req)
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     if (!req->input)
         return 0;
-    lv_base64_encode(&text, req->input, req->input_len);
+    hf_base64_encode(&text, req->input, req->input_len);
     return hf_buf_ok(&text) ? hf_json_add_string(args, "input-data", hf_buf_str(&text)) : -1;
 }
 

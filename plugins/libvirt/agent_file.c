@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent.h"
 #include "agent_reply.h"
+#include "base/base64.h"
 #include "base/point.h"
-#include "base64.h"
 
 #include <string.h>
 
@@ -135,7 +135,7 @@ static int file_write(const struct file *f, const void *data, size_t len, size_t
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     HF_AUTOJSON struct json_object *value = NULL;
     HF_AUTOJSON struct json_object *args = json_object_new_object();
-    lv_base64_encode(&text, data, len);
+    hf_base64_encode(&text, data, len);
     if (!args || !hf_buf_ok(&text) || hf_json_add_int(args, "handle", f->handle) != 0 ||
         hf_json_add_string(args, "buf-b64", hf_buf_str(&text)) != 0)
         return hf_fail_nomem(err);

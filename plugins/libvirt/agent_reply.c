@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent_reply.h"
 
-#include "base64.h"
+#include "base/base64.h"
 
 #include <string.h>
 
@@ -76,7 +76,7 @@ int lv_reply_read(struct json_object *value, size_t asked, struct hf_buf *out, b
         hf_json_get_bool(value, "eof", &eof, err) != 0 ||
         hf_json_opt_string(value, "buf-b64", &text, err) != 0)
         return -1;
-    if (lv_base64_decode(&data, text, asked, &cut) != 0)
+    if (hf_base64_decode(&data, text, asked, &cut) != 0)
         return hf_fail(err, HF_E_CORRUPT, "'buf-b64' is not base64");
     if (!hf_buf_ok(&data))
         return hf_fail_nomem(err);
@@ -117,7 +117,7 @@ static int take_output(struct json_object *value, const char *key, size_t max, s
     const char *text = "";
     if (hf_json_opt_string(value, key, &text, err) != 0)
         return -1;
-    if (lv_base64_decode(out, text, max, cut) != 0)
+    if (hf_base64_decode(out, text, max, cut) != 0)
         return hf_fail(err, HF_E_CORRUPT, "'%s' is not base64", key);
     return hf_buf_ok(out) ? 0 : hf_fail_nomem(err);
 }

@@ -5,6 +5,8 @@
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/signals.h"
+#include "db/conn.h"
+#include "guest/ssh.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -50,6 +52,18 @@ static int find_self(char out[PATH_MAX], struct hf_err *err)
     return 0;
 }
 
+/* Libraries that want to be set up while there is one thread. */
+static int run_with_libraries(const struct hf_verb *verb, struct hf_cli *cli,
+                              const struct hf_cli_args *args, struct hf_err *err)
+{
+    if (hf_db_library_init(err) < 0)
+        return -1;
+    int result = hf_ssh_library_init(err) < 0 ? -1 : verb->run(cli, args, err);
+    hf_ssh_library_end();
+    hf_db_library_end();
+    return result;
+}
+
 static int run_verb(const struct hf_cli_call *call, const char *program, struct hf_err *err)
 {
     HF_AUTO(hf_cancel) struct hf_cancel *cancel = hf_cancel_new(err);
@@ -75,7 +89,9 @@ static int run_verb(const struct hf_cli_call *call, const char *program, struct 
                          .program = program,
                          .self = self};
     struct hf_cli_args args = {.n = call->n, .items = call->items, .values = call->values};
-    return call->verb->run(&cli, &args, err);
+    if (!call->verb->needs_config)
+        return call->verb->run(&cli, &args, err);
+    return run_with_libraries(call->verb, &cli, &args, err);
 }
 
 static int print_help(const struct hf_verb *const *verbs, const struct hf_cli_call *call,

@@ -44,12 +44,31 @@ static void print_stall(struct json_object *doc)
 {
     if (!hf_cli_text(doc, "stall_ms"))
         return;
-    printf("%-10s %s ms at the most for writers, held for %s ms\n", "stall",
-           hf_cli_text(doc, "stall_ms"), hf_cli_text(doc, "held_ms"));
+    struct json_object *held = NULL;
+    printf("%-10s %s ms at the most for writers", "stall", hf_cli_text(doc, "stall_ms"));
+    if (json_object_object_get_ex(doc, "held_ms", &held) && json_object_get_double(held) > 0)
+        printf(", held for %s ms", hf_cli_text(doc, "held_ms"));
+    putchar('\n');
+
     struct json_object *attempts = NULL;
     if (json_object_object_get_ex(doc, "attempts", &attempts) && json_object_get_int(attempts) > 1)
         printf("%-10s %s; the longest failed one made writers wait for up to %s ms\n", "attempts",
                hf_cli_text(doc, "attempts"), hf_cli_text(doc, "worst_attempt_ms"));
+}
+
+/* "stopped    apache2.service, mariadb.service", in the order of stopping */
+static void print_stopped(struct json_object *doc)
+{
+    struct json_object *list = NULL, *rest = NULL;
+    if (!json_object_object_get_ex(doc, "stopped", &list) ||
+        !json_object_is_type(list, json_type_array) || json_object_array_length(list) == 0)
+        return;
+    printf("%-10s ", "stopped");
+    for (size_t i = json_object_array_length(list); i-- > 0;)
+        printf("%s%s", json_object_get_string(json_object_array_get_idx(list, i)), i ? ", " : "");
+    if (json_object_object_get_ex(doc, "rest_ms", &rest) && json_object_get_double(rest) > 0)
+        printf("; services at rest for %s ms", hf_cli_text(doc, "rest_ms"));
+    putchar('\n');
 }
 
 static void print_position(struct json_object *doc, const char *name, const char *key)
@@ -57,9 +76,10 @@ static void print_position(struct json_object *doc, const char *name, const char
     struct json_object *p = NULL;
     if (!json_object_object_get_ex(doc, key, &p) || !p)
         return;
+    const char *gtid = hf_cli_text(p, "gtid");
+    bool has_gtid = gtid && gtid[0];
     printf("%-10s %s:%s%s%s\n", name, hf_cli_text(p, "file"), hf_cli_text(p, "offset"),
-           hf_cli_text(p, "gtid") ? ", GTID " : "",
-           hf_cli_text(p, "gtid") ? hf_cli_text(p, "gtid") : "");
+           has_gtid ? ", GTID " : "", has_gtid ? gtid : "");
 }
 
 static void print_timeline(struct json_object *doc)
@@ -91,13 +111,15 @@ static void print_list(struct json_object *doc, const char *name, const char *ke
 int hf_cli_print_report(struct json_object *doc, struct hf_err *err)
 {
     static const char *const plain[][2] = {
-        {"vm", "vm"},    {"snapshot", "snapshot"},  {"label", "label"},   {"run", "run"},
-        {"did", "verb"}, {"started", "started_at"}, {"server", "server"}, {"disks", "disks"}};
+        {"vm", "vm"},           {"snapshot", "snapshot"},  {"label", "label"},   {"run", "run"},
+        {"did", "verb"},        {"started", "started_at"}, {"server", "server"}, {"disks", "disks"},
+        {"quiesce", "quiesce"}, {"method", "method"}};
     struct json_object *failure = NULL;
     for (size_t i = 0; i < HF_ARRAY_SIZE(plain); i++)
         line(plain[i][0], hf_cli_text(doc, plain[i][1]));
     print_grade(doc);
     print_stall(doc);
+    print_stopped(doc);
     print_position(doc, "position", "position");
     print_position(doc, "not before", "position_min");
     print_position(doc, "not after", "position_max");

@@ -26,7 +26,7 @@ static int add_json(struct json_object *rows, const struct hf_recovered *r, stru
     if (hf_json_add_string(row, "run", r->run_id) < 0 || hf_json_add_string(row, "vm", r->vm) < 0 ||
         hf_json_add_string(row, "verb", r->verb) < 0 ||
         hf_json_add_string(row, "outcome", r->outcome) < 0 ||
-        hf_json_add(row, "actions", hf_report_strings(r->actions)) < 0 ||
+        hf_json_add(row, "actions", hf_json_strings(r->actions)) < 0 ||
         hf_json_add_string(row, "error", r->err ? r->err->message : NULL) < 0 ||
         hf_json_add_string(row, "left", r->err && r->err->left[0] ? r->err->left : NULL) < 0)
         return hf_fail_nomem(err);

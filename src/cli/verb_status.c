@@ -98,7 +98,7 @@ static int gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *er
     for (size_t i = 0; i < hf_config_vm_count(cli->config); i++)
         if (add_vm(vms, catalog, hf_config_vm_at(cli->config, i)->label, err) < 0)
             return -1;
-    return hf_json_add(doc, "open_runs", hf_report_strings(&open_runs)) < 0 ? hf_fail_nomem(err)
+    return hf_json_add(doc, "open_runs", hf_json_strings(&open_runs)) < 0 ? hf_fail_nomem(err)
                                                                             : 0;
 }
 

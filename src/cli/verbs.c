@@ -12,6 +12,7 @@ extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
 extern const struct hf_verb hf_verb_plugins;
 extern const struct hf_verb hf_verb_recover;
+extern const struct hf_verb hf_verb_release;
 extern const struct hf_verb hf_verb_guardian;
 extern const struct hf_verb hf_verb_sample_config;
 extern const struct hf_verb hf_verb_help;
@@ -25,6 +26,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_status,
     &hf_verb_plugins,
     &hf_verb_recover,
+    &hf_verb_release,
     &hf_verb_guardian,
     &hf_verb_sample_config,
     &hf_verb_help,

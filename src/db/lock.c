@@ -142,14 +142,24 @@ static int unlock(struct hf_db_lock *lock, struct hf_err *err)
     return 0;
 }
 
-int hf_db_lock_release(struct hf_db_lock *lock, struct hf_err *err)
+int hf_db_lock_unlock(struct hf_db_lock *lock, struct hf_err *err)
 {
-    struct hf_err second = HF_ERR_INIT;
     if (need_held(lock, err))
         return -1;
     lock->is_held = false;
-    int rc = unlock(lock, err);
-    if (hf_db_lock_restore_variables(lock, rc ? &second : err) == 0)
+    return unlock(lock, err);
+}
+
+int hf_db_lock_restore(struct hf_db_lock *lock, struct hf_err *err)
+{
+    return hf_db_lock_restore_variables(lock, err);
+}
+
+int hf_db_lock_release(struct hf_db_lock *lock, struct hf_err *err)
+{
+    struct hf_err second = HF_ERR_INIT;
+    int rc = hf_db_lock_unlock(lock, err);
+    if (hf_db_lock_restore(lock, rc ? &second : err) == 0)
         return rc;
     return rc ? hf_also(err, &second) : -1;
 }

@@ -18,12 +18,14 @@
  *              a host that vanishes costs that long at the most.
  * settle_log   (held) writes the redo log where it lies in the server's own memory and could not be hardened
  *              (MySQL manual, FLUSH ENGINE LOGS).
- * release      reads the position again and lets go, in one round trip, acknowledged by the server; then sets
- *              the variables back (in this order: nobody waits for that, and the picture is taken).
+  * unlock       reads the position again and lets go, in one round trip, acknowledged by the server.
  *              UNREACHABLE when the session was gone: then the server released earlier by itself, or it is made
- *              to by the second session, and the grade is void. A variable that could not be set back is named in `left`, and nothing else is;
- *              if only that failed, released_us is set. On a Galera node it first waits, at most 30 s, until what
- *              queued up under the lock is applied: what must not wait for that looks at released_us.
+ *              to by the second session, and the grade is void. released_us: it was acknowledged.
+ * restore      sets the variables back, when nobody waits any more and the picture is taken. One that could not be is
+ *              named in `left`, and nothing else is. On a Galera node it first waits, at most 30 s, until what
+ *              queued up under the lock is applied: let go of everything else before.
+ * release      both, where nothing else is at rest.
+
  * verify       (after release) was it the same session that held, and the same position all the while?
  *              CONFLICT and its kin otherwise: the hold proves nothing. In light: the same session, and no position
  *              before the first one.
@@ -132,6 +134,8 @@ const struct hf_db_position *hf_db_lock_position_after(const struct hf_db_lock *
  * exact (db/source.h). Borrowed. Empty: no replica, or the account may not ask (plan.warnings tells). */
 const struct hf_db_sources *hf_db_lock_sources(const struct hf_db_lock *lock);
 int hf_db_lock_verify(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKED;
+int hf_db_lock_unlock(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKED;
+int hf_db_lock_restore(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKED;
 int hf_db_lock_release(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKED;
 /* Monotonic instant at which the server had acknowledged the unlock: the end of the stall. 0: not
  * yet. */
@@ -141,6 +145,8 @@ HF_DEFINE_AUTO(hf_db_lock, hf_db_lock_free)
 
 /* For guardian and recover: kills the session that carries the run's mark, if any. Idempotent. */
 int hf_db_lock_kill(struct hf_db_conn *conn, const char *run_id, struct hf_err *err) HF_CHECKED;
+/* For the emergency: every session of conn's account but conn is told to end, whatever run it belongs to. */
+int hf_db_lock_kill_all(struct hf_db_conn *conn, unsigned *out_ended, struct hf_err *err) HF_CHECKED;
 /* … and sets the variable back to old_value if it still has new_value. Only names that harden
  * may set. Idempotent. A Galera node is put back in step at once, without waiting until it has caught up. */
 int hf_db_variable_restore(struct hf_db_conn *conn, const char *name, const char *old_value,

@@ -115,3 +115,36 @@ int hf_db_variable_restore(struct hf_db_conn *conn, const char *name, const char
     snprintf(sql, sizeof sql, "SET GLOBAL %s = %s", name, old_value);
     return hf_db_exec(conn, sql, err);
 }
+
+/* ---- release: whoever holds, and whatever run it was ------------------------------------- */
+
+struct sessions {
+    uint64_t ids[64];
+    size_t n;
+};
+
+static int add_session(void *ctx, unsigned n, char *const *values, struct hf_err *err)
+{
+    struct sessions *s = ctx;
+    (void)n;
+    (void)err;
+    if (values[0] && s->n < HF_ARRAY_SIZE(s->ids))
+        s->ids[s->n++] = strtoull(values[0], NULL, 10);
+    return 0;
+}
+
+int hf_db_lock_kill_all(struct hf_db_conn *conn, unsigned *out_ended, struct hf_err *err)
+{
+    /* An account always sees its own sessions. Both sides lose the host part. */
+    static const char sql[] =
+        "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND USER = "
+        "SUBSTRING_INDEX(USER(), '@', 1)";
+    struct sessions found = {.n = 0};
+    if (hf_db_query(conn, sql, add_session, &found, err) < 0)
+        return -1;
+    for (size_t i = 0; i < found.n; i++)
+        if (kill_session(conn, found.ids[i], err) < 0)
+            return -1;
+    *out_ended = (unsigned)found.n;
+    return 0;
+}

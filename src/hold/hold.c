@@ -2,19 +2,13 @@
 #include "hold/hold.h"
 
 #include "base/point.h"
-#include "hold/stack.h"
+#include "hold/holding.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* State of one hold, on the stack of hf_hold_run. */
-struct holding {
-    const struct hf_hold_plan *plan;
-    struct hf_hold_result *out;
-    bool is_durable;  /* committed data is on the guest's disks */
-    bool is_verified; /* the lock still held after the capture */
-    bool is_unlocked; /* … and the server acknowledged its end */
-};
+#define DISARM_MS 15000
+#define CLOCKS_APART_MS 250 /* ours and the guest's, over one hold */
 
 void hf_hold_result_free(struct hf_hold_result *r)
 {
@@ -23,125 +17,147 @@ void hf_hold_result_free(struct hf_hold_result *r)
     hf_db_position_free(&r->max);
 }
 
-static int64_t now_us(const struct holding *h)
+/* ---- what the parts share --------------------------------------------------------------- */
+
+int64_t holding_now_us(const struct holding *h)
 {
     return hf_clock_mono_us(h->plan->clock);
 }
 
-static void mark(struct holding *h, const char *event)
+int64_t holding_now_ms(const struct holding *h)
 {
-    hf_timeline_mark_at(&h->out->timeline, event, now_us(h));
+    return hf_clock_mono_ms(h->plan->clock);
 }
 
-/* First reason wins: it is the cause of the later ones. */
-static void degrade(struct holding *h, const char *what, const struct hf_err *cause)
+void holding_mark(struct holding *h, const char *event)
+{
+    hf_timeline_mark_at(&h->out->timeline, event, holding_now_us(h));
+}
+
+void holding_degrade(struct holding *h, const char *what, const struct hf_err *cause)
 {
     if (h->out->why[0])
         return;
     snprintf(h->out->why, sizeof h->out->why, "%s%s%s", what, cause ? ": " : "",
              cause ? cause->message : "");
-    hf_log(h->plan->log, HF_LOG_WARN, "hold", "below grade B: %s", h->out->why);
+    hf_log(h->plan->log, HF_LOG_WARN, "hold", "grade E: %s", h->out->why);
 }
 
-static int release_lock(void *self, struct hf_err *err)
+int holding_break(struct holding *h, const struct hf_err *cause)
 {
-    struct holding *h = self;
-    HF_POINT("hold.before_unlock");
-    int result = hf_db_lock_release(h->plan->lock, err);
-    /* What comes after the acknowledgement, such as setting a variable back, makes nobody wait. */
-    int64_t released_us = hf_db_lock_released_us(h->plan->lock);
-    h->is_unlocked = released_us != 0;
-    if (!h->is_unlocked)
-        degrade(h, "the unlock was not acknowledged", err);
-    /* Also when the unlock failed: what is left names a variable, and only that. */
-    h->out->is_unrestored = result < 0 && err->left[0];
-    hf_timeline_mark_at(&h->out->timeline, "unlocked", h->is_unlocked ? released_us : now_us(h));
-    HF_POINT("hold.after_unlock");
-    return result;
+    return hf_also(&h->broken, cause);
 }
 
-static int take_lock(struct holding *h, struct hf_err *err)
+void holding_start_limit(struct holding *h, int64_t from_ms)
 {
-    struct hf_db_lock_timing t = {0};
-    int result = hf_db_lock_acquire(h->plan->lock, HF_NO_DEADLINE, &t, err);
-    h->out->attempts = t.attempts;
-    h->out->worst_attempt_ms = (double)t.worst_failed_us / 1000.0;
-    if (result < 0)
-        return -1;
-    hf_timeline_mark_at(&h->out->timeline, "lock_begin", t.begin_us);
-    hf_timeline_mark_at(&h->out->timeline, "locked", t.held_us);
-    return 0;
+    if (h->deadline_ms == HF_NO_DEADLINE)
+        h->deadline_ms = from_ms + h->plan->hold_limit_ms;
 }
 
-int hf_hold_sync_guest(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
-                       struct hf_err *err)
+/* A database may start longer than hold-limit lasts. The dead-man that is due meanwhile does what is being done anyway, and
+ * the capture was over; one that fires before its time, or before we had begun to let go, has no such excuse. */
+static bool was_due_while_letting_go(const struct holding *h)
+{
+    return h->let_go_ms && h->let_go_ms < h->deadline_ms - CLOCKS_APART_MS &&
+           hf_clock_is_past(h->plan->clock, h->deadline_ms);
+}
+
+void holding_disarm(struct holding *h, const char *deadman, bool *is_armed)
+{
+    struct hf_err cause = HF_ERR_INIT;
+    bool fired = false;
+    if (!*is_armed)
+        return;
+    if (hf_deadman_disarm(h->plan->guest, deadman, holding_now_ms(h) + DISARM_MS, &fired, &cause) <
+        0) {
+        hf_log_err(h->plan->log, HF_LOG_WARN, "hold", &cause);
+        h->out->has_open_ends = true;
+        return;
+    }
+    *is_armed = false;
+    if (!fired)
+        return;
+    if (was_due_while_letting_go(h))
+        hf_log(h->plan->log, HF_LOG_WARN, "hold",
+               "letting go took longer than hold-limit: a dead-man in the guest helped");
+    else
+        holding_degrade(h, "a dead-man in the guest fired before everything was let go", NULL);
+}
+
+/* ---- durable ---------------------------------------------------------------------------- */
+
+int hf_hold_sync_guest(struct hf_guest *g, int64_t deadline_ms, struct hf_err *err)
 {
     static const char *const argv[] = {"/bin/sync", NULL};
-    HF_AUTO(hf_hv_exec_result) struct hf_hv_exec_result result = {0};
-    if (hf_hv_guest_exec(hv, call, vm_id, argv, NULL, 0, &result, err) < 0)
-        return -1;
-    if (result.exit_code != 0)
-        return hf_fail(err, HF_E_PLUGIN, "sync in the guest ended with status %d",
-                       result.exit_code);
-    return 0;
+    struct hf_guest_cmd cmd = {.argv = argv, .deadline_ms = deadline_ms};
+    return hf_guest_run(g, &cmd, NULL, err);
 }
 
-static int sync_guest(struct holding *h, int64_t deadline_ms, struct hf_err *err)
+/* What the server itself has to bring down, and whether a sync or a freeze does the rest. */
+static void settle_server(struct holding *h, struct hf_err *cause)
 {
-    struct hf_hv_call call = {.deadline_ms = deadline_ms, .run_id = h->plan->run_id};
-    return hf_hold_sync_guest(h->plan->hv, &call, h->plan->vm_id, err);
+    const struct hf_db_lock_plan *plan = hf_db_lock_get_plan(h->plan->lock);
+    bool reaches_disks = h->plan->sync_guest || h->plan->freeze;
+    h->is_durable = !plan->lacks_variable_right && (!plan->needs_sync || reaches_disks);
+    if (!h->is_durable)
+        holding_degrade(h,
+                        plan->lacks_variable_right ? "the right to settle the redo log is missing"
+                                                   : plan->needs_sync_why,
+                        NULL);
+    if (plan->settles_log && !plan->lacks_variable_right &&
+        hf_db_lock_settle_log(h->plan->lock, cause) < 0) {
+        h->is_durable = false;
+        holding_degrade(h, "the redo log could not be settled", cause);
+    }
+}
+
+static void sync_guest(struct holding *h, struct hf_err *cause)
+{
+    if (hf_hold_sync_guest(h->plan->guest, h->deadline_ms, cause) < 0) {
+        h->is_durable = false;
+        holding_degrade(h, "no sync in the guest", cause);
+    }
+    holding_mark(h, "synced");
 }
 
 /* Brings acknowledged commits down to the disks. A failure costs the grade; it stops the run only
  * when the required grade is out of reach by it. */
-static int make_durable(struct holding *h, int64_t deadline_ms, struct hf_err *err)
+static int make_durable(struct holding *h, struct hf_err *err)
 {
-    const struct hf_db_lock_plan *plan = hf_db_lock_get_plan(h->plan->lock);
     struct hf_err cause = HF_ERR_INIT;
-    h->is_durable = !plan->lacks_variable_right && (!plan->needs_sync || h->plan->sync_guest);
-    if (!h->is_durable)
-        degrade(h,
-                plan->lacks_variable_right ? "the right to settle the redo log is missing"
-                                           : plan->needs_sync_why,
-                NULL);
-    if (plan->settles_log && !plan->lacks_variable_right &&
-        hf_db_lock_settle_log(h->plan->lock, &cause) < 0) {
-        h->is_durable = false;
-        degrade(h, "the redo log could not be settled", &cause);
-    }
-    if (h->plan->sync_guest && sync_guest(h, deadline_ms, &cause) < 0) {
-        h->is_durable = false;
-        degrade(h, "no sync in the guest", &cause);
-    }
+    h->is_durable = true;
+    if (h->plan->lock)
+        settle_server(h, &cause);
     if (h->plan->sync_guest)
-        mark(h, "synced");
-    if (!h->is_durable && !hf_grade_meets(HF_GRADE_E, h->plan->required)) {
-        hf_fail(err, cause.cls ? (enum hf_err_class)cause.cls : HF_E_UNSUPPORTED,
-                "grade %s is out of reach: %s", hf_grade_name(h->plan->required), h->out->why);
-        return hf_hint(err, "%s",
-                       cause.hint[0] ? cause.hint : "`holdfast check` for this VM tells more.");
-    }
-    return 0;
+        sync_guest(h, &cause);
+    if (h->is_durable || hf_grade_meets(HF_GRADE_E, h->plan->required))
+        return 0;
+    hf_fail(err, cause.cls ? (enum hf_err_class)cause.cls : HF_E_UNSUPPORTED,
+            "grade %s is out of reach: %s", hf_grade_name(h->plan->required), h->out->why);
+    return hf_hint(err, "%s",
+                   cause.hint[0] ? cause.hint : "`holdfast check` for this VM tells more.");
 }
+
+/* ---- the capture ------------------------------------------------------------------------ */
 
 /* Past the deadline the hypervisor is not asked at all: it may still be away with the sync, and an
  * instant after hold-limit would be of no use. */
-static int check_time(const struct holding *h, int64_t deadline_ms, struct hf_err *err)
+static int check_time(const struct holding *h, struct hf_err *err)
 {
-    if (hf_clock_is_past(h->plan->clock, deadline_ms))
+    if (hf_clock_is_past(h->plan->clock, h->deadline_ms))
         return hf_fail(err, HF_E_TIMEOUT, "hold-limit passed before the capture%s%s",
                        h->out->why[0] ? ": " : "", h->out->why);
     return hf_cancel_check(h->plan->cancel, err);
 }
 
-static int capture(struct holding *h, int64_t deadline_ms, struct hf_err *err)
+static int capture(struct holding *h, struct hf_err *err)
 {
-    struct hf_hv_call call = {.deadline_ms = deadline_ms, .run_id = h->plan->run_id};
-    if (HF_POINT_ERR("hold.before_capture", err) || check_time(h, deadline_ms, err) < 0)
+    struct hf_hv_call call = {.deadline_ms = h->deadline_ms, .run_id = h->plan->run_id};
+    if (HF_POINT_ERR("hold.before_capture", err) || check_time(h, err) < 0)
         return -1;
-    mark(h, "capture_begin");
+    holding_mark(h, "capture_begin");
     int result = hf_hv_capture_begin(h->plan->capture, &call, err);
-    mark(h, "capture_end");
+    holding_mark(h, "capture_end");
     HF_POINT("hold.after_capture");
     h->out->captured = result == 0;
     h->out->capture_unknown = result < 0 && hf_hv_is_stuck(h->plan->hv);
@@ -151,83 +167,176 @@ static int capture(struct holding *h, int64_t deadline_ms, struct hf_err *err)
     return result;
 }
 
-/* What the capture inside the lock proves: the answers came with the unlock. */
-static void verify(struct holding *h)
-{
-    struct hf_err cause = HF_ERR_INIT;
-    if (hf_db_lock_verify(h->plan->lock, &cause) < 0)
-        degrade(h, "the lock did not hold", &cause);
-    else
-        h->is_verified = true;
-}
+/* ---- positions -------------------------------------------------------------------------- */
 
-static int hold_with_lock(struct holding *h, struct hf_err *err)
-{
-    HF_AUTO(hf_hold_stack) struct hf_hold_stack stack = {.log = h->plan->log};
-    if (take_lock(h, err) < 0)
-        return -1;
-    struct hf_hold lock = {.name = "database lock", .self = h, .release = release_lock};
-    if (hf_hold_stack_push(&stack, &lock, err) < 0)
-        return -1;
-    HF_POINT("hold.after_lock");
-    int64_t deadline_ms =
-        hf_timeline_at(&h->out->timeline, "locked") / 1000 + h->plan->hold_limit_ms;
-    if (hf_cancel_check(h->plan->cancel, err) < 0 || make_durable(h, deadline_ms, err) < 0 ||
-        capture(h, deadline_ms, err) < 0)
-        return -1;
-    struct hf_err cause = HF_ERR_INIT;
-    if (hf_hold_stack_release(&stack, &cause) < 0)
-        hf_log_err(h->plan->log, HF_LOG_WARN, "hold", &cause);
-    verify(h);
-    return 0;
-}
-
-static void read_bracket(struct holding *h, struct hf_db_position *into)
+static void read_position(struct holding *h, struct hf_db_conn *c, struct hf_db_position *into)
 {
     struct hf_err cause = HF_ERR_INIT;
-    if (!h->plan->observer)
-        return;
-    if (hf_db_position_read(h->plan->observer, into, &cause) < 0)
+    if (c && hf_db_position_read(c, into, &cause) < 0)
         hf_log(h->plan->log, HF_LOG_WARN, "hold", "position not recorded: %s", cause.message);
 }
 
-static int hold_without_lock(struct holding *h, struct hf_err *err)
+static bool stops_database(const struct hf_hold_plan *p)
 {
-    read_bracket(h, &h->out->min);
-    int64_t deadline_ms = now_us(h) / 1000 + h->plan->hold_limit_ms;
-    if (capture(h, deadline_ms, err) < 0)
-        return -1;
-    read_bracket(h, &h->out->max);
-    h->out->has_bracket = h->out->min.has_binlog && h->out->max.has_binlog;
-    return 0;
+    return p->rest && p->rest->database;
 }
 
-static int conclude_lock(struct holding *h, struct hf_err *err)
+/* The observer's session ends with the server that is stopped: a new one sees where history goes on. */
+static void read_end(struct holding *h)
+{
+    struct hf_err cause = HF_ERR_INIT;
+    if (!stops_database(h->plan)) {
+        read_position(h, h->plan->observer, &h->out->max);
+        return;
+    }
+    if (!h->plan->observer)
+        return;
+    HF_AUTO(hf_db_conn) struct hf_db_conn *c = hf_db_open(h->plan->rest->db_target, &cause);
+    if (!c)
+        hf_log(h->plan->log, HF_LOG_WARN, "hold", "position not recorded: %s", cause.message);
+    read_position(h, c, &h->out->max);
+}
+
+/* With a lock its own readings count: one position if it is proven, else the bracket. */
+static int keep_positions(struct holding *h, bool is_proven, struct hf_err *err)
 {
     struct hf_hold_result *out = h->out;
     const struct hf_db_position *at = hf_db_lock_position(h->plan->lock);
-    out->stall_ms = hf_timeline_span_ms(&out->timeline, "lock_begin", "unlocked");
-    out->held_ms = hf_timeline_span_ms(&out->timeline, "locked", "unlocked");
-    bool is_proven = h->is_verified && h->is_unlocked && h->is_durable;
-    out->grade = is_proven ? HF_GRADE_B : HF_GRADE_E;
-    out->proof = out->grade != HF_GRADE_B ? "none" : at->has_binlog ? "position" : "session";
+    const struct hf_db_position *after = hf_db_lock_position_after(h->plan->lock);
+    out->has_position = is_proven && at->has_binlog;
+    out->has_bracket = !is_proven && at->has_binlog;
     if (!at->has_binlog)
         return 0;
-    out->has_position = out->grade == HF_GRADE_B;
-    out->has_bracket = !out->has_position;
-    return hf_db_position_copy(out->has_position ? &out->position : &out->min, at, err);
+    if (hf_db_position_copy(out->has_position ? &out->position : &out->min, at, err) < 0)
+        return -1;
+    return out->has_bracket && after->has_binlog ? hf_db_position_copy(&out->max, after, err) : 0;
+}
+
+/* ---- the verdict ------------------------------------------------------------------------ */
+
+/* What the plan gives when nothing went wrong. */
+static enum hf_grade best_grade(const struct hf_hold_plan *p)
+{
+    if (stops_database(p))
+        return HF_GRADE_A;
+    if (p->lock)
+        return hf_db_lock_get_plan(p->lock)->is_light ? HF_GRADE_C : HF_GRADE_B;
+    return p->freeze ? HF_GRADE_D : HF_GRADE_E;
+}
+
+static const char *proof_name(const struct holding *h)
+{
+    switch (h->out->grade) {
+    case HF_GRADE_A:
+        return "service";
+    case HF_GRADE_B:
+        return hf_db_lock_position(h->plan->lock)->has_binlog ? "position" : "session";
+    case HF_GRADE_C:
+        return hf_db_lock_position(h->plan->lock)->has_binlog ? "bracket" : "session";
+    case HF_GRADE_D:
+        return "freeze";
+    default:
+        return "none";
+    }
+}
+
+/* The events between which writers may have had to wait, and since when they really did. */
+struct span {
+    const char *first, *granted, *last;
+};
+
+static struct span writers_span(const struct hf_hold_plan *p)
+{
+    if (stops_database(p))
+        return (struct span){"stop_begin", "stopped", "started"};
+    if (p->lock && !hf_db_lock_get_plan(p->lock)->is_light)
+        return (struct span){"lock_begin", "locked", "unlocked"};
+    if (p->freeze)
+        return (struct span){"freeze_begin", "frozen", "thawed"};
+    return (struct span){"capture_begin", NULL, "capture_end"};
+}
+
+static void count_times(struct holding *h)
+{
+    struct hf_hold_result *out = h->out;
+    struct span s = writers_span(h->plan);
+    out->stall_ms = hf_timeline_span_ms(&out->timeline, s.first, s.last);
+    out->held_ms = s.granted ? hf_timeline_span_ms(&out->timeline, s.granted, s.last) : 0;
+    out->rest_ms = hf_timeline_span_ms(&out->timeline, "services_stop_begin", "services_started");
+}
+
+static int conclude(struct holding *h, struct hf_err *err)
+{
+    struct hf_err cause = HF_ERR_INIT;
+    struct hf_hold_result *out = h->out;
+    if (h->plan->lock && hf_db_lock_verify(h->plan->lock, &cause) < 0)
+        holding_degrade(h, "the lock did not hold", &cause);
+    out->grade = out->why[0] ? HF_GRADE_E : best_grade(h->plan);
+    out->proof = proof_name(h);
+    count_times(h);
+    if (h->plan->lock)
+        return keep_positions(h, out->grade == HF_GRADE_B, err);
+    out->has_bracket = out->min.has_binlog && out->max.has_binlog;
+    return 0;
+}
+
+/* ---- the whole -------------------------------------------------------------------------- */
+
+static int take_all(struct holding *h, struct hf_err *err)
+{
+    const struct hf_hold_plan *p = h->plan;
+    if (p->rest && holding_rest(h, err) < 0)
+        return -1;
+    if (p->freeze && holding_arm_thaw(h, err) < 0)
+        return -1;
+    if (p->lock && holding_lock(h, err) < 0)
+        return -1;
+    holding_start_limit(h, holding_now_ms(h));
+    if (hf_cancel_check(p->cancel, err) < 0 || make_durable(h, err) < 0)
+        return -1;
+    return p->freeze ? holding_freeze(h, err) : 0;
+}
+
+static void disarm_all(struct holding *h)
+{
+    const struct hf_hold_plan *p = h->plan;
+    if (p->freeze)
+        holding_disarm(h, p->freeze->deadman, &h->is_thaw_armed);
+    if (!p->rest)
+        return;
+    holding_disarm(h, p->rest->deadman_stopping, &h->is_stopping_armed);
+    holding_disarm(h, p->rest->deadman_resting, &h->is_resting_armed);
+}
+
+static int take_and_release(struct holding *h, struct hf_err *err)
+{
+    struct hf_err cause = HF_ERR_INIT;
+    int result = take_all(h, err) < 0 ? -1 : capture(h, err);
+    h->let_go_ms = holding_now_ms(h);
+    if (hf_hold_stack_release(&h->stack, &cause) < 0)
+        hf_log_err(h->plan->log, HF_LOG_WARN, "hold", &cause);
+    /* What did not come back is said beside the cause; the caller undoes what is open. */
+    return h->broken.cls == HF_E_NONE ? result : hf_also(err, &h->broken);
 }
 
 int hf_hold_run(const struct hf_hold_plan *plan, struct hf_hold_result *out, struct hf_err *err)
 {
-    struct holding h = {.plan = plan, .out = out};
+    struct holding h = {.plan = plan,
+                        .out = out,
+                        .stack = {.log = plan->log},
+                        .deadline_ms = HF_NO_DEADLINE,
+                        .broken = HF_ERR_INIT};
+    if (plan->lowered_why)
+        holding_degrade(&h, plan->lowered_why, NULL);
+    if (!plan->lock)
+        read_position(&h, plan->observer, &out->min);
+    int result = take_and_release(&h, err);
     if (plan->lock)
-        return hold_with_lock(&h, err) < 0 ? -1 : conclude_lock(&h, err);
-    if (hold_without_lock(&h, err) < 0)
+        holding_restore_server(&h);
+    if (result < 0)
         return -1;
-    /* Without a hold the capture itself is all that can make a writer wait. */
-    out->stall_ms = hf_timeline_span_ms(&out->timeline, "capture_begin", "capture_end");
-    out->grade = HF_GRADE_E;
-    out->proof = "none";
-    return 0;
+    disarm_all(&h);
+    if (!plan->lock)
+        read_end(&h);
+    return conclude(&h, err);
 }

@@ -18,11 +18,7 @@ int hf_hold_stack_release(struct hf_hold_stack *s, struct hf_err *err)
         if (hold->release(hold->self, &one) == 0)
             continue;
         hf_wrap(&one, "release of the %s", hold->name);
-        if (result == 0)
-            hf_err_copy(err, &one);
-        else
-            hf_also(err, &one);
-        result = -1;
+        result = hf_also(err, &one);
     }
     return result;
 }

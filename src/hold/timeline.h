@@ -2,8 +2,9 @@
  *
  * hold/timeline.h - what happened when, in one run: a fixed list of named instants.
  *
- * Names are a contract (DESIGN section 7): lock_begin locked synced frozen capture_begin
- * capture_end thawed unlocked started. Instants are monotonic microseconds; the report counts them
+ * Names are a contract (DESIGN section 7): services_stop_begin services_stopped
+ * stop_begin stopped lock_begin locked synced freeze_begin frozen capture_begin capture_end thawed unlocked started
+ * services_started. Instants are monotonic microseconds; the report counts them
  * from the run's start. Allocation-free: marking an instant inside the hold costs a clock read.
  */
 #ifndef HF_HOLD_TIMELINE_H

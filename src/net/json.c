@@ -194,3 +194,35 @@ int hf_json_add_bool(struct json_object *o, const char *key, bool value)
     struct json_object *flag = json_object_new_boolean(value);
     return flag ? hf_json_add(o, key, flag) : -1;
 }
+
+struct json_object *hf_json_strings(const struct hf_strv *v)
+{
+    HF_AUTOJSON struct json_object *list = v ? json_object_new_array() : NULL;
+    for (size_t i = 0; list && i < v->n; i++) {
+        struct json_object *s = json_object_new_string(v->items[i]);
+        if (!s || json_object_array_add(list, s) < 0) {
+            json_object_put(s);
+            return NULL;
+        }
+    }
+    return HF_STEAL(list);
+}
+
+int hf_json_get_strings(struct json_object *o, const char *key, struct hf_strv *out,
+                        struct hf_err *err)
+{
+    struct json_object *list = NULL;
+    if (hf_json_get_array(o, key, &list, err) != 0)
+        return -1;
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        struct json_object *s = json_object_array_get_idx(list, i);
+        if (!json_object_is_type(s, json_type_string))
+            return hf_fail(err, HF_E_CORRUPT, "'%s' holds something else than texts", key);
+        const char *text = json_object_get_string(s);
+        if (strlen(text) != (size_t)json_object_get_string_len(s))
+            return hf_fail(err, HF_E_CORRUPT, "'%s' holds a text with a NUL", key);
+        if (hf_strv_add(out, text) < 0)
+            return hf_fail_nomem(err);
+    }
+    return 0;
+}

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/strv.h"
 
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -40,6 +41,10 @@ int hf_json_get_object(struct json_object *o, const char *key, struct json_objec
 int hf_json_get_array(struct json_object *o, const char *key, struct json_object **out,
                       struct hf_err *err) HF_CHECKED;
 
+/* An array of strings, added to out; any other member is CORRUPT. */
+int hf_json_get_strings(struct json_object *o, const char *key, struct hf_strv *out,
+                        struct hf_err *err) HF_CHECKED;
+
 /* Optional: absent or null leaves *out as it was and returns 0; another type is an error. */
 int hf_json_opt_string(struct json_object *o, const char *key, const char **out, struct hf_err *err)
     HF_CHECKED;
@@ -52,5 +57,7 @@ int hf_json_add_int(struct json_object *o, const char *key, int64_t value) HF_CH
 int hf_json_add_bool(struct json_object *o, const char *key, bool value) HF_CHECKED;
 /* Takes ownership of child (also when it fails). */
 int hf_json_add(struct json_object *o, const char *key, struct json_object *child) HF_CHECKED;
+/* NULL: no memory, or v is NULL. */
+struct json_object *hf_json_strings(const struct hf_strv *v);
 
 #endif

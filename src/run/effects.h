@@ -4,12 +4,16 @@
  *
  * One table (effects.c): kind of journal entry, urgency, inverse. The same inverses serve a failing
  * run, the guardian and `recover`; each is idempotent and looks at what is there before it acts.
- * Holds go first (a guest at rest is urgent, an overlay is not), within one urgency the last effect
- * goes first.
+ * Holds go first (a guest at rest is urgent, an overlay is not) and in the order of a release: thaw, unlock, set back,
+ * start. Within one urgency the last effect goes first.
  *
  *   kind             data                                            inverse
+ *   freeze           {vm_id, deadman}                                thaw, disarm
  *   db-lock          {dead_at}                                       kill the marked session
  *   db-variable      {name, old, new}                                SET GLOBAL back
+  *   rest             {units, deadmen}                                start the units, disarm
+ *   bridge           {}                                              end what leads to the database in the guest
+
  *   snapshot         {vm_id, name, token}                            capture_discard
  *   snapshot-delete  {vm_id, name}                                   finish the deletion
  */
@@ -19,7 +23,11 @@
 #include "base/strv.h"
 #include "catalog/journal.h"
 #include "run/env.h"
+#include "run/way.h"
 
+#define HF_EFFECT_FREEZE "freeze"
+#define HF_EFFECT_REST "rest"
+#define HF_EFFECT_BRIDGE "bridge"
 #define HF_EFFECT_DB_LOCK "db-lock"
 #define HF_EFFECT_DB_VARIABLE "db-variable"
 #define HF_EFFECT_SNAPSHOT "snapshot"
@@ -29,6 +37,12 @@ int hf_effect_db_lock(struct hf_journal *j, int64_t dead_at_us, uint64_t *seq, s
     HF_CHECKED;
 int hf_effect_db_variable(struct hf_journal *j, const char *name, const char *old_value,
                           const char *new_value, uint64_t *seq, struct hf_err *err) HF_CHECKED;
+/* units in the order in which they are started again; deadmen: every name that may be armed. */
+int hf_effect_rest(struct hf_journal *j, const struct hf_strv *units, const struct hf_strv *deadmen,
+                   uint64_t *seq, struct hf_err *err) HF_CHECKED;
+int hf_effect_bridge(struct hf_journal *j, uint64_t *seq, struct hf_err *err) HF_CHECKED;
+int hf_effect_freeze(struct hf_journal *j, const char *vm_id, const char *deadman, uint64_t *seq,
+                     struct hf_err *err) HF_CHECKED;
 int hf_effect_snapshot(struct hf_journal *j, const char *vm_id, const char *name, const char *token,
                        struct hf_err *err) HF_CHECKED;
 int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const char *name,
@@ -38,7 +52,9 @@ int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const cha
 struct hf_undo {
     const struct hf_env *env;
     const struct hf_config_vm *vm;
+    const char *vm_id;     /* the hypervisor's; borrowed */
     struct hf_hv *hv;      /* NULL: opened on demand; a stuck one is waited for, then replaced */
+    struct hf_way way;     /* opened on demand */
     struct hf_db_conn *db; /* NULL: opened on demand */
     bool owns_hv, owns_db;
     bool dry_run;           /* only say what would be done */
@@ -50,9 +66,11 @@ HF_DEFINE_AUTO_VALUE(hf_undo, hf_undo_close)
 /* Undoes all open entries, marks each in the journal. Goes on past failures; -1: left names what
  * remains. */
 int hf_undo_journal(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) HF_CHECKED;
-/* The same for the holds alone (sessions, variables): nobody wants them to stay, also when the run
+/* The same for the holds alone (freeze, sessions, variables, services): nobody wants them to stay, also when the run
  * counts. */
 int hf_undo_holds(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) HF_CHECKED;
+/* The server variables alone. */
+int hf_undo_variables(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) HF_CHECKED;
 bool hf_undo_is_holding(const struct hf_journal *j); /* a hold's entry is open */
 /* A run that died in a deletion is finished, not undone. */
 bool hf_undo_rolls_forward(const struct hf_journal *j);

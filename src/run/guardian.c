@@ -138,7 +138,8 @@ static void be_deaf(void)
 }
 
 /* Opens what an undo will need, so that it starts without a connect. */
-static int get_ready(struct hf_undo *u, const char *vm_label, struct hf_err *err)
+static int get_ready(struct hf_undo *u, const char *run_id, const char *vm_label,
+                     struct hf_err *err)
 {
     u->vm = hf_config_find_vm(u->env->config, vm_label, err);
     const struct hf_config_hypervisor *h =
@@ -149,9 +150,11 @@ static int get_ready(struct hf_undo *u, const char *vm_label, struct hf_err *err
     u->owns_hv = u->hv != NULL;
     if (!u->hv)
         return -1;
-    struct hf_db_target target = hf_env_db_target(u->vm);
-    if (u->vm->quiesce == HF_QUIESCE_NONE || u->vm->db.kind == HF_DB_NONE)
+    if (hf_way_open(&u->way, u->env, u->vm, u->vm_id, run_id, hf_way_needed(u->vm), err) < 0)
+        return -1;
+    if (!(hf_way_needed(u->vm) & HF_WAY_DB))
         return 0;
+    struct hf_db_target target = hf_way_db_target(&u->way);
     u->db = hf_db_open(&target, err);
     u->owns_db = u->db != NULL;
     return u->db ? 0 : -1;
@@ -192,9 +195,14 @@ int hf_guardian_main(const struct hf_env *env, const char *run_id, struct hf_err
     HF_AUTO(hf_journal)
     struct hf_journal *j =
         lock ? hf_journal_open(hf_env_state(env), run_id, env->clock, err) : NULL;
-    const char *vm = NULL;
+    const char *vm = NULL, *vm_id = NULL;
     if (!j || hf_json_get_string(hf_journal_run_data(j), "vm", &vm, err) < 0 ||
-        get_ready(&undo, vm, err) < 0)
+        hf_json_get_string(hf_journal_run_data(j), "vm_id", &vm_id, err) < 0)
+        return not_ready(err);
+    HF_AUTOFREE char *id = strdup(vm_id); /* the journal is closed before it is of use */
+    if (!(undo.vm_id = id))
+        hf_fail_nomem(err);
+    if (!id || get_ready(&undo, run_id, vm, err) < 0)
         return not_ready(err);
     hf_journal_close(HF_STEAL(j));
     (void)tell("R");

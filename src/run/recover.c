@@ -150,11 +150,13 @@ static int recover_open(struct hf_undo *u, struct hf_journal *j, const char **ou
 {
     struct who w = {0};
     bool committed = false;
+    if (read_who(j, &w, err) < 0 || find_vm(u, &w, err) < 0)
+        return -1;
+    u->vm_id = w.vm_id;
     /* Holds need no decision, so they wait for nothing: not for a busy catalog, not for a full
      * disk.
      */
-    if (read_who(j, &w, err) < 0 || find_vm(u, &w, err) < 0 ||
-        (!u->dry_run && hf_undo_holds(u, j, err) < 0))
+    if (!u->dry_run && hf_undo_holds(u, j, err) < 0)
         return -1;
     HF_AUTO(hf_catalog) struct hf_catalog *c = NULL;
     if (open_catalog(u->env, &c, err) < 0 ||
@@ -235,14 +237,6 @@ static int recover_locked(struct hf_undo *u, struct hf_journal *j, const struct 
     return -1;
 }
 
-static void note_failure(struct hf_err *failures, const struct hf_err *one)
-{
-    if (failures->cls == HF_E_NONE)
-        hf_err_copy(failures, one);
-    else
-        hf_also(failures, one);
-}
-
 static int recover_one(const struct hf_env *env, const char *id, bool dry_run, hf_recovered_cb emit,
                        void *ctx, struct hf_err *failures, struct hf_err *err)
 {
@@ -257,7 +251,7 @@ static int recover_one(const struct hf_env *env, const char *id, bool dry_run, h
     bool failed =
         !j || read_who(j, &w, &mine) < 0 || recover_locked(&undo, j, &w, &outcome, &mine) < 0;
     if (failed)
-        note_failure(failures, &mine);
+        hf_also(failures, &mine);
     else if (!outcome)
         return 0;
     struct hf_recovered r = {

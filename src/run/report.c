@@ -11,19 +11,6 @@ struct json_object *hf_report_ms(double ms)
     return json_object_new_double_s(ms, text);
 }
 
-struct json_object *hf_report_strings(const struct hf_strv *v)
-{
-    HF_AUTOJSON struct json_object *list = json_object_new_array();
-    for (size_t i = 0; list && i < v->n; i++) {
-        struct json_object *s = json_object_new_string(v->items[i]);
-        if (!s || json_object_array_add(list, s) < 0) {
-            json_object_put(s);
-            return NULL;
-        }
-    }
-    return HF_STEAL(list);
-}
-
 struct json_object *hf_report_position(const struct hf_db_position *p)
 {
     HF_AUTOJSON struct json_object *o = json_object_new_object();
@@ -86,11 +73,45 @@ static int add_proof(struct json_object *doc, const struct hf_report_snapshot *i
            hf_json_add_string(doc, "grade_why", r->why[0] ? r->why : NULL) |
            hf_json_add(doc, "stall_ms", hf_report_ms(r->stall_ms)) |
            hf_json_add(doc, "held_ms", hf_report_ms(r->held_ms)) |
+           hf_json_add(doc, "rest_ms", hf_report_ms(r->rest_ms)) |
            hf_json_add_int(doc, "attempts", r->attempts) |
            hf_json_add(doc, "worst_attempt_ms", hf_report_ms(r->worst_attempt_ms)) |
            add_position(doc, "position", r->has_position, &r->position) |
            add_position(doc, "position_min", r->has_bracket, &r->min) |
            add_position(doc, "position_max", r->has_bracket, &r->max);
+}
+
+static struct json_object *source(const struct hf_db_source *s)
+{
+    HF_AUTOJSON struct json_object *o = json_object_new_object();
+    if (!o || hf_json_add_string(o, "channel", s->channel) < 0 ||
+        hf_json_add_string(o, "host", s->host) < 0 || hf_json_add_int(o, "port", s->port) < 0 ||
+        hf_json_add_string(o, "file", s->file) < 0 ||
+        hf_json_add_int(o, "offset", (int64_t)s->offset) < 0 ||
+        hf_json_add_string(o, "gtid", s->gtid) < 0)
+        return NULL;
+    return HF_STEAL(o);
+}
+
+/* Where a replica stands in its sources' binlogs; none: []. */
+static int add_sources(struct json_object *doc, const struct hf_db_sources *sources)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; list && sources && i < sources->n; i++) {
+        struct json_object *o = source(&sources->items[i]);
+        if (!o || json_object_array_add(list, o) < 0) {
+            json_object_put(o);
+            json_object_put(list);
+            return -1;
+        }
+    }
+    return hf_json_add(doc, "sources", list);
+}
+
+static int add_stopped(struct json_object *doc, const struct hf_strv *stopped)
+{
+    return stopped ? hf_json_add(doc, "stopped", hf_json_strings(stopped))
+                   : hf_json_add(doc, "stopped", json_object_new_array());
 }
 
 struct json_object *hf_report_snapshot(const struct hf_report_snapshot *in, struct hf_err *err)
@@ -99,9 +120,11 @@ struct json_object *hf_report_snapshot(const struct hf_report_snapshot *in, stru
     if (!doc || add_run(doc, in->run, in->snapshot) ||
         hf_json_add_string(doc, "label", in->label) < 0 ||
         hf_json_add_string(doc, "server", in->server) < 0 ||
-        hf_json_add_int(doc, "disks", in->n_disks) < 0 || add_proof(doc, in) ||
-        hf_json_add(doc, "timeline", timeline(&in->result->timeline)) < 0 ||
-        hf_json_add(doc, "warnings", hf_report_strings(in->warnings)) < 0) {
+        hf_json_add_string(doc, "quiesce", hf_quiesce_name(in->run->vm->quiesce)) < 0 ||
+        hf_json_add_string(doc, "method", in->method) < 0 || add_stopped(doc, in->stopped) < 0 ||
+        add_sources(doc, in->sources) < 0 || hf_json_add_int(doc, "disks", in->n_disks) < 0 ||
+        add_proof(doc, in) || hf_json_add(doc, "timeline", timeline(&in->result->timeline)) < 0 ||
+        hf_json_add(doc, "warnings", hf_json_strings(in->warnings)) < 0) {
         hf_fail_nomem(err);
         return NULL;
     }

@@ -13,7 +13,9 @@
 
 struct hf_report_snapshot {
     const struct hf_run *run;
-    const char *snapshot, *label, *server; /* label, server: or NULL */
+    const char *snapshot, *label, *server, *method; /* all but snapshot: or NULL */
+    const struct hf_strv *stopped;                  /* services, or NULL */
+    const struct hf_db_sources *sources;            /* of a replica, or NULL */
     uint32_t n_disks;
     const struct hf_hold_result *result;
     const struct hf_strv *warnings;
@@ -32,6 +34,5 @@ struct json_object *hf_report_error(const struct hf_err *err) HF_CHECKED;
 struct json_object *hf_report_position(const struct hf_db_position *p) HF_CHECKED;
 /* A number with three decimals. */
 struct json_object *hf_report_ms(double ms) HF_CHECKED;
-struct json_object *hf_report_strings(const struct hf_strv *v) HF_CHECKED;
 
 #endif

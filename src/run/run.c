@@ -117,7 +117,8 @@ static char *error_report(const struct hf_err *err)
 
 static int undo_all(struct hf_run *run, struct hf_err *err)
 {
-    HF_AUTO(hf_undo) struct hf_undo undo = {.env = run->env, .vm = run->vm, .hv = run->hv};
+    HF_AUTO(hf_undo)
+    struct hf_undo undo = {.env = run->env, .vm = run->vm, .vm_id = run->found.id, .hv = run->hv};
     struct hf_err second = HF_ERR_INIT;
     if (hf_undo_journal(&undo, run->journal, &second) == 0)
         return 0;

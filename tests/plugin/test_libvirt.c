@@ -2,7 +2,7 @@
  *
  * The libvirt plugin's pure parts: foreign XML, names, tokens, base64. Built from its sources.
  */
-#include "base64.h"
+#include "base/base64.h"
 #include "chain.h"
 #include "disks.h"
 #include "harness/hf_test.h"
@@ -278,9 +278,9 @@ static void base64_goes_both_ways_and_is_bounded(void **state)
     for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++) {
         HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT, data = HF_BUF_INIT;
         bool cut = false;
-        lv_base64_encode(&text, cases[i][0], strlen(cases[i][0]));
+        hf_base64_encode(&text, cases[i][0], strlen(cases[i][0]));
         assert_string_equal(hf_buf_str(&text), cases[i][1]);
-        assert_int_equal(lv_base64_decode(&data, cases[i][1], 100, &cut), 0);
+        assert_int_equal(hf_base64_decode(&data, cases[i][1], 100, &cut), 0);
         assert_string_equal(hf_buf_str(&data), cases[i][0]);
         assert_false(cut);
     }
@@ -288,11 +288,11 @@ static void base64_goes_both_ways_and_is_bounded(void **state)
     for (size_t i = 0; i < HF_ARRAY_SIZE(bad); i++) {
         HF_AUTO(hf_buf) struct hf_buf data = HF_BUF_INIT;
         bool cut = false;
-        assert_int_equal(lv_base64_decode(&data, bad[i], 100, &cut), -1);
+        assert_int_equal(hf_base64_decode(&data, bad[i], 100, &cut), -1);
     }
     HF_AUTO(hf_buf) struct hf_buf data = HF_BUF_INIT;
     bool cut = false;
-    assert_int_equal(lv_base64_decode(&data, "Zm9vYmFyYmF6", 4, &cut), 0);
+    assert_int_equal(hf_base64_decode(&data, "Zm9vYmFyYmF6", 4, &cut), 0);
     assert_string_equal(hf_buf_str(&data), "foob");
     assert_true(cut);
 }

@@ -31,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ID_PREFIX "id-" /* an id is not a name: who mixes them up is told */
@@ -707,6 +708,34 @@ static int dir_guest_ping(struct hf_instance *in, const struct hf_call *call, co
     return check_agent(in, vm, err);
 }
 
+/* Paths in this guest have no links: each is printed as it is. */
+static int say_paths(const struct hf_guest_exec *req)
+{
+    const char *const *arg = req->argv;
+    while (*arg && strcmp(*arg, "--") != 0)
+        arg++;
+    for (arg += *arg ? 1 : 0; *arg; arg++)
+        if (req->output(req->output_ctx, 1, *arg, strlen(*arg)) != 0 ||
+            req->output(req->output_ctx, 1, "\n", 1) != 0)
+            return -1;
+    return 0;
+}
+
+/* It shares its clock with this host. */
+static int say_time(const struct hf_guest_exec *req)
+{
+    char text[32];
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    snprintf(text, sizeof text, "%lld%09ld\n", (long long)t.tv_sec, t.tv_nsec);
+    return req->output(req->output_ctx, 1, text, strlen(text));
+}
+
+static bool says_paths(const struct hf_guest_exec *req)
+{
+    return req->output && req->argv[1] && req->argv[2] && strcmp(req->argv[2], "readlink") == 0;
+}
+
 static int dir_guest_exec(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                           const struct hf_guest_exec *req, struct hf_guest_exec_result *out,
                           struct hf_err *err)
@@ -715,12 +744,34 @@ static int dir_guest_exec(struct hf_instance *in, const struct hf_call *call, co
     const char *vm = vm_of(in, vm_id, err);
     if (!vm || begin_call(in, call, "guest_exec", vm, err) < 0 || check_agent(in, vm, err) < 0)
         return -1;
+    out->exit_code = 0;
+    if (strcmp(req->argv[0], "/bin/true") == 0)
+        return 0;
+    if (strcmp(req->argv[0], "date") == 0)
+        return say_time(req);
+    if (says_paths(req))
+        return say_paths(req);
     if (strcmp(req->argv[0], "/bin/sync") != 0 || req->argv[1])
         return hf_fail(err, HF_E_UNSUPPORTED, "this guest can only sync");
     if (work(in, call, env_ms("DIR_SYNC_MS"), err) < 0)
         return -1;
     out->exit_code = (int32_t)env_ms("DIR_SYNC_EXIT");
     return 0;
+}
+
+/* Of one mount: everything lies on the first disk. */
+static int dir_guest_file_read(struct hf_instance *in, const struct hf_call *call,
+                               const char *vm_id, const char *path, uint64_t max_bytes,
+                               hf_data_cb emit, void *ctx, struct hf_err *err)
+{
+    static const char mounts[] = "1 0 254:0 / / rw - ext4 /dev/vda rw\n";
+    ENTER(in);
+    const char *vm = vm_of(in, vm_id, err);
+    if (!vm || begin_call(in, call, "guest_file_read", vm, err) < 0 || check_agent(in, vm, err) < 0)
+        return -1;
+    if (strcmp(path, "/proc/self/mountinfo") != 0 || max_bytes < sizeof mounts)
+        return hf_fail(err, HF_E_NOT_FOUND, "this guest has no file '%s'", path);
+    return emit(ctx, 1, mounts, sizeof mounts - 1);
 }
 
 /* ---- table ------------------------------------------------------------------------------ */
@@ -756,6 +807,7 @@ static const struct hf_plugin plugin = {
     .snapshot_delete = dir_snapshot_delete,
     .guest_ping = dir_guest_ping,
     .guest_exec = dir_guest_exec,
+    .guest_file_read = dir_guest_file_read,
 };
 
 HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host);

@@ -1,290 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The hold with a scripted world: database lock, guest and hypervisor are the functions below, time
- * is the fake clock. Each answers as told, takes as long as told, and writes its letter into
- * world.trace:
- *
- *   A acquire  L settle log  S sync in the guest  C capture  R release  V verify  P position read
+ * The hold with a lock, and with nothing: order, deadlines, verdict.
  */
-#include "harness/hf_test.h"
-#include "hold/hold.h"
-
-#include <string.h>
-
-#define HOLD_LIMIT_MS 30000
-
-struct step {
-    int64_t takes_ms;
-    enum hf_err_class fails; /* HF_E_NONE: it succeeds */
-};
-
-static struct {
-    char trace[64];
-    struct hf_fake_clock *clock;
-    struct hf_cancel *cancel;
-    struct hf_db_lock_plan plan;
-    struct step acquire, settle, sync, capture, verify, release, position;
-    int64_t restore_takes_ms;   /* after the acknowledged unlock */
-    bool restore_fails;         /* … and then this */
-    bool unlock_unacknowledged; /* release fails without an acknowledgement */
-    bool cancel_in_acquire, cancel_in_sync;
-    bool capture_is_late, sync_is_late; /* the call stays away after its deadline */
-    int sync_exit;
-    bool has_binlog, has_no_second_position;
-    bool is_stuck;
-    int64_t released_us;
-    int64_t capture_deadline_ms, sync_deadline_ms;
-    bool was_held_at_capture, is_held;
-    unsigned positions;
-} world;
-
-static int run_step(const struct step *s, char letter, const char *what, struct hf_err *err)
-{
-    world.trace[strlen(world.trace)] = letter;
-    hf_fake_clock_advance_ms(world.clock, s->takes_ms);
-    return s->fails ? hf_fail(err, s->fails, "%s failed", what) : 0;
-}
-
-/* ---- the scripted functions ------------------------------------------------------------- */
-
-const struct hf_db_lock_plan *__wrap_hf_db_lock_get_plan(const struct hf_db_lock *lock);
-const struct hf_db_lock_plan *__wrap_hf_db_lock_get_plan(const struct hf_db_lock *lock)
-{
-    (void)lock;
-    return &world.plan;
-}
-
-int __wrap_hf_db_lock_acquire(struct hf_db_lock *lock, int64_t not_after_ms,
-                              struct hf_db_lock_timing *out, struct hf_err *err);
-int __wrap_hf_db_lock_acquire(struct hf_db_lock *lock, int64_t not_after_ms,
-                              struct hf_db_lock_timing *out, struct hf_err *err)
-{
-    (void)lock, (void)not_after_ms;
-    *out = (struct hf_db_lock_timing){.attempts = 3, .worst_failed_us = 250500};
-    out->begin_us = hf_clock_mono_us(&world.clock->clock);
-    if (run_step(&world.acquire, 'A', "acquire", err) < 0)
-        return -1;
-    out->held_us = hf_clock_mono_us(&world.clock->clock);
-    world.is_held = true;
-    if (world.cancel_in_acquire)
-        hf_cancel_set(world.cancel);
-    return 0;
-}
-
-int __wrap_hf_db_lock_settle_log(struct hf_db_lock *lock, struct hf_err *err);
-int __wrap_hf_db_lock_settle_log(struct hf_db_lock *lock, struct hf_err *err)
-{
-    (void)lock;
-    return run_step(&world.settle, 'L', "settle", err);
-}
-
-static struct hf_db_position under_lock = {
-    .file = (char[]){"binlog.000007"}, .offset = 4711, .gtid = (char[]){"0-1-99"}};
-
-const struct hf_db_position *__wrap_hf_db_lock_position(const struct hf_db_lock *lock);
-const struct hf_db_position *__wrap_hf_db_lock_position(const struct hf_db_lock *lock)
-{
-    (void)lock;
-    under_lock.has_binlog = world.has_binlog;
-    return &under_lock;
-}
-
-int __wrap_hf_db_lock_verify(struct hf_db_lock *lock, struct hf_err *err);
-int __wrap_hf_db_lock_verify(struct hf_db_lock *lock, struct hf_err *err)
-{
-    (void)lock;
-    assert_false(world.is_held);
-    return run_step(&world.verify, 'V', "verify", err);
-}
-
-/* As the real one: `left` names the variable, behind whatever failed before. */
-static int fail_restore(struct hf_err *err)
-{
-    struct hf_err second = HF_ERR_INIT;
-    hf_fail(&second, HF_E_UNREACHABLE, "restore failed");
-    hf_left(&second, "sync_binlog is 1, was 0");
-    return hf_also(err, &second);
-}
-
-int __wrap_hf_db_lock_release(struct hf_db_lock *lock, struct hf_err *err);
-int __wrap_hf_db_lock_release(struct hf_db_lock *lock, struct hf_err *err)
-{
-    (void)lock;
-    int result = run_step(&world.release, 'R', "unlock", err);
-    world.is_held = false;
-    if (world.unlock_unacknowledged)
-        return world.restore_fails ? fail_restore(err) : result;
-    world.released_us = hf_clock_mono_us(&world.clock->clock);
-    hf_fake_clock_advance_ms(world.clock, world.restore_takes_ms);
-    return world.restore_fails ? fail_restore(err) : 0;
-}
-
-int64_t __wrap_hf_db_lock_released_us(const struct hf_db_lock *lock);
-int64_t __wrap_hf_db_lock_released_us(const struct hf_db_lock *lock)
-{
-    (void)lock;
-    return world.released_us;
-}
-
-int __wrap_hf_db_position_read(struct hf_db_conn *c, struct hf_db_position *out,
-                               struct hf_err *err);
-int __wrap_hf_db_position_read(struct hf_db_conn *c, struct hf_db_position *out, struct hf_err *err)
-{
-    (void)c;
-    if (run_step(&world.position, 'P', "position", err) < 0)
-        return -1;
-    if (world.positions++ > 0 && world.has_no_second_position)
-        return hf_fail(err, HF_E_UNREACHABLE, "the observer is gone");
-    *out = (struct hf_db_position){.has_binlog = world.has_binlog,
-                                   .file = strdup("binlog.000001"),
-                                   .offset = world.positions,
-                                   .gtid = strdup("")};
-    return 0;
-}
-
-/* As the real one: nothing begins past its deadline, or while another call is away. */
-static int call_hypervisor(const struct hf_hv_call *call, const struct step *s, char letter,
-                           bool is_late, struct hf_err *err)
-{
-    const struct hf_clock *clock = &world.clock->clock;
-    if (world.is_stuck)
-        return hf_fail(err, HF_E_BUSY, "the plugin has not come back");
-    if (hf_clock_is_past(clock, call->deadline_ms))
-        return hf_fail(err, HF_E_TIMEOUT, "the deadline had passed before it began");
-    int result = run_step(s, letter, letter == 'C' ? "capture" : "sync", err);
-    if (!is_late)
-        return result;
-    world.is_stuck = true;
-    hf_fake_clock_advance_ms(world.clock, hf_clock_left_ms(clock, call->deadline_ms));
-    return hf_fail(err, HF_E_TIMEOUT, "the plugin did not return in time");
-}
-
-int __wrap_hf_hv_guest_exec(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
-                            const char *const *argv, const void *input, size_t input_len,
-                            struct hf_hv_exec_result *out, struct hf_err *err);
-int __wrap_hf_hv_guest_exec(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
-                            const char *const *argv, const void *input, size_t input_len,
-                            struct hf_hv_exec_result *out, struct hf_err *err)
-{
-    (void)hv;
-    assert_string_equal(vm_id, "vm-7");
-    assert_string_equal(argv[0], "/bin/sync");
-    assert_null(argv[1]);
-    assert_null(input);
-    assert_int_equal(input_len, 0);
-    world.sync_deadline_ms = call->deadline_ms;
-    if (call_hypervisor(call, &world.sync, 'S', world.sync_is_late, err) < 0)
-        return -1;
-    if (world.cancel_in_sync)
-        hf_cancel_set(world.cancel);
-    out->exit_code = world.sync_exit;
-    return 0;
-}
-
-int __wrap_hf_hv_capture_begin(struct hf_hv_capture *cap, const struct hf_hv_call *call,
-                               struct hf_err *err);
-int __wrap_hf_hv_capture_begin(struct hf_hv_capture *cap, const struct hf_hv_call *call,
-                               struct hf_err *err)
-{
-    (void)cap;
-    world.capture_deadline_ms = call->deadline_ms;
-    world.was_held_at_capture = world.is_held;
-    return call_hypervisor(call, &world.capture, 'C', world.capture_is_late, err);
-}
-
-bool __wrap_hf_hv_is_stuck(struct hf_hv *hv);
-bool __wrap_hf_hv_is_stuck(struct hf_hv *hv)
-{
-    (void)hv;
-    return world.is_stuck;
-}
-
-/* ---- one hold --------------------------------------------------------------------------- */
-
-static struct {
-    struct hf_hold_plan plan;
-    struct hf_hold_result result;
-    struct hf_err err;
-} held;
-
-/* Opaque to the hold: only the scripted functions see them. */
-static char a_lock, an_observer, a_capture, a_hypervisor;
-
-/* A world where everything works, and a plan with a lock that requires grade B. */
-static void fresh(void **state)
-{
-    struct hf_err err = HF_ERR_INIT;
-    memset(&world, 0, sizeof world);
-    memset(&held, 0, sizeof held);
-    held.err = (struct hf_err)HF_ERR_INIT;
-    world.clock = hf_test_clock(state);
-    world.cancel = hf_cancel_new(&err);
-    assert_hf_got(world.cancel, &err);
-    world.has_binlog = true;
-    world.acquire.takes_ms = 20;
-    world.capture.takes_ms = 25;
-    world.release.takes_ms = 3;
-    held.plan = (struct hf_hold_plan){
-        .lock = (struct hf_db_lock *)(void *)&a_lock,
-        .hv = (struct hf_hv *)(void *)&a_hypervisor,
-        .capture = (struct hf_hv_capture *)(void *)&a_capture,
-        .vm_id = "vm-7",
-        .run_id = "20261123T030000Z-7f3a9c21",
-        .required = HF_GRADE_B,
-        .hold_limit_ms = HOLD_LIMIT_MS,
-        .clock = &world.clock->clock,
-        .cancel = world.cancel,
-        .log = hf_test_log(state, NULL),
-    };
-}
-
-static int run(void)
-{
-    held.result.timeline.start_us = hf_clock_mono_us(&world.clock->clock);
-    int rc = hf_hold_run(&held.plan, &held.result, &held.err);
-    hf_cancel_free(world.cancel);
-    world.cancel = NULL;
-    return rc;
-}
-
-static void without_lock(void)
-{
-    held.plan.lock = NULL;
-    held.plan.observer = (struct hf_db_conn *)(void *)&an_observer;
-    held.plan.required = HF_GRADE_E;
-}
-
-static void assert_events(const char *wanted)
-{
-    char got[256] = "";
-    for (size_t i = 0; i < held.result.timeline.n; i++) {
-        strcat(got, i ? " " : "");
-        strcat(got, held.result.timeline.items[i].event);
-    }
-    assert_string_equal(got, wanted);
-}
-
-static void assert_grade(enum hf_grade grade, const char *proof, const char *why)
-{
-    assert_hf_ok(held.err.cls, &held.err);
-    assert_string_equal(hf_grade_name(held.result.grade), hf_grade_name(grade));
-    assert_string_equal(held.result.proof, proof);
-    if (why)
-        assert_contains(held.result.why, why);
-    else
-        assert_string_equal(held.result.why, "");
-    hf_hold_result_free(&held.result);
-}
-
-/* Failed without a capture that counts, and nothing is held any more. */
-static void assert_failed_released(int rc, enum hf_err_class cls, const char *piece)
-{
-    assert_int_equal(rc, -1);
-    assert_hf_err(&held.err, cls, piece);
-    assert_false(world.is_held);
-    assert_false(held.result.captured);
-    hf_hold_result_free(&held.result);
-}
+#include "world.h"
 
 /* ---- with a lock ------------------------------------------------------------------------ */
 
@@ -426,7 +144,7 @@ static void a_sync_with_a_bad_exit_status_is_no_sync(void **state)
     world.plan.needs_sync = held.plan.sync_guest = true;
     world.sync_exit = 1;
     assert_hf_ok(run(), &held.err);
-    assert_grade(HF_GRADE_E, "none", "sync in the guest ended with status 1");
+    assert_grade(HF_GRADE_E, "none", "'/bin/sync' in the guest: status 1");
 }
 
 static void without_a_guest_that_can_sync_the_reason_is_the_servers_setting(void **state)
@@ -517,7 +235,7 @@ static void an_unlock_that_nobody_acknowledged_is_grade_e(void **state)
     world.release.fails = HF_E_UNREACHABLE;
     world.unlock_unacknowledged = true;
     assert_hf_ok(run(), &held.err);
-    assert_false(held.result.is_unrestored);
+    assert_false(held.result.has_open_ends);
     assert_true(held.result.stall_ms > 0);
     assert_grade(HF_GRADE_E, "none", "the unlock was not acknowledged: unlock failed");
 }
@@ -540,7 +258,7 @@ static void a_variable_that_is_not_back_is_told_also_when_the_unlock_failed(void
     world.release.fails = HF_E_UNREACHABLE;
     world.unlock_unacknowledged = world.restore_fails = true;
     assert_hf_ok(run(), &held.err);
-    assert_true(held.result.is_unrestored);
+    assert_true(held.result.has_open_ends);
     assert_grade(HF_GRADE_E, "none", "the unlock was not acknowledged: unlock failed");
 }
 
@@ -549,7 +267,7 @@ static void a_variable_that_is_not_back_is_told_and_costs_no_grade(void **state)
     fresh(state);
     world.restore_fails = true;
     assert_hf_ok(run(), &held.err);
-    assert_true(held.result.is_unrestored);
+    assert_true(held.result.has_open_ends);
     assert_contains(hf_test_logged(state), "restore failed");
     assert_grade(HF_GRADE_B, "position", NULL);
 }

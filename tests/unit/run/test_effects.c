@@ -254,6 +254,41 @@ static void one_that_does_not_come_back_leaves_the_snapshot_named(void **state)
     end(j);
 }
 
+/* ---- the machine is off ----------------------------------------------------------------- */
+
+static void add_rest(struct hf_journal *j)
+{
+    HF_AUTO(hf_strv) struct hf_strv units = HF_STRV_INIT;
+    assert_int_equal(hf_strv_add(&units, "mariadb.service"), 0);
+    assert_hf_ok(hf_effect_rest(j, &units, &units, NULL, &err), &err);
+}
+
+static void in_a_machine_that_is_off_nothing_is_left_at_rest(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_rest(j);
+    undo.vm_id = "vm-7";
+    world.vm_state = HF_VM_OFF;
+    world.exec_fails = HF_E_UNREACHABLE;
+    assert_hf_ok(undo_all(j), &err);
+    assert_contains(undo.actions.items[0], "a machine that is off");
+    assert_int_equal(open_entries(j), 0);
+    end(j);
+}
+
+static void while_it_runs_and_does_not_answer_the_entry_stays_open(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_rest(j);
+    undo.vm_id = "vm-7";
+    world.vm_state = HF_VM_RUNNING;
+    world.exec_fails = HF_E_UNREACHABLE;
+    assert_int_equal(undo_all(j), -1);
+    assert_contains(err.left, "mariadb.service");
+    assert_int_equal(open_entries(j), 1);
+    end(j);
+}
+
 /* ---- deletion --------------------------------------------------------------------------- */
 
 static void a_deletion_that_was_complete_is_complete(void **state)
@@ -296,6 +331,8 @@ int main(void)
         HF_TEST(before_that_the_lock_may_be_there_and_is_named),
         HF_TEST(a_hypervisor_that_is_still_away_with_a_call_is_waited_for),
         HF_TEST(one_that_does_not_come_back_leaves_the_snapshot_named),
+        HF_TEST(in_a_machine_that_is_off_nothing_is_left_at_rest),
+        HF_TEST(while_it_runs_and_does_not_answer_the_entry_stays_open),
         HF_TEST(a_deletion_that_was_complete_is_complete),
         HF_TEST(a_deletion_that_fails_again_is_half_done_and_named),
     };

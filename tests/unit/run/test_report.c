@@ -20,7 +20,7 @@ static void fresh(void **state)
     static struct hf_env env;
     env = (struct hf_env){.clock = &clock->clock};
     memset(&a_run, 0, sizeof a_run);
-    vm = (struct hf_config_vm){.require = HF_GRADE_B};
+    vm = (struct hf_config_vm){.require = HF_GRADE_B, .quiesce = HF_QUIESCE_LOCK};
     vm.label = label;
     a_run.env = &env;
     a_run.vm = &vm;
@@ -34,6 +34,7 @@ static void fresh(void **state)
         .proof = "position",
         .stall_ms = 47.3456,
         .held_ms = 28,
+        .rest_ms = 812.5,
         .worst_attempt_ms = 0,
         .attempts = 1,
         .has_position = true,
@@ -51,12 +52,16 @@ static void fresh(void **state)
 
 static void assert_report(const char *wanted)
 {
+    char *units[] = {(char[]){"cron.service"}, NULL};
+    const struct hf_strv stopped = {.items = units, .n = 1};
     struct hf_err err = HF_ERR_INIT;
     struct hf_report_snapshot in = {
         .run = &a_run,
         .snapshot = "hf-20261123T030000Z-7f3a9c21",
         .label = "before upgrade",
         .server = "MariaDB 10.11.19",
+        .method = "backup-stage",
+        .stopped = &stopped,
         .n_disks = 2,
         .result = &result,
         .warnings = &warnings,
@@ -69,7 +74,8 @@ static void assert_report(const char *wanted)
 #define HEAD                                                                                       \
     "{\"run\":\"20261123T030000Z-7f3a9c21\",\"verb\":\"snapshot create\",\"vm\":\"web01\","        \
     "\"snapshot\":\"hf-20261123T030000Z-7f3a9c21\",\"started_at\":\"2026-11-23T03:00:00.000Z\","   \
-    "\"label\":\"before upgrade\",\"server\":\"MariaDB 10.11.19\",\"disks\":2,"
+    "\"label\":\"before upgrade\",\"server\":\"MariaDB 10.11.19\",\"quiesce\":\"lock\","           \
+    "\"method\":\"backup-stage\",\"stopped\":[\"cron.service\"],\"sources\":[],\"disks\":2,"
 #define TIMELINE                                                                                   \
     "\"timeline\":[{\"at_ms\":100.000,\"event\":\"lock_begin\"},"                                  \
     "{\"at_ms\":147.346,\"event\":\"unlocked\"}],"
@@ -77,12 +83,13 @@ static void assert_report(const char *wanted)
 static void a_snapshot_of_grade_b_carries_its_position(void **state)
 {
     fresh(state);
-    assert_report(
-        HEAD "\"grade\":\"B\",\"required\":\"B\",\"proof\":\"position\",\"grade_why\":null,"
-             "\"stall_ms\":47.346,\"held_ms\":28.000,\"attempts\":1,\"worst_attempt_ms\":0.000,"
-             "\"position\":{\"file\":\"binlog.000007\",\"offset\":4711,\"gtid\":\"0-1-99\","
-             "\"lsn\":123456789012},\"position_min\":null,\"position_max\":null," TIMELINE
-             "\"warnings\":[]}");
+    assert_report(HEAD
+                  "\"grade\":\"B\",\"required\":\"B\",\"proof\":\"position\",\"grade_why\":null,"
+                  "\"stall_ms\":47.346,\"held_ms\":28.000,\"rest_ms\":812.500,\"attempts\":1,"
+                  "\"worst_attempt_ms\":0.000,"
+                  "\"position\":{\"file\":\"binlog.000007\",\"offset\":4711,\"gtid\":\"0-1-99\","
+                  "\"lsn\":123456789012},\"position_min\":null,\"position_max\":null," TIMELINE
+                  "\"warnings\":[]}");
 }
 
 static void without_binlog_all_positions_are_null(void **state)
@@ -90,11 +97,12 @@ static void without_binlog_all_positions_are_null(void **state)
     fresh(state);
     result.has_position = false;
     result.proof = "session";
-    assert_report(
-        HEAD "\"grade\":\"B\",\"required\":\"B\",\"proof\":\"session\",\"grade_why\":null,"
-             "\"stall_ms\":47.346,\"held_ms\":28.000,\"attempts\":1,\"worst_attempt_ms\":0.000,"
-             "\"position\":null,\"position_min\":null,\"position_max\":null," TIMELINE
-             "\"warnings\":[]}");
+    assert_report(HEAD
+                  "\"grade\":\"B\",\"required\":\"B\",\"proof\":\"session\",\"grade_why\":null,"
+                  "\"stall_ms\":47.346,\"held_ms\":28.000,\"rest_ms\":812.500,\"attempts\":1,"
+                  "\"worst_attempt_ms\":0.000,"
+                  "\"position\":null,\"position_min\":null,\"position_max\":null," TIMELINE
+                  "\"warnings\":[]}");
 }
 
 static void below_b_there_is_a_reason_and_a_bracket_whose_unknown_end_is_null(void **state)
@@ -109,13 +117,14 @@ static void below_b_there_is_a_reason_and_a_bracket_whose_unknown_end_is_null(vo
     result.min.has_lsn = false;
     strncpy(result.why, "the lock did not hold", sizeof result.why - 1);
     assert_int_equal(hf_strv_add(&warnings, "a \"quoted\" warning"), 0);
-    assert_report(
-        HEAD "\"grade\":\"E\",\"required\":\"B\",\"proof\":\"none\","
-             "\"grade_why\":\"the lock did not hold\","
-             "\"stall_ms\":47.346,\"held_ms\":28.000,\"attempts\":1,\"worst_attempt_ms\":0.000,"
-             "\"position\":null,\"position_min\":{\"file\":\"binlog.000007\",\"offset\":4711,"
-             "\"gtid\":\"0-1-99\",\"lsn\":null},\"position_max\":null," TIMELINE
-             "\"warnings\":[\"a \\\"quoted\\\" warning\"]}");
+    assert_report(HEAD
+                  "\"grade\":\"E\",\"required\":\"B\",\"proof\":\"none\","
+                  "\"grade_why\":\"the lock did not hold\","
+                  "\"stall_ms\":47.346,\"held_ms\":28.000,\"rest_ms\":812.500,\"attempts\":1,"
+                  "\"worst_attempt_ms\":0.000,"
+                  "\"position\":null,\"position_min\":{\"file\":\"binlog.000007\",\"offset\":4711,"
+                  "\"gtid\":\"0-1-99\",\"lsn\":null},\"position_max\":null," TIMELINE
+                  "\"warnings\":[\"a \\\"quoted\\\" warning\"]}");
     assert_hf_ok(err.cls, &err);
     hf_strv_free(&warnings);
 }

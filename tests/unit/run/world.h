@@ -31,6 +31,8 @@ static struct {
     const char *discard_left;
     unsigned kill_lost; /* so many kills find their session lost */
     bool is_stuck, stays_stuck;
+    enum hf_vm_state vm_state;
+    enum hf_err_class exec_fails; /* in the guest */
     unsigned db_opens, hv_opens, db_port;
     struct hf_config *config;
     struct hf_env env;
@@ -119,6 +121,27 @@ int __wrap_hf_hv_wait_home(struct hf_hv *hv, int64_t deadline_ms, struct hf_err 
     if (world.stays_stuck)
         return hf_fail(err, HF_E_TIMEOUT, "the call is still away");
     world.is_stuck = false;
+    return 0;
+}
+
+int __wrap_hf_hv_guest_exec(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                            const char *const *argv, const void *input, size_t input_len,
+                            struct hf_hv_exec_result *out, struct hf_err *err);
+int __wrap_hf_hv_guest_exec(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                            const char *const *argv, const void *input, size_t input_len,
+                            struct hf_hv_exec_result *out, struct hf_err *err)
+{
+    (void)hv, (void)call, (void)vm_id, (void)argv, (void)input, (void)input_len, (void)out;
+    return world.exec_fails ? hf_fail(err, world.exec_fails, "the agent does not answer") : 0;
+}
+
+int __wrap_hf_hv_vm_find(struct hf_hv *hv, const struct hf_hv_call *call, const char *what,
+                         struct hf_vm_copy *out, struct hf_err *err);
+int __wrap_hf_hv_vm_find(struct hf_hv *hv, const struct hf_hv_call *call, const char *what,
+                         struct hf_vm_copy *out, struct hf_err *err)
+{
+    (void)hv, (void)call, (void)what, (void)err;
+    *out = (struct hf_vm_copy){.state = world.vm_state};
     return 0;
 }
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run/creation.h - the parts of one `snapshot create`. For src/run only.
+ *
+ * snapshot_create.c   the run as a whole: what happens in which order
+ * creation_db.c       the database's part: lock or observer, what it needs to be durable
+ * creation_guest.c    the guest's part: services, freeze, coverage, sync
+ */
+#ifndef HF_RUN_CREATION_H
+#define HF_RUN_CREATION_H
+
+#include "hold/hold.h"
+#include "run/run.h"
+#include "run/snapshot.h"
+#include "run/way.h"
+
+/* More than a lock ever sets (db/lock.h, harden). */
+#define HF_CREATION_VARIABLES_MAX 4
+
+/* Open at the same time; closed by creation_close in an order that lets go of the guest first. */
+struct creation {
+    struct hf_run *run;
+    const struct hf_snapshot_create *req;
+    char name[HF_ID_MAX + 8]; /* hf-RUN */
+    struct hf_way way;
+    bool has_guest;          /* … and it answers */
+    struct hf_err guest_err; /* why not */
+    struct hf_db_lock *lock;
+    struct hf_db_conn *observer;
+    struct hf_services *services, *db_services; /* NULL: none of the kind is stopped */
+    struct hf_strv to_start;                    /* of both, in the order of starting */
+    struct hf_db_target db_target;
+    struct hf_hold_services rest;
+    struct hf_hold_freeze freeze;         /* hv NULL: none */
+    struct hf_strv mounts;                /* that a freeze freezes */
+    char lowered_why[HF_ERR_MESSAGE_MAX]; /* not covered, and accepted; or empty */
+    struct hf_hv_capture *capture;
+    struct hf_hv_capture_plan plan;
+    struct hf_strv warnings;
+    char server[64]; /* "MariaDB 10.11.19" */
+    char method[32]; /* of the lock, or empty */
+    /* Open journal entries, 0: none. */
+    uint64_t lock_seq, rest_seq, freeze_seq, bridge_seq;
+    uint64_t variable_seqs[HF_CREATION_VARIABLES_MAX];
+    size_t n_variables;
+    struct hf_hold_result result;
+};
+
+int creation_warn(struct creation *c, const char *text, struct hf_err *err);
+int creation_warn_all(struct creation *c, const struct hf_strv *texts, struct hf_err *err);
+
+/* creation_db.c */
+int creation_prepare_db(struct creation *c, struct hf_err *err);
+/* With a lock planned, what is known to cost the grade is refused before anything is held. */
+int creation_check_grade(struct creation *c, struct hf_err *err);
+/* The last thing before the hold. */
+int creation_calm_db(struct creation *c, struct hf_err *err);
+/* The session goes with everything it held; then its journal entry is closed. */
+void creation_close_lock(struct creation *c);
+void creation_close_entry(struct creation *c, uint64_t *seq);
+
+/* creation_guest.c */
+int creation_open_ways(struct creation *c, struct hf_err *err);
+int creation_prepare_guest(struct creation *c, struct hf_err *err);
+/* Writes the guest's dirty pages now, so that little is left to write under the lock. */
+int creation_presync(struct creation *c, struct hf_err *err);
+/* The journal entries of what the hold stops and freezes, right before it. */
+int creation_journal_guest(struct creation *c, struct hf_err *err);
+
+#endif
