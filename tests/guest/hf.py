@@ -6,8 +6,11 @@ The lab (tests/lab/lab up) must be running; HOLDFAST_LAB_DIR names it, HOLDFAST_
 HOLDFAST_TEST_REQUIRE names `guest`, and is skipped (77) elsewhere.
 """
 
+import contextlib
 import json
 import os
+import re
+import select
 import shlex
 import signal
 import subprocess
@@ -68,6 +71,92 @@ def sql(statement, user="writer", check=True):
     return lab("sql", "-u", user, "-BN", "-e", statement, check=check).splitlines()
 
 
+def db_service():
+    """The unit of the guest's server."""
+    return lab_env().get("DB_SERVICE", "mariadb")
+
+
+class Shell:
+    """A shell in the guest, logged in before anything happens to it: a login writes, and hangs in a frozen guest."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([LAB, "ssh", "bash", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, bufsize=0)
+        self.asked = 0
+
+    def ask(self, script, within_s):
+        """What the script says, or None when it has not ended by then; its answer is dropped when it comes."""
+        self.asked += 1
+        mark = f"--{self.asked}--"
+        self.process.stdin.write(f"{{ {script}\n}} </dev/null 2>/dev/null; echo; echo {mark}\n".encode())
+        deadline = time.monotonic() + within_s
+        said = b""
+        while select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            piece = os.read(self.process.stdout.fileno(), 65536)
+            if not piece:
+                raise RuntimeError("the shell in the guest has ended")
+            said += piece
+            if f"\n{mark}\n".encode() in said:
+                answer = said.decode().rsplit(f"\n{mark}\n", 1)[0]
+                return re.sub(r"(?s).*\n--\d+--\n", "", answer).strip()
+        return None
+
+    def close(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+class Guest:
+    """The guest's state as its users see it. Times are from the call on."""
+
+    DIRS = ("/", "/var/lib/mysql")
+
+    def __init__(self, *units):
+        self.units = units
+        self.shell = Shell()
+        self.slow_s = self.yardstick()
+
+    def yardstick(self):
+        """How long this machine takes now for what a dead-man does: start the database until it answers. The guest's
+        processors are emulated, so that this is no constant."""
+        unit = db_service()
+        self.shell.ask(f"systemctl stop {unit}", 120)
+        begin = time.monotonic()
+        self.shell.ask(f"systemctl start {unit}", 120)
+        if Latency.accepts(60) is None:
+            raise RuntimeError("the database does not come back")
+        return time.monotonic() - begin
+
+    def hold_limit_s(self):
+        """As short as this machine lets it be: dead-men are armed, and a sync is done, inside it."""
+        return max(5, round(2 * self.slow_s))
+
+    def writable(self, within_s):
+        """Seconds until both disks took a write; None: they did not."""
+        begin = time.monotonic()
+        probes = [f"{d.rstrip('/')}/.hf-probe" for d in self.DIRS]
+        touch = " && ".join(f"touch {p} && rm {p}" for p in probes)
+        return time.monotonic() - begin if self.shell.ask(f"{touch} && echo yes", within_s) == "yes" else None
+
+    def running(self, within_s, *units):
+        """Seconds until all units are active; None: they are not."""
+        begin = time.monotonic()
+        check = " && ".join(f"systemctl -q is-active {u}" for u in units or self.units)
+        while (left := begin + within_s - time.monotonic()) > 0:
+            if self.shell.ask(f"{check} && echo yes", left) == "yes":
+                return time.monotonic() - begin
+            time.sleep(0.1)
+        return None
+
+    def dead_men(self):
+        """Names of dead-men and their marks that are left."""
+        return self.shell.ask("systemctl list-units --all --full --plain --no-legend 'holdfast-deadman-*';"
+                              "ls /run/holdfast", 30)
+
+    def close(self):
+        self.shell.close()
+
+
 class Result:
     def __init__(self, process):
         self.status = process.returncode
@@ -98,6 +187,9 @@ class Site:
             "db": f"tcp://127.0.0.1:{self.lab['DB_PORT']}",
             "db-defaults-file": self.lab["HOLDFAST_CNF"],
             "quiesce": "lock",
+            "ssh": f"root@127.0.0.1:{self.lab['SSH_PORT']}",
+            "ssh-key": self.lab["SSH_KEY"],
+            "ssh-known-hosts": self.lab["SSH_KNOWN_HOSTS"],
         }
         self.write(**vm_keys)
 
@@ -169,14 +261,24 @@ class Latency:
             return None
         return time.monotonic() - begin
 
+    @classmethod
+    def accepts(cls, within_s):
+        """Seconds until a commit was acknowledged, tried again while the server is away; None: none was."""
+        begin = time.monotonic()
+        while (left := begin + within_s - time.monotonic()) > 0:
+            if cls.commit(max(0.2, left)) is not None:
+                return time.monotonic() - begin
+            time.sleep(0.1)
+        return None
+
 
 class Blocker:
     """A session of its own that runs statements and stays until stopped."""
 
-    def __init__(self, statements):
-        self.process = subprocess.Popen([LAB, "sql", "-u", "writer", "-n", "-BN", "--unbuffered", "hf_test"],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                        text=True)
+    def __init__(self, statements, user="writer"):
+        database = ["hf_test"] if user == "writer" else []
+        self.process = subprocess.Popen([LAB, "sql", "-u", user, "-n", "-BN", "--unbuffered", *database], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.process.stdin.write("SELECT CONNECTION_ID();\n" + statements + "\n")
         self.process.stdin.flush()
         self.id = int(self.process.stdout.readline())
@@ -225,6 +327,10 @@ class Writer:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return json.loads(self.process.communicate(timeout=60)[0])
+
+
+# The report's times are cut to a millisecond, and begin up to that much early.
+CUT_MS = 1.0
 
 
 def compare(log, socket, present_before, absent_after, held=None, ignore=()):
@@ -278,6 +384,49 @@ class GuestTest(unittest.TestCase):
     def ok(self, result, status=0):
         self.assertEqual(result.status, status, result.stdout + result.stderr)
         return result.json
+
+
+class LoadedTest(GuestTest):
+    """A guest whose database is written to, and the comparison of a snapshot with the writer's log."""
+
+    def setUp(self):
+        super().setUp()
+        self.scratch = tempfile.TemporaryDirectory(prefix="hf-load-")
+        self.addCleanup(self.scratch.cleanup)
+        self.addCleanup(self.durability, 1)
+        # Left behind they would make every later snapshot of the lab sync the guest.
+        self.addCleanup(sql, "DROP TABLE IF EXISTS hf_test.w_myisam, hf_test.w_aria")
+        self.writer = None
+        self.idle_ms = 0.0
+        self.addCleanup(lambda: self.writer and self.writer.process.poll() is None and self.writer.stop())
+
+    @staticmethod
+    def durability(value):
+        """Of the redo log; less than 1 goes with a binlog that is not synced either, which is MariaDB's default."""
+        sql(f"SET GLOBAL innodb_flush_log_at_trx_commit = {value};"
+            f"SET GLOBAL sync_binlog = {'DEFAULT' if value == 1 else 0}", user="root")
+
+    def load(self, *options):
+        self.writer = Writer(self.scratch.name, *options)
+        self.plain_tables = "--myisam" in options
+        begin = time.time_ns()
+        self.writer.wait_for_commits(200)
+        self.idle_ms = self.writer.gaps(begin, time.time_ns())["longest_gap"]["ms"]
+
+    @contextlib.contextmanager
+    def recovered(self, frozen):
+        """A server on the host that recovered the frozen data disk by itself: its socket."""
+        out = Path(os.environ["HOLDFAST_LAB_DIR"]) / "recovered"
+        try:
+            yield lab("recover-copy", str(out), frozen).split()[-1]
+        finally:
+            lab("recover-stop", str(out))
+
+    def judge(self, report, frozen, locked="locked", released="unlocked"):
+        """Recovers the frozen data disk on the host and asks the comparison."""
+        with self.recovered(frozen) as socket:
+            return compare(self.writer.log, socket, instant(report, locked), instant(report, locked, CUT_MS),
+                           (instant(report, locked, CUT_MS), instant(report, released)))
 
 
 def main():

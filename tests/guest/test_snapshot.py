@@ -4,72 +4,39 @@ commit acknowledged before the lock was granted is in the point, none sent after
 """
 
 import os
-import tempfile
-import time
-import unittest
-from pathlib import Path
+import statistics
 
-from hf import GuestTest, Writer, after_ms, compare, instant, lab, main, plain_tables, sql
+from hf import LoadedTest, after_ms, instant, lab, main, plain_tables, sql
 
 ROUNDS = int(os.environ.get("HOLDFAST_ROUNDS", "5"))
-
-# The report's times are cut to a millisecond, and begin up to that much early.
-CUT_MS = 1.0
 
 # How far the writer's view and stall_ms may be apart (DESIGN section 11).
 SLACK_MS = 30.0
 
 
-class Snapshot(GuestTest):
-    def setUp(self):
-        super().setUp()
-        self.scratch = tempfile.TemporaryDirectory(prefix="hf-load-")
-        self.addCleanup(self.scratch.cleanup)
-        self.addCleanup(self.durability, 1)
-        # Left behind they would make every later snapshot of the lab sync the guest.
-        self.addCleanup(sql, "DROP TABLE IF EXISTS hf_test.w_myisam, hf_test.w_aria")
-        self.writer = None
-        self.idle_ms = 0.0
-        self.addCleanup(lambda: self.writer and self.writer.process.poll() is None and self.writer.stop())
-
-    @staticmethod
-    def durability(value):
-        """Of the redo log; less than 1 goes with a binlog that is not synced either, which is MariaDB's default."""
-        sql(f"SET GLOBAL innodb_flush_log_at_trx_commit = {value};"
-            f"SET GLOBAL sync_binlog = {'DEFAULT' if value == 1 else 0}", user="root")
-
-    def load(self, *options):
-        self.writer = Writer(self.scratch.name, *options)
-        self.plain_tables = "--myisam" in options
-        begin = time.time_ns()
-        self.writer.wait_for_commits(200)
-        self.idle_ms = self.writer.gaps(begin, time.time_ns())["longest_gap"]["ms"]
-
-    def judge(self, report, frozen, locked="locked", released="unlocked"):
-        """Recovers the frozen data disk on the host and asks the comparison."""
-        out = Path(os.environ["HOLDFAST_LAB_DIR"]) / "recovered"
-        socket = lab("recover-copy", str(out), frozen).split()[-1]
-        try:
-            return compare(self.writer.log, socket, instant(report, locked), instant(report, locked, CUT_MS),
-                           (instant(report, locked, CUT_MS), instant(report, released)))
-        finally:
-            lab("recover-stop", str(out))
-
-    def assert_stall_is_true(self, report):
-        """stall_ms agrees with the longest time in which the writer got nothing acknowledged. That time holds the
-        commits before and after the stall too, so it is granted what it is without any snapshot (idle)."""
+class Snapshot(LoadedTest):
+    def stall_against_writer(self, report):
+        """How much longer the longest time in which the writer got nothing acknowledged was than stall_ms, and than what it
+        is without any snapshot (idle): that time holds the commits before and after the stall, too."""
         begin = instant(report, "lock_begin", -300)
         longest = self.writer.gaps(begin, instant(report, "unlocked", 300))["longest_gap"]
         gap = longest["ms"]
         print(f"  stall {report['stall_ms']:.1f} ms, the writer's longest gap {gap:.1f} ms (idle {self.idle_ms:.1f}), begun "
               f"{after_ms(report, 'lock_begin', longest['from_ns']):+.1f} ms from the lock's begin, ended "
               f"{after_ms(report, 'unlocked', longest['to_ns']):+.1f} ms from its end", flush=True)
-        self.assertLessEqual(gap, report["stall_ms"] + self.idle_ms + SLACK_MS)
         if not self.plain_tables:  # writes to those wait from an earlier stage on, and the bound covers them
             self.assertLessEqual(report["stall_ms"], gap + SLACK_MS + self.idle_ms)
+        return gap - report["stall_ms"] - self.idle_ms
+
+    def assert_stalls_are_true(self, excess):
+        """stall_ms agrees with what the writer saw. The machine stalls the writer by itself now and then, so one round of
+        several may have such a moment in it; two, or the middle one, may not."""
+        self.assertLessEqual(statistics.median(excess), SLACK_MS, excess)
+        self.assertLessEqual(sum(e > SLACK_MS for e in excess), 1, excess)
 
     def rounds(self, n, events=()):
         """Each: snapshot, recover, compare, delete. None of `events` may be in a timeline."""
+        excess = []
         for i in range(n):
             with self.subTest(round=i):
                 frozen = self.site.layers()["vdb"]
@@ -79,9 +46,10 @@ class Snapshot(GuestTest):
                 self.assertEqual(report["grade"], "B", report)
                 self.assertFalse({e["event"] for e in report["timeline"]} & set(events), report)
                 status, findings = self.judge(report, frozen)
-                self.assertEqual(status, 0, findings)  # first: a busy machine must not hide it
-                self.assert_stall_is_true(report)
+                self.assertEqual(status, 0, findings)
+                excess.append(self.stall_against_writer(report))
                 self.ok(self.site.run("snapshot", "delete", "db", report["snapshot"]))
+        self.assert_stalls_are_true(excess)
         self.assert_clean()
 
     def test_lock_mode_proves_its_position(self):
