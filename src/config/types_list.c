@@ -3,13 +3,12 @@
  * Types of options.def that hold several values, separated by commas.
  */
 #include "base/buf.h"
+#include "base/unit_name.h"
 #include "config/schema.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Longer than any systemd unit's name may be (UNIT_NAME_MAX). */
-#define UNIT_MAX 255
 #define LIST_MAX 64
 
 static void list_clear(void *field)
@@ -24,14 +23,6 @@ static int list_parse(const char *text, struct hf_strv *parts, struct hf_err *er
     if (parts->n > LIST_MAX)
         return hf_fail(err, HF_E_CONFIG, "%zu values, more than %d", parts->n, LIST_MAX);
     return parts->n ? 0 : hf_fail(err, HF_E_CONFIG, "no value");
-}
-
-/* The characters of systemd.unit(5), so that a name is never more than a name to whoever gets it. */
-static bool is_unit(const char *s)
-{
-    static const char *const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                       "0123456789:-_.\\@";
-    return *s != '-' && *s != '.' && strspn(s, allowed) == strlen(s) && strlen(s) <= UNIT_MAX;
 }
 
 /* As systemctl does: a name without a type means a service. */
@@ -52,7 +43,7 @@ static int units_parse(const char *text, void *field, struct hf_err *err)
     if (list_parse(text, &parts, err) < 0)
         return -1;
     for (size_t i = 0; i < parts.n; i++) {
-        if (!is_unit(parts.items[i]))
+        if (!hf_unit_name_is_valid(parts.items[i]))
             return hf_fail(err, HF_E_CONFIG, "'%s' is not the name of a systemd unit",
                            parts.items[i]);
         HF_AUTOFREE char *full = unit_in_full(parts.items[i]);
