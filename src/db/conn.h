@@ -8,7 +8,7 @@
  * offers it; required and verified (chain and host name) when the option file names ssl-ca,
  * ssl-verify-server-cert or ssl-mode=VERIFY_IDENTITY. Over a unix socket the host name is not
  * looked at. host, port and socket of the target count, never those of the file (db/optfile.h).
- * LOCAL INFILE is refused. Server messages are quoted in errors, passwords never.
+ * LOCAL INFILE is refused (but for a stream of our own, db/load/local.h). Server messages are quoted in errors, passwords never.
  */
 #ifndef HF_DB_CONN_H
 #define HF_DB_CONN_H
@@ -29,6 +29,7 @@ struct hf_db_target {
     const char *defaults_file;  /* private option file, or NULL */
     unsigned connect_timeout_s; /* 0: 10 */
     unsigned io_timeout_s;      /* 0: 60; one read or write on the network */
+    bool local_infile;          /* for db/load/local.h; files of this host stay out of reach all the same */
 };
 
 enum hf_db_flavour { HF_DB_MYSQL, HF_DB_MARIADB };
