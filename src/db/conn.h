@@ -25,10 +25,11 @@ struct hf_db_conn;
 struct hf_db_target {
     const char *host; /* NULL: unix socket */
     unsigned port;
-    const char *socket;         /* used when host is NULL */
-    const char *defaults_file;  /* private option file, or NULL */
-    unsigned connect_timeout_s; /* 0: 10 */
-    unsigned io_timeout_s;      /* 0: 60; one read or write on the network */
+    const char *socket;          /* used when host is NULL */
+    const char *defaults_file;   /* private option file, or NULL */
+    unsigned connect_timeout_s;  /* 0: 10 */
+    unsigned io_timeout_s;       /* 0: 60; one read or write on the network */
+    unsigned long max_row_bytes; /* 0: as much as the client library takes */
 };
 
 enum hf_db_flavour { HF_DB_MYSQL, HF_DB_MARIADB };

@@ -37,6 +37,8 @@ static void set_timeouts(MYSQL *m, const struct hf_db_target *t)
     mysql_options(m, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
     mysql_options(m, MYSQL_OPT_READ_TIMEOUT, &io_s);
     mysql_options(m, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
+    if (t->max_row_bytes)
+        mysql_options(m, MYSQL_OPT_MAX_ALLOWED_PACKET, &t->max_row_bytes);
 }
 
 /* "localhost" means a socket to the libraries unless the protocol is named. */
@@ -77,14 +79,24 @@ static enum hf_tls_demand tls_demand(const struct hf_db_target *t, const struct 
     return !t->host && f->tls == HF_TLS_IDENTITY ? HF_TLS_CA : f->tls;
 }
 
+static int socket_of(MYSQL *m)
+{
+#ifdef MARIADB_BASE_VERSION
+    return (int)mysql_get_socket(m);
+#else
+    return (int)m->net.fd;
+#endif
+}
+
+int hf_db_session_fd(const struct hf_db_conn *c)
+{
+    return socket_of(c->mysql);
+}
+
 static void watch_network(MYSQL *m, const struct hf_db_target *t)
 {
     int on = 1, idle_s = 10, unacknowledged_ms = UNACKNOWLEDGED_MS;
-#ifdef MARIADB_BASE_VERSION
-    int fd = (int)mysql_get_socket(m);
-#else
-    int fd = (int)m->net.fd;
-#endif
+    int fd = socket_of(m);
     if (!t->host || fd < 0)
         return;
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
