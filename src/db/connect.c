@@ -181,14 +181,18 @@ static int log_in_again(struct hf_db_conn *c, const struct hf_db_target *t,
 static int connect_by(struct hf_db_conn *c, const struct hf_db_target *t,
                       const struct hf_optfile *f, enum hf_tls_demand tls, struct hf_err *err)
 {
+    struct hf_err refused = HF_ERR_INIT;
     if (begin(c, t, f, err))
         return -1;
     set_tls_mode(c->mysql, tls);
     if (tls != HF_TLS_IDENTITY)
         mysql_options(c->mysql, MARIADB_OPT_RESTRICTED_AUTH, TELL_NOTHING);
-    if (log_in(c, t, f, err) == 0)
+    if (log_in(c, t, f, &refused) == 0)
         return 0;
-    return c->last_errno == PLUGIN_NOT_ALLOWED ? log_in_again(c, t, f, tls, err) : -1;
+    if (c->last_errno == PLUGIN_NOT_ALLOWED)
+        return log_in_again(c, t, f, tls, err);
+    hf_err_copy(err, &refused);
+    return -1;
 }
 #else
 static int connect_by(struct hf_db_conn *c, const struct hf_db_target *t,
