@@ -165,5 +165,7 @@ char *hf_db_quote(struct hf_db_conn *c, const char *text)
 int hf_db_allow_several(struct hf_db_conn *c, struct hf_err *err)
 {
     c->last_errno = 0;
-    return mysql_set_server_option(c->mysql, MYSQL_OPTION_MULTI_STATEMENTS_ON) ? hf_db_session_fail(c, err) : 0;
+    return mysql_set_server_option(c->mysql, MYSQL_OPTION_MULTI_STATEMENTS_ON)
+               ? hf_db_session_fail(c, err)
+               : 0;
 }

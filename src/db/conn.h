@@ -25,11 +25,12 @@ struct hf_db_conn;
 struct hf_db_target {
     const char *host; /* NULL: unix socket */
     unsigned port;
-    const char *socket;         /* used when host is NULL */
-    const char *defaults_file;  /* private option file, or NULL */
-    unsigned connect_timeout_s; /* 0: 10 */
-    unsigned io_timeout_s;      /* 0: 60; one read or write on the network */
-    bool local_infile;          /* for db/load/local.h; files of this host stay out of reach all the same */
+    const char *socket;          /* used when host is NULL */
+    const char *defaults_file;   /* private option file, or NULL */
+    unsigned connect_timeout_s;  /* 0: 10 */
+    unsigned io_timeout_s;       /* 0: 60; one read or write on the network */
+    unsigned long max_row_bytes; /* 0: as much as the client library takes */
+    bool local_infile;           /* for db/load/local.h: a stream of ours, never a file */
 };
 
 enum hf_db_flavour { HF_DB_MYSQL, HF_DB_MARIADB };

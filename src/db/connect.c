@@ -37,6 +37,8 @@ static void set_timeouts(MYSQL *m, const struct hf_db_target *t)
     mysql_options(m, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
     mysql_options(m, MYSQL_OPT_READ_TIMEOUT, &io_s);
     mysql_options(m, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
+    if (t->max_row_bytes)
+        mysql_options(m, MYSQL_OPT_MAX_ALLOWED_PACKET, &t->max_row_bytes);
 }
 
 static int refuse_begin(void **handle, const char *file, void *ctx)
@@ -107,14 +109,24 @@ static enum hf_tls_demand tls_demand(const struct hf_db_target *t, const struct 
     return !t->host && f->tls == HF_TLS_IDENTITY ? HF_TLS_CA : f->tls;
 }
 
+static int socket_of(MYSQL *m)
+{
+#ifdef MARIADB_BASE_VERSION
+    return (int)mysql_get_socket(m);
+#else
+    return (int)m->net.fd;
+#endif
+}
+
+int hf_db_session_fd(const struct hf_db_conn *c)
+{
+    return socket_of(c->mysql);
+}
+
 static void watch_network(MYSQL *m, const struct hf_db_target *t)
 {
     int on = 1, idle_s = 10, unacknowledged_ms = UNACKNOWLEDGED_MS;
-#ifdef MARIADB_BASE_VERSION
-    int fd = (int)mysql_get_socket(m);
-#else
-    int fd = (int)m->net.fd;
-#endif
+    int fd = socket_of(m);
     if (!t->host || fd < 0)
         return;
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -200,14 +212,18 @@ static int log_in_again(struct hf_db_conn *c, const struct hf_db_target *t,
 static int connect_by(struct hf_db_conn *c, const struct hf_db_target *t,
                       const struct hf_optfile *f, enum hf_tls_demand tls, struct hf_err *err)
 {
+    struct hf_err refused = HF_ERR_INIT;
     if (begin(c, t, f, err))
         return -1;
     set_tls_mode(c->mysql, tls);
     if (tls != HF_TLS_IDENTITY)
         mysql_options(c->mysql, MARIADB_OPT_RESTRICTED_AUTH, TELL_NOTHING);
-    if (log_in(c, t, f, err) == 0)
+    if (log_in(c, t, f, &refused) == 0)
         return 0;
-    return c->last_errno == PLUGIN_NOT_ALLOWED ? log_in_again(c, t, f, tls, err) : -1;
+    if (c->last_errno == PLUGIN_NOT_ALLOWED)
+        return log_in_again(c, t, f, tls, err);
+    hf_err_copy(err, &refused);
+    return -1;
 }
 #else
 static int connect_by(struct hf_db_conn *c, const struct hf_db_target *t,

@@ -27,5 +27,6 @@ int hf_db_connect(struct hf_db_conn *c, const struct hf_db_target *t, struct hf_
 int hf_db_session_fail(struct hf_db_conn *c, struct hf_err *err);
 /* Answers every request of the server for a file with a refusal. */
 void hf_db_refuse_infile(MYSQL *m);
+int hf_db_session_fd(const struct hf_db_conn *c); /* the socket */
 
 #endif

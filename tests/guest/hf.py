@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the guest tests stand on: the lab, a private configuration, the holdfast binary, a writer.
 
-The lab (tests/lab/lab up) must be running; HOLDFAST_LAB_DIR names it and HOLDFAST_BUILD_DIR the build to
-test. Without them a test fails where HOLDFAST_TEST_REQUIRE names `guest`, and is skipped (77) elsewhere.
+The lab (tests/lab/lab up) must be running; HOLDFAST_LAB_DIR names it, HOLDFAST_LAB_GUEST one of its guests
+(default: the first) and HOLDFAST_BUILD_DIR the build to test. Without lab or build a test fails where
+HOLDFAST_TEST_REQUIRE names `guest`, and is skipped (77) elsewhere.
 """
 
 import json
@@ -49,9 +50,16 @@ def lab(*args, check=True, **kw):
 
 
 def lab_env():
-    """The lab's shell variables as a dictionary."""
-    text = (Path(os.environ["HOLDFAST_LAB_DIR"]) / "env").read_text()
+    """The guest's shell variables as a dictionary."""
+    folder = Path(os.environ["HOLDFAST_LAB_DIR"])
+    guest = os.environ.get("HOLDFAST_LAB_GUEST")
+    text = (folder / "guests" / guest / "env" if guest else folder / "env").read_text()
     return dict(shlex.split(line)[-1].split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def is_mysql():
+    """Whether the guest has MySQL; else it has MariaDB."""
+    return lab_env()["FLAVOUR"] == "mysql"
 
 
 def sql(statement, user="writer", check=True):
@@ -176,6 +184,11 @@ class Blocker:
         sql(f"KILL {self.id}", user="root", check=False)
         self.process.kill()
         self.process.wait()
+
+
+def plain_tables():
+    """The writer's options for all tables without transactions that the guest's server has."""
+    return ["--myisam"] if is_mysql() else ["--myisam", "--aria"]
 
 
 class Writer:

@@ -93,7 +93,8 @@ write_option_file()
     )
 }
 
-# write_guest_files NAME: everything a client needs, below guests/NAME; env is for ". env" in a shell.
+# write_guest_files NAME FLAVOUR: everything a client needs, below guests/NAME; env is for ". env" in
+# a shell.
 write_guest_files()
 {
     local name=$1 dir=$LAB/guests/$1
@@ -106,6 +107,9 @@ write_guest_files()
     echo "[127.0.0.1]:$SSH_PORT $(cut -d' ' -f1,2 "$IMAGE/host_key.pub")" >"$dir/known_hosts"
     cat >"$dir/env" <<-EOF
 	export HOLDFAST_LAB_DIR='$LAB'
+	export HOLDFAST_LAB_GUEST='$name'
+	export FLAVOUR=$2
+	export DB_SERVICE=$2
 	export URI='$URI'
 	export DOMAIN='$name'
 	export DB_HOST=127.0.0.1

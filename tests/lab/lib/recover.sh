@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# From the frozen data disk of a snapshot to a running server: the host's own mariadbd on the files
-# of a private copy. Much faster than a boot, and the same steps as after a power cut: the file
-# system's journal first, then InnoDB's log, then the binlog's word on prepared transactions.
+# From the frozen data disk of a snapshot to a running server: a server of the host on the files
+# of a private copy, the host's own mariadbd or the MySQL guest's mysqld. Much faster than a boot,
+# and the same steps as after a power cut: the file system's journal first, then InnoDB's log,
+# then the binlog's word on prepared transactions.
 
 # The label of the file system on a raw image, empty when there is none.
 fs_label() { e2label "$1" 2>/dev/null || true; }
@@ -12,18 +13,52 @@ fs_label() { e2label "$1" 2>/dev/null || true; }
 copy_disk() { qemu-img convert -U -O raw "$1" "$2"; }
 
 # The options that decide about recovery have to be the guest's; all others aim at speed, for
-# nobody needs this copy after the test.
+# nobody needs this copy after the test. Each function sets the caller's array "command".
+
+mariadb_command()
+{
+    command=(mariadbd --no-defaults --ignore-db-dirs=lost+found --innodb-log-file-size=48M
+        --innodb-flush-method=fsync --debug-no-sync)
+}
+
+# MySQL has nothing that leaves out every sync; nosync does so for InnoDB, which is most of them.
+# Its doublewrite buffer stays, for a torn page is repaired from it.
+mysql_command()
+{
+    local server
+    server=$(mysql_server)
+    command=("$server/mysqld" --library-path "$server/lib" "$server/mysqld.bin" --no-defaults
+        --basedir="$server" --plugin-dir="$server/plugin" --lc-messages-dir="$server/share"
+        --character-sets-dir="$server/share/charsets" --mysqlx=OFF --secure-file-priv=NULL
+        --innodb-redo-log-capacity=64M --innodb-flush-method=nosync --sync-binlog=0
+        --innodb-validate-tablespace-paths=OFF --performance-schema=OFF --auto-generate-certs=OFF)
+}
+
+# The server that a guest of this lab came with.
+mysql_server()
+{
+    local file image
+    enter_lab
+    for file in "$LAB"/guests/*/image; do
+        image=$(cat "$file")
+        [ -d "$image/server" ] || continue
+        echo "$image/server"
+        return
+    done
+    die "no guest of this lab has a MySQL server for its host"
+}
+
 start_recovered_server()
 {
-    local out=$1 binlog=() pid
-    [ ! -e "$out/data/binlog.index" ] || binlog=(--log-bin=binlog)
+    local out=$1 flavour=mariadb command=() binlog=--skip-log-bin pid
+    [ ! -e "$out/data/mysql.ibd" ] || flavour=mysql
+    [ ! -e "$out/data/binlog.index" ] || binlog=--log-bin=binlog
+    "${flavour}_command"
     mkdir -p "$out/tmp"
-    setsid mariadbd --no-defaults --user=root --datadir="$out/data" --tmpdir="$out/tmp" \
-        --socket="$out/sock" --pid-file="$out/mariadbd.pid" --skip-networking \
-        --ignore-db-dirs=lost+found --server-id=1 "${binlog[@]}" \
-        --innodb-log-file-size=48M --innodb-buffer-pool-size=128M --innodb-fast-shutdown=2 \
-        --innodb-buffer-pool-load-at-startup=OFF --innodb-flush-method=fsync --debug-no-sync \
-        </dev/null >"$out/server.log" 2>&1 &
+    setsid "${command[@]}" --user=root --datadir="$out/data" --tmpdir="$out/tmp" \
+        --socket="$out/sock" --pid-file="$out/server.pid" --skip-networking --server-id=1 "$binlog" \
+        --innodb-buffer-pool-size=128M --innodb-fast-shutdown=2 \
+        --innodb-buffer-pool-load-at-startup=OFF </dev/null >"$out/server.log" 2>&1 &
     pid=$!
     if ! wait_for 60 server_answers_or_died "$out/sock" "$pid" || ! kill -0 "$pid" 2>/dev/null; then
         tail -20 "$out/server.log" >&2
@@ -70,7 +105,7 @@ recover_copy()
 recover_stop()
 {
     local pids
-    mapfile -t pids < <(lab_pids "$(realpath -m "$1")" mariadbd)
+    mapfile -t pids < <(lab_pids "$(realpath -m "$1")" mariadbd mysqld)
     [ "${#pids[@]}" -eq 0 ] || kill -9 "${pids[@]}"
     rm -rf "$1/data" "$1/tmp"
 }
