@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/load/rewrite.h"
 
+#include "db/dump/escape.h"
 #include "db/load/lex.h"
 
 #include <string.h>
@@ -60,14 +61,6 @@ const char *hf_sql_rename_schema(const struct hf_sql_rename *r, const char *name
 {
     const char *other = find(&r->schemas, name);
     return other ? other : name;
-}
-
-void hf_sql_add_name(struct hf_buf *out, const char *name)
-{
-    hf_buf_str_add(out, "`");
-    for (; *name; name++)
-        hf_buf_add(out, *name == '`' ? "``" : name, *name == '`' ? 2 : 1);
-    hf_buf_str_add(out, "`");
 }
 
 /* ---- definers -------------------------------------------------------------------------------- */

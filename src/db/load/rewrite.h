@@ -30,7 +30,4 @@ const char *hf_sql_rename_schema(const struct hf_sql_rename *r, const char *name
 int hf_sql_rewrite(const struct hf_sql_rename *r, const char *text, size_t len, struct hf_buf *out,
                    struct hf_err *err) HF_CHECKED;
 
-/* `name` in backquotes, appended. */
-void hf_sql_add_name(struct hf_buf *out, const char *name);
-
 #endif
