@@ -45,6 +45,7 @@ static void free_schema(struct hf_load_schema *s)
     free(s->target);
     free_file(&s->create);
     free_file(&s->post);
+    free_file(&s->triggers);
     free(s);
 }
 
@@ -288,6 +289,7 @@ static int check_files(struct hf_load_folder *f, bool force, struct hf_err *err)
     for (size_t i = 0; i < f->n_schemas; i++) {
         check_file(&c, &f->schemas[i]->create, f->schemas[i]->file);
         check_file(&c, &f->schemas[i]->post, f->schemas[i]->file);
+        check_file(&c, &f->schemas[i]->triggers, f->schemas[i]->file);
         for (size_t j = 0; j < f->schemas[i]->n_tables; j++)
             check_table(&c, f->schemas[i]->tables[j]);
     }

@@ -42,6 +42,7 @@ struct hf_load_table {
     bool is_selected;
     /* While loading. */
     struct hf_buf keys, fks;                   /* what ALTER TABLE has to add; see db/load/ddl.h */
+    bool is_versioned;                         /* with a history */
     bool is_transactional, is_plain, is_there; /* there: created by the load that is resumed */
     bool needs_sql;                            /* LOAD DATA would read its values otherwise */
     atomic_bool slow;                          /* LOAD DATA was refused or changed something once */
@@ -50,7 +51,8 @@ struct hf_load_table {
 
 struct hf_load_schema {
     char *name, *file, *target; /* target: what it is called where it is loaded */
-    struct hf_load_file create, post;
+    struct hf_load_file create, post,
+        triggers; /* triggers: of all its tables, as mydumper 1.0 writes them */
     struct hf_load_table **tables;
     size_t n_tables;
     bool is_selected;

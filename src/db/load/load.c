@@ -118,8 +118,8 @@ static int make_room(struct hf_load *l, struct hf_err *err)
 static int fill_target(struct hf_load *l, struct hf_err *err)
 {
     const struct hf_load_opts *o = l->opts;
-    if (hf_load_schemas(l, err) || hf_load_tables(l, l->result->was_resumed, err) ||
-        hf_load_data(l, err) || hf_load_foreign_keys(l, err) || hf_load_objects(l, err))
+    if (hf_load_schemas(l, err) || hf_load_tables(l, err) || hf_load_data(l, err) ||
+        hf_load_foreign_keys(l, err) || hf_load_objects(l, err))
         return -1;
     hf_log(o->log, HF_LOG_INFO, "load", "rows, keys and programs are in");
     if (o->verify != HF_LOAD_VERIFY_NONE && hf_load_verify(l, err))

@@ -228,6 +228,15 @@ static int take_post(struct hf_load_folder *f, const char *name, const char *cut
     return s ? set_file(&s->post, name, err) : hf_fail_nomem(err);
 }
 
+/* Of one table, or of a whole schema. */
+static int take_triggers(struct hf_load_folder *f, const char *name, const char *cut,
+                         struct hf_err *err)
+{
+    struct hf_load_schema *s = find_schema(f, name, (size_t)(cut - name));
+    return s ? set_file(&s->triggers, name, err)
+             : take_part(f, name, cut, offsetof(struct hf_load_table, triggers), err);
+}
+
 enum { FIRST, SECOND, THIRD, PASSES }; /* schemas; tables; what belongs to tables */
 
 static int take_name(struct hf_load_folder *f, const char *name, int pass, struct hf_err *err)
@@ -253,7 +262,7 @@ static int take_name(struct hf_load_folder *f, const char *name, int pass, struc
     if ((cut = suffix_at(name, len, "-schema-view.sql")))
         return take_part(f, name, cut, offsetof(struct hf_load_table, view), err);
     if ((cut = suffix_at(name, len, "-schema-triggers.sql")))
-        return take_part(f, name, cut, offsetof(struct hf_load_table, triggers), err);
+        return take_triggers(f, name, cut, err);
     if ((cut = suffix_at(name, len, "-checksum.sql")))
         return 0;
     return take_data(f, name, suffix_at(name, len, ".sql"), err);

@@ -19,26 +19,34 @@ static int post(struct hf_load *l, bool events, struct hf_err *err)
         struct hf_load_script script = {.file = &s->post,
                                         .schema = s->target,
                                         .run = events ? other : run,
-                                        .skip = HF_SQL_DROP | (events ? run : other)};
+                                        .skip = HF_SQL_DROP | (events ? run : other),
+                                        .has_own_modes = !l->folder->is_holdfast};
         if (s->is_selected && hf_load_script(l, l->main, &script, err))
             return hf_wrap(err, "%s of schema %s", events ? "events" : "routines", s->target);
     }
     return 0;
 }
 
+static int trigger_file(struct hf_load *l, const struct hf_load_schema *s,
+                        const struct hf_load_file *file, struct hf_err *err)
+{
+    struct hf_load_script script = {.file = file,
+                                    .schema = s->target,
+                                    .run = HF_SQL_CREATE_TRIGGER,
+                                    .skip = HF_SQL_DROP,
+                                    .has_own_modes = !l->folder->is_holdfast};
+    return hf_load_script(l, l->main, &script, err) ? hf_wrap(err, "triggers of %s", s->target) : 0;
+}
+
 static int triggers(struct hf_load *l, struct hf_err *err)
 {
     for (size_t i = 0; i < l->folder->n_schemas; i++) {
         const struct hf_load_schema *s = l->folder->schemas[i];
-        for (size_t j = 0; j < s->n_tables; j++) {
-            const struct hf_load_table *t = s->tables[j];
-            struct hf_load_script script = {.file = &t->triggers,
-                                            .schema = s->target,
-                                            .run = HF_SQL_CREATE_TRIGGER,
-                                            .skip = HF_SQL_DROP};
-            if (t->is_selected && hf_load_script(l, l->main, &script, err))
-                return hf_wrap(err, "triggers of %s.%s", s->target, t->name);
-        }
+        if (s->is_selected && trigger_file(l, s, &s->triggers, err))
+            return -1;
+        for (size_t j = 0; j < s->n_tables; j++)
+            if (s->tables[j]->is_selected && trigger_file(l, s, &s->tables[j]->triggers, err))
+                return -1;
     }
     return 0;
 }

@@ -101,8 +101,6 @@ static int execute(struct hf_load *l, struct hf_db_conn *c, const struct hf_load
         return 0;
     if (!(w.kind & (s->run | s->taken | HF_SQL_SET)) || !is_its_own(s, &w))
         return refuse(st->text, st->len, err);
-    if (w.kind == HF_SQL_DROP && w.is_event != s->events)
-        return 0;
     if (w.kind & s->taken)
         return s->take(s->ctx, &w, st->text, st->len, err);
     if (w.kind & (HF_SQL_CREATE_VIEW | HF_SQL_CREATE_ROUTINE | HF_SQL_CREATE_TRIGGER |
@@ -147,6 +145,11 @@ int hf_load_script(struct hf_load *l, struct hf_db_conn *c, const struct hf_load
     if (!s->file->name)
         return 0;
     if (check_digest(l, s->file, err) || hf_load_session_reset(l, c, s->schema, err))
+        return -1;
+    if (s->has_own_modes &&
+        hf_db_exec(
+            c, "SET SESSION sql_mode = @@GLOBAL.sql_mode, SESSION time_zone = @@GLOBAL.time_zone",
+            err))
         return -1;
     HF_AUTO(hf_io_read)
     struct hf_io_read *r =

@@ -83,7 +83,7 @@ int hf_load_progress_end(struct hf_load *l, struct hf_err *err) HF_CHECKED;
 
 /* ---- tables.c ---- */
 int hf_load_schemas(struct hf_load *l, struct hf_err *err) HF_CHECKED;
-int hf_load_tables(struct hf_load *l, bool is_resumed, struct hf_err *err) HF_CHECKED;
+int hf_load_tables(struct hf_load *l, struct hf_err *err) HF_CHECKED;
 int hf_load_keys(struct hf_load *l, struct hf_db_conn *c, struct hf_load_table *t,
                  struct hf_err *err) HF_CHECKED;
 int hf_load_foreign_keys(struct hf_load *l, struct hf_err *err) HF_CHECKED;
@@ -97,7 +97,8 @@ struct hf_load_script {
     const char *schema; /* on the target, or NULL */
     const char *name;   /* the one object it is about, or NULL */
     unsigned run, skip; /* kinds of statements; all others are refused */
-    bool events;        /* of DROPs, only those of events, or none of them */
+    bool
+        has_own_modes; /* programs of a dump that does not say under which modes they were made: the server's */
     /* Instead of running a statement; NULL: run it. */
     int (*take)(void *ctx, const struct hf_sql_what *w, const char *text, size_t len,
                 struct hf_err *err);

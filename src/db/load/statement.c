@@ -74,7 +74,6 @@ static void look_at_drop(struct hf_sql_lex *lex, struct hf_sql_what *w)
     if (hf_sql_is(&t, "PACKAGE"))
         (void)hf_sql_accept(lex, "BODY");
     w->kind = HF_SQL_DROP;
-    w->is_event = kind == HF_SQL_CREATE_EVENT;
     read_name(lex, w);
     if (hf_sql_lex_peek(lex).kind != HF_SQL_END) /* several at once: no dump does */
         w->kind = HF_SQL_OTHERWISE;

@@ -43,7 +43,6 @@ struct hf_sql_what {
     size_t name_len;
     const char *schema; /* in front of the dot, or NULL */
     size_t schema_len;
-    bool is_event;     /* a DROP of an event */
     bool has_sql_mode; /* a SET that changes sql_mode */
     bool has_charset;  /* a SET NAMES or character_set_client */
 };

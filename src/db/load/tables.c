@@ -139,7 +139,6 @@ static int one_table(struct hf_load *l, struct hf_db_conn **c, void *job, struct
 {
     struct hf_load_table *t = job;
     struct table_creation x = {.l = l, .c = *c, .t = t};
-    bool is_sequence = t->kind == HF_LOAD_SEQUENCE;
     struct hf_load_script script = {.file = &t->create,
                                     .schema = t->schema->target,
                                     .name = t->name,
@@ -154,7 +153,7 @@ static int one_table(struct hf_load *l, struct hf_db_conn **c, void *job, struct
         return hf_wrap(err, "%s.%s", t->schema->target, t->name);
     if (hf_load_script(l, *c, &script, err))
         return hf_wrap(err, "%s.%s", t->schema->target, t->name);
-    if (!x.done && !is_sequence)
+    if (!x.done && t->kind == HF_LOAD_TABLE)
         return hf_fail(err, HF_E_CORRUPT, "%s creates no table", t->create.name);
     return 0;
 }
@@ -186,11 +185,6 @@ static int create_kind(struct hf_load *l, unsigned kinds, const char *phase, str
 
 /* ---- what the server made of them ------------------------------------------------------------------ */
 
-struct looking {
-    struct hf_load_schema *schema;
-    bool is_mariadb;
-};
-
 static struct hf_load_table *find(struct hf_load_schema *s, const char *name)
 {
     for (size_t i = 0; i < s->n_tables; i++)
@@ -199,20 +193,22 @@ static struct hf_load_table *find(struct hf_load_schema *s, const char *name)
     return NULL;
 }
 
-/* TABLE_NAME of those without transactions */
-static int take_plain(void *ctx, unsigned n, char *const *v, struct hf_err *err)
+/* TABLE_NAME, ENGINE, TABLE_TYPE */
+static int take_table(void *ctx, unsigned n, char *const *v, struct hf_err *err)
 {
-    struct hf_load_table *t = n && v[0] ? find(((struct looking *)ctx)->schema, v[0]) : NULL;
+    struct hf_load_table *t = n >= 3 && v[0] ? find(ctx, v[0]) : NULL;
     (void)err;
-    if (t)
-        t->is_transactional = false;
+    if (!t || !v[1])
+        return 0;
+    t->is_transactional = strcasecmp(v[1], "InnoDB") == 0 || strcasecmp(v[1], "ROCKSDB") == 0;
+    t->is_versioned = v[2] && strcmp(v[2], "SYSTEM VERSIONED") == 0;
     return 0;
 }
 
 /* TABLE_NAME of those with columns that LOAD DATA reads otherwise than INSERT */
 static int take_typed(void *ctx, unsigned n, char *const *v, struct hf_err *err)
 {
-    struct hf_load_table *t = n && v[0] ? find(((struct looking *)ctx)->schema, v[0]) : NULL;
+    struct hf_load_table *t = n && v[0] ? find(ctx, v[0]) : NULL;
     (void)err;
     if (t)
         t->needs_sql = true;
@@ -221,30 +217,26 @@ static int take_typed(void *ctx, unsigned n, char *const *v, struct hf_err *err)
 
 static int look_at_schema(struct hf_load *l, struct hf_load_schema *s, struct hf_err *err)
 {
-    struct looking x = {.schema = s};
     HF_AUTO(hf_buf) struct hf_buf name = HF_BUF_INIT;
     hf_sql_add_text(&name, s->target);
     if (!hf_buf_ok(&name))
         return hf_fail_nomem(err);
-    return hf_load_query(l->main,
-                         hf_asprintf("SELECT TABLE_NAME FROM information_schema.TABLES WHERE "
-                                     "TABLE_SCHEMA = %s AND ENGINE NOT IN ('InnoDB', 'ROCKSDB')",
-                                     hf_buf_str(&name)),
-                         take_plain, &x, err) ||
-                   hf_load_query(
-                       l->main,
-                       hf_asprintf(
-                           "SELECT DISTINCT TABLE_NAME FROM information_schema.COLUMNS WHERE "
-                           "TABLE_SCHEMA = %s AND DATA_TYPE IN ('bit', 'json', 'vector', 'year')",
-                           hf_buf_str(&name)),
-                       take_typed, &x, err)
-               ? -1
-               : 0;
+    if (hf_load_query(l->main,
+                      hf_asprintf("SELECT TABLE_NAME, ENGINE, TABLE_TYPE FROM "
+                                  "information_schema.TABLES WHERE TABLE_SCHEMA = %s",
+                                  hf_buf_str(&name)),
+                      take_table, s, err))
+        return -1;
+    return hf_load_query(
+        l->main,
+        hf_asprintf("SELECT DISTINCT TABLE_NAME FROM information_schema.COLUMNS WHERE "
+                    "TABLE_SCHEMA = %s AND DATA_TYPE IN ('bit', 'json', 'vector', 'year')",
+                    hf_buf_str(&name)),
+        take_typed, s, err);
 }
 
-int hf_load_tables(struct hf_load *l, bool is_resumed, struct hf_err *err)
+int hf_load_tables(struct hf_load *l, struct hf_err *err)
 {
-    (void)is_resumed;
     /* A default of a table may need a sequence. */
     if (create_kind(l, 1u << HF_LOAD_SEQUENCE, "sequences", err) ||
         create_kind(l, 1u << HF_LOAD_TABLE | 1u << HF_LOAD_VIEW, "tables", err))

@@ -65,7 +65,7 @@ static int compare_content(struct hf_load *l, struct hf_db_conn *c, const struct
     int64_t rows = 0;
     uint64_t sum = 0;
     char text[17];
-    columns.is_versioned = hf_db_server(c)->flavour == HF_DB_MARIADB;
+    columns.is_versioned = t->is_versioned;
     if (hf_load_session_reset(l, c, t->schema->target, err) ||
         hf_db_exec(c, "SET NAMES binary", err) ||
         hf_columns_read(c, t->schema->target, t->name, &columns, err))
