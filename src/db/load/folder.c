@@ -40,6 +40,7 @@ static void free_schema(struct hf_load_schema *s)
     for (size_t i = 0; i < s->n_tables; i++)
         free_table(s->tables[i]);
     free(s->tables);
+    free(s->by_name);
     free(s->name);
     free(s->file);
     free(s->target);
@@ -164,6 +165,44 @@ int hf_load_folder_select(struct hf_load_folder *f, const char *only, struct hf_
             return hf_fail(err, HF_E_NOT_FOUND, "--only: there is no '%s' in %s", parts.items[i],
                            f->dir);
     return 0;
+}
+
+/* ---- by name ----------------------------------------------------------------------------------- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp((*(struct hf_load_table *const *)a)->name,
+                  (*(struct hf_load_table *const *)b)->name);
+}
+
+static int sort_names(struct hf_load_folder *f, struct hf_err *err)
+{
+    for (size_t i = 0; i < f->n_schemas; i++) {
+        struct hf_load_schema *s = f->schemas[i];
+        s->by_name = calloc(s->n_tables + 1, sizeof *s->by_name);
+        if (!s->by_name)
+            return hf_fail_nomem(err);
+        for (size_t j = 0; j < s->n_tables; j++)
+            s->by_name[j] = s->tables[j];
+        qsort(s->by_name, s->n_tables, sizeof *s->by_name, compare_names);
+    }
+    return 0;
+}
+
+struct hf_load_table *hf_load_schema_find(const struct hf_load_schema *s, const char *name)
+{
+    size_t low = 0, high = s->n_tables;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        int order = strcmp(s->by_name[mid]->name, name);
+        if (order == 0)
+            return s->by_name[mid];
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------- */
@@ -319,7 +358,7 @@ struct hf_load_folder *hf_load_folder_open(const char *dir, bool force, struct h
         return NULL;
     }
     if (check_complete(f, force, err) || read_description(f, force, err) ||
-        check_files(f, force, err))
+        check_files(f, force, err) || sort_names(f, err))
         return NULL;
     return HF_STEAL(f);
 }

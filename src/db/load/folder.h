@@ -55,6 +55,7 @@ struct hf_load_schema {
         triggers; /* triggers: of all its tables, as mydumper 1.0 writes them */
     struct hf_load_table **tables;
     size_t n_tables;
+    struct hf_load_table **by_name; /* sorted; see hf_load_schema_find */
     bool is_selected;
 };
 
@@ -80,6 +81,9 @@ HF_DEFINE_AUTO(hf_load_folder, hf_load_folder_close)
 /* "schema,schema.table": the others are not selected. NOT_FOUND: names something that is not there. */
 int hf_load_folder_select(struct hf_load_folder *f, const char *only, struct hf_err *err)
     HF_CHECKED;
+
+/* NULL: there is none of that name. */
+struct hf_load_table *hf_load_schema_find(const struct hf_load_schema *s, const char *name);
 
 /* For manifest.c and mydumper.c: a new one at the end; NULL: no memory. Texts are copied. */
 struct hf_load_schema *hf_load_folder_add_schema(struct hf_load_folder *f, const char *name,

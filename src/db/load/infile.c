@@ -69,11 +69,27 @@ static const char *skip_bare(const char *p, const char *end)
     return p > from && (from[0] != 'e' && from[0] != 'E') ? p : NULL;
 }
 
-/* The row that begins at p ('('); returns its closing parenthesis, or NULL. */
-static const char *skip_row(const char *p, const char *end, char *quote)
+/* Behind "_binary " at p, or p: among bytes that are binary all over it changes nothing. */
+static const char *skip_introducer(const char *p, const char *end)
 {
+    static const char word[] = "_binary";
+    const size_t n = sizeof word - 1;
+    if ((size_t)(end - p) <= n || memcmp(p, word, n) != 0)
+        return p;
+    p += n;
+    return *p == ' ' ? p + 1 : p;
+}
+
+/* Appends the row that begins at p ('('); returns its closing parenthesis, or NULL. */
+static const char *add_row(const char *p, const char *end, char *quote, struct hf_buf *out)
+{
+    const char *from = p + 1; /* what is not copied yet */
     do {
-        p++;
+        const char *value = skip_introducer(++p, end);
+        if (value != p) {
+            hf_buf_add(out, from, (size_t)(p - from));
+            from = p = value;
+        }
         if (p < end && (*p == '\'' || *p == '"')) {
             if (*quote && *p != *quote)
                 return NULL;
@@ -85,7 +101,11 @@ static const char *skip_row(const char *p, const char *end, char *quote)
         if (!p || p >= end)
             return NULL;
     } while (*p == ',');
-    return *p == ')' ? p : NULL;
+    if (*p != ')')
+        return NULL;
+    hf_buf_add(out, from, (size_t)(p - from));
+    hf_buf_add(out, "\n", 1);
+    return p;
 }
 
 int hf_infile_rows(const char *values, size_t len, char *quote, struct hf_buf *out, uint64_t *rows,
@@ -95,13 +115,11 @@ int hf_infile_rows(const char *values, size_t len, char *quote, struct hf_buf *o
     for (;;) {
         if (p >= end || *p != '(')
             return 1;
-        const char *close = skip_row(p, end, quote);
-        if (!close)
+        p = add_row(p, end, quote, out);
+        if (!p)
             return 1;
-        hf_buf_add(out, p + 1, (size_t)(close - p - 1));
-        hf_buf_add(out, "\n", 1);
         (*rows)++;
-        for (p = close + 1; p < end && is_blank(*p);)
+        for (p++; p < end && is_blank(*p);)
             p++;
         if (p == end)
             return hf_buf_ok(out) ? 0 : hf_fail_nomem(err);

@@ -185,18 +185,10 @@ static int create_kind(struct hf_load *l, unsigned kinds, const char *phase, str
 
 /* ---- what the server made of them ------------------------------------------------------------------ */
 
-static struct hf_load_table *find(struct hf_load_schema *s, const char *name)
-{
-    for (size_t i = 0; i < s->n_tables; i++)
-        if (strcmp(s->tables[i]->name, name) == 0)
-            return s->tables[i];
-    return NULL;
-}
-
 /* TABLE_NAME, ENGINE, TABLE_TYPE */
 static int take_table(void *ctx, unsigned n, char *const *v, struct hf_err *err)
 {
-    struct hf_load_table *t = n >= 3 && v[0] ? find(ctx, v[0]) : NULL;
+    struct hf_load_table *t = n >= 3 && v[0] ? hf_load_schema_find(ctx, v[0]) : NULL;
     (void)err;
     if (!t || !v[1])
         return 0;
@@ -208,7 +200,7 @@ static int take_table(void *ctx, unsigned n, char *const *v, struct hf_err *err)
 /* TABLE_NAME of those with columns that LOAD DATA reads otherwise than INSERT */
 static int take_typed(void *ctx, unsigned n, char *const *v, struct hf_err *err)
 {
-    struct hf_load_table *t = n && v[0] ? find(ctx, v[0]) : NULL;
+    struct hf_load_table *t = n && v[0] ? hf_load_schema_find(ctx, v[0]) : NULL;
     (void)err;
     if (t)
         t->needs_sql = true;

@@ -30,10 +30,8 @@ HF_DEFINE_AUTO_VALUE(looking, looking_free)
 
 static struct hf_load_table *find(const struct hf_load_schema *s, const char *name)
 {
-    for (size_t i = 0; i < s->n_tables; i++)
-        if (s->tables[i]->is_selected && strcmp(s->tables[i]->name, name) == 0)
-            return s->tables[i];
-    return NULL;
+    struct hf_load_table *t = hf_load_schema_find(s, name);
+    return t && t->is_selected ? t : NULL;
 }
 
 static struct hf_load_schema *find_target(const struct hf_load_folder *f, const char *name)
