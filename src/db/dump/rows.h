@@ -21,7 +21,7 @@ enum hf_row_kind {
     HF_ROW_NUMBER, /* bare */
     HF_ROW_REAL,   /* bare; -0 keeps its sign */
     HF_ROW_BIT,    /* bytes from the server, a decimal number here */
-    HF_ROW_JSON,   /* _utf8mb4'escaped' */
+    HF_ROW_UTF8,   /* _utf8mb4'escaped': JSON of MySQL, addresses of MariaDB */
 };
 
 struct hf_row_plan {

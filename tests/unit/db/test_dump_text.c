@@ -138,6 +138,7 @@ static void each_type_is_written_in_its_form(void **state)
     assert_string_equal(row_of(&b, "bit", "\x80\0\0\0\0\0\0\0", 8), "(9223372036854775808)");
     assert_string_equal(row_of(&b, "bit", "\0", 1), "(0)");
     assert_string_equal(row_of(&b, "json", "{\"a\":\"'\"}", 9), "(_utf8mb4'{\"a\":\"\\'\"}')");
+    assert_string_equal(row_of(&b, "inet6", "::1", 3), "(_utf8mb4'::1')");
     assert_string_equal(row_of(&b, "blob", "\0\xff", 2), "('\\0\xff')");
     assert_string_equal(row_of(&b, "datetime", "0000-00-00 00:00:00", 19),
                         "('0000-00-00 00:00:00')");
