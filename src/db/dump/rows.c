@@ -52,9 +52,10 @@ int hf_row_plan_add(struct hf_row_plan *p, const char *column, const char *type,
     }
     hf_sql_add_name(&p->select, column);
     hf_sql_add_name(&p->names, column);
-    /* Servers print a FLOAT with six digits; as a DOUBLE it has all that are needed to get it back. */
+    /* Servers print a FLOAT with six digits; as a DOUBLE it has all that are needed to get it back. Not by +0,
+     * which takes the sign from a zero. */
     if (!strcmp(type, "float"))
-        hf_buf_str_add(&p->select, "+0e0");
+        hf_buf_str_add(&p->select, "*1e0");
     return hf_buf_ok(&p->select) && hf_buf_ok(&p->names) ? 0 : hf_fail_nomem(err);
 }
 

@@ -27,7 +27,7 @@ enum hf_row_kind {
 struct hf_row_plan {
     unsigned n;
     unsigned char *kinds; /* enum hf_row_kind */
-    struct hf_buf select; /* "`id`,`f`+0e0": read this */
+    struct hf_buf select; /* "`id`,`f`*1e0": read this */
     struct hf_buf names;  /* "`id`,`f`": insert into these */
 };
 

@@ -57,7 +57,7 @@ class MysqlServer(runlib.Server):
         base = ["chroot", str(self.tree), "/usr/sbin/mysqld", "--no-defaults", f"--datadir={inner}/data", "--user=root",
                 f"--tmpdir={inner}"]
         run = [*base, f"--port={self.port}", "--bind-address=127.0.0.1", f"--socket={inner}/sock",
-               f"--pid-file={inner}/pid", "--log-bin=binlog", "--server-id=1", "--skip-name-resolve", "--mysqlx=OFF",
+               f"--pid-file={inner}/pid", "--log-bin=binlog", "--server-id=1", "--mysqlx=OFF",
                "--secure-file-priv=NULL", *options]
         return [*base, "--initialize-insecure"], run
 

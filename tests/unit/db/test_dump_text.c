@@ -165,7 +165,7 @@ static void a_float_is_read_with_all_its_digits(void **state)
     (void)state;
     assert_hf_ok(hf_row_plan_add(&p, "i`d", "int", true, &err), &err);
     assert_hf_ok(hf_row_plan_add(&p, "f", "float", true, &err), &err);
-    assert_string_equal(hf_buf_str(&p.select), "`i``d`,`f`+0e0");
+    assert_string_equal(hf_buf_str(&p.select), "`i``d`,`f`*1e0");
     assert_string_equal(hf_buf_str(&p.names), "`i``d`,`f`");
     hf_row_plan_free(&p);
 }
