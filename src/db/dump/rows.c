@@ -20,6 +20,7 @@ static enum hf_row_kind kind_of(const char *type, bool is_mariadb)
 {
     static const char *const numbers[] = {"tinyint", "smallint", "mediumint", "int",
                                           "bigint",  "decimal",  "year"};
+    static const char *const spelled[] = {"inet4", "inet6", "uuid"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(numbers); i++)
         if (!strcmp(type, numbers[i]))
             return HF_ROW_NUMBER;
@@ -27,8 +28,14 @@ static enum hf_row_kind kind_of(const char *type, bool is_mariadb)
         return HF_ROW_REAL;
     if (!strcmp(type, "bit"))
         return HF_ROW_BIT;
-    /* MySQL takes no string without a character set for JSON; MariaDB's is text like any other. */
-    return !strcmp(type, "json") && !is_mariadb ? HF_ROW_JSON : HF_ROW_TEXT;
+    /* A string without a character set is refused by MySQL for JSON (MariaDB's is text like any other), and taken by
+     * MariaDB for the bytes of an address. */
+    if (!strcmp(type, "json"))
+        return is_mariadb ? HF_ROW_TEXT : HF_ROW_UTF8;
+    for (size_t i = 0; i < HF_ARRAY_SIZE(spelled); i++)
+        if (!strcmp(type, spelled[i]))
+            return HF_ROW_UTF8;
+    return HF_ROW_TEXT;
 }
 
 int hf_row_plan_add(struct hf_row_plan *p, const char *column, const char *type, bool is_mariadb,
@@ -45,9 +52,10 @@ int hf_row_plan_add(struct hf_row_plan *p, const char *column, const char *type,
     }
     hf_sql_add_name(&p->select, column);
     hf_sql_add_name(&p->names, column);
-    /* Servers print a FLOAT with six digits; as a DOUBLE it has all that are needed to get it back. */
+    /* Servers print a FLOAT with six digits; as a DOUBLE it has all that are needed to get it back. Not by +0,
+     * which takes the sign from a zero. */
     if (!strcmp(type, "float"))
-        hf_buf_str_add(&p->select, "+0e0");
+        hf_buf_str_add(&p->select, "*1e0");
     return hf_buf_ok(&p->select) && hf_buf_ok(&p->names) ? 0 : hf_fail_nomem(err);
 }
 
@@ -160,7 +168,7 @@ static inline char *put_value(char *to, enum hf_row_kind kind, const char *v, si
         return put_real(to, v, len);
     case HF_ROW_BIT:
         return put_bit(to, v, len);
-    case HF_ROW_JSON:
+    case HF_ROW_UTF8:
         memcpy(to, introducer, sizeof introducer - 1);
         return put_text(to + sizeof introducer - 1, v, len);
     case HF_ROW_TEXT:

@@ -21,13 +21,13 @@ enum hf_row_kind {
     HF_ROW_NUMBER, /* bare */
     HF_ROW_REAL,   /* bare; -0 keeps its sign */
     HF_ROW_BIT,    /* bytes from the server, a decimal number here */
-    HF_ROW_JSON,   /* _utf8mb4'escaped' */
+    HF_ROW_UTF8,   /* _utf8mb4'escaped': JSON of MySQL, addresses of MariaDB */
 };
 
 struct hf_row_plan {
     unsigned n;
     unsigned char *kinds; /* enum hf_row_kind */
-    struct hf_buf select; /* "`id`,`f`+0e0": read this */
+    struct hf_buf select; /* "`id`,`f`*1e0": read this */
     struct hf_buf names;  /* "`id`,`f`": insert into these */
 };
 

@@ -14,6 +14,7 @@
 struct account {
     char *user, *host;
     bool is_role; /* MariaDB: a role is not an account, and has no host */
+    bool is_unknown;
 };
 
 struct accounts {
@@ -40,7 +41,8 @@ static int keep_account(void *ctx, unsigned n, char *const *values, struct hf_er
     if (!more)
         return hf_fail_nomem(err);
     a->items = more;
-    a->items[a->n++] = (struct account){strdup(values[0]), strdup(values[1]), *values[2] == 'Y'};
+    a->items[a->n++] = (struct account){
+        .user = strdup(values[0]), .host = strdup(values[1]), .is_role = *values[2] == 'Y'};
     return a->items[a->n - 1].user && a->items[a->n - 1].host ? 0 : hf_fail_nomem(err);
 }
 
@@ -116,6 +118,22 @@ static int add_create(struct hf_db_conn *c, const struct account *a, struct hf_b
     return hf_buf_ok(&text) ? add_statement(b, hf_buf_str(&text), err) : hf_fail_nomem(err);
 }
 
+/* With skip_name_resolve a server ignores accounts whose host is a name: they are in its table only. */
+static int try_create(struct hf_dump *d, struct hf_db_conn *c, struct account *a, struct hf_buf *b,
+                      struct hf_err *err)
+{
+    enum { NO_SUCH_ACCOUNT = 1133, NO_SUCH_GRANT = 1141 };
+    if (add_create(c, a, b, err) == 0)
+        return 0;
+    if (hf_db_errno(c) != NO_SUCH_ACCOUNT && hf_db_errno(c) != NO_SUCH_GRANT)
+        return -1;
+    a->is_unknown = true;
+    hf_dump_warn(d, "account '%s'@'%s' is left out: the running server does not know it", a->user,
+                 a->host);
+    hf_err_clear(err);
+    return 0;
+}
+
 struct granting {
     struct hf_buf *b;
 };
@@ -157,7 +175,7 @@ static int keep_default(void *ctx, unsigned n, char *const *values, struct hf_er
         hf_buf_str_add(x->b, ", ");
     } else {
         hf_buf_str_add(x->b, x->user ? ";\nALTER USER " : "ALTER USER ");
-        add_account(x->b, &(struct account){values[0], values[1], false});
+        add_account(x->b, &(struct account){.user = values[0], .host = values[1]});
         hf_buf_str_add(x->b, " DEFAULT ROLE ");
         free(x->user);
         free(x->host);
@@ -166,7 +184,7 @@ static int keep_default(void *ctx, unsigned n, char *const *values, struct hf_er
         if (!x->user || !x->host)
             return hf_fail_nomem(err);
     }
-    add_account(x->b, &(struct account){values[2], values[3], false});
+    add_account(x->b, &(struct account){.user = values[2], .host = values[3]});
     return 0;
 }
 
@@ -191,10 +209,10 @@ static int add_all(struct hf_dump *d, struct hf_db_conn *c, struct hf_buf *text,
     if (list(c, is_mariadb, &all, err) < 0)
         return -1;
     for (size_t i = 0; i < all.n; i++)
-        if (add_create(c, &all.items[i], text, err) < 0)
+        if (try_create(d, c, &all.items[i], text, err) < 0)
             return hf_wrap(err, "account '%s'@'%s'", all.items[i].user, all.items[i].host);
     for (size_t i = 0; i < all.n; i++)
-        if (add_grants(c, &all.items[i], text, err) < 0)
+        if (!all.items[i].is_unknown && add_grants(c, &all.items[i], text, err) < 0)
             return hf_wrap(err, "account '%s'@'%s'", all.items[i].user, all.items[i].host);
     return is_mariadb ? 0 : add_default_roles(c, text, err);
 }
