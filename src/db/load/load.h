@@ -4,7 +4,7 @@
  *
  * Order: everything is checked (files, what is on the target, foreign keys that point into it); with `replace`, what is to be replaced
  * is dropped; schemas, sequences, tables without foreign keys and mostly without secondary indexes; rows, biggest table first,
- * each table's indexes as soon as its rows are in; foreign keys; accounts; routines; views; triggers; events; grants; then
+ * each table's indexes as soon as its rows are in; foreign keys; accounts; routines; grants; views; triggers; events; then
  * counts and checksums are compared. A table that is there already is refused before anything is changed, unless `replace`.
  *
  * Crash: what is loaded is kept in the schema holdfast_load on the target, each data file in the transaction of its rows. `resume`

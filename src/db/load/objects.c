@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Behind the rows, one after the other: accounts, routines, views, triggers, events, grants. Views may be defined by routines
- * and by views, grants name all of it, and an event may run as soon as it is there.
+ * Behind the rows, one after the other: accounts, routines, grants, views, triggers, events. Grants name routines, tables and views (of
+ * which stand-ins are there), views need routines and the rights of their definers, and an event may run as soon as it is there.
  */
 #include "base/point.h"
 #include "db/dberr.h"
@@ -140,8 +140,8 @@ int hf_load_objects(struct hf_load *l, struct hf_err *err)
         hf_load_warn(l, err, "the dump holds no accounts"))
         return -1;
     HF_POINT("load.before_objects");
-    return accounts(l, false, err) || post(l, false, err) || views(l, err) || triggers(l, err) ||
-                   post(l, true, err) || accounts(l, true, err)
+    return accounts(l, false, err) || post(l, false, err) || accounts(l, true, err) ||
+                   views(l, err) || triggers(l, err) || post(l, true, err)
                ? -1
                : 0;
 }

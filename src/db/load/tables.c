@@ -34,6 +34,17 @@ static int create_schema(void *ctx, const struct hf_sql_what *w, const char *tex
     hf_sql_add_name(&sql, s->schema->target);
     hf_buf_add(&sql, rest, (size_t)(text + len - rest));
     s->done = true;
+    if (!hf_buf_ok(&sql))
+        return hf_fail_nomem(err);
+    if (hf_db_run(s->l->main, sql.data, sql.len, NULL, err))
+        return -1;
+    if (!s->l->opts->replace || !s->schema->is_selected || rest == text + len)
+        return 0;
+    /* One that was there keeps its own defaults, which the next table without any would take. */
+    hf_buf_clear(&sql);
+    hf_buf_str_add(&sql, "ALTER DATABASE ");
+    hf_sql_add_name(&sql, s->schema->target);
+    hf_buf_add(&sql, rest, (size_t)(text + len - rest));
     return hf_buf_ok(&sql) ? hf_db_run(s->l->main, sql.data, sql.len, NULL, err)
                            : hf_fail_nomem(err);
 }
