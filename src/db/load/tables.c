@@ -14,6 +14,10 @@
 
 /* Below this (as stored) another ALTER costs more than the indexes do. */
 #define STRIP_FROM_BYTES ((uint64_t)1 << 20)
+#define DEADLOCK 1213
+#define LOCK_WAIT 1205
+#define ATTEMPTS 20
+#define BACK_OFF_MS 25
 
 /* ---- schemas ------------------------------------------------------------------------------------ */
 
@@ -271,6 +275,20 @@ static int has_any(struct hf_db_conn *c, const struct hf_load_table *t, const ch
     return 0;
 }
 
+/* Each ALTER that adds a foreign key locks both tables: two of them that point to each other's meet in a deadlock. */
+static int run_alter(struct hf_load *l, struct hf_db_conn *c, const struct hf_buf *sql,
+                     struct hf_err *err)
+{
+    for (int i = 1; hf_db_run(c, sql->data, sql->len, NULL, err) != 0; i++) {
+        unsigned code = hf_db_errno(c);
+        if ((code != DEADLOCK && code != LOCK_WAIT) || i == ATTEMPTS || atomic_load(&l->stop))
+            return -1;
+        hf_clock_sleep_ms(l->clock, BACK_OFF_MS * i);
+        hf_err_clear(err);
+    }
+    return 0;
+}
+
 static int alter(struct hf_load *l, struct hf_db_conn *c, const struct hf_load_table *t,
                  const struct hf_buf *what, struct hf_err *err)
 {
@@ -281,8 +299,7 @@ static int alter(struct hf_load *l, struct hf_db_conn *c, const struct hf_load_t
     hf_buf_add(&sql, what->data, what->len);
     if (!hf_buf_ok(&sql))
         return hf_fail_nomem(err);
-    if (hf_load_session_reset(l, c, t->schema->target, err) ||
-        hf_db_run(c, sql.data, sql.len, NULL, err))
+    if (hf_load_session_reset(l, c, t->schema->target, err) || run_alter(l, c, &sql, err))
         return hf_wrap(err, "keys of %s.%s", t->schema->target, t->name);
     return 0;
 }
