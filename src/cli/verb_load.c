@@ -189,11 +189,9 @@ const struct hf_verb hf_verb_load = {
             "A load that was interrupted goes on with --resume: the schema holdfast_load on the "
             "server knows what is "
             "loaded.\n\n"
-            "  holdfast load /srv/dumps/web01-monday --to-db tcp://10.0.0.7:3306 --defaults-file "
-            "/etc/holdfast/new.cnf\n"
-            "  holdfast load /srv/dumps/web01-monday --to-db tcp://10.0.0.7:3306 --defaults-file "
-            "/etc/holdfast/new.cnf "
-            "--only crm --as crm=crm_monday",
+            "  holdfast load monday --to-db tcp://10.0.0.7:3306 --defaults-file new.cnf\n"
+            "  holdfast load monday --to-db tcp://10.0.0.7:3306 --defaults-file new.cnf \\\n"
+            "      --only crm --as crm=crm_monday",
     .opts = load_opts,
     .n_opts = HF_ARRAY_SIZE(load_opts),
     .run = run_load,

@@ -165,9 +165,11 @@ static void put_together(const char *text, size_t len, const struct items *items
                          struct hf_sql_ddl *out)
 {
     size_t kept = 0;
+    bool is_last_kept = true;
     hf_buf_add(&out->create, text, (size_t)(items->open + 1 - text));
     for (size_t i = 0; i < items->n; i++) {
         const struct item *it = &items->list[i];
+        is_last_kept = false;
         if (it->kind == FOREIGN) {
             add_to(&out->fks, it);
         } else if (it->kind == KEY && takes_keys) {
@@ -175,9 +177,10 @@ static void put_together(const char *text, size_t len, const struct items *items
         } else {
             hf_buf_str_add(&out->create, kept++ ? "," : "");
             hf_buf_add(&out->create, it->text, it->len);
+            is_last_kept = true;
         }
     }
-    hf_buf_str_add(&out->create, "\n");
+    hf_buf_str_add(&out->create, is_last_kept ? "" : "\n");
     hf_buf_add(&out->create, items->close, (size_t)(text + len - items->close));
 }
 

@@ -96,23 +96,19 @@ static char *read_account(struct hf_sql_lex *lex)
 }
 
 /* Copies up to the DEFINER clause and the clause as it shall be; *from moves behind it. */
-static int rewrite_definer(const struct hf_sql_rename *r, const struct hf_sql_token *word,
-                           struct hf_sql_lex *lex, const char **from, struct hf_buf *out,
-                           struct hf_err *err)
+static void rewrite_definer(const struct hf_sql_rename *r, const struct hf_sql_token *word,
+                            struct hf_sql_lex *lex, const char **from, struct hf_buf *out)
 {
     HF_AUTOFREE char *old = read_account(lex);
-    if (!old)
-        return hf_fail_nomem(err);
-    const char *other = find(&r->definers, old);
+    const char *other = old ? find(&r->definers, old) : NULL;
     if (!other)
-        return 0;
+        return; /* also what is no account: the server will say so */
     hf_buf_add(out, *from, (size_t)(word->text - *from));
     if (*other) {
         hf_buf_str_add(out, "DEFINER=");
         add_account(out, other);
     }
     *from = lex->at;
-    return 0;
 }
 
 /* ---- schemas --------------------------------------------------------------------------------- */
@@ -151,7 +147,8 @@ int hf_sql_rewrite(const struct hf_sql_rename *r, const char *text, size_t len, 
         if (is_create && !did_definer && r->definers.n && hf_sql_is(&t, "DEFINER")) {
             struct hf_sql_token next = hf_sql_lex_peek(&lex);
             did_definer = hf_sql_is_char(&next, '=');
-            rc = did_definer ? rewrite_definer(r, &t, &lex, &from, out, err) : 0;
+            if (did_definer)
+                rewrite_definer(r, &t, &lex, &from, out);
         } else if (t.kind == HF_SQL_NAME && r->schemas.n && !after_dot) {
             rc = rewrite_schema(r, &t, &lex, &from, out, err);
         }
