@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A dump under full write load is the state at its position: the binlog up to there, replayed into another server, makes
-the same. Without the lock it is not."""
+the same. One transaction more or less is noticed."""
 
 import contextlib
 import subprocess
