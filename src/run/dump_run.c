@@ -173,6 +173,7 @@ static int dump(struct dumping *x, struct hf_err *err)
 {
     if (open_dump(x, err) < 0)
         return -1;
+    HF_POINT("dump.after_open");
     if (open_lock(x, err) < 0 || attach(x, err) < 0 || hf_dump_run(x->dump, &x->position, err) < 0)
         return hf_left(err, "%s, an unfinished dump", x->req->dir);
     return 0;

@@ -186,7 +186,8 @@ static void warn_of_large_statements(struct hf_dump *d)
 int hf_dump_run(struct hf_dump *d, const struct hf_db_position *position, struct hf_err *err)
 {
     if (in_all(d, "SAVEPOINT holdfast", err) < 0 ||
-        hf_dump_compare(d, d->workers[0].conn, err) < 0 || hf_dump_work(d, false, err) < 0)
+        hf_dump_compare(d, d->workers[0].conn, err) < 0 ||
+        HF_POINT_ERR("dump.before_rows", err) < 0 || hf_dump_work(d, false, err) < 0)
         return -1;
     warn_of_large_statements(d);
     if (hf_dump_metadata_write(d, position, err) < 0 ||

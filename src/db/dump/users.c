@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-#define FILE_NAME "holdfast-users.sql"
+/* Not .sql: myloader would take it for rows of a table. */
+#define FILE_NAME "holdfast-users.sql.txt"
 
 struct account {
     char *user, *host;

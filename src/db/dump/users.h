@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * db/dump/users.h - accounts, roles and what they may do, as statements: holdfast-users.sql.
+ * db/dump/users.h - accounts, roles and what they may do, as statements: holdfast-users.sql.txt.txt.
  *
  * First every role and account (IF NOT EXISTS: an account that is there keeps its password), then all grants, then default
  * roles, since each needs what is before it. The server's own accounts are left out. Passwords are in it as the server

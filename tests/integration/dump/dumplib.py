@@ -23,7 +23,7 @@ IS_MARIADB = FLAVOUR == "mariadb"
 OPTIONS = ("--max-allowed-packet=256M", "--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0",
            "--innodb-buffer-pool-size=64M", "--innodb-redo-log-capacity=128M" if not IS_MARIADB
            else "--innodb-log-file-size=64M", "--event-scheduler=OFF")
-STEPS = ("-schema-create.sql", "-schema-sequence.sql", "-schema.sql", "data", "-schema-post.sql", "holdfast-users.sql",
+STEPS = ("-schema-create.sql", "-schema-sequence.sql", "-schema.sql", "data", "-schema-post.sql", "holdfast-users.sql.txt",
          "-schema-view.sql", "-schema-triggers.sql")
 
 

@@ -56,7 +56,7 @@ class RoundTrip(DumpTest):
 
     def accounts(self, dump):
         """MariaDB shows a PROXY right of another host's root or not, depending on when rights were last loaded."""
-        text = (dump.dir / "holdfast-users.sql").read_text()
+        text = (dump.dir / "holdfast-users.sql.txt").read_text()
         return "\n".join(line for line in text.splitlines() if not line.startswith("GRANT PROXY"))
 
     def assert_same_server(self, dump):
