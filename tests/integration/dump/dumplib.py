@@ -87,13 +87,13 @@ def quote(name):
 def own_dump(server, schemas):
     """What the flavour's own mysqldump says about these schemas, without what may differ."""
     options = ["--routines", "--events", "--triggers", "--skip-dump-date", "--skip-comments", "--hex-blob",
-               "--single-transaction", "--order-by-primary", "--databases", *schemas]
+               "--single-transaction", "--order-by-primary"]
     if IS_MARIADB:
         command = [runlib.program("mariadb-dump"), f"--defaults-file={server.defaults}",
-                   f"--socket={server.socket}", *options]
+                   f"--socket={server.socket}", *options, "--databases", "--", *schemas]
     else:
         command = ["chroot", str(server.tree), "/usr/bin/mysqldump", "--no-defaults", "--user=root", "--socket",
-                   f"/tmp/{server.dir.name}/sock", "--set-gtid-purged=OFF", "--column-statistics=0", *options]
+                   f"/tmp/{server.dir.name}/sock", "--set-gtid-purged=OFF", "--column-statistics=0", *options, "--databases", "--", *schemas]
     done = subprocess.run(command, capture_output=True)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.decode(errors="replace"))

@@ -72,8 +72,19 @@ class LoadTest(DumpTest):
         doc = json.loads(done.stdout) if done.stdout else {}
         return doc.get("error", doc)
 
+    def says(self, server):
+        """Rows of a table sorted: without a key, an engine keeps them in any order (Aria where there is room)."""
+        out, rows = [], []
+        for line in [*own_dump(server, self.schemas).splitlines(), ""]:
+            if line.startswith("(") and line[-1] in ",;":
+                rows.append(line[:-1])
+                continue
+            out += sorted(rows) + [line]
+            rows = []
+        return "\n".join(out)
+
     def assert_same(self):
-        self.assert_same_text(own_dump(self.server, self.schemas), own_dump(self.target, self.schemas))
+        self.assert_same_text(self.says(self.server), self.says(self.target))
         self.assertNotIn(["holdfast_load"], sql(self.target, "SHOW DATABASES"))
 
     def assert_nothing_there(self):

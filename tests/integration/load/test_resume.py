@@ -3,6 +3,7 @@
 """A load that is killed anywhere and resumed brings everything once; many small tables cost no more each."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ import dumplib
 from dumplib import own_dump, sql
 from loadlib import LoadTest
 
-# What each scenario visits; the walk over all points knows it from here.
+# Each is died at; load.before_drop has a test of its own.
 POINTS = ("load.before_progress", "load.before_table", "load.before_commit", "load.after_commit", "load.before_keys",
           "load.before_foreign_keys", "load.before_objects", "load.before_end")
 # Two tables whose keys come behind the rows (more than a MiB stored), one of them without transactions.
@@ -51,6 +52,12 @@ class Resume(LoadTest):
             with self.subTest(point):
                 self.clean()
                 self.kill_and_resume(point)
+
+    def test_every_point_of_the_source_is_visited(self):
+        found = set()
+        for path in (loadlib.runlib.SOURCE / "src/db/load").glob("*.c"):
+            found |= set(re.findall(r'HF_POINT(?:_ERR)?\(\s*"([^"]+)"', path.read_text()))
+        self.assertEqual(found, {*POINTS, "load.before_drop"})
 
     def test_killed_while_dropping_it_begins_anew(self):
         self.dump = self.run_dump("d", "--only", "shop,crm")

@@ -16,12 +16,12 @@ VARIABLES = ("innodb_flush_log_at_trx_commit", "sync_binlog")
 
 
 def points_in_source(pattern=r"HF_POINT(?:_ERR)?"):
-    """Names of the points in src; those of the plugins are walked on real guests (tests/guest), those of a dump in
-    tests/integration/dump."""
+    """Names of the points in src; those of the plugins are walked on real guests (tests/guest), those of a dump
+    and of a load in tests/integration/dump and load."""
     found = set()
     for path in (SOURCE / "src").rglob("*.c"):
         found |= set(re.findall(pattern + r'\(\s*"([^"]+)"', path.read_text()))
-    return {p for p in found if not p.startswith(("dump.", "io."))}
+    return {p for p in found if not p.startswith(("dump.", "io.", "load."))}
 
 
 class Scenario:
