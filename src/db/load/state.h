@@ -88,6 +88,11 @@ int hf_load_keys(struct hf_load *l, struct hf_db_conn *c, struct hf_load_table *
                  struct hf_err *err) HF_CHECKED;
 int hf_load_foreign_keys(struct hf_load *l, struct hf_err *err) HF_CHECKED;
 
+/* ---- file.c ---- */
+/* One data file, in one transaction with its progress; deadlocks and lost sessions are tried again where that is safe. */
+int hf_load_file(struct hf_load *l, struct hf_db_conn **c, struct hf_load_table *t,
+                 struct hf_load_file *file, struct hf_err *err) HF_CHECKED;
+
 /* ---- data.c ---- */
 int hf_load_data(struct hf_load *l, struct hf_err *err) HF_CHECKED;
 
