@@ -115,7 +115,7 @@ static int begin_table(struct hf_dump_worker *w, struct hf_dump_table *t, struct
     if (!w->dump->only_plain && (hf_dump_table_definition(w->dump, w->conn, t, err) < 0 ||
                                  hf_dump_triggers(w->dump, w->conn, t, err) < 0))
         return -1;
-    return t->is_read ? 0 : plan(w, t, err);
+    return t->is_read || t->is_window ? 0 : plan(w, t, err);
 }
 
 int hf_dump_table_begin(struct hf_dump_worker *w, struct hf_dump_table *t, struct hf_err *err)
