@@ -79,8 +79,8 @@ static int keep_key(void *ctx, unsigned n, char *const *values, struct hf_err *e
     return !out->key || !out->key_type || (values[2] && !out->key_charset) ? hf_fail_nomem(err) : 0;
 }
 
-static int read_key(struct hf_db_conn *c, const char *schema, const char *table,
-                    struct hf_columns *out, struct hf_err *err)
+int hf_columns_read_key(struct hf_db_conn *c, const char *schema, const char *table,
+                        struct hf_columns *out, struct hf_err *err)
 {
     HF_AUTO(hf_buf) struct hf_buf sql = HF_BUF_INIT;
     hf_buf_str_add(
@@ -112,7 +112,7 @@ int hf_columns_read(struct hf_db_conn *c, const char *schema, const char *table,
         return hf_fail(err, HF_E_NOT_FOUND, "it is not there any more");
     if (r.by_transaction)
         out->is_versioned = false;
-    return add_period(&r, err) < 0 ? -1 : read_key(c, schema, table, out, err);
+    return add_period(&r, err);
 }
 
 void hf_columns_free(struct hf_columns *c)

@@ -25,6 +25,9 @@ struct hf_columns {
 /* NOT_FOUND: the table is gone. */
 int hf_columns_read(struct hf_db_conn *c, const char *schema, const char *table,
                     struct hf_columns *out, struct hf_err *err) HF_CHECKED;
+/* key, key_type, key_charset: for tables large enough to be split. */
+int hf_columns_read_key(struct hf_db_conn *c, const char *schema, const char *table,
+                        struct hf_columns *out, struct hf_err *err) HF_CHECKED;
 void hf_columns_free(struct hf_columns *c);
 HF_DEFINE_AUTO_VALUE(hf_columns, hf_columns_free)
 

@@ -124,7 +124,7 @@ static struct json_object *table_object(struct making *m, const struct hf_dump_t
     add_flag(m, o, "nontransactional", t->is_plain);
     add(m, o, "columns", strings(m, &t->columns));
     add_number(m, o, "rows", t->rows);
-    if (t->kind == HF_DUMP_TABLE)
+    if (t->kind == HF_DUMP_TABLE && !t->is_window)
         add_checksum(m, o, t->checksum);
     else
         add_null(m, o, "checksum");

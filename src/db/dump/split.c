@@ -147,24 +147,36 @@ static int estimate_rows(struct splitting *x, int64_t low, int64_t high, uint64_
         return hf_fail_nomem(err);
     if (hf_db_query(x->c, hf_buf_str(&sql), keep_estimate, &e, err) < 0)
         return -1;
-    /* InnoDB never says more than half of the table: then it may be all of it. */
-    *out = 2 * e.rows + 2 >= x->s->rows ? x->s->rows : e.rows;
+    *out = e.rows;
     return 0;
 }
 
-/* [low, high]; the upper bound is written down by whoever owns the range to the right. */
-static int halve(struct splitting *x, int64_t low, int64_t high, bool is_last, unsigned depth,
-                 struct hf_err *err)
+/* How a range's rows are shared by its halves. InnoDB never says more than half of the table: who has that much may have all
+ * that the other one lacks. */
+static int estimate_halves(struct splitting *x, int64_t low, int64_t middle, int64_t high,
+                           uint64_t rows, uint64_t out[2], struct hf_err *err)
 {
-    uint64_t rows = 0;
-    if (estimate_rows(x, low, high, &rows, err) < 0)
+    if (estimate_rows(x, low, middle, &out[0], err) < 0 ||
+        estimate_rows(x, middle + 1, high, &out[1], err) < 0)
         return -1;
+    for (int i = 0; i < 2; i++)
+        if (2 * out[i] + 2 >= x->s->rows && rows > out[!i])
+            out[i] = rows - out[!i];
+    return 0;
+}
+
+/* [low, high] with about so many rows; the bound to the right is written down by whoever owns what is left of it. */
+static int halve(struct splitting *x, int64_t low, int64_t high, uint64_t rows, bool is_last,
+                 unsigned depth, struct hf_err *err)
+{
     if (rows > x->s->piece_rows + x->s->piece_rows / 2 && low < high && depth < DEPTH_MAX &&
         x->made < PIECES_MAX) {
         int64_t middle = hf_split_middle(low, high);
-        if (halve(x, low, middle, false, depth + 1, err) < 0)
+        uint64_t half[2] = {0};
+        if (estimate_halves(x, low, middle, high, rows, half, err) < 0 ||
+            halve(x, low, middle, half[0], false, depth + 1, err) < 0)
             return -1;
-        return halve(x, middle + 1, high, is_last, depth + 1, err);
+        return halve(x, middle + 1, high, half[1], is_last, depth + 1, err);
     }
     /* Few rows here: let the next piece have them too, unless it is the end. */
     if (!is_last && rows < x->s->piece_rows / 4)
@@ -180,7 +192,7 @@ static int split_integer(struct splitting *x, struct hf_err *err)
         return -1;
     if (!b.ok)
         return emit_up_to(x, NULL, x->s->rows, err);
-    return halve(x, b.low, b.high, true, 0, err);
+    return halve(x, b.low, b.high, x->s->rows, true, 0, err);
 }
 
 /* ---- everything else -------------------------------------------------------------------- */

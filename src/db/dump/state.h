@@ -32,6 +32,7 @@ struct hf_dump_table {
     enum hf_dump_kind kind;
     char *engine;      /* NULL: a view */
     bool is_plain;     /* without transactions */
+    bool is_window;    /* what it shows are rows of other tables or servers: MERGE, FEDERATED */
     bool is_versioned; /* its history is dumped, too */
     uint64_t estimated_rows, estimated_bytes;
     struct hf_strv triggers, columns; /* columns: those of the data files */

@@ -66,10 +66,13 @@ static int add_piece(void *ctx, char *where, uint64_t rows, struct hf_err *err)
     return hf_dump_piece_add(p->d, p->t, where, rows * p->row_bytes, err);
 }
 
-static int split(struct hf_dump_worker *w, struct hf_dump_table *t, const struct hf_columns *c,
+static int split(struct hf_dump_worker *w, struct hf_dump_table *t, struct hf_columns *c,
                  struct hf_err *err)
 {
-    if (!c->key || t->estimated_bytes < PIECE_BYTES + PIECE_BYTES / 2 || t->estimated_rows < 1000)
+    bool is_large = t->estimated_bytes > PIECE_BYTES + PIECE_BYTES / 2 && t->estimated_rows > 1000;
+    if (is_large && hf_columns_read_key(w->conn, t->schema->name, t->name, c, err) < 0)
+        return -1;
+    if (!c->key)
         return hf_dump_piece_add(w->dump, t, NULL, t->estimated_bytes, err);
     struct planning p = {.d = w->dump, .t = t, .row_bytes = t->estimated_bytes / t->estimated_rows};
     struct hf_split s = {
@@ -112,7 +115,7 @@ static int begin_table(struct hf_dump_worker *w, struct hf_dump_table *t, struct
     if (!w->dump->only_plain && (hf_dump_table_definition(w->dump, w->conn, t, err) < 0 ||
                                  hf_dump_triggers(w->dump, w->conn, t, err) < 0))
         return -1;
-    return t->is_read ? 0 : plan(w, t, err);
+    return t->is_read || t->is_window ? 0 : plan(w, t, err);
 }
 
 int hf_dump_table_begin(struct hf_dump_worker *w, struct hf_dump_table *t, struct hf_err *err)
