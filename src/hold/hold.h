@@ -46,7 +46,7 @@ struct hf_hold_services {
         *db_target; /* where the database must accept a connection afterwards, or NULL */
     int64_t stop_timeout_ms, start_timeout_ms;
     char deadman_stopping
-        [HF_DEADMAN_MAX]; /* armed before the first stop, at stop_timeout + hold_limit */
+        [HF_DEADMAN_MAX]; /* armed before the first stop, at its and the database's stop_timeout + hold_limit */
     char deadman_resting[HF_DEADMAN_MAX]; /* armed once at rest, at hold_limit */
 };
 
