@@ -332,6 +332,46 @@ class Connections(FaultTest):
         self.assert_recovers()
 
 
+class Network(FaultTest):
+    """The guest's network cable is pulled: no session ends, none answers. Looked at from inside the guest."""
+
+    PULSE = "/run/hf-pulse"
+
+    def make_whole(self):
+        self.link("on")
+        super().make_whole()
+        self.guest.shell.ask(f"rm -f {self.PULSE}", 60)
+
+    def link(self, state):
+        lab("virsh", "qemu-monitor-command", self.site.lab["DOMAIN"], "--hmp", f"set_link lab {state}")
+
+    def start_pulse(self, seconds):
+        """Commits inside the guest, one after the other; a line with the time for each."""
+        client = self.site.lab["FLAVOUR"]
+        self.guest.shell.ask(
+            f"end=$(($(date +%s) + {seconds})); (while [ $(date +%s) -lt $end ]; do {client} -e "
+            f"'INSERT INTO hf_test.pulse VALUES ()' && date +%s.%N; done >{self.PULSE}) & echo", 20)
+
+    def longest_gap(self):
+        times = [float(t) for t in self.guest.shell.ask(f"cat {self.PULSE}", 60).split()]
+        self.assertGreater(len(times), 2)
+        return max(b - a for a, b in zip(times, times[1:]))
+
+    def test_a_lock_that_cannot_be_taken_back_ends_by_itself(self):
+        limit_s = self.limit(self.limit_s, **SERVICES)
+        self.stall("hold.after_lock", 3)
+        self.start_pulse(limit_s + 40)
+        self.link("off")
+        time.sleep(limit_s + GRACE_S + 3 * self.guest.slow_s)
+        self.link("on")
+        gap = self.longest_gap()
+        print(f"    the longest gap between commits was {gap:.1f} s, hold-limit {limit_s} s", flush=True)
+        self.assertGreater(gap, limit_s / 2, "nobody waited, so nothing was tested")
+        self.assertLess(gap, self.allowed_s(limit_s))
+        self.assertEqual(self.result(3)["grade"], "E")
+        self.assert_recovers()
+
+
 class FullState(FaultTest):
     """The state directory is a small file system, which fills up in the middle."""
 
