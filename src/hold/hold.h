@@ -45,9 +45,9 @@ struct hf_hold_services {
     const struct hf_db_target
         *db_target; /* where the database must accept a connection afterwards, or NULL */
     int64_t stop_timeout_ms, start_timeout_ms;
-    char deadman_stopping
-        [HF_DEADMAN_MAX]; /* armed before the first stop, at stop_timeout + hold_limit */
-    char deadman_resting[HF_DEADMAN_MAX]; /* armed once at rest, at hold_limit */
+    char deadman_stopping[HF_DEADMAN_MAX]; /* armed before the first stop, at what both may take to
+                                              stop + hold_limit */
+    char deadman_resting[HF_DEADMAN_MAX];  /* armed once at rest, at hold_limit */
 };
 
 struct hf_hold_freeze {

@@ -113,8 +113,10 @@ int holding_rest(struct holding *h, struct hf_err *err)
     const struct hf_hold_services *r = h->plan->rest;
     const int64_t limit_ms = h->plan->hold_limit_ms;
     bool is_guarded = r->to_start->n > 0; /* what does not run needs no dead-man */
+    /* Services and database have stop_timeout each. */
+    int64_t stopping_ms = r->stop_timeout_ms * ((r->set != NULL) + (r->database != NULL));
     if (is_guarded &&
-        arm(h, r->deadman_stopping, r->stop_timeout_ms + limit_ms, &h->is_stopping_armed, err) < 0)
+        arm(h, r->deadman_stopping, stopping_ms + limit_ms, &h->is_stopping_armed, err) < 0)
         return -1;
     if ((r->set && stop_services(h, err) < 0) || (r->database && stop_database(h, err) < 0))
         return -1;

@@ -52,7 +52,13 @@ static int need_hv(struct hf_undo *u, struct hf_err *err)
 
 static int need_way(struct hf_undo *u, const char *run_id, int what, struct hf_err *err)
 {
-    return hf_way_open(&u->way, u->env, u->vm, u->vm_id, run_id, what, err);
+    if (hf_way_open(&u->way, u->env, u->vm, u->vm_id, run_id, what, err) < 0)
+        return -1;
+    if (!(what & HF_WAY_GUEST) || u->way.guest)
+        return 0;
+    hf_fail(err, HF_E_CONFIG, "vm %s has no way into its guest any more", u->vm->label);
+    return hf_hint(err, "Put `guest` back in [vm %s] until `holdfast recover` has run.",
+                   u->vm->label);
 }
 
 static void close_db(struct hf_undo *u)

@@ -24,15 +24,6 @@ struct hf_hv *hf_env_open_hv(const struct hf_env *env, const struct hf_config_hy
     return hv;
 }
 
-struct hf_db_target hf_env_db_target(const struct hf_config_vm *vm)
-{
-    return (struct hf_db_target){
-        .host = vm->db.host,
-        .port = vm->db.port,
-        .defaults_file = vm->db_defaults_file,
-    };
-}
-
 const char *hf_env_state(const struct hf_env *env)
 {
     return hf_config_get_defaults(env->config)->state;

@@ -29,9 +29,6 @@ struct hf_env {
 struct hf_hv *hf_env_open_hv(const struct hf_env *env, const struct hf_config_hypervisor *h,
                              struct hf_err *err) HF_CHECKED;
 
-/* Borrows from vm. */
-struct hf_db_target hf_env_db_target(const struct hf_config_vm *vm);
-
 /* STATE of the configuration. */
 const char *hf_env_state(const struct hf_env *env);
 

@@ -14,6 +14,7 @@
 #define LOOKUP_MS 10000
 #define THAW_MS 20000
 #define COMMAND_MS 15000
+#define CONNECT_S 5
 
 struct releasing {
     const struct hf_env *env;
@@ -68,26 +69,24 @@ static void thaw(struct releasing *r)
     hf_also(&r->failed, &why);
 }
 
-static void unlock(struct releasing *r)
+static int unlock(struct releasing *r, struct hf_err *why)
 {
-    struct hf_err why = HF_ERR_INIT;
     unsigned ended = 0;
     if (r->vm->db.kind == HF_DB_NONE)
-        return;
+        return 0;
     HF_AUTO(hf_db_conn) struct hf_db_conn *c = NULL;
-    if (open_way(r, HF_WAY_DB, &why) == 0) {
+    if (open_way(r, HF_WAY_DB, why) == 0) {
         struct hf_db_target target = hf_way_db_target(&r->way);
-        c = hf_db_open(&target, &why);
+        target.connect_timeout_s = CONNECT_S;
+        c = hf_db_open(&target, why);
     }
-    if (c && hf_db_lock_kill_all(c, &ended, &why) == 0) {
-        did(r,
-            ended ? "%u database session%s of holdfast ended"
-                  : "no database session of holdfast is left",
-            ended, ended == 1 ? "" : "s");
-        return;
-    }
-    hf_left(&why, "a database lock in %s, if one is held", r->vm->label);
-    hf_also(&r->failed, &why);
+    if (!c || hf_db_lock_kill_all(c, &ended, why) < 0)
+        return -1;
+    did(r,
+        ended ? "%u database session%s of holdfast ended"
+              : "no database session of holdfast is left",
+        ended, ended == 1 ? "" : "s");
+    return 0;
 }
 
 /* Journals of other machines, or that nobody can read, are not ours to touch. */
@@ -172,6 +171,23 @@ static void disarm(struct releasing *r)
     }
 }
 
+/* A server that is stopped cannot be asked, and keeps nobody waiting: it is asked again once it runs. */
+static void unlock_and_start(struct releasing *r)
+{
+    struct hf_err first = HF_ERR_INIT, why = HF_ERR_INIT;
+    bool is_reached = unlock(r, &first) == 0;
+    if (is_reached)
+        restore_variables(r);
+    start(r);
+    if (is_reached)
+        return;
+    if (unlock(r, &why) < 0) {
+        hf_left(&why, "a database lock in %s, if one is held", r->vm->label);
+        hf_also(&r->failed, &why);
+    }
+    restore_variables(r);
+}
+
 static int find_machine(struct releasing *r, const char *vm_label, struct hf_err *err)
 {
     r->vm = hf_config_find_vm(r->env->config, vm_label, err);
@@ -193,9 +209,7 @@ int hf_release_vm(const struct hf_env *env, const char *vm_label, struct hf_strv
     if (find_machine(&r, vm_label, err) < 0)
         return -1;
     thaw(&r);
-    unlock(&r);
-    restore_variables(&r);
-    start(&r);
+    unlock_and_start(&r);
     disarm(&r);
     if (r.failed.cls == HF_E_NONE)
         return 0;

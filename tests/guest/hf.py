@@ -286,7 +286,7 @@ class Blocker:
     def stop(self):
         sql(f"KILL {self.id}", user="root", check=False)
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
 
 
 def plain_tables():

@@ -217,6 +217,8 @@ static void services_rest_around_the_stopped_database_and_the_stall_is_its_alone
                   "capture_end started services_started");
     assert_float_equal(held.result.stall_ms, 900 + 25 + 1500, 1e-9);
     assert_float_equal(held.result.rest_ms, 900 + 900 + 25 + 1500 + 1500, 1e-9);
+    /* Each may take stop_timeout: the first dead-man must not wake one while the other is being stopped. */
+    assert_int_equal(world.arm_after_ms[0], 2 * STOP_TIMEOUT_MS + HOLD_LIMIT_MS);
     assert_grade(HF_GRADE_A, "service", NULL);
 }
 

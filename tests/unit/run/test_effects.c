@@ -289,6 +289,21 @@ static void while_it_runs_and_does_not_answer_the_entry_stays_open(void **state)
     end(j);
 }
 
+static void a_way_into_the_guest_that_was_taken_from_the_configuration_is_asked_for(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_rest(j);
+    read_config_with(state, "db", "guest = none\n");
+    undo.vm = the_vm();
+    undo.vm_id = "vm-7";
+    world.vm_state = HF_VM_RUNNING;
+    assert_int_equal(undo_all(j), -1);
+    assert_hf_err(&err, HF_E_CONFIG, "no way into its guest");
+    assert_contains(err.hint, "guest");
+    assert_int_equal(open_entries(j), 1);
+    end(j);
+}
+
 /* ---- deletion --------------------------------------------------------------------------- */
 
 static void a_deletion_that_was_complete_is_complete(void **state)
@@ -333,6 +348,7 @@ int main(void)
         HF_TEST(one_that_does_not_come_back_leaves_the_snapshot_named),
         HF_TEST(in_a_machine_that_is_off_nothing_is_left_at_rest),
         HF_TEST(while_it_runs_and_does_not_answer_the_entry_stays_open),
+        HF_TEST(a_way_into_the_guest_that_was_taken_from_the_configuration_is_asked_for),
         HF_TEST(a_deletion_that_was_complete_is_complete),
         HF_TEST(a_deletion_that_fails_again_is_half_done_and_named),
     };

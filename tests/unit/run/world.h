@@ -170,16 +170,21 @@ int __wrap_hf_hv_snapshot_delete(struct hf_hv *hv, const struct hf_hv_call *call
 
 /* ---- the case's own state --------------------------------------------------------------- */
 
-static inline void read_config(void **state, const char *vm)
+static inline void read_config_with(void **state, const char *vm, const char *more)
 {
     struct hf_err err = HF_ERR_INIT;
     HF_AUTOFREE char *text = hf_asprintf("[defaults]\nstate = %s\n[hypervisor lab]\nplugin = dir\n"
-                                         "[vm %s]\nhypervisor = lab\ndb = tcp://127.0.0.1:1\n",
-                                         hf_test_path(state, "state"), vm);
+                                         "[vm %s]\nhypervisor = lab\ndb = tcp://127.0.0.1:1\n%s",
+                                         hf_test_path(state, "state"), vm, more);
     hf_config_free(world.config);
     world.config = hf_config_parse(text, strlen(text), "test.conf", &err);
     assert_hf_got(world.config, &err);
     world.env.config = world.config;
+}
+
+static inline void read_config(void **state, const char *vm)
+{
+    read_config_with(state, vm, "");
 }
 
 /* An empty state directory and one VM, db, known to the hypervisor as vm-7. */
