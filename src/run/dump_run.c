@@ -14,7 +14,7 @@ struct dumping {
     const struct hf_env *env;
     const struct hf_run_dump *req;
     const struct hf_config_vm *vm;
-        struct hf_way way;
+    struct hf_way way;
     struct hf_db_target target;
     char id[HF_ID_MAX];
     struct hf_db_lock *lock;
@@ -28,7 +28,7 @@ static void dumping_close(struct dumping *x)
 {
     hf_db_lock_free(x->lock);
     hf_dump_close(x->dump);
-        hf_db_position_free(&x->position);
+    hf_db_position_free(&x->position);
     hf_way_close(&x->way);
 }
 HF_DEFINE_AUTO_VALUE(dumping, dumping_close)
@@ -74,7 +74,8 @@ static int open_dump(struct dumping *x, struct hf_err *err)
 /* Whatever fails under the lock, it is released: by the free of it at the latest. */
 static int attach(struct dumping *x, struct hf_err *err)
 {
-    if (hf_db_lock_acquire(x->lock, HF_NO_DEADLINE, &x->timing, err) < 0 || hf_dump_attach(x->dump, err) < 0)
+    if (hf_db_lock_acquire(x->lock, HF_NO_DEADLINE, &x->timing, err) < 0 ||
+        hf_dump_attach(x->dump, err) < 0)
         return -1;
     x->attached_us = hf_clock_mono_us(x->env->clock);
     if (hf_dump_read_locked(x->dump, err) < 0 || HF_POINT_ERR("dump.before_release", err) < 0 ||
@@ -85,8 +86,6 @@ static int attach(struct dumping *x, struct hf_err *err)
 }
 
 /* ---- the document ----------------------------------------------------------------------- */
-
-
 
 static int add_position(struct json_object *doc, const struct hf_db_position *p)
 {
@@ -151,8 +150,9 @@ static int find_database(struct dumping *x, struct hf_err *err)
     x->vm = hf_config_find_vm(x->env->config, x->req->vm, err);
     if (!x->vm || hf_id_new(x->env->clock, x->id, err) < 0)
         return -1;
-        if (x->vm->db.kind != HF_DB_TCP && x->vm->db.kind != HF_DB_SSH)
-        return hf_fail(err, HF_E_CONFIG, "vm %s: a dump needs db = tcp://HOST:PORT or ssh", x->vm->label);
+    if (x->vm->db.kind != HF_DB_TCP && x->vm->db.kind != HF_DB_SSH)
+        return hf_fail(err, HF_E_CONFIG, "vm %s: a dump needs db = tcp://HOST:PORT or ssh",
+                       x->vm->label);
     if (hf_way_open(&x->way, x->env, x->vm, NULL, x->id, HF_WAY_DB, err) < 0)
         return -1;
     x->target = hf_way_db_target(&x->way);
