@@ -193,7 +193,6 @@ int hf_dump_run(struct hf_dump *d, const struct hf_db_position *position, struct
     if (hf_dump_metadata_write(d, position, err) < 0 ||
         hf_dump_manifest_write(d, position, err) < 0 || hf_dump_out_finish(d, err) < 0)
         return -1;
-    d->is_done = true;
     return 0;
 }
 

@@ -92,7 +92,6 @@ struct hf_dump {
     struct hf_dump_file users_file;
     struct hf_strv warnings; /* lock */
     char *server_text;       /* VERSION() */
-    bool is_done;            /* nothing more to abandon */
 
     /* queue */
     pthread_mutex_t lock;

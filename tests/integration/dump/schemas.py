@@ -7,7 +7,7 @@ import struct
 from dumplib import IS_MARIADB, quote
 
 HOSTILE = ["quo'te", 'dou"ble', "back`tick", "back\\slash", "sla/sh", "..", "do.t", "new\nline", "sp ace", "semi;colon",
-           "x*/ y", "-- dash", "mydumper_7", "t-schema", "ünïcode", "日本" * 16, "ﷺ" * 40, "%s%n", "$(id)", "_"]
+           "x*/ y", "a -- dash", "mydumper_7", "t-schema", "ünïcode", "日本" * 16, "ﷺ" * 40, "%s%n", "$(id)", "_"]
 TEXTS = ["", " ", "'", '"', "\\", "\\'", "it's", "a\nb\r\nc\td", "\x00", "\x1a", ";\n", "*/", "-- x", "/*!50000 x */",
          "NULL", "\\N", "%", "_", "`", "x" * 300, "'); DROP TABLE t; --", "DELIMITER ;;\n"]
 WIDE = ["😀", "日本語", "é", "\U0010ffff", "Ω'\\"]

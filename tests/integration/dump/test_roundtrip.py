@@ -36,10 +36,14 @@ class RoundTrip(DumpTest):
         return self.target
 
     def checksum_tables(self, server):
+        """Without tables that have a VIRTUAL column: MariaDB's CHECKSUM of such a one changes by FLUSH TABLES alone (seen
+        with 10.11.19)."""
         out = {}
         for schema in self.made.schemas:
             found = sql(server, "SELECT HEX(table_name) FROM information_schema.tables WHERE table_schema = "
-                                f"X'{schema.encode().hex()}' AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')")
+                                f"X'{schema.encode().hex()}' AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND "
+                                "table_name NOT IN (SELECT table_name FROM information_schema.columns WHERE extra LIKE "
+                                "'VIRTUAL%')")
             for (name,) in found:
                 name = bytes.fromhex(name).decode()
                 out[schema, name] = sql(server, f"CHECKSUM TABLE {quote(schema)}.{quote(name)} EXTENDED")[0][-1]
