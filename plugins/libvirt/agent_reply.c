@@ -39,7 +39,7 @@ int lv_reply_parse(const char *text, struct json_object **out, struct hf_err *er
 static int int_in(struct json_object *o, const char *key, int64_t least, int64_t most, int64_t *out,
                   struct hf_err *err)
 {
-    int64_t n;
+    int64_t n = 0;
     if (hf_json_get_int(o, key, &n, err) != 0)
         return -1;
     if (n < least || n > most)
@@ -70,7 +70,7 @@ int lv_reply_read(struct json_object *value, size_t asked, struct hf_buf *out, b
 {
     HF_AUTO(hf_buf) struct hf_buf data = HF_BUF_INIT;
     const char *text = "";
-    int64_t count;
+    int64_t count = 0;
     bool eof, cut = false;
     if (int_in(value, "count", 0, (int64_t)asked, &count, err) != 0 ||
         hf_json_get_bool(value, "eof", &eof, err) != 0 ||
@@ -92,7 +92,7 @@ int lv_reply_read(struct json_object *value, size_t asked, struct hf_buf *out, b
 
 int lv_reply_written(struct json_object *value, size_t sent, size_t *out, struct hf_err *err)
 {
-    int64_t count;
+    int64_t count = 0;
     if (int_in(value, "count", 1, (int64_t)sent, &count, err) != 0)
         return -1;
     *out = (size_t)count;
@@ -159,7 +159,7 @@ int lv_reply_exec_status(struct json_object *value, size_t max, struct lv_exec_s
 int lv_reply_fs_count(struct json_object *value, uint32_t *out, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *o = hold(value, "count", err);
-    int64_t n;
+    int64_t n = 0;
     if (!o || int_in(o, "count", 0, LV_MOUNTS_MAX, &n, err) != 0)
         return -1;
     *out = (uint32_t)n;

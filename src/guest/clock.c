@@ -24,7 +24,7 @@ int hf_guest_clock_offset(struct hf_guest *g, const struct hf_clock *clock, int6
     const struct hf_clock *c = clock ? clock : hf_clock_system();
     HF_AUTO(hf_hv_exec_result) struct hf_hv_exec_result r = {0};
     struct hf_guest_cmd cmd = {.argv = argv, .deadline_ms = deadline_ms};
-    int64_t from_us = hf_clock_wall_us(c), mono_us = hf_clock_mono_us(c), guest_ns;
+    int64_t from_us = hf_clock_wall_us(c), mono_us = hf_clock_mono_us(c), guest_ns = 0;
     if (hf_guest_run(g, &cmd, &r, err) < 0 || read_ns(hf_buf_str(&r.out), &guest_ns, err) < 0)
         return hf_wrap(err, "the guest's clock");
     int64_t half_us = (hf_clock_mono_us(c) - mono_us) / 2;
