@@ -20,6 +20,10 @@ from hf import SOURCE, Blocker, GuestTest, Guest, Latency, db_service, main, sql
 
 COMMIT_WITHIN_S = 2.0
 
+# What a scenario may change of the site.
+PLAIN = {"quiesce": "lock", "services": None, "freeze": None, "hold_limit": None, "stall_budget": None,
+         "quiesce_timeout": None}
+
 # Points that only an undo visits: they are walked with the coordinator dead before.
 IN_UNDO = re.compile(r"^(undo|recover|guardian|db\.(before|after)_kill$)")
 
@@ -57,6 +61,10 @@ class KillWalk(GuestTest):
 
     # -- scenarios: what is prepared, and the command that dies -----------------------------
 
+    def prepare(self, scenario):
+        self.site.write(**PLAIN)
+        return getattr(self, scenario)()
+
     def create(self):
         return ["snapshot", "create", "db"]
 
@@ -80,7 +88,7 @@ class KillWalk(GuestTest):
         return ["snapshot", "create", "db"]
 
     def create_stopped(self):
-        self.site.write(quiesce="stop", services="apache2, cron", freeze=None, hold_limit=f"{self.hold_limit_s}s")
+        self.site.write(quiesce="stop", services="apache2, cron", hold_limit=f"{self.hold_limit_s}s")
         return ["snapshot", "create", "db"]
 
     def back_within_s(self, scenario):
@@ -115,7 +123,7 @@ class KillWalk(GuestTest):
 
     def visits(self, scenario, also=""):
         log = Path(self.scratch.name) / f"{scenario}{len(self.visited)}.log"
-        command = getattr(self, scenario)()
+        command = self.prepare(scenario)
         result = self.site.run(*command, env=self.env(also, str(log)))
         self.assertEqual(result.status, 1 if also or self.blocker else 0, result.stdout + result.stderr)
         self.unblock()
@@ -127,7 +135,7 @@ class KillWalk(GuestTest):
 
     def die(self, scenario, points):
         """Runs the scenario with these points armed; the coordinator has to be killed by one of them."""
-        command = getattr(self, scenario)()
+        command = self.prepare(scenario)
         process = self.site.start(*command, env=self.env(points))
         # Not until its output ends: the guardian has that, too, and is to be measured.
         self.assertEqual(process.wait(timeout=180), -signal.SIGKILL, f"{points} did not kill the coordinator")
@@ -189,7 +197,9 @@ class KillWalk(GuestTest):
                                ("create_stopped", ""), ("create_through_agent", "")):
             order = [p for p in self.visits(scenario, also) if p not in done and p + "=error" != also]
             done |= set(order)
+            begin = time.monotonic()
             self.walk(scenario, [p for p in order if not p.startswith("guardian.")], also)
+            print(f"  {scenario}: {len(order)} points in {time.monotonic() - begin:.0f} s", flush=True)
         self.walk_undo("create", "hold.after_capture")
         self.walk_undo("create_blocked", "db.before_kill_query")
         missing = points_in_source() - self.visited
@@ -198,7 +208,7 @@ class KillWalk(GuestTest):
     def walk_undo(self, scenario, death):
         """Coordinator and guardian both die (the host lost power): the next recover does it all."""
         log = Path(self.scratch.name) / f"undo-{scenario}.log"
-        process = self.site.start(*getattr(self, scenario)(), env=self.env(f"{death}=kill", str(log)))
+        process = self.site.start(*self.prepare(scenario), env=self.env(f"{death}=kill", str(log)))
         process.communicate(timeout=120)
         self.unblock()
         self.recover("undo")
