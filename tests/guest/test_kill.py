@@ -52,6 +52,7 @@ class KillWalk(GuestTest):
         self.addCleanup(self.guest.close)
         self.hold_limit_s = self.guest.hold_limit_s()
         self.visited = set()
+        self.db = self.site.keys["db"]
         seed = int(os.environ.get("HOLDFAST_SEED", "0"))
         print(f"seed {seed}")
 
@@ -62,7 +63,7 @@ class KillWalk(GuestTest):
     # -- scenarios: what is prepared, and the command that dies -----------------------------
 
     def prepare(self, scenario):
-        self.site.write(**PLAIN)
+        self.site.write(**PLAIN, db=self.db)
         return getattr(self, scenario)()
 
     def create(self):
@@ -100,7 +101,7 @@ class KillWalk(GuestTest):
 
     def create_through_agent(self):
         """Every statement goes through the guest agent, and takes its time."""
-        self.site.write(quiesce="lock", services=None, freeze=None, db="agent", stall_budget="20s", hold_limit="60s")
+        self.site.write(db="agent", stall_budget="20s", hold_limit="60s")
         return ["snapshot", "create", "db"]
 
     def unblock(self):
