@@ -130,7 +130,7 @@ class Guest:
 
     def hold_limit_s(self):
         """As short as this machine lets it be: dead-men are armed, and a sync is done, inside it."""
-        return max(5, round(2 * self.slow_s))
+        return max(8, round(3 * self.slow_s))
 
     def writable(self, within_s):
         """Seconds until both disks took a write; None: they did not."""
