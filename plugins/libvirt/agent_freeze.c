@@ -82,21 +82,12 @@ static int thaw_and_look(const struct lv_agent *a, struct hf_err *err)
     return -1;
 }
 
-/* A daemon that was restarted meanwhile answers on a new connection only. */
-static void reconnect_if_lost(struct lv_agent *a)
+static bool is_lost(const struct hf_instance *in)
 {
-    struct hf_err ignored = HF_ERR_INIT;
-    char id[VIR_UUID_STRING_BUFLEN];
-    virDomainPtr dom = NULL;
-    if (virConnectIsAlive(virDomainGetConnect(a->dom)) == 1 ||
-        virDomainGetUUIDString(a->dom, id) != 0 || lv_enter(a->in, &a->call, &ignored) != 0 ||
-        lv_domain(a->in, id, &dom, &ignored) != 0)
-        return;
-    virDomainFree(a->dom);
-    a->dom = dom;
+    return !in->conn || virConnectIsAlive(in->conn) != 1;
 }
 
-static int thaw_until(struct lv_agent *a, struct hf_err *err)
+static int thaw_until(const struct lv_agent *a, struct hf_err *err)
 {
     for (;;) {
         struct hf_err stop = HF_ERR_INIT;
@@ -108,21 +99,36 @@ static int thaw_until(struct lv_agent *a, struct hf_err *err)
             lv_log(a->in, HF_LOG_INFO, "nothing to thaw: the VM does not run");
             return 0;
         }
-        if (!may_pass(err) || lv_left_ms(a->in, &a->call) < THAW_PAUSE_MS + THAW_MARGIN_MS ||
+        if (!may_pass(err) || is_lost(a->in) ||
+            lv_left_ms(a->in, &a->call) < THAW_PAUSE_MS + THAW_MARGIN_MS ||
             lv_check_stop(a->in, &a->call, &stop) != 0)
             return hf_left(err, "file systems in the guest may be frozen");
         usleep(THAW_PAUSE_MS * 1000);
-        reconnect_if_lost(a);
+    }
+}
+
+/* A daemon that dies is started again, as a rule within seconds: the guest stands still until then. */
+static int thaw_vm(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                   struct hf_err *err)
+{
+    for (;;) {
+        LV_AUTOAGENT struct lv_agent a = {0};
+        struct hf_err stop = HF_ERR_INIT;
+        hf_err_clear(err);
+        if (lv_agent_enter(&a, in, call, vm_id, err) == 0 && thaw_until(&a, err) == 0)
+            return 0;
+        if (!is_lost(in) || err->cls != HF_E_UNREACHABLE ||
+            lv_left_ms(in, call) < THAW_PAUSE_MS + THAW_MARGIN_MS ||
+            lv_check_stop(in, call, &stop) != 0)
+            return -1;
+        usleep(THAW_PAUSE_MS * 1000);
     }
 }
 
 int libvirt_guest_thaw(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                        struct hf_err *err)
 {
-    LV_AUTOAGENT struct lv_agent a = {0};
-    if (lv_agent_enter(&a, in, call, vm_id, err) != 0)
-        return -1;
-    return thaw_until(&a, err) == 0 ? 0 : hf_wrap(err, "thaw");
+    return thaw_vm(in, call, vm_id, err) == 0 ? 0 : hf_wrap(err, "thaw");
 }
 
 int libvirt_guest_freeze_state(struct hf_instance *in, const struct hf_call *call,
@@ -175,7 +181,7 @@ int libvirt_guest_freeze(struct hf_instance *in, const struct hf_call *call, con
             return 0;
         hf_fail(err, HF_E_UNSUPPORTED, "no file system of the guest can be frozen");
     }
-    if (!has_no_effect(err) && thaw_until(&a, &second) != 0)
+    if (!has_no_effect(err) && thaw_vm(in, call, vm_id, &second) != 0)
         hf_also(err, &second);
     return hf_wrap(err, "freeze");
 }

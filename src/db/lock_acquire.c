@@ -234,7 +234,7 @@ static int give_up(struct hf_db_lock *lock, const struct attempt *a,
     if (a->allowed_ms < lock->opts.quiesce_timeout_ms)
         return hf_hint(err,
                        "Nothing is held. No more time was left to wait for it. Choose a quieter "
-                       "time, or raise stall-budget.");
+                       "time, or raise hold-limit.");
     return hf_hint(
         err, "Nothing is held. Choose a quieter time, or raise quiesce-timeout or stall-budget.");
 }

@@ -9,6 +9,7 @@ HOLDFAST_TEST_REQUIRE names `guest`, and is skipped (77) elsewhere.
 import contextlib
 import json
 import os
+import random
 import re
 import select
 import shlex
@@ -129,7 +130,7 @@ class Guest:
 
     def hold_limit_s(self):
         """As short as this machine lets it be: dead-men are armed, and a sync is done, inside it."""
-        return max(5, round(2 * self.slow_s))
+        return max(8, round(3 * self.slow_s))
 
     def writable(self, within_s):
         """Seconds until both disks took a write; None: they did not."""
@@ -429,7 +430,30 @@ class LoadedTest(GuestTest):
                            (instant(report, locked, CUT_MS), instant(report, released)))
 
 
-def main():
+def cases_of(suite):
+    """The single cases of a suite of suites."""
+    for item in suite:
+        if isinstance(item, unittest.TestSuite):
+            yield from cases_of(item)
+        else:
+            yield item
+
+
+class Sampling(unittest.TestLoader):
+    """HOLDFAST_SAMPLE cases of a module, drawn by HOLDFAST_SEED (printed); all of them without."""
+
+    def loadTestsFromModule(self, module, *args, **kw):
+        suite = super().loadTestsFromModule(module, *args, **kw)
+        cases, size = list(cases_of(suite)), int(os.environ.get("HOLDFAST_SAMPLE", "0"))
+        if not 0 < size < len(cases):
+            return suite
+        seed = int(os.environ.get("HOLDFAST_SEED") or time.time())
+        chosen = sorted(random.Random(seed).sample(range(len(cases)), size))
+        print(f"{size} of {len(cases)} cases, HOLDFAST_SEED={seed}", flush=True)
+        return self.suiteClass([cases[i] for i in chosen])
+
+
+def main(loader=unittest.defaultTestLoader):
     need_guest()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, testLoader=loader)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from hf import Blocker, Guest, GuestTest, Latency, db_service, lab, main
+from hf import Blocker, Guest, GuestTest, Latency, Sampling, db_service, lab, main
 
 GRACE_S = 2.0
 # Far away: what is back before it was not the dead-men's work.
@@ -71,13 +71,15 @@ class FaultTest(GuestTest):
 
     def stall(self, point, seconds):
         """A run that stands still there for so long, from now on."""
-        process = self.start(f"{point}=stall:{int(seconds * 1000)}")
-        deadline = time.monotonic() + 120
+        self.start(f"{point}=stall:{int(seconds * 1000)}")
+        self.wait_for_point(point, 120)
+
+    def wait_for_point(self, point, within_s):
+        deadline = time.monotonic() + within_s
         while point not in self.points():
-            self.assertIsNone(process.poll(), "the run ended before its point")
+            self.assertIsNone(self.run_process.poll(), "the run ended before its point")
             self.assertLess(time.monotonic(), deadline, f"the run does not come to {point}")
             time.sleep(0.02)
-        return process
 
     def lose_power(self):
         """Coordinator and guardian die in the middle of the hold. The instant of the first death."""
@@ -196,13 +198,16 @@ class Daemon(FaultTest):
         lab("daemon", "start")
         self.assert_recovers()
 
-    def test_a_thaw_goes_through_the_daemon_that_was_started_again(self):
+    def test_a_daemon_that_comes_back_while_the_guest_is_to_be_thawed_thaws_it(self):
         self.limit(LONG_S, **FREEZE)
-        began = self.kill_at("hold.after_capture", 4)
+        began = self.kill_at("hold.after_capture", 1)
+        self.wait_for_point("hold.before_thaw", 60)
+        time.sleep(2)
+        self.assert_frozen()
         lab("daemon", "start")
         self.assert_back(self.guest.writable, began, LONG_S / 4)
         self.assertIsNotNone(Latency.accepts(GRACE_S))
-        self.result(0 if self.run_process.wait(120) == 0 else 1)
+        self.run_process.communicate(timeout=120)
         self.assert_recovers()
 
     def test_a_stopped_database_comes_back_without_it(self):
@@ -346,11 +351,11 @@ class Network(FaultTest):
         lab("virsh", "qemu-monitor-command", self.site.lab["DOMAIN"], "--hmp", f"set_link lab {state}")
 
     def start_pulse(self, seconds):
-        """Commits inside the guest, one after the other; a line with the time for each."""
+        """Commits inside the guest, one after the other; a line with the time of the start, and of each."""
         client = self.site.lab["FLAVOUR"]
         self.guest.shell.ask(
-            f"end=$(($(date +%s) + {seconds})); (while [ $(date +%s) -lt $end ]; do {client} -e "
-            f"'INSERT INTO hf_test.pulse VALUES ()' && date +%s.%N; done >{self.PULSE}) & echo", 20)
+            f"end=$(($(date +%s) + {seconds})); (date +%s.%N; while [ $(date +%s) -lt $end ]; do {client} -e "
+            f"'INSERT INTO hf_test.pulse VALUES ()' && date +%s.%N; done) >{self.PULSE} & echo", 20)
 
     def longest_gap(self):
         times = [float(t) for t in self.guest.shell.ask(f"cat {self.PULSE}", 60).split()]
@@ -359,7 +364,7 @@ class Network(FaultTest):
 
     def test_a_lock_that_cannot_be_taken_back_ends_by_itself(self):
         limit_s = self.limit(self.limit_s, **SERVICES)
-        self.stall("hold.after_lock", 3)
+        self.stall("hold.after_capture", 5)
         self.start_pulse(limit_s + 40)
         self.link("off")
         time.sleep(limit_s + GRACE_S + 3 * self.guest.slow_s)

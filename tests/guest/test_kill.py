@@ -20,6 +20,10 @@ from hf import SOURCE, Blocker, GuestTest, Guest, Latency, db_service, main, sql
 
 COMMIT_WITHIN_S = 2.0
 
+# What a scenario may change of the site.
+PLAIN = {"quiesce": "lock", "services": None, "freeze": None, "hold_limit": None, "stall_budget": None,
+         "quiesce_timeout": None}
+
 # Points that only an undo visits: they are walked with the coordinator dead before.
 IN_UNDO = re.compile(r"^(undo|recover|guardian|db\.(before|after)_kill$)")
 
@@ -49,6 +53,7 @@ class KillWalk(GuestTest):
         self.addCleanup(self.guest.close)
         self.hold_limit_s = self.guest.hold_limit_s()
         self.visited = set()
+        self.db = self.site.keys["db"]
         seed = int(os.environ.get("HOLDFAST_SEED", "0"))
         print(f"seed {seed}")
 
@@ -57,6 +62,10 @@ class KillWalk(GuestTest):
         sql(f"SET GLOBAL innodb_flush_log_at_trx_commit = {value}", user="root")
 
     # -- scenarios: what is prepared, and the command that dies -----------------------------
+
+    def prepare(self, scenario):
+        self.site.write(**PLAIN, db=self.db)
+        return getattr(self, scenario)()
 
     def create(self):
         return ["snapshot", "create", "db"]
@@ -81,7 +90,7 @@ class KillWalk(GuestTest):
         return ["snapshot", "create", "db"]
 
     def create_stopped(self):
-        self.site.write(quiesce="stop", services="apache2, cron", freeze=None, hold_limit=f"{self.hold_limit_s}s")
+        self.site.write(quiesce="stop", services="apache2, cron", hold_limit=f"{self.hold_limit_s}s")
         return ["snapshot", "create", "db"]
 
     def back_within_s(self, scenario):
@@ -93,7 +102,7 @@ class KillWalk(GuestTest):
 
     def create_through_agent(self):
         """Every statement goes through the guest agent, and takes its time."""
-        self.site.write(quiesce="lock", services=None, freeze=None, db="agent", stall_budget="20s", hold_limit="60s")
+        self.site.write(db="agent", stall_budget="20s", hold_limit="60s")
         return ["snapshot", "create", "db"]
 
     def unblock(self):
@@ -116,7 +125,7 @@ class KillWalk(GuestTest):
 
     def visits(self, scenario, also=""):
         log = Path(self.scratch.name) / f"{scenario}{len(self.visited)}.log"
-        command = getattr(self, scenario)()
+        command = self.prepare(scenario)
         result = self.site.run(*command, env=self.env(also, str(log)))
         self.assertEqual(result.status, 1 if also or self.blocker else 0, result.stdout + result.stderr)
         self.unblock()
@@ -128,7 +137,7 @@ class KillWalk(GuestTest):
 
     def die(self, scenario, points):
         """Runs the scenario with these points armed; the coordinator has to be killed by one of them."""
-        command = getattr(self, scenario)()
+        command = self.prepare(scenario)
         process = self.site.start(*command, env=self.env(points))
         # Not until its output ends: the guardian has that, too, and is to be measured.
         self.assertEqual(process.wait(timeout=180), -signal.SIGKILL, f"{points} did not kill the coordinator")
@@ -190,7 +199,9 @@ class KillWalk(GuestTest):
                                ("create_stopped", ""), ("create_through_agent", "")):
             order = [p for p in self.visits(scenario, also) if p not in done and p + "=error" != also]
             done |= set(order)
+            begin = time.monotonic()
             self.walk(scenario, [p for p in order if not p.startswith("guardian.")], also)
+            print(f"  {scenario}: {len(order)} points in {time.monotonic() - begin:.0f} s", flush=True)
         self.walk_undo("create", "hold.after_capture")
         self.walk_undo("create_blocked", "db.before_kill_query")
         missing = points_in_source() - self.visited
@@ -199,7 +210,7 @@ class KillWalk(GuestTest):
     def walk_undo(self, scenario, death):
         """Coordinator and guardian both die (the host lost power): the next recover does it all."""
         log = Path(self.scratch.name) / f"undo-{scenario}.log"
-        process = self.site.start(*getattr(self, scenario)(), env=self.env(f"{death}=kill", str(log)))
+        process = self.site.start(*self.prepare(scenario), env=self.env(f"{death}=kill", str(log)))
         process.communicate(timeout=120)
         self.unblock()
         self.recover("undo")

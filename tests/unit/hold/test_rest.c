@@ -58,7 +58,7 @@ static void a_stopped_database_is_grade_a(void **state)
 {
     stopped(state);
     assert_hf_ok(run(), &held.err);
-    assert_string_equal(world.trace, "TXTDSCQGWD");
+    assert_string_equal(world.trace, "TXTSCQGWDD");
     assert_events("stop_begin stopped synced capture_begin capture_end started");
     assert_grade(HF_GRADE_A, "service", NULL);
 }
@@ -154,7 +154,7 @@ static void a_service_that_does_not_come_back_fails_the_run_and_is_named(void **
     assert_int_equal(run(), -1);
     assert_hf_err(&held.err, HF_E_PLUGIN, "start failed");
     assert_contains(held.err.left, "apache2.service does not run");
-    assert_string_equal(world.trace, "TXTDSCQG"); /* the dead-man keeps its chance */
+    assert_string_equal(world.trace, "TXTSCQG"); /* the dead-man keeps its chance */
     hf_hold_result_free(&held.result);
 }
 
@@ -212,7 +212,7 @@ static void services_rest_around_the_stopped_database_and_the_stall_is_its_alone
     stopped(state);
     rest.set = rest.database;
     assert_hf_ok(run(), &held.err);
-    assert_string_equal(world.trace, "TXXTDSCQGWGD");
+    assert_string_equal(world.trace, "TXXTSCQGWGDD");
     assert_events("services_stop_begin services_stopped stop_begin stopped synced capture_begin "
                   "capture_end started services_started");
     assert_float_equal(held.result.stall_ms, 900 + 25 + 1500, 1e-9);
@@ -231,7 +231,7 @@ static void services_rest_around_the_lock_and_cost_the_database_nothing(void **s
     world.stop.takes_ms = 300;
     world.start.takes_ms = 400;
     assert_hf_ok(run(), &held.err);
-    assert_string_equal(world.trace, "TXTDACRGDV");
+    assert_string_equal(world.trace, "TXTACRGDDV");
     assert_events(
         "services_stop_begin services_stopped lock_begin locked capture_begin capture_end "
         "unlocked services_started");
@@ -266,7 +266,7 @@ static void a_lock_that_is_not_granted_starts_the_services(void **state)
     with_services(false);
     world.acquire.fails = HF_E_TIMEOUT;
     assert_failed_released(run(), HF_E_TIMEOUT, "acquire failed");
-    assert_string_equal(world.trace, "TXTDAG");
+    assert_string_equal(world.trace, "TXTAG");
     assert_false(world.is_resting);
 }
 
@@ -383,7 +383,7 @@ static void everything_is_released_in_reverse_order(void **state)
     frozen(state);
     with_services(false);
     assert_hf_ok(run(), &held.err);
-    assert_string_equal(world.trace, "TXTDtAFCHRGDDV");
+    assert_string_equal(world.trace, "TXTtAFCHRGDDDV");
     assert_events("services_stop_begin services_stopped lock_begin locked freeze_begin frozen "
                   "capture_begin capture_end thawed unlocked services_started");
     hf_hold_result_free(&held.result);
