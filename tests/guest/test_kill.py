@@ -25,7 +25,7 @@ PLAIN = {"quiesce": "lock", "services": None, "freeze": None, "hold_limit": None
          "quiesce_timeout": None}
 
 # Points that only an undo visits: they are walked with the coordinator dead before.
-IN_UNDO = re.compile(r"^(undo|recover|guardian|db\.(before|after)_kill$)")
+IN_UNDO = re.compile(r"^(undo|recover|guardian|db\.(before|after)_kill$|tunnel\.(before|after)_bridge_end$)")
 
 
 def points_in_source():
@@ -140,7 +140,9 @@ class KillWalk(GuestTest):
         command = self.prepare(scenario)
         process = self.site.start(*command, env=self.env(points))
         # Not until its output ends: the guardian has that, too, and is to be measured.
-        self.assertEqual(process.wait(timeout=180), -signal.SIGKILL, f"{points} did not kill the coordinator")
+        # The guardian has a tunnel of its own, and may be the first one there: then the run is called off.
+        ends = (-signal.SIGKILL, 1) if scenario == "create_through_agent" else (-signal.SIGKILL,)
+        self.assertIn(process.wait(timeout=180), ends, f"{points} did not kill the coordinator")
         within_s = self.back_within_s(scenario)
         begin = time.monotonic()
         took = Latency.accepts(within_s + 10)
@@ -204,6 +206,7 @@ class KillWalk(GuestTest):
             print(f"  {scenario}: {len(order)} points in {time.monotonic() - begin:.0f} s", flush=True)
         self.walk_undo("create", "hold.after_capture")
         self.walk_undo("create_blocked", "db.before_kill_query")
+        self.walk_undo("create_through_agent", "hold.after_capture")
         missing = points_in_source() - self.visited
         self.assertEqual(missing, set(), "points that no scenario visits")
 
@@ -215,6 +218,8 @@ class KillWalk(GuestTest):
         self.unblock()
         self.recover("undo")
         order = [p for p in dict.fromkeys(log.read_text().split()) if IN_UNDO.match(p)]
+        if scenario == "create_through_agent":  # the others were walked, in less time
+            order = [p for p in order if p not in self.visited]
         self.visited |= set(order)
         for point in order:
             with self.subTest(scenario=f"power, {scenario}", point=point):

@@ -203,7 +203,9 @@ class Modes(LoadedTest):
     def test_a_service_that_does_not_come_back_fails_the_run_and_is_named(self):
         guest("printf '[Unit]\\nDescription=t\\n[Service]\\nExecStart=/bin/sh -c \"test ! -e /run/hf-broken && exec sleep 1000\"\\n"
               "[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/hf-broken.service; "
-              "systemctl daemon-reload; systemctl start hf-broken; touch /run/hf-broken")
+              "systemctl daemon-reload; systemctl start hf-broken")
+        guest("timeout 20 sh -c 'until grep -qx sleep /proc/$(systemctl show -p MainPID --value hf-broken)/comm; "
+              "do sleep 0.2; done'; touch /run/hf-broken")
         self.addCleanup(guest, "systemctl stop hf-broken; rm -f /etc/systemd/system/hf-broken.service /run/hf-broken; "
                                "systemctl reset-failed hf-broken 2>/dev/null; systemctl daemon-reload; true")
         self.load("--threads", "1")
