@@ -125,7 +125,7 @@ int holding_rest(struct holding *h, struct hf_err *err)
         return 0;
     if (arm(h, r->deadman_resting, limit_ms, &h->is_resting_armed, err) < 0)
         return -1;
-        /* The first one stays: it is due later, and to disarm it costs time that the lock needs. */
+    /* The first one stays: it is due later, and to disarm it costs time that the lock needs. */
     HF_POINT("hold.after_rearm");
     return 0;
 }
