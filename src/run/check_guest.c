@@ -15,11 +15,6 @@
 /* Beyond this, instants of guest and host are not to be compared any more. */
 #define CLOCK_OFF_MS 2000
 
-static bool has_dead_men(const struct hf_config_vm *vm)
-{
-    return vm->services.n || vm->quiesce == HF_QUIESCE_STOP || hf_way_freezes(vm);
-}
-
 /* What is good to have for a sync is needed for everything else. */
 static enum hf_finding_level lacking(const struct checking *c)
 {
@@ -110,7 +105,7 @@ static int check_deadman(struct checking *c, struct hf_err *err)
     struct hf_err what = HF_ERR_INIT;
     char name[HF_DEADMAN_MAX];
     int64_t late_ms = 0;
-    if (!has_dead_men(c->vm))
+    if (!(hf_way_needed(c->vm) & HF_WAY_GUEST)) /* nothing that one would have to undo */
         return 0;
     hf_deadman_name(name, c->id, "check");
     if (hf_deadman_measure(c->way.guest, name, MEASURE_MS, check_deadline_ms(c), &late_ms, &what) <
