@@ -88,7 +88,12 @@ class TunnelTest(unittest.TestCase):
         self.addCleanup(self.tidy)
 
     def tidy(self):
+        """systemctl returns before the agent has opened its channel, and libvirt refuses calls until then."""
         guest("systemctl stop 'holdfast-bridge-*'; systemctl start qemu-guest-agent mariadb")
+        self.assertIsNotNone(wait_until(self.agent_answers, 20), "the agent does not come back")
+
+    def agent_answers(self):
+        return "return" in lab("virsh", "qemu-agent-command", self.lab["DOMAIN"], '{"execute": "guest-ping"}', check=False)
 
     def driven(self, *args):
         d = Driven(*args)

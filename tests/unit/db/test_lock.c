@@ -135,7 +135,7 @@ static void the_stages_share_one_budget(void **state)
     o.quiesce_timeout_ms = 3000;
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare(&o);
     assert_hf_ok(hf_db_lock_acquire(lock, HF_NO_DEADLINE, &t, &err), &err);
-    assert_in_range(t.worst_failed_us, 390000, 600000);
+    assert_in_range(t.worst_failed_us, 350000, 690000); /* two budgets: 700000 */
 }
 
 /* ---- attempts that fail
@@ -156,7 +156,8 @@ static void a_wait_beyond_the_budget_is_killed_and_undone(void **state)
     ASSERT_SAID("1:BACKUP STAGE BLOCK_COMMIT", "2:KILL QUERY 1", "1:BACKUP STAGE END",
                 "1:BACKUP STAGE START", "1:BACKUP STAGE BLOCK_COMMIT", "2:KILL QUERY 1",
                 "1:BACKUP STAGE END");
-    assert_in_range(t.worst_failed_us, 40000, 200000);
+    /* Counted from where writers wait, which is a little after the budget began. */
+    assert_in_range(t.worst_failed_us, 30000, 200000);
 }
 
 static void a_lock_that_is_granted_and_killed_at_once_does_not_count(void **state)

@@ -124,14 +124,14 @@ static void a_capture_goes_through_its_steps_in_order(void **state)
 static void a_hanging_begin_costs_the_deadline_and_no_more(void **state)
 {
     struct hf_err err = HF_ERR_INIT, late = HF_ERR_INIT;
-    struct hf_hv *hv = must_open(state, "hangs_in_begin", "400");
+    struct hf_hv *hv = must_open(state, "hangs_in_begin", "1500");
     struct hf_hv_capture *cap = NULL;
     plan(hv, &cap, 5000, 0, &err);
     struct hf_hv_call call = in_ms(50);
     int64_t from = now_ms();
     assert_int_equal(hf_hv_capture_begin(cap, &call, &err), -1);
     assert_hf_err(&err, HF_E_TIMEOUT, "capture_begin did not return in time");
-    assert_in_range(now_ms() - from, 45, 250);
+    assert_in_range(now_ms() - from, 45, 1200);
     assert_true(hf_hv_is_stuck(hv));
     call = in_ms(5000);
     assert_int_equal(hf_hv_vm_busy(hv, &call, "1", &err), -1);
@@ -175,20 +175,20 @@ static void an_open_that_hangs_is_abandoned(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
     int64_t from = now_ms();
-    assert_null(open_role(state, "hangs_in_open", "2300", 50, &err));
+    assert_null(open_role(state, "hangs_in_open", "3500", 50, &err));
     assert_hf_err(&err, HF_E_TIMEOUT, "open did not return in time");
-    assert_in_range(now_ms() - from, 2000, 2280); /* two seconds of patience at close */
-    usleep(600000);
+    assert_in_range(now_ms() - from, 2000, 3300); /* two seconds of patience at close */
+    usleep(1900000);
     assert_string_equal(traced(), "open close"); /* what came late was closed all the same */
 }
 
 static void a_close_that_hangs_does_not_hang_us(void **state)
 {
-    struct hf_hv *hv = must_open(state, "hangs_in_close", "2300");
+    struct hf_hv *hv = must_open(state, "hangs_in_close", "3500");
     int64_t from = now_ms();
     hf_hv_close(hv);
-    assert_in_range(now_ms() - from, 2000, 2280);
-    usleep(500000);
+    assert_in_range(now_ms() - from, 2000, 3300);
+    usleep(1800000);
 }
 
 static void a_call_behind_a_hanging_free_never_begins(void **state)
