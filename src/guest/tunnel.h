@@ -57,7 +57,8 @@ struct hf_tunnel *hf_tunnel_ssh(const struct hf_ssh_target *target, const struct
  * thread alone: a connection of its own. to->socket: UNSUPPORTED. Checks that the guest has bash with /dev/tcp, dd and a
  * running systemd, and that somebody listens on the port where that is a port of the guest itself.
  * lifetime_ms: how long a session outlives us when nobody ends it, counted from our last sign (tunnel_bridge.h), not from
- * its beginning. More than 10 s, and more than the guest's file systems are ever frozen: then the agent does nothing. */
+ * its beginning. More than a call may take (HF_TUNNEL_CALL_MS), and more than the guest's file systems are ever frozen: then
+ * the agent does nothing. */
 struct hf_tunnel *hf_tunnel_agent(struct hf_hv *hv, const char *vm_id, const char *run_id,
                                   const struct hf_db_endpoint *to, const char *socket_path,
                                   const struct hf_clock *clock, struct hf_log *log,

@@ -18,7 +18,7 @@
 /* One write of the agent. */
 #define LINE_MAX_BYTES ((size_t)48 << 10)
 
-/* $1 directory, $2 host, $3 port, $4 token, $5 seconds of silence.
+/* $1 directory, $2 host, $3 port, $4 token, $5 milliseconds of silence.
  * One process each for the two directions, which may wait for the connection; the third only watches. fd 4 is a pipe that
  * nobody writes to: waiting for it is a sleep without a program. What came last from a database that has closed has still
  * to be fetched, so the watcher stays until we say that it is over. Where there is no room for a piece (a full /run) all
@@ -60,11 +60,12 @@ static const char bridge_script[] =
     "}\n"
     "{ exec 3<>\"/dev/tcp/$host/$port\"; } 2>why || { nap 5; exit 1; }\n"
     "give & g=$!; take & t=$!; : >ready\n"
-    "IFS=. read -r at _ </proc/uptime; was=\n"
+    "up() { IFS='. ' read -r s c _ </proc/uptime; now=$((s * 1000 + 10#$c * 10)); }\n"
+    "up; at=$now was=\n"
     "while :; do\n"
-    "  nap 1; a= b=\n"
+    "  nap 0.3; a= b=\n"
     "  [ -s taken ] && read -r a <taken; [ -s seen ] && read -r b <seen\n"
-    "  IFS=. read -r now _ </proc/uptime\n"
+    "  up\n"
     "  [ \"$a.$b\" = \"$was\" ] || was=$a.$b at=$now\n"
     "  [ $((now - at)) -lt \"$limit\" ] && kill -0 $g || exit\n"
     "  [ -e ended ] || kill -0 $t || exit\n"
@@ -160,7 +161,7 @@ int hf_bridge_start(struct hf_guest *g, const char *name, const char *token,
     snprintf(runtime, sizeof runtime, "--property=RuntimeDirectory=%s", name);
     snprintf(max, sizeof max, "--property=RuntimeMaxSec=%d", HF_BRIDGE_RUNTIME_S);
     snprintf(port, sizeof port, "%u", to->port);
-    snprintf(limit, sizeof limit, "%" PRId64, (lifetime_ms + 999) / 1000);
+    snprintf(limit, sizeof limit, "%" PRId64, lifetime_ms);
     HF_POINT("tunnel.before_bridge_start");
     int rc = hf_guest_run(g, &cmd, NULL, err);
     HF_POINT("tunnel.after_bridge_start");

@@ -18,7 +18,7 @@
  * written twice: after a call that timed out, or a libvirtd that was restarted, the same is done again and nothing is lost,
  * doubled or out of order. A piece that is not complete yet shows by the mark or the line's end that is missing.
  *
- * Own end    a bridge ends when it has heard nothing from us for lifetime_ms (to 2 s), whatever its connection does, and
+ * Own end    a bridge ends when it has heard nothing from us for lifetime_ms (to 0.5 s), whatever its connection does, and
  *            after HF_BRIDGE_RUNTIME_S in any case; systemd then ends what is left of it and removes the directory.
  */
 #ifndef HF_GUEST_TUNNEL_BRIDGE_H

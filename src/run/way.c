@@ -15,8 +15,8 @@
 
 #define CONNECT_MS 15000
 /* A tunnel through the agent ends by itself in the guest after this much silence beyond a hold, which is silent while the
- * filesystems are frozen. */
-#define LIFETIME_SLACK_MS 3000
+ * filesystems are frozen: a little more than the hold, and the lock is gone within hold-limit + 2 s when we are. */
+#define LIFETIME_SLACK_MS 1000
 
 static struct hf_hv *open_hv(const struct hf_env *env, const struct hf_config_vm *vm,
                              struct hf_err *err)

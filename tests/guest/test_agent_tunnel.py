@@ -215,6 +215,7 @@ class Locks(TunnelTest):
         took = time.monotonic() - begin
         print(f"  lock gone after {took:.1f} s, lifetime {life_s} s", flush=True)
         self.assertGreater(took, life_s / 2)
+        self.assertLess(took, life_s + 4)  # within 1 s where nothing else runs
         self.assert_nothing_left()
 
     def test_a_lock_outlives_its_lifetime_while_somebody_is_there(self):
