@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "base/proc.h"
 #include "harness/hf_test.h"
+#include "integration/caretaker.h"
 #include "integration/need.h"
 
 #include <arpa/inet.h>
@@ -36,13 +37,6 @@ struct recipe {
     int n_init, n_run;
 };
 
-static void fail_test(const char *what, const char *detail)
-{
-    printf("FAIL fixture: %s: %s\n", what, detail);
-    fflush(stdout);
-    exit(1);
-}
-
 enum hf_db_flavour hf_test_flavour(int argc, char **argv)
 {
     if (argc == 2 && !strcmp(argv[1], "mariadb"))
@@ -72,7 +66,7 @@ unsigned hf_test_free_port(void)
     socklen_t len = sizeof a;
     HF_AUTOFD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(fd, (struct sockaddr *)&a, len) || getsockname(fd, (struct sockaddr *)&a, &len))
-        fail_test("free port", strerror(errno));
+        hf_fixture_failed("free port", strerror(errno));
     return ntohs(a.sin_port);
 }
 
@@ -101,7 +95,7 @@ static void make_dirs(const struct hf_test_server *s, const char *const *dirs)
     for (int i = 0; dirs && dirs[i]; i++) {
         HF_AUTOFREE char *path = hf_path_join(s->dir, dirs[i]);
         if (!path || hf_path_mkdirs(path, 0755, &err))
-            fail_test(dirs[i], err.message);
+            hf_fixture_failed(dirs[i], err.message);
     }
 }
 
@@ -177,57 +171,25 @@ static pid_t spawn(const struct recipe *r, const char list[ARGS_MAX][256], int n
     _exit(127);
 }
 
-static void remove_dir(const char *dir)
-{
-    pid_t pid = fork();
-    if (pid == 0) {
-        execlp("rm", "rm", "-rf", dir, (char *)NULL);
-        _exit(127);
-    }
-    waitpid(pid, NULL, 0);
-}
+struct cared { /* what the caretaker needs */
+    const struct recipe *r;
+    const struct hf_test_server *s;
+};
 
-static void take_care(const struct recipe *r, const struct hf_test_server *s, int fd)
+static void take_care(const void *ctx, int fd)
 {
+    const struct cared *c = ctx;
     char log[340];
     int status = 0;
-    snprintf(log, sizeof log, "%s/log", s->dir);
-    setsid();
-    waitpid(spawn(r, r->init, r->n_init, log), &status, 0);
-    pid_t server = status ? -1 : spawn(r, r->run, r->n_run, log);
-    char byte;
-    while (read(fd, &byte, 1) > 0)
-        continue;
+    snprintf(log, sizeof log, "%s/log", c->s->dir);
+    waitpid(spawn(c->r, c->r->init, c->r->n_init, log), &status, 0);
+    pid_t server = status ? -1 : spawn(c->r, c->r->run, c->r->n_run, log);
+    hf_caretaker_wait(fd);
     if (server > 0) {
         kill(server, SIGKILL);
         waitpid(server, NULL, 0);
     }
-    remove_dir(s->dir);
-    _exit(0);
-}
-
-/* Twice forked: the caretaker is not in the test's process tree, which ctest kills as a whole. */
-static void start_caretaker(const struct recipe *r, struct hf_test_server *s)
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-        fail_test("socketpair", strerror(errno));
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (fork() != 0)
-            _exit(0);
-        for (int fd = 3; fd < 256; fd++)
-            if (fd != pair[1])
-                close(fd);
-        int null = open("/dev/null", O_RDWR);
-        dup2(null, 0);
-        dup2(null, 1);
-        dup2(null, 2);
-        take_care(r, s, pair[1]);
-    }
-    waitpid(pid, NULL, 0);
-    close(pair[1]);
-    s->caretaker_fd = pair[0];
+    hf_caretaker_remove(c->s->dir);
 }
 
 /* ---- the test's side ------------------------------------------------------------------------- */
@@ -248,7 +210,7 @@ static void wait_for_server(struct hf_test_server *s)
     struct hf_err ignored = HF_ERR_INIT;
     HF_AUTOFREE char *log = path ? hf_path_read(path, 1 << 20, &len, &ignored) : NULL;
     printf("%s\n", log ? log : "");
-    fail_test("the server does not answer", err.message);
+    hf_fixture_failed("the server does not answer", err.message);
 }
 
 static void find_programs(struct recipe *r, enum hf_db_flavour flavour)
@@ -273,7 +235,7 @@ void hf_test_server_start(struct hf_test_server *s, const struct hf_test_server_
     find_programs(r, opts->flavour);
     snprintf(s->dir, sizeof s->dir, "%s/tmp/hf-db-XXXXXX", r->chroot);
     if (!mkdtemp(s->dir))
-        fail_test(s->dir, strerror(errno));
+        hf_fixture_failed(s->dir, strerror(errno));
     r->inner_dir = s->dir + strlen(r->chroot);
     snprintf(s->inner_dir, sizeof s->inner_dir, "%s", r->inner_dir);
     make_dirs(s, opts->dirs);
@@ -283,7 +245,7 @@ void hf_test_server_start(struct hf_test_server *s, const struct hf_test_server_
     HF_AUTOFREE char *cnf = hf_test_option_file(s, "root.cnf", "[client]\nuser = root\n");
     snprintf(s->root_cnf, sizeof s->root_cnf, "%s", cnf);
     fill_recipe(r, s, opts);
-    start_caretaker(r, s);
+    s->caretaker_fd = hf_caretaker_start(take_care, &(struct cared){.r = r, .s = s});
     wait_for_server(s);
     free(r);
 }
@@ -341,7 +303,7 @@ char *hf_test_option_file(const struct hf_test_server *s, const char *name, cons
     struct hf_err err = HF_ERR_INIT;
     char *path = hf_path_join(s->dir, name);
     if (!path || hf_path_write(path, text, strlen(text), 0600, &err))
-        fail_test(name, err.message);
+        hf_fixture_failed(name, err.message);
     return path;
 }
 

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "integration/caretaker.h"
 #include "integration/db/server.h"
 #include "integration/need.h"
 
@@ -22,13 +23,6 @@
 #include <unistd.h>
 
 #define START_WITHIN_MS 15000
-
-static void fail_test(const char *what, const char *detail)
-{
-    printf("FAIL fixture: %s: %s\n", what, detail);
-    fflush(stdout);
-    exit(1);
-}
 
 /* Keys, files and configuration. $1 directory, $2 port, $3 further lines. */
 static const char prepare[] =
@@ -58,7 +52,7 @@ static void make_files(struct hf_test_sshd *s, const char *config)
     const char *const argv[] = {"sh", "-c", prepare, "sh", s->dir, port, config, NULL};
     struct hf_proc_request req = {.argv = argv, .timeout_ms = 60000};
     if (hf_proc_run(&req, &r, &err))
-        fail_test("sshd", err.message);
+        hf_fixture_failed("sshd", err.message);
     if (r.exit_code)
         hf_need_missing("sshd", hf_buf_str(&r.err));
 }
@@ -109,52 +103,23 @@ static pid_t spawn(const struct hf_test_sshd *s, const char *program)
     _exit(127);
 }
 
-static void take_care(const struct hf_test_sshd *s, const char *program, int fd)
+struct cared { /* what the caretaker needs */
+    const struct hf_test_sshd *s;
+    const char *program;
+};
+
+static void take_care(const void *ctx, int fd)
 {
-    char byte;
-    setsid();
+    const struct cared *c = ctx;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    pid_t pid = spawn(s, program);
+    pid_t pid = spawn(c->s, c->program);
     if (write(fd, &pid, sizeof pid) == sizeof pid)
-        while (read(fd, &byte, 1) > 0)
-            continue;
+        hf_caretaker_wait(fd);
     /* With what the sessions left behind. */
     do
         kill_children(getpid(), true);
     while (waitpid(-1, NULL, 0) > 0);
-    pid_t rm = fork();
-    if (rm == 0) {
-        execlp("rm", "rm", "-rf", s->dir, (char *)NULL);
-        _exit(127);
-    }
-    waitpid(rm, NULL, 0);
-    _exit(0);
-}
-
-/* Twice forked: the caretaker is not in the test's process tree, which ctest kills as a whole. */
-static void start_caretaker(struct hf_test_sshd *s, const char *program)
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-        fail_test("socketpair", strerror(errno));
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (fork() != 0)
-            _exit(0);
-        for (int fd = 3; fd < 256; fd++)
-            if (fd != pair[1])
-                close(fd);
-        int null = open("/dev/null", O_RDWR);
-        dup2(null, 0);
-        dup2(null, 1);
-        dup2(null, 2);
-        take_care(s, program, pair[1]);
-    }
-    waitpid(pid, NULL, 0);
-    close(pair[1]);
-    s->caretaker_fd = pair[0];
-    if (read(s->caretaker_fd, &s->pid, sizeof s->pid) != sizeof s->pid)
-        fail_test("caretaker", "it is gone");
+    hf_caretaker_remove(c->s->dir);
 }
 
 /* ---- the test's side ------------------------------------------------------------------------- */
@@ -175,7 +140,7 @@ static void wait_for_sshd(const struct hf_test_sshd *s)
     struct hf_err ignored = HF_ERR_INIT;
     HF_AUTOFREE char *log = path ? hf_path_read(path, 1 << 20, NULL, &ignored) : NULL;
     printf("%s\n", log ? log : "");
-    fail_test("no login at sshd", err.message);
+    hf_fixture_failed("no login at sshd", err.message);
 }
 
 void hf_test_sshd_start(struct hf_test_sshd *s, const char *config)
@@ -189,11 +154,13 @@ void hf_test_sshd_start(struct hf_test_sshd *s, const char *config)
     snprintf(s->user, sizeof s->user, "%s", me->pw_name);
     snprintf(s->dir, sizeof s->dir, "/tmp/hf-ssh-XXXXXX");
     if (!mkdtemp(s->dir))
-        fail_test(s->dir, strerror(errno));
+        hf_fixture_failed(s->dir, strerror(errno));
     snprintf(s->key, sizeof s->key, "%s/user_ed25519", s->dir);
     snprintf(s->known_hosts, sizeof s->known_hosts, "%s/known_hosts", s->dir);
     make_files(s, config);
-    start_caretaker(s, program);
+    s->caretaker_fd = hf_caretaker_start(take_care, &(struct cared){.s = s, .program = program});
+    if (read(s->caretaker_fd, &s->pid, sizeof s->pid) != sizeof s->pid)
+        hf_fixture_failed("caretaker", "it is gone");
     wait_for_sshd(s);
 }
 
