@@ -34,20 +34,6 @@ static int read_address(const char *to, char **host, unsigned *port, struct hf_e
     return *host ? 0 : hf_fail_nomem(err);
 }
 
-static int add_list(struct json_object *doc, const char *key, const struct hf_strv *list)
-{
-    struct json_object *array = json_object_new_array();
-    for (size_t i = 0; array && i < list->n; i++) {
-        struct json_object *text = json_object_new_string(list->items[i]);
-        if (!text || json_object_array_add(array, text) < 0) {
-            json_object_put(text);
-            json_object_put(array);
-            return -1;
-        }
-    }
-    return array ? hf_json_add(doc, key, array) : -1;
-}
-
 static int add_compared(struct json_object *doc, const struct hf_load_result *r)
 {
     struct json_object *o = json_object_new_object();
@@ -74,8 +60,8 @@ static struct json_object *make_document(const struct hf_run_load *req,
         hf_json_add_int(doc, "stored_bytes", (int64_t)r->stored_bytes) < 0 ||
         hf_json_add_int(doc, "duration_ms", ms) < 0 ||
         hf_json_add_bool(doc, "resumed", r->was_resumed) < 0 || add_compared(doc, r) < 0 ||
-        add_list(doc, "differences", &r->differences) < 0 ||
-        add_list(doc, "warnings", &r->warnings) < 0) {
+        hf_json_add(doc, "differences", hf_json_strings(&r->differences)) < 0 ||
+        hf_json_add(doc, "warnings", hf_json_strings(&r->warnings)) < 0) {
         hf_fail_nomem(err);
         return NULL;
     }

@@ -123,3 +123,12 @@ void hf_columns_free(struct hf_columns *c)
     free(c->key_type);
     free(c->key_charset);
 }
+
+bool hf_columns_of_others(const char *engine)
+{
+    static const char *const engines[] = {"MRG_MyISAM", "MRG_MYISAM", "FEDERATED"};
+    for (size_t i = 0; engine && i < HF_ARRAY_SIZE(engines); i++)
+        if (!strcmp(engine, engines[i]))
+            return true;
+    return false;
+}

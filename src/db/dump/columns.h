@@ -28,6 +28,8 @@ int hf_columns_read(struct hf_db_conn *c, const char *schema, const char *table,
 /* key, key_type, key_charset: for tables large enough to be split. */
 int hf_columns_read_key(struct hf_db_conn *c, const char *schema, const char *table,
                         struct hf_columns *out, struct hf_err *err) HF_CHECKED;
+/* Does an engine show rows of other tables (MERGE, FEDERATED)? They would be loaded twice, or into somebody else's server. */
+bool hf_columns_of_others(const char *engine);
 void hf_columns_free(struct hf_columns *c);
 HF_DEFINE_AUTO_VALUE(hf_columns, hf_columns_free)
 

@@ -4,6 +4,7 @@
  */
 #include "db/dump/list.h"
 
+#include "db/dump/columns.h"
 #include "db/dump/escape.h"
 #include "db/server.h"
 
@@ -127,16 +128,6 @@ static enum hf_dump_kind kind_of(const char *type)
     return !strcmp(type, "SEQUENCE") ? HF_DUMP_SEQUENCE : HF_DUMP_TABLE;
 }
 
-/* Its rows would be loaded twice, or into somebody else's server. */
-static bool is_window(const char *engine)
-{
-    static const char *const engines[] = {"MRG_MyISAM", "MRG_MYISAM", "FEDERATED"};
-    for (size_t i = 0; engine && i < HF_ARRAY_SIZE(engines); i++)
-        if (!strcmp(engine, engines[i]))
-            return true;
-    return false;
-}
-
 static struct hf_dump_table *new_table(struct hf_dump *d)
 {
     if ((d->n_tables & (d->n_tables - 1)) == 0) {
@@ -170,7 +161,7 @@ static int keep_table(void *ctx, unsigned n, char *const *values, struct hf_err 
     t->engine = values[3] && t->kind != HF_DUMP_VIEW ? strdup(values[3]) : NULL;
     if (!t->name || !t->file || (values[3] && t->kind != HF_DUMP_VIEW && !t->engine))
         return hf_fail_nomem(err);
-    t->is_window = is_window(t->engine);
+    t->is_window = hf_columns_of_others(t->engine);
     t->is_plain =
         t->kind == HF_DUMP_TABLE && !t->is_window && !(values[6] && !strcmp(values[6], "YES"));
     t->estimated_rows = values[4] ? strtoull(values[4], NULL, 10) : 0;

@@ -300,9 +300,10 @@ static void check_file(struct checking *c, struct hf_load_file *file, const char
         fstatat(c->f->fd, file->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
     bool is_whole = is_there && (file->stored == 0 || (uint64_t)st.st_size == file->stored);
     if (!is_whole) {
+        file->lack = is_there ? "another size" : "missing";
         c->n_bad++;
-        hf_buf_printf(&c->bad, "%s%s (%s, of %s)", c->bad.len ? ", " : "", file->name,
-                      is_there ? "another size" : "missing", of);
+        hf_buf_printf(&c->bad, "%s%s (%s, of %s)", c->bad.len ? ", " : "", file->name, file->lack,
+                      of);
     }
     if (is_there)
         file->stored = (uint64_t)st.st_size;

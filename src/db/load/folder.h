@@ -18,13 +18,14 @@
 #define HF_LOAD_ROWS_UNKNOWN (-1)
 
 struct hf_load_file {
-    char *name;      /* in the directory; NULL: there is none */
-    uint64_t stored; /* bytes as it lies there */
-    uint64_t bytes;  /* of the content; 0: not known */
-    char sha256[65]; /* of the content; "": not known */
-    int64_t rows;    /* HF_LOAD_ROWS_UNKNOWN */
-    bool is_done;    /* by the load that is resumed */
-    int64_t loaded;  /* rows it brought */
+    char *name;       /* in the directory; NULL: there is none */
+    uint64_t stored;  /* bytes as it lies there */
+    uint64_t bytes;   /* of the content; 0: not known */
+    char sha256[65];  /* of the content; "": not known */
+    int64_t rows;     /* HF_LOAD_ROWS_UNKNOWN */
+    bool is_done;     /* by the load that is resumed */
+    int64_t loaded;   /* rows it brought */
+    const char *lack; /* "missing", "another size": let pass by force; NULL: as it should be */
 };
 
 enum hf_load_kind { HF_LOAD_TABLE, HF_LOAD_VIEW, HF_LOAD_SEQUENCE };
@@ -44,6 +45,7 @@ struct hf_load_table {
     struct hf_buf keys, fks;                   /* what ALTER TABLE has to add; see db/load/ddl.h */
     bool is_versioned;                         /* with a history */
     bool is_transactional, is_plain, is_there; /* there: created by the load that is resumed */
+    bool is_window;                            /* shows rows of other tables: MERGE, FEDERATED */
     bool needs_sql;                            /* LOAD DATA would read its values otherwise */
     atomic_bool slow;                          /* LOAD DATA was refused or changed something once */
     atomic_size_t files_left;

@@ -61,21 +61,45 @@ static int read_folder(struct hf_load *l, struct hf_err *err)
 }
 
 /* Each part that --force-incomplete let pass is a difference: what is missing is never "all right". */
+static int note_lack(struct hf_load *l, const struct hf_load_file *file, const char *what,
+                     const char *of, struct hf_err *err)
+{
+    if (!file->lack)
+        return 0;
+    return hf_load_differ(l, err, "%s: file of its %s: %s", of, what, file->lack);
+}
+
+static int note_table(struct hf_load *l, const struct hf_load_table *t, struct hf_err *err)
+{
+    HF_AUTOFREE char *name = hf_asprintf("%s.%s", t->schema->target, t->name);
+    if (!name)
+        return hf_fail_nomem(err);
+    if (!t->create.name && !t->create.lack &&
+        hf_load_differ(l, err, "%s: there is no file of its definition", name))
+        return -1;
+    for (size_t i = 0; i < t->n_files; i++)
+        if (note_lack(l, &t->files[i], "rows", name, err))
+            return -1;
+    return note_lack(l, &t->create, "definition", name, err) ||
+                   note_lack(l, &t->view, "view", name, err) ||
+                   note_lack(l, &t->triggers, "triggers", name, err)
+               ? -1
+               : 0;
+}
+
 static int note_missing(struct hf_load *l, struct hf_err *err)
 {
     for (size_t i = 0; i < l->folder->n_schemas; i++) {
         const struct hf_load_schema *s = l->folder->schemas[i];
-        for (size_t j = 0; j < s->n_tables; j++) {
-            const struct hf_load_table *t = s->tables[j];
-            bool lacks = !t->create.name;
-            for (size_t k = 0; k < t->n_files; k++)
-                lacks = lacks || !t->files[k].name;
-            if (t->is_selected && lacks &&
-                hf_load_differ(l, err, "%s.%s: a file of it is missing", s->target, t->name))
+        if (s->is_selected && (note_lack(l, &s->create, "defaults", s->target, err) ||
+                               note_lack(l, &s->post, "routines and events", s->target, err) ||
+                               note_lack(l, &s->triggers, "triggers", s->target, err)))
+            return -1;
+        for (size_t j = 0; j < s->n_tables; j++)
+            if (s->tables[j]->is_selected && note_table(l, s->tables[j], err))
                 return -1;
-        }
     }
-    return 0;
+    return l->opts->users ? note_lack(l, &l->folder->users, "accounts", "the server", err) : 0;
 }
 
 static int open_target(struct hf_load *l, struct hf_err *err)

@@ -119,7 +119,8 @@ static int execute(struct hf_load *l, struct hf_db_conn *c, const struct hf_load
 }
 
 /* A small file is read whole before anything of it is executed: a damaged one changes nothing. */
-static int check_digest(struct hf_load *l, const struct hf_load_file *file, struct hf_err *err)
+static int check_digest(struct hf_load *l, const struct hf_load_file *file, bool is_look,
+                        struct hf_err *err)
 {
     char sum[HF_IO_READ_SHA256], buf[16384];
     size_t n = 1;
@@ -132,10 +133,12 @@ static int check_digest(struct hf_load *l, const struct hf_load_file *file, stru
             return -1;
     if (!r || hf_io_read_sha256(r, sum, err))
         return -1;
-    if (strcmp(sum, file->sha256) != 0 && !l->opts->force_incomplete)
-        return hf_fail(err, HF_E_CORRUPT, "%s is damaged: its SHA-256 is not the manifest's",
-                       file->name);
-    return 0;
+    if (strcmp(sum, file->sha256) == 0)
+        return 0;
+    if (l->opts->force_incomplete)
+        return is_look ? 0 : hf_load_differ(l, err, "%s is damaged", file->name);
+    return hf_fail(err, HF_E_CORRUPT, "%s is damaged: its SHA-256 is not the manifest's",
+                   file->name);
 }
 
 int hf_load_script(struct hf_load *l, struct hf_db_conn *c, const struct hf_load_script *s,
@@ -144,7 +147,7 @@ int hf_load_script(struct hf_load *l, struct hf_db_conn *c, const struct hf_load
     struct hf_sql_statement st;
     if (!s->file->name)
         return 0;
-    if (check_digest(l, s->file, err) || hf_load_session_reset(l, c, s->schema, err))
+    if (check_digest(l, s->file, s->is_look, err) || hf_load_session_reset(l, c, s->schema, err))
         return -1;
     if (s->has_own_modes &&
         hf_db_exec(

@@ -68,6 +68,10 @@ int hf_load_check_target(struct hf_load *l, struct hf_err *err) HF_CHECKED;
 /* Drops what the load is going to make. */
 int hf_load_drop(struct hf_load *l, struct hf_err *err) HF_CHECKED;
 
+/* ---- programs.c ---- */
+/* Adds "PROCEDURE `shop`.`p`" of each routine, trigger and event that is to be loaded and is there already. */
+int hf_load_find_programs(struct hf_load *l, struct hf_strv *there, struct hf_err *err) HF_CHECKED;
+
 /* ---- progress.c: the tables in HF_LOAD_SCHEMA ---- */
 /* *is_resumed: a load of this dump was interrupted after its drop; files are marked as done. */
 int hf_load_progress_look(struct hf_load *l, bool *is_resumed, struct hf_err *err) HF_CHECKED;
@@ -104,6 +108,7 @@ struct hf_load_script {
     unsigned run, skip; /* kinds of statements; all others are refused */
     bool
         has_own_modes; /* programs of a dump that does not say under which modes they were made: the server's */
+    bool is_look; /* to know what is in it: the file is run later */
     /* Instead of running a statement; NULL: run it. */
     int (*take)(void *ctx, const struct hf_sql_what *w, const char *text, size_t len,
                 struct hf_err *err);

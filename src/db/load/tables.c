@@ -3,6 +3,7 @@
  * Schemas and tables before the rows, keys and foreign keys behind them.
  */
 #include "base/point.h"
+#include "db/dump/columns.h"
 #include "db/dump/escape.h"
 #include "db/load/ddl.h"
 #include "db/load/lex.h"
@@ -208,6 +209,7 @@ static int take_table(void *ctx, unsigned n, char *const *v, struct hf_err *err)
     if (!t || !v[1])
         return 0;
     t->is_transactional = strcasecmp(v[1], "InnoDB") == 0 || strcasecmp(v[1], "ROCKSDB") == 0;
+    t->is_window = hf_columns_of_others(v[1]);
     t->is_versioned = v[2] && strcmp(v[2], "SYSTEM VERSIONED") == 0;
     return 0;
 }

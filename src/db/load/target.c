@@ -124,6 +124,8 @@ static int refuse_existing(struct hf_load *l, struct looking *x, struct hf_err *
 {
     HF_AUTO(hf_strv) struct hf_strv all = HF_STRV_INIT;
     const struct hf_strv *lists[] = {&x->tables, &x->views, &x->sequences};
+    if (hf_load_find_programs(l, &all, err))
+        return -1;
     for (size_t k = 0; k < HF_ARRAY_SIZE(lists); k++)
         for (size_t i = 0; i < lists[k]->n; i++)
             if (hf_strv_add(&all, lists[k]->items[i]))

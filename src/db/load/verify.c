@@ -111,7 +111,7 @@ int hf_load_verify(struct hf_load *l, struct hf_err *err)
         const struct hf_load_schema *s = l->folder->schemas[i];
         for (size_t j = 0; j < s->n_tables; j++) {
             struct hf_load_table *t = s->tables[j];
-            if (!t->is_selected || t->kind != HF_LOAD_TABLE)
+            if (!t->is_selected || t->kind != HF_LOAD_TABLE || t->is_window)
                 continue;
             jobs[n++] = t;
             l->result->compared_rows++;
