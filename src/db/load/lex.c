@@ -148,7 +148,7 @@ char *hf_sql_name(const struct hf_sql_token *t)
     size_t n = 0;
     for (size_t i = 1; out && i + 1 < t->len; i++) {
         out[n++] = t->text[i];
-        if (t->text[i] == '`')
+        if (t->text[i] == t->text[0])
             i++;
     }
     if (out)

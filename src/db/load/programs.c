@@ -23,23 +23,32 @@ static void finding_free(struct finding *x)
 }
 HF_DEFINE_AUTO_VALUE(finding, finding_free)
 
-/* "PROCEDURE name" of a CREATE, to be freed; NULL: no memory. */
-static char *what_it_makes(const struct hf_sql_what *w, const char *text, size_t len)
+/* Where sql_mode had ANSI_QUOTES, a name stands in what the lexer takes for a string. */
+static char *name_of(const struct hf_sql_what *w)
 {
-    struct hf_sql_lex lex = {text, text + len}, at_name = {w->name, w->name + w->name_len};
-    (void)hf_sql_skip_create(&lex);
-    struct hf_sql_token word = hf_sql_lex_next(&lex), token = hf_sql_lex_next(&at_name);
-    bool is_body = hf_sql_is(&word, "PACKAGE") && hf_sql_accept(&lex, "BODY");
-    HF_AUTOFREE char *name = hf_sql_name(&token);
-    return name ? hf_asprintf("%.*s%s %s", (int)word.len, word.text, is_body ? " BODY" : "", name)
-                : NULL;
+    struct hf_sql_lex lex = {w->name, w->name + w->name_len};
+    struct hf_sql_token t = hf_sql_lex_next(&lex);
+    if (t.kind == HF_SQL_STRING && *t.text == '"')
+        t.kind = HF_SQL_NAME;
+    return hf_sql_name(&t);
 }
 
+/* One whose name cannot be read is left to the server to judge, when its turn comes. */
 static int take_wanted(void *ctx, const struct hf_sql_what *w, const char *text, size_t len,
                        struct hf_err *err)
 {
     struct finding *x = ctx;
-    return hf_strv_take(&x->wanted, what_it_makes(w, text, len)) ? hf_fail_nomem(err) : 0;
+    struct hf_sql_lex lex = {text, text + len};
+    (void)hf_sql_skip_create(&lex);
+    struct hf_sql_token word = hf_sql_lex_next(&lex);
+    bool is_body = hf_sql_is(&word, "PACKAGE") && hf_sql_accept(&lex, "BODY");
+    HF_AUTOFREE char *name = name_of(w);
+    if (!name)
+        return 0;
+    return hf_strv_take(&x->wanted, hf_asprintf("%.*s%s %s", (int)word.len, word.text,
+                                                is_body ? " BODY" : "", name))
+               ? hf_fail_nomem(err)
+               : 0;
 }
 
 static int read_names(struct finding *x, const struct hf_load_file *file, unsigned kinds,

@@ -27,6 +27,12 @@ STEPS = ("-schema-create.sql", "-schema-sequence.sql", "-schema.sql", "data", "-
          "-schema-view.sql", "-schema-triggers.sql")
 
 
+def seed():
+    """HOLDFAST_SEED; else always the same where samples do (HOLDFAST_SAMPLE, as in ./check), and another one each time in a soak."""
+    given = os.environ.get("HOLDFAST_SEED")
+    return int(given) if given else 20261123 if int(os.environ.get("HOLDFAST_SAMPLE", "0")) else int(time.time())
+
+
 def mysql_tree():
     found = subprocess.run([runlib.SOURCE / "tests/integration/mysql-sid"], capture_output=True, text=True)
     if found.returncode != 0:

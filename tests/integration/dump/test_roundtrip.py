@@ -2,19 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random content out of one server and into an empty one: nothing is different there.
 
-HOLDFAST_SEED chooses the content (else the time does; it is printed).
+HOLDFAST_SEED chooses the content (dumplib.seed).
 """
 
-import os
 import subprocess
-import time
 
 import dumplib
 import runlib
 from dumplib import Dump, DumpTest, own_dump, quote, sql
 from schemas import Maker
 
-SEED = int(os.environ.get("HOLDFAST_SEED") or time.time())
+SEED = dumplib.seed()
 
 
 class RoundTrip(DumpTest):

@@ -72,6 +72,16 @@ class LoadTest(DumpTest):
         doc = json.loads(done.stdout) if done.stdout else {}
         return doc.get("error", doc)
 
+    def stalled(self, directory, point, ms=1500):
+        """A load that waits at a point; which it has reached."""
+        log = self.folder / "points"
+        load = subprocess.Popen([*self.load_command(directory), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env={**os.environ, "HOLDFAST_POINT": f"{point}=stall:{ms}", "HOLDFAST_POINT_LOG": str(log)})
+        self.addCleanup(load.wait)
+        self.addCleanup(load.kill)
+        runlib.wait_until(lambda: log.exists() and point in log.read_text().split(), 20, f"{point} is reached")
+        return load
+
     def says(self, server):
         """Rows of a table sorted: without a key, an engine keeps them in any order (Aria where there is room)."""
         out, rows = [], []

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 
 import loadlib  # noqa: I001  it says where the others are
 import dumplib
@@ -15,7 +14,7 @@ import runlib
 from dumplib import own_dump, quote, sql
 from loadlib import LoadTest
 
-SEED = int(os.environ.get("HOLDFAST_SEED") or time.time())
+SEED = dumplib.seed()
 
 
 class Load(LoadTest):
@@ -56,6 +55,54 @@ class Load(LoadTest):
         self.assertIn("`shop`.`audit`", error["message"])
         self.assertEqual([["audit"], ["orders"]], sql(self.target, "SHOW TABLES FROM shop"))
         self.assertEqual([["7"]], sql(self.target, "SELECT * FROM shop.orders"))
+
+    def test_existing_programs_are_named_before_anything_is_changed(self):
+        dump = self.run_dump("d", "--only", "shop")
+        sql(self.target, "CREATE DATABASE shop; USE shop; CREATE TABLE mine (i INT); CREATE FUNCTION TWICE (x INT) RETURNS INT "
+                         "DETERMINISTIC RETURN 0; CREATE PROCEDURE other () SELECT 1; CREATE TRIGGER log_it BEFORE INSERT ON mine "
+                         "FOR EACH ROW SET NEW.i = 1; CREATE EVENT later ON SCHEDULE EVERY 1 DAY DO SELECT 1")
+        error = self.load(dump.dir, status=1)
+        self.assertEqual("conflict", error["class"])
+        for text in ("3 of what", "FUNCTION `shop`.`TWICE`", "TRIGGER `shop`.`log_it`", "EVENT `shop`.`later`"):
+            self.assertIn(text, error["message"])
+        self.assertEqual([["mine"]], sql(self.target, "SHOW TABLES FROM shop"))
+        self.load(dump.dir, "--only", "shop.audit")
+
+    def test_no_part_that_is_missing_or_damaged_is_success_even_by_force(self):
+        dump = self.run_dump("d", "--only", "shop,crm", "--compression", "none")
+        lost = ("shop-schema-post.sql", "shop.orders-schema-triggers.sql", "shop.b_first-schema-view.sql", "shop.audit-schema.sql",
+                "shop.plain.00000.sql", "shop-schema-create.sql")
+        for name in lost:
+            with self.subTest(name):
+                self.clean()
+                path = dump.dir / name
+                whole = path.read_bytes()
+                path.unlink()
+                self.assertIn(f"{name} (missing", self.load(dump.dir, status=1)["message"])
+                self.assert_nothing_there()
+                doc = self.load(dump.dir, "--force-incomplete", "--verify", "none", status=1)
+                if "differences" in doc:  # else it needed what is missing, and failed
+                    self.assertTrue(any("missing" in d for d in doc["differences"]), doc)
+                path.write_bytes(whole)
+        self.clean()
+        path = dump.dir / "shop.orders-schema-triggers.sql"
+        path.write_bytes(path.read_bytes().replace(b"NEW.note", b"NEW.NOTE", 1))
+        self.assertIn("damaged", self.load(dump.dir, status=1)["message"])
+        self.assert_nothing_there()
+        doc = self.load(dump.dir, "--force-incomplete", status=1)
+        self.assertEqual(["shop.orders-schema-triggers.sql is damaged"], doc["differences"])
+
+    def test_a_session_that_is_lost_while_it_loads_costs_nothing(self):
+        dump = self.run_dump("d", "--only", "shop,crm")
+        load = self.stalled(dump.dir, "load.before_commit")
+        for (thread,) in sql(self.target, "SELECT id FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID() "
+                                          "AND EXISTS (SELECT 1 FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = id)"):
+            sql(self.target, f"KILL {thread}")
+        out, err = load.communicate(timeout=60)
+        if load.returncode != 0:  # a table without transactions cannot be tried again
+            self.assertRegex(json.loads(out)["error"]["message"], r"shop\.plain", err)
+            self.load(dump.dir, "--resume")
+        self.assert_same()
 
     def test_replace_drops_first_and_never_meets_errno_150(self):
         dump = self.run_dump("d", "--only", "shop,crm")
@@ -173,6 +220,45 @@ class Load(LoadTest):
         self.load(dump.dir, "--no-binlog")
         self.assertEqual(before, sql(self.target, status))
         self.assert_same()
+
+
+class Mortal(LoadTest):
+    """What happens to the target's server: each test has one of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = dumplib.start()
+        sql(cls.server, "SET GLOBAL log_bin_trust_function_creators = 1")
+        sql(cls.server, loadlib.SHOP)
+
+    def setUp(self):
+        self.target = dumplib.start("--log-bin-trust-function-creators=1")
+        self.addCleanup(self.target.stop)
+        super().setUp()
+
+    def test_a_full_disk_is_named_with_the_table_and_with_room_the_load_goes_on(self):
+        dump = self.run_dump("d", "--only", "shop,crm")
+        sql(self.target, "CREATE DATABASE shop CHARACTER SET utf8mb4")
+        disk = str(self.target.dir / "data/shop")
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k,mode=777", "hf-test", disk]).returncode != 0:
+            runlib.missing("mount", "tmpfs cannot be mounted")
+        error = self.load(dump.dir, status=1)
+        self.assertRegex(error["message"], r"shop\.\w+")
+        self.assertIn("--resume", error["left"][0])
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        self.load(dump.dir, "--resume")
+        self.assert_same()
+
+    def test_a_server_that_dies_is_named_with_what_was_under_way(self):
+        dump = self.run_dump("d", "--only", "shop,crm")
+        load = self.stalled(dump.dir, "load.before_commit")
+        os.kill(int((self.target.dir / "pid").read_text()), 9)
+        out, err = load.communicate(timeout=60)
+        self.assertEqual(1, load.returncode, out + err)
+        error = json.loads(out)["error"]
+        self.assertEqual("unreachable", error["class"])
+        self.assertRegex(error["message"], r"rows of (shop|crm)\.\w+: ")
+        self.assertIn("--resume", error["left"][0])
 
 
 class Mydumper(LoadTest):
