@@ -6,6 +6,7 @@ A test program gets the flavour as its first argument. Servers and files go when
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -31,6 +32,13 @@ def seed():
     """HOLDFAST_SEED; else always the same where samples do (HOLDFAST_SAMPLE, as in ./check), and another one each time in a soak."""
     given = os.environ.get("HOLDFAST_SEED")
     return int(given) if given else 20261123 if int(os.environ.get("HOLDFAST_SAMPLE", "0")) else int(time.time())
+
+
+def sampled(cases):
+    """All of them on MariaDB and in a soak; where samples do, three of them on MySQL, whose sessions and tables cost much more."""
+    if IS_MARIADB or not int(os.environ.get("HOLDFAST_SAMPLE", "0")):
+        return list(cases)
+    return random.Random(seed()).sample(list(cases), min(3, len(cases)))
 
 
 def mysql_tree():

@@ -69,7 +69,7 @@ class Failures(DumpTest):
     # ---- deaths -------------------------------------------------------------------------
 
     def test_killed_at_any_point_it_is_no_dump_and_holds_nothing(self):
-        for n, point in enumerate(points_in_source()):
+        for n, point in enumerate(dumplib.sampled(points_in_source())):
             with self.subTest(point=point):
                 to = f"killed{n}"
                 env = {**runlib.os.environ, "HOLDFAST_POINT": f"{point}=kill"}

@@ -72,7 +72,7 @@ class Load(LoadTest):
         dump = self.run_dump("d", "--only", "shop,crm", "--compression", "none")
         lost = ("shop-schema-post.sql", "shop.orders-schema-triggers.sql", "shop.b_first-schema-view.sql", "shop.audit-schema.sql",
                 "shop.plain.00000.sql", "shop-schema-create.sql")
-        for name in lost:
+        for name in dumplib.sampled(lost):
             with self.subTest(name):
                 self.clean()
                 path = dump.dir / name
@@ -161,8 +161,9 @@ class Load(LoadTest):
         self.load(dump.dir, "--force-incomplete")
 
     def test_statements_that_do_not_belong_are_refused(self):
-        for text in ("DROP DATABASE shop;", "SET GLOBAL max_connections = 9;", "INSERT INTO customer VALUES (9, 'x', NULL);",
-                     "\\! touch /tmp/x\n", "system touch /tmp/x\n", "CREATE USER eve;", "UPDATE audit SET what = 1;"):
+        for text in dumplib.sampled(("DROP DATABASE shop;", "SET GLOBAL max_connections = 9;", "CREATE USER eve;",
+                                     "INSERT INTO customer VALUES (9, 'x', NULL);", "\\! touch /tmp/x\n", "system touch /tmp/x\n",
+                                     "UPDATE audit SET what = 1;")):
             with self.subTest(text):
                 self.clean()
                 dump = self.run_dump("d" + str(len(os.listdir(self.folder))), "--only", "shop", "--compression", "none")
