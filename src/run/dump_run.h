@@ -4,7 +4,9 @@
  *
  * Needs no hypervisor: only the database is reached. Everything is made ready, then commits are held back for as long as the
  * sessions need to begin their snapshots (some milliseconds), and all else is read afterwards. It has neither journal nor
- * guardian: the lock ends with its session, nothing in the guest is changed, and an unfinished directory says so itself.
+ * guardian: the lock ends with its session, nothing in the guest is changed, and an unfinished directory says so itself. It does not
+ * take the VM's lock (catalog/vmlock.h): it may last for hours, and no snapshot shall be refused for that. Where both need the database's
+ * lock in the same moment, the server lets one wait for the other, within the budgets that the configuration sets.
  */
 #ifndef HF_RUN_DUMP_RUN_H
 #define HF_RUN_DUMP_RUN_H
