@@ -114,7 +114,7 @@ class Resume(LoadTest):
 class Many(LoadTest):
     """2,000 against 4,000 small tables, or, where samples do (HOLDFAST_SAMPLE), some hundred."""
 
-    FEW = 2000 if int(os.environ.get("HOLDFAST_SAMPLE", "0")) == 0 else 400 if dumplib.IS_MARIADB else 150
+    FEW = 2000 if int(os.environ.get("HOLDFAST_SAMPLE", "0")) == 0 else 200 if dumplib.IS_MARIADB else 100
 
     @classmethod
     def setUpClass(cls):
