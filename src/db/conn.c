@@ -74,7 +74,7 @@ unsigned hf_db_errno(const struct hf_db_conn *c)
     return c->last_errno;
 }
 
-static int fail(struct hf_db_conn *c, struct hf_err *err)
+int hf_db_session_fail(struct hf_db_conn *c, struct hf_err *err)
 {
     c->last_errno = mysql_errno(c->mysql);
     /* Over TLS Connector/C calls a lost connection an error of TLS; a refused one it was before. */
@@ -94,7 +94,7 @@ static int read_rows(struct hf_db_conn *c, MYSQL_RES *res, hf_db_row_cb emit, vo
         if (rc == 0 && emit)
             rc = emit(ctx, n, row, err) ? -1 : 0;
     if (rc == 0 && mysql_errno(c->mysql))
-        rc = fail(c, err);
+        rc = hf_db_session_fail(c, err);
     c->shown = NULL;
     mysql_free_result(res);
     return rc;
@@ -111,7 +111,7 @@ static int read_result(struct hf_db_conn *c, hf_db_row_cb emit, void *ctx, struc
     MYSQL_RES *res = mysql_use_result(c->mysql);
     if (res)
         return read_rows(c, res, emit, ctx, err);
-    return mysql_errno(c->mysql) ? fail(c, err) : 0;
+    return mysql_errno(c->mysql) ? hf_db_session_fail(c, err) : 0;
 }
 
 int hf_db_query(struct hf_db_conn *c, const char *sql, hf_db_row_cb emit, void *ctx,
@@ -119,7 +119,7 @@ int hf_db_query(struct hf_db_conn *c, const char *sql, hf_db_row_cb emit, void *
 {
     c->last_errno = 0;
     if (mysql_real_query(c->mysql, sql, (unsigned long)strlen(sql)))
-        return fail(c, err);
+        return hf_db_session_fail(c, err);
     int rc = 0, more = 0;
     do {
         /* The first failure is told; results behind it are read all the same. */
@@ -129,7 +129,7 @@ int hf_db_query(struct hf_db_conn *c, const char *sql, hf_db_row_cb emit, void *
         more = mysql_next_result(c->mysql);
     } while (more == 0);
     if (rc == 0 && more > 0)
-        rc = fail(c, err);
+        rc = hf_db_session_fail(c, err);
     return rc;
 }
 
@@ -173,5 +173,7 @@ char *hf_db_quote(struct hf_db_conn *c, const char *text)
 int hf_db_allow_several(struct hf_db_conn *c, struct hf_err *err)
 {
     c->last_errno = 0;
-    return mysql_set_server_option(c->mysql, MYSQL_OPTION_MULTI_STATEMENTS_ON) ? fail(c, err) : 0;
+    return mysql_set_server_option(c->mysql, MYSQL_OPTION_MULTI_STATEMENTS_ON)
+               ? hf_db_session_fail(c, err)
+               : 0;
 }

@@ -8,7 +8,7 @@
  * offers it; required and verified (chain and host name) when the option file names ssl-ca,
  * ssl-verify-server-cert or ssl-mode=VERIFY_IDENTITY. Over a unix socket the host name is not
  * looked at. host, port and socket of the target count, never those of the file (db/optfile.h).
- * LOCAL INFILE is refused. Server messages are quoted in errors, passwords never.
+ * LOCAL INFILE is refused (but for a stream of our own, db/load/local.h). Server messages are quoted in errors, passwords never.
  */
 #ifndef HF_DB_CONN_H
 #define HF_DB_CONN_H
@@ -25,10 +25,12 @@ struct hf_db_conn;
 struct hf_db_target {
     const char *host; /* NULL: unix socket */
     unsigned port;
-    const char *socket;         /* used when host is NULL */
-    const char *defaults_file;  /* private option file, or NULL */
-    unsigned connect_timeout_s; /* 0: 10 */
-    unsigned io_timeout_s;      /* 0: 60; one read or write on the network */
+    const char *socket;          /* used when host is NULL */
+    const char *defaults_file;   /* private option file, or NULL */
+    unsigned connect_timeout_s;  /* 0: 10 */
+    unsigned io_timeout_s;       /* 0: 60; one read or write on the network */
+    unsigned long max_row_bytes; /* 0: as much as the client library takes */
+    bool local_infile;           /* for db/load/local.h: a stream of ours, never a file */
 };
 
 enum hf_db_flavour { HF_DB_MYSQL, HF_DB_MARIADB };

@@ -37,15 +37,47 @@ static void set_timeouts(MYSQL *m, const struct hf_db_target *t)
     mysql_options(m, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
     mysql_options(m, MYSQL_OPT_READ_TIMEOUT, &io_s);
     mysql_options(m, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
+    if (t->max_row_bytes)
+        mysql_options(m, MYSQL_OPT_MAX_ALLOWED_PACKET, &t->max_row_bytes);
+}
+
+static int refuse_begin(void **handle, const char *file, void *ctx)
+{
+    (void)file, (void)ctx;
+    *handle = NULL;
+    return 1;
+}
+
+static int refuse_read(void *handle, char *buf, unsigned len)
+{
+    (void)handle, (void)buf, (void)len;
+    return -1;
+}
+
+static void refuse_end(void *handle)
+{
+    (void)handle;
+}
+
+static int refuse_error(void *handle, char *text, unsigned len)
+{
+    (void)handle;
+    snprintf(text, len, "the server asked for a file of this host");
+    return 2000;
+}
+
+void hf_db_refuse_infile(MYSQL *m)
+{
+    mysql_set_local_infile_handler(m, refuse_begin, refuse_read, refuse_end, refuse_error, NULL);
 }
 
 /* "localhost" means a socket to the libraries unless the protocol is named. */
 static void set_manners(MYSQL *m, const struct hf_db_target *t)
 {
     unsigned protocol = t->host ? MYSQL_PROTOCOL_TCP : MYSQL_PROTOCOL_SOCKET;
-    unsigned no_local_infile = 0;
+    unsigned local_infile = t->local_infile;
     mysql_options(m, MYSQL_OPT_PROTOCOL, &protocol);
-    mysql_options(m, MYSQL_OPT_LOCAL_INFILE, &no_local_infile);
+    mysql_options(m, MYSQL_OPT_LOCAL_INFILE, &local_infile);
     mysql_options(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_options(m, MYSQL_INIT_COMMAND, FIRST_STATEMENT);
 #ifdef MARIADB_BASE_VERSION
@@ -77,14 +109,24 @@ static enum hf_tls_demand tls_demand(const struct hf_db_target *t, const struct 
     return !t->host && f->tls == HF_TLS_IDENTITY ? HF_TLS_CA : f->tls;
 }
 
+static int socket_of(MYSQL *m)
+{
+#ifdef MARIADB_BASE_VERSION
+    return (int)mysql_get_socket(m);
+#else
+    return (int)m->net.fd;
+#endif
+}
+
+int hf_db_session_fd(const struct hf_db_conn *c)
+{
+    return socket_of(c->mysql);
+}
+
 static void watch_network(MYSQL *m, const struct hf_db_target *t)
 {
     int on = 1, idle_s = 10, unacknowledged_ms = UNACKNOWLEDGED_MS;
-#ifdef MARIADB_BASE_VERSION
-    int fd = (int)mysql_get_socket(m);
-#else
-    int fd = (int)m->net.fd;
-#endif
+    int fd = socket_of(m);
     if (!t->host || fd < 0)
         return;
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -118,6 +160,7 @@ static int begin(struct hf_db_conn *c, const struct hf_db_target *t, const struc
     set_timeouts(c->mysql, t);
     set_manners(c->mysql, t);
     set_tls_files(c->mysql, f);
+    hf_db_refuse_infile(c->mysql);
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * db/session.h - what conn.c and connect.c share: the inside of a session.
+ * db/session.h - what conn.c, connect.c and stream.c share: the inside of a session.
  *
- * Only these two include it; everybody else talks through conn.h.
+ * Only these include it; everybody else talks through conn.h and stream.h.
  */
 #ifndef HF_DB_SESSION_H
 #define HF_DB_SESSION_H
@@ -23,5 +23,11 @@ struct hf_db_conn {
 /* Connects c->mysql (made here) and sees to TLS. */
 int hf_db_connect(struct hf_db_conn *c, const struct hf_db_target *t, struct hf_err *err)
     HF_CHECKED;
+
+/* The error of the library's last call, with its number kept. Returns -1. */
+int hf_db_session_fail(struct hf_db_conn *c, struct hf_err *err);
+/* Answers every request of the server for a file with a refusal. */
+void hf_db_refuse_infile(MYSQL *m);
+int hf_db_session_fd(const struct hf_db_conn *c); /* the socket */
 
 #endif
