@@ -36,6 +36,7 @@ class Rollback(LoadedTest):
     def setUp(self):
         super().setUp()
         self.domain = self.site.lab["DOMAIN"]
+        Latency()
         self.addCleanup(self.revive)
 
     def tidy(self):
