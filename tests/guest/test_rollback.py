@@ -147,7 +147,7 @@ class Rollback(LoadedTest):
         process = self.site.start("snapshot", "rollback", "db", name, "--yes")
         while before == self.site.layers():
             time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 1, out)
         self.assertIn("state of before", out)
