@@ -16,6 +16,7 @@
 
  *   snapshot         {vm_id, name, token}                            capture_discard
  *   snapshot-delete  {vm_id, name}                                   finish the deletion
+ *   maintenance      {phase, snapshot, log}                          none: says what somebody has to decide
  */
 #ifndef HF_RUN_EFFECTS_H
 #define HF_RUN_EFFECTS_H
@@ -32,6 +33,7 @@
 #define HF_EFFECT_DB_VARIABLE "db-variable"
 #define HF_EFFECT_SNAPSHOT "snapshot"
 #define HF_EFFECT_SNAPSHOT_DELETE "snapshot-delete"
+#define HF_EFFECT_MAINTENANCE "maintenance"
 
 int hf_effect_db_lock(struct hf_journal *j, int64_t dead_at_us, uint64_t *seq, struct hf_err *err)
     HF_CHECKED;
@@ -48,6 +50,10 @@ int hf_effect_snapshot(struct hf_journal *j, const char *vm_id, const char *name
 int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const char *name,
                               struct hf_err *err) HF_CHECKED;
 
+/* snapshot, log: NULL before there is one. */
+int hf_effect_maintenance(struct hf_journal *j, const char *phase, const char *snapshot,
+                          const char *log, uint64_t *seq, struct hf_err *err) HF_CHECKED;
+
 /* Connections for undoing; opened when first needed unless handed in. */
 struct hf_undo {
     const struct hf_env *env;
@@ -59,6 +65,7 @@ struct hf_undo {
     bool owns_hv, owns_db;
     bool dry_run;           /* only say what would be done */
     struct hf_strv actions; /* what was (would be) done, one sentence each */
+    char *unfinished;       /* the report of a maintenance that nobody finished (run/maintenance.h), or NULL */
 };
 void hf_undo_close(struct hf_undo *u);
 HF_DEFINE_AUTO_VALUE(hf_undo, hf_undo_close)
