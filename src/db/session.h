@@ -2,7 +2,7 @@
  *
  * db/session.h - what conn.c and connect.c share: the inside of a session.
  *
- * Only these two include it; everybody else talks through conn.h.
+ * Only these include it, and binlog_feed.c; everybody else talks through conn.h.
  */
 #ifndef HF_DB_SESSION_H
 #define HF_DB_SESSION_H
