@@ -125,29 +125,6 @@ static int check_disks(const struct hf_instance *in, const struct lv_vm *vm, str
     return 0;
 }
 
-/* libvirt writes the overlay into the persistent definition only where that names the same file. Elsewhere the next
- * start would go back to the base, and all that was written since would be lost. */
-static int check_definition(virDomainPtr dom, const struct lv_vm *vm, struct hf_err *err)
-{
-    HF_AUTO(lv_vm) struct lv_vm *next = lv_vm_load(dom, VIR_DOMAIN_XML_INACTIVE, err);
-    if (!next)
-        return -1;
-    for (size_t i = 0; i < vm->n_disks; i++) {
-        const struct lv_disk *d = &vm->disks[i];
-        const struct lv_disk *n = lv_vm_disk(next, d->target);
-        const char *path = n && n->n_layers ? n->layers[0].path : NULL;
-        if (!lv_disk_is_captured(d) || (path && strcmp(path, d->layers[0].path) == 0))
-            continue;
-        hf_fail(err, HF_E_UNSUPPORTED,
-                "VM '%s': disk %s is '%s', and in its definition for the next start %s%s%s",
-                vm->name, d->target, d->layers[0].path, path ? "'" : "it is not there",
-                path ? path : "", path ? "'" : "");
-        return hf_hint(err, "Bring the definition into line (virsh edit, or attach-disk --config), "
-                            "or restart the VM.");
-    }
-    return 0;
-}
-
 static int check_space(const char *overlay, const struct warner *w, struct hf_err *err)
 {
     struct statvfs fs;
@@ -290,7 +267,7 @@ int libvirt_capture_plan(struct hf_instance *in, const struct hf_call *call,
     if (!cap)
         return hf_fail_nomem(err);
     if (lv_vm_check_idle(dom, vm, err) != 0 || check_disks(in, vm, err) != 0 ||
-        check_definition(dom, vm, err) != 0 || check_name_free(dom, req->name, err) != 0 ||
+        lv_vm_check_definition(dom, vm, err) != 0 || check_name_free(dom, req->name, err) != 0 ||
         plan_disks(in, call, vm, cap, &w, err) != 0 || warn_of_checkpoints(dom, &w) != 0)
         return -1;
     if (vm->is_uefi && warn(&w, "UEFI variables (NVRAM) are not part of the snapshot") != 0)

@@ -2,6 +2,7 @@
 #include "chain.h"
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/path.h"
 #include "base/point.h"
 #include "disks.h"
@@ -15,14 +16,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Length of the file name without an earlier overlay's suffix. */
+/* Where the last ".hf-…" of the first len characters begins; len: there is none. */
+static size_t before_suffix(const char *file, size_t len)
+{
+    for (size_t at = len; at-- > 1;)
+        if (len - at >= 4 && strncmp(file + at, ".hf-", 4) == 0)
+            return at;
+    return len;
+}
+
+/* Length of the file name without an earlier overlay's suffix; that of a rollback has two (rollback.h). */
 static size_t stem_length(const char *file)
 {
-    size_t len = strlen(file);
-    const char *last = NULL;
-    for (const char *p = strstr(file, ".hf-"); p; p = strstr(p + 1, ".hf-"))
-        last = p;
-    return last && last > file ? (size_t)(last - file) : len;
+    size_t len = before_suffix(file, strlen(file));
+    size_t shorter = before_suffix(file, len);
+    char id[HF_ID_MAX] = "";
+    if (len - shorter > 4 && len - shorter - 4 < sizeof id)
+        memcpy(id, file + shorter + 4, len - shorter - 4);
+    return hf_id_is_valid(id) ? shorter : len;
 }
 
 char *lv_overlay_path(const struct hf_instance *in, const struct lv_vm *vm, const char *target,

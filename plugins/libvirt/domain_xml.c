@@ -12,13 +12,34 @@
 #define CONTROLLERS_MAX 4096
 #define LAYERS_MAX 512 /* QEMU itself gives up far below */
 
+static void layer_free(struct lv_layer *l)
+{
+    free(l->type);
+    free(l->path);
+    free(l->format);
+}
+
+void lv_disk_cut_layers(struct lv_disk *d, size_t n)
+{
+    while (d->n_layers > n)
+        layer_free(&d->layers[--d->n_layers]);
+}
+
+int lv_disk_add_layer(struct lv_disk *d, struct lv_layer *layer)
+{
+    struct lv_layer *grown = reallocarray(d->layers, d->n_layers + 1, sizeof *grown);
+    if (!grown) {
+        layer_free(layer);
+        return -1;
+    }
+    d->layers = grown;
+    d->layers[d->n_layers++] = *layer;
+    return 0;
+}
+
 static void disk_free(struct lv_disk *d)
 {
-    for (size_t i = 0; i < d->n_layers; i++) {
-        free(d->layers[i].type);
-        free(d->layers[i].path);
-        free(d->layers[i].format);
-    }
+    lv_disk_cut_layers(d, 0);
     free(d->layers);
     free(d->target);
     free(d->device);
@@ -60,20 +81,15 @@ static char *source_path(const char *type, xmlNodePtr source, bool *failed)
 static bool add_layer(struct lv_disk *d, xmlNodePtr at, xmlNodePtr format)
 {
     bool failed = false;
-    struct lv_layer *grown = reallocarray(d->layers, d->n_layers + 1, sizeof *grown);
-    if (!grown)
-        return false;
-    d->layers = grown;
     xmlNodePtr source = lv_xml_child(at, "source");
-    struct lv_layer *l = &d->layers[d->n_layers++];
-    *l = (struct lv_layer){.type = lv_xml_attr(at, "type", &failed),
-                           .format = lv_xml_attr(format, "type", &failed),
-                           .index = (int)lv_xml_attr_int(source, "index", -1)};
+    struct lv_layer l = {.type = lv_xml_attr(at, "type", &failed),
+                         .format = lv_xml_attr(format, "type", &failed),
+                         .index = (int)lv_xml_attr_int(source, "index", -1)};
     /* The index of a layer below the top is an attribute of <backingStore> itself. */
-    if (l->index < 0)
-        l->index = (int)lv_xml_attr_int(at, "index", -1);
-    l->path = source_path(l->type, source, &failed);
-    return !failed;
+    if (l.index < 0)
+        l.index = (int)lv_xml_attr_int(at, "index", -1);
+    l.path = source_path(l.type, source, &failed);
+    return lv_disk_add_layer(d, &l) == 0 && !failed;
 }
 
 static bool parse_layers(struct lv_disk *d, xmlNodePtr disk)

@@ -60,6 +60,10 @@ HF_DEFINE_AUTO(lv_vm, lv_vm_free)
 const struct lv_disk *lv_vm_disk(const struct lv_vm *vm, const char *target);
 /* Position of the file in the disk's chain, or -1. */
 int lv_disk_layer(const struct lv_disk *d, const char *path);
+/* Below those that are there; takes its strings, also when it fails (-1: no memory). */
+int lv_disk_add_layer(struct lv_disk *d, struct lv_layer *layer) HF_CHECKED;
+/* Leaves the first n. */
+void lv_disk_cut_layers(struct lv_disk *d, size_t n);
 /* In how many places of all chains, mirrors included, the file stands. */
 size_t lv_vm_count(const struct lv_vm *vm, const char *path);
 

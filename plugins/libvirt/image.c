@@ -97,6 +97,78 @@ int lv_image_has_snapshots(struct hf_instance *in, const struct hf_call *call,
     return 0;
 }
 
+static int add_below(struct lv_disk *d, struct json_object *info, struct hf_err *err)
+{
+    const char *path, *format;
+    if (hf_json_get_string(info, "filename", &path, err) != 0 ||
+        hf_json_get_string(info, "format", &format, err) != 0)
+        return hf_wrap(err, "qemu-img info");
+    struct lv_layer layer = {.path = strdup(path), .format = strdup(format), .index = -1};
+    return layer.path && lv_disk_add_layer(d, &layer) == 0 ? 0 : hf_fail_nomem(err);
+}
+
+int lv_image_fill(struct hf_instance *in, const struct hf_call *call, struct lv_disk *d,
+                  struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *layers = chain_info(in, call, &d->layers[0], err);
+    if (!layers)
+        return -1;
+    lv_disk_cut_layers(d, 1);
+    for (size_t i = 1; i < json_object_array_length(layers); i++)
+        if (add_below(d, json_object_array_get_idx(layers, i), err) != 0)
+            return -1;
+    return 0;
+}
+
+int lv_image_size(struct hf_instance *in, const struct hf_call *call, const struct lv_layer *layer,
+                  uint64_t *out_bytes, struct hf_err *err)
+{
+    int64_t bytes;
+    HF_AUTOJSON struct json_object *info = image_info(in, call, layer, false, err);
+    if (!info || hf_json_get_int(info, "virtual-size", &bytes, err) != 0)
+        return -1;
+    *out_bytes = (uint64_t)bytes;
+    return 0;
+}
+
+/* The list of qcow2's own part of the info; NULL: it has none. */
+static struct json_object *bitmaps_of(struct json_object *info)
+{
+    static const char *const steps[] = {"format-specific", "data", "bitmaps"};
+    for (size_t i = 0; info && i < HF_ARRAY_SIZE(steps); i++)
+        if (!json_object_object_get_ex(info, steps[i], &info))
+            return NULL;
+    return json_object_is_type(info, json_type_array) ? info : NULL;
+}
+
+int lv_image_has_bitmap(struct hf_instance *in, const struct hf_call *call,
+                        const struct lv_layer *layer, const char *name, bool *out,
+                        struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *info = image_info(in, call, layer, false, err);
+    if (!info)
+        return -1;
+    struct json_object *list = bitmaps_of(info);
+    *out = false;
+    for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+        const char *is;
+        if (hf_json_get_string(json_object_array_get_idx(list, i), "name", &is, err) != 0)
+            return hf_wrap(err, "qemu-img info");
+        *out |= strcmp(is, name) == 0;
+    }
+    return 0;
+}
+
+int lv_image_drop_bitmap(struct hf_instance *in, const struct hf_call *call,
+                         const struct lv_layer *layer, const char *name, struct hf_err *err)
+{
+    const char *const argv[] = {"qemu-img",    "bitmap", "--remove", "-f",
+                                layer->format, layer->path, name,     NULL};
+    struct hf_proc_request req = {.argv = argv, .timeout_ms = timeout_of(in, call)};
+    HF_AUTO(hf_proc_result) struct hf_proc_result res = {0};
+    return hf_proc_check(&req, &res, err);
+}
+
 /* Reserves the name before qemu-img writes to it: that would empty any file that is there already.
  */
 static int reserve(const char *path, const char *like, struct hf_err *err)

@@ -25,6 +25,22 @@ int lv_image_stands_on(struct hf_instance *in, const struct hf_call *call,
 int lv_image_has_snapshots(struct hf_instance *in, const struct hf_call *call,
                            const struct lv_layer *layer, bool *out, struct hf_err *err) HF_CHECKED;
 
+/* Replaces the layers below d's active one by what the files' headers tell: of a domain that is off libvirt knows no more
+ * than that one. */
+int lv_image_fill(struct hf_instance *in, const struct hf_call *call, struct lv_disk *d,
+                  struct hf_err *err) HF_CHECKED;
+/* As the guest sees it. */
+int lv_image_size(struct hf_instance *in, const struct hf_call *call, const struct lv_layer *layer,
+                  uint64_t *out_bytes, struct hf_err *err) HF_CHECKED;
+
+/* A persistent dirty bitmap, by name. Dropping it needs the image to be open nowhere. */
+int lv_image_has_bitmap(struct hf_instance *in, const struct hf_call *call,
+                        const struct lv_layer *layer, const char *name, bool *out,
+                        struct hf_err *err) HF_CHECKED;
+int lv_image_drop_bitmap(struct hf_instance *in, const struct hf_call *call,
+                         const struct lv_layer *layer, const char *name, struct hf_err *err)
+    HF_CHECKED;
+
 /* A new, empty qcow2 layer over base, owner and mode like it, durable when this returns. CONFLICT:
  * the path exists. Nothing is left behind when it fails. */
 int lv_image_create(struct hf_instance *in, const struct hf_call *call, const char *path,

@@ -10,6 +10,7 @@
 #include "disks.h"
 #include "lv.h"
 #include "remove.h"
+#include "rollback.h"
 #include "snapshots.h"
 #include "vm.h"
 
@@ -129,6 +130,10 @@ static const struct hf_plugin plugin = {
     .guest_thaw = libvirt_guest_thaw,
     .guest_freeze_state = libvirt_guest_freeze_state,
     .guest_mounts = libvirt_guest_mounts,
+    .rollback_plan = libvirt_rollback_plan,
+    .rollback_switch = libvirt_rollback_switch,
+    .rollback_settle = libvirt_rollback_settle,
+    .rollback_undo = libvirt_rollback_undo,
 };
 
 HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host);

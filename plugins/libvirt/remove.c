@@ -31,7 +31,7 @@ static const struct lv_snap *maker_of(const struct lv_snaps *snaps, const char *
     return NULL;
 }
 
-static bool descends_from(const struct lv_snaps *snaps, const struct lv_snap *s, const char *name)
+bool lv_snap_descends(const struct lv_snaps *snaps, const struct lv_snap *s, const char *name)
 {
     /* Bounded by n: metadata with a loop in it must not become ours. */
     for (size_t steps = 0; s && s->parent && steps < snaps->n; steps++) {
@@ -46,7 +46,7 @@ int lv_check_descendants(const struct lv_snaps *snaps, const char *name, struct 
 {
     for (size_t i = 0; i < snaps->n; i++) {
         const struct lv_snap *s = &snaps->items[i];
-        if (s->is_ours || !descends_from(snaps, s, name))
+        if (s->is_ours || !lv_snap_descends(snaps, s, name))
             continue;
         hf_fail(err, HF_E_CONFLICT, "snapshot '%s', which holdfast did not make, depends on '%s'",
                 s->name, name);

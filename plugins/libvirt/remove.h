@@ -25,6 +25,7 @@ int lv_merge(struct hf_instance *in, const struct hf_call *call, virDomainPtr do
              struct hf_err *err) HF_CHECKED;
 /* Drops the metadata of our snapshot; not there: fine. */
 int lv_drop_metadata(virDomainPtr dom, const char *name, struct hf_err *err) HF_CHECKED;
+bool lv_snap_descends(const struct lv_snaps *snaps, const struct lv_snap *s, const char *name);
 /* CONFLICT when a snapshot of somebody else descends from `name`. */
 int lv_check_descendants(const struct lv_snaps *snaps, const char *name, struct hf_err *err)
     HF_CHECKED;

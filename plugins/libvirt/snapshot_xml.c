@@ -164,16 +164,6 @@ static const char *overlay_of(const struct lv_plan_disk *disks, size_t n, const 
     return NULL;
 }
 
-static char *print_doc(xmlDocPtr doc)
-{
-    xmlChar *text = NULL;
-    int len = 0;
-    xmlDocDumpMemory(doc, &text, &len);
-    char *copy = text ? strndup((const char *)text, (size_t)len) : NULL;
-    xmlFree(text);
-    return copy;
-}
-
 char *lv_snap_build(const struct lv_vm *vm, const struct lv_plan_disk *disks, size_t n,
                     const char *name, const char *run_id, const char *label, struct hf_err *err)
 {
@@ -189,7 +179,7 @@ char *lv_snap_build(const struct lv_vm *vm, const struct lv_plan_disk *disks, si
         xmlNodePtr list = add_text(root, "disks", NULL);
         for (size_t i = 0; ok && i < vm->n_disks; i++)
             ok = add_disk(list, vm->disks[i].target, overlay_of(disks, n, vm->disks[i].target));
-        text = ok ? print_doc(doc) : NULL;
+        text = ok ? lv_xml_print(doc) : NULL;
     }
     if (!text)
         hf_fail_nomem(err);

@@ -262,6 +262,29 @@ int lv_vm_check_idle(virDomainPtr dom, const struct lv_vm *vm, struct hf_err *er
     return 0;
 }
 
+/* libvirt writes the overlay into the persistent definition only where that names the same file. Elsewhere the next
+ * start would go back to the base, and all that was written since would be lost. */
+int lv_vm_check_definition(virDomainPtr dom, const struct lv_vm *vm, struct hf_err *err)
+{
+    HF_AUTO(lv_vm) struct lv_vm *next = lv_vm_load(dom, VIR_DOMAIN_XML_INACTIVE, err);
+    if (!next)
+        return -1;
+    for (size_t i = 0; i < vm->n_disks; i++) {
+        const struct lv_disk *d = &vm->disks[i];
+        const struct lv_disk *n = lv_vm_disk(next, d->target);
+        const char *path = n && n->n_layers ? n->layers[0].path : NULL;
+        if (!lv_disk_is_captured(d) || (path && strcmp(path, d->layers[0].path) == 0))
+            continue;
+        hf_fail(err, HF_E_UNSUPPORTED,
+                "VM '%s': disk %s is '%s', and in its definition for the next start %s%s%s",
+                vm->name, d->target, d->layers[0].path, path ? "'" : "it is not there",
+                path ? path : "", path ? "'" : "");
+        return hf_hint(err, "Bring the definition into line (virsh edit, or attach-disk --config), "
+                            "or restart the VM.");
+    }
+    return 0;
+}
+
 int libvirt_vm_busy(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                     struct hf_err *err)
 {

@@ -24,5 +24,7 @@ int libvirt_vm_definition(struct hf_instance *in, const struct hf_call *call, co
 enum hf_vm_state lv_vm_state(virDomainPtr dom, const char **out_trouble);
 /* BUSY, naming the job, when anybody's job runs on this domain or one of its disks. */
 int lv_vm_check_idle(virDomainPtr dom, const struct lv_vm *vm, struct hf_err *err) HF_CHECKED;
+/* UNSUPPORTED when a captured disk of the running VM has another active layer than its definition for the next start. */
+int lv_vm_check_definition(virDomainPtr dom, const struct lv_vm *vm, struct hf_err *err) HF_CHECKED;
 
 #endif

@@ -98,3 +98,13 @@ long long lv_xml_attr_int(xmlNodePtr node, const char *name, long long fallback)
     long long value = text ? strtoll(text, &end, 10) : 0;
     return text && *text && !*end && errno == 0 ? value : fallback;
 }
+
+char *lv_xml_print(xmlDocPtr doc)
+{
+    xmlChar *text = NULL;
+    int len = 0;
+    xmlDocDumpMemory(doc, &text, &len);
+    char *copy = text ? strndup((const char *)text, (size_t)len) : NULL;
+    xmlFree(text);
+    return copy;
+}

@@ -35,4 +35,7 @@ bool lv_xml_attr_is(xmlNodePtr node, const char *name, const char *value);
 /* fallback when absent or no number. */
 long long lv_xml_attr_int(xmlNodePtr node, const char *name, long long fallback);
 
+/* The whole document as a new string; NULL: no memory. */
+char *lv_xml_print(xmlDocPtr doc);
+
 #endif

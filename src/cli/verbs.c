@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * All verbs, in the order of the help. Each is defined in the verb_*.c of its (first) name.
+ * All verbs, in the order of the help. Each is defined in the verb_*.c of its name, or its first word.
  */
 #include "cli/cli.h"
 
@@ -8,6 +8,7 @@ extern const struct hf_verb hf_verb_check;
 extern const struct hf_verb hf_verb_snapshot_create;
 extern const struct hf_verb hf_verb_snapshot_list;
 extern const struct hf_verb hf_verb_snapshot_delete;
+extern const struct hf_verb hf_verb_snapshot_rollback;
 extern const struct hf_verb hf_verb_maintain;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
@@ -23,6 +24,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_snapshot_create,
     &hf_verb_snapshot_list,
     &hf_verb_snapshot_delete,
+    &hf_verb_snapshot_rollback,
     &hf_verb_maintain,
     &hf_verb_show,
     &hf_verb_status,

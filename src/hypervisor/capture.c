@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#define WARNINGS_MAX 256
-
 struct hf_hv_capture {
     struct hf_hv *hv;
     struct hv_cap *shared;
@@ -18,12 +16,7 @@ struct warn_sink {
 static int add_warning(void *ctx, const char *line)
 {
     const struct warn_sink *s = ctx;
-    if (!line || s->lines->n >= WARNINGS_MAX)
-        return hf_fail(s->err, HF_E_PLUGIN, "the plugin delivered nonsense: warnings without end");
-    char *copy = NULL;
-    if (hv_copy_text(line, HV_TEXT_MAX, &copy, s->err) != 0)
-        return -1;
-    return hf_strv_take(s->lines, copy) == 0 ? 0 : hf_fail_nomem(s->err);
+    return hv_copy_line(s->lines, line, s->err);
 }
 
 static struct hf_capture_request request_of(const struct hv_call *c)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LINES_MAX 256
+
 static int fail_nonsense(struct hf_err *err, const char *what)
 {
     return hf_fail(err, HF_E_PLUGIN, "the plugin delivered nonsense: %s", what);
@@ -206,4 +208,14 @@ void hf_hv_exec_result_free(struct hf_hv_exec_result *r)
     hf_buf_free(&r->out);
     hf_buf_free(&r->err);
     *r = (struct hf_hv_exec_result){0};
+}
+
+int hv_copy_line(struct hf_strv *lines, const char *line, struct hf_err *err)
+{
+    if (!line || lines->n >= LINES_MAX)
+        return hf_fail(err, HF_E_PLUGIN, "the plugin delivered nonsense: warnings without end");
+    char *copy = NULL;
+    if (hv_copy_text(line, HV_TEXT_MAX, &copy, err) != 0)
+        return -1;
+    return hf_strv_take(lines, copy) == 0 ? 0 : hf_fail_nomem(err);
 }

@@ -8,7 +8,7 @@
  * has come home (hf_hv_wait_home). Whatever a late call may have done is unknown: the caller looks
  * (capture_discard). What a call reads or writes lives in the call, not on the caller's stack, so a
  * late return touches nobody's memory. Cancelling (hf_hv_opts.cancel) reaches the plugin in all
- * calls but capture_discard and guest_*: what was taken must be given back after a Ctrl-C, too. A
+ * calls but capture_discard, rollback_settle, rollback_undo and guest_*: what was taken must be given back after a Ctrl-C, too. A
  * late call is told that it is cancelled, always. Strings in results are copied out; results are
  * freed by the caller with the *_free here. Threads: one caller at a time per hf_hv. Open a second
  * one for what must work while the first is stuck.
@@ -179,6 +179,29 @@ void hf_hv_capture_free(struct hf_hv_capture *cap);
 HF_DEFINE_AUTO(hf_hv_capture, hf_hv_capture_free)
 int hf_hv_capture_discard(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                           const char *name, const char *undo_token, struct hf_err *err) HF_CHECKED;
+
+struct hf_hv_rollback_plan {
+    char *undo_token;
+    uint32_t n_disks;
+    bool is_final, was_active, was_running;
+    int64_t taken_at_s;
+    uint64_t discarded_bytes;
+    struct hf_strv younger, warnings;
+};
+void hf_hv_rollback_plan_free(struct hf_hv_rollback_plan *p);
+HF_DEFINE_AUTO_VALUE(hf_hv_rollback_plan, hf_hv_rollback_plan_free)
+
+int hf_hv_rollback_plan(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                        const char *name, struct hf_hv_rollback_plan *out, struct hf_err *err)
+    HF_CHECKED;
+int hf_hv_rollback_switch(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                          const char *undo_token, struct hf_err *err) HF_CHECKED;
+/* Goes on when the user cancels, as undo does. kept: with `keep` what holds the state that was left. */
+int hf_hv_rollback_settle(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                          const char *undo_token, bool keep, struct hf_strv *kept,
+                          struct hf_err *err) HF_CHECKED;
+int hf_hv_rollback_undo(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                        const char *undo_token, struct hf_err *err) HF_CHECKED;
 
 int hf_hv_guest_ping(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                      struct hf_err *err) HF_CHECKED;

@@ -60,6 +60,8 @@ struct hv_call {
     struct hf_snapshot_list snapshots;
     struct hf_probe_copy probe;
     struct hf_hv_capture_plan plan;
+    struct hf_hv_rollback_plan rollback;
+    struct hf_strv texts;
     struct hv_cap *new_cap;
     struct hf_hv_exec_result exec;
     struct hf_buf data;
@@ -133,6 +135,8 @@ int hv_copy_snapshot(const struct hf_snapshot *theirs, struct hf_snapshot_copy *
                      struct hf_err *err) HF_CHECKED;
 int hv_copy_mount(const struct hf_guest_mount *theirs, struct hf_mount_copy *out,
                   struct hf_err *err) HF_CHECKED;
+/* One more line of a list of texts that the plugin tells. */
+int hv_copy_line(struct hf_strv *lines, const char *line, struct hf_err *err) HF_CHECKED;
 /* NULL stays NULL; longer than max is nonsense. */
 int hv_copy_text(const char *text, size_t max, char **out, struct hf_err *err) HF_CHECKED;
 

@@ -11,12 +11,13 @@
  *   freeze           {vm_id, deadman}                                thaw, disarm
  *   db-lock          {dead_at}                                       kill the marked session
  *   db-variable      {name, old, new}                                SET GLOBAL back
-  *   rest             {units, deadmen}                                start the units, disarm
+ *   rest             {units, deadmen}                                start the units, disarm
  *   bridge           {}                                              end what leads to the database in the guest
-
  *   snapshot         {vm_id, name, token}                            capture_discard
  *   snapshot-delete  {vm_id, name}                                   finish the deletion
  *   maintenance      {phase, snapshot, log}                          none: says what somebody has to decide
+ *   rollback         {vm_id, name, token}                            back to the state before it
+ *   rollback-decided {vm_id, name, token, keep, younger}             finish it; a `rollback` beside it is void
  */
 #ifndef HF_RUN_EFFECTS_H
 #define HF_RUN_EFFECTS_H
@@ -34,6 +35,8 @@
 #define HF_EFFECT_SNAPSHOT "snapshot"
 #define HF_EFFECT_SNAPSHOT_DELETE "snapshot-delete"
 #define HF_EFFECT_MAINTENANCE "maintenance"
+#define HF_EFFECT_ROLLBACK "rollback"
+#define HF_EFFECT_ROLLBACK_DECIDED "rollback-decided"
 
 int hf_effect_db_lock(struct hf_journal *j, int64_t dead_at_us, uint64_t *seq, struct hf_err *err)
     HF_CHECKED;
@@ -53,6 +56,12 @@ int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const cha
 /* snapshot, log: NULL before there is one. */
 int hf_effect_maintenance(struct hf_journal *j, const char *phase, const char *snapshot,
                           const char *log, uint64_t *seq, struct hf_err *err) HF_CHECKED;
+int hf_effect_rollback(struct hf_journal *j, const char *vm_id, const char *name, const char *token,
+                       struct hf_err *err) HF_CHECKED;
+/* From here on the new state counts. younger: snapshots that are gone with it. */
+int hf_effect_rollback_decided(struct hf_journal *j, const char *vm_id, const char *name,
+                               const char *token, bool keep, const struct hf_strv *younger,
+                               struct hf_err *err) HF_CHECKED;
 
 /* Connections for undoing; opened when first needed unless handed in. */
 struct hf_undo {
@@ -79,7 +88,7 @@ int hf_undo_holds(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) H
 /* The server variables alone. */
 int hf_undo_variables(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) HF_CHECKED;
 bool hf_undo_is_holding(const struct hf_journal *j); /* a hold's entry is open */
-/* A run that died in a deletion is finished, not undone. */
+/* A run that died in a deletion, or in a rollback that was decided, is finished, not undone. */
 bool hf_undo_rolls_forward(const struct hf_journal *j);
 
 #endif

@@ -91,3 +91,23 @@ int hf_effect_maintenance(struct hf_journal *j, const char *phase, const char *s
                    : -1;
     return add_intent(j, HF_EFFECT_MAINTENANCE, data, bad, seq, err);
 }
+
+int hf_effect_rollback(struct hf_journal *j, const char *vm_id, const char *name, const char *token,
+                       struct hf_err *err)
+{
+    return add_snapshot_intent(j, HF_EFFECT_ROLLBACK, vm_id, name, token, err);
+}
+
+int hf_effect_rollback_decided(struct hf_journal *j, const char *vm_id, const char *name,
+                               const char *token, bool keep, const struct hf_strv *younger,
+                               struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = json_object_new_object();
+    int bad = data ? hf_json_add_string(data, "vm_id", vm_id) |
+                         hf_json_add_string(data, "name", name) |
+                         hf_json_add_string(data, "token", token) |
+                         hf_json_add_bool(data, "keep", keep) |
+                         hf_json_add(data, "younger", hf_json_strings(younger))
+                   : -1;
+    return add_intent(j, HF_EFFECT_ROLLBACK_DECIDED, data, bad, NULL, err);
+}

@@ -6,6 +6,7 @@
 #include "catalog/vmlock.h"
 #include "run/effects.h"
 #include "run/recover.h"
+#include "run/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -138,7 +139,7 @@ static void be_deaf(void)
 }
 
 /* Opens what an undo will need, so that it starts without a connect. */
-static int get_ready(struct hf_undo *u, const char *run_id, const char *vm_label,
+static int get_ready(struct hf_undo *u, const char *run_id, const char *vm_label, const char *verb,
                      struct hf_err *err)
 {
     u->vm = hf_config_find_vm(u->env->config, vm_label, err);
@@ -150,6 +151,8 @@ static int get_ready(struct hf_undo *u, const char *run_id, const char *vm_label
     u->owns_hv = u->hv != NULL;
     if (!u->hv)
         return -1;
+    if (strcmp(verb, HF_VERB_ROLLBACK) == 0) /* it holds nothing in the guest, which may be broken or off */
+        return 0;
     if (hf_way_open(&u->way, u->env, u->vm, u->vm_id, run_id, hf_way_needed(u->vm), err) < 0)
         return -1;
     if (!(hf_way_needed(u->vm) & HF_WAY_DB))
@@ -195,14 +198,15 @@ int hf_guardian_main(const struct hf_env *env, const char *run_id, struct hf_err
     HF_AUTO(hf_journal)
     struct hf_journal *j =
         lock ? hf_journal_open(hf_env_state(env), run_id, env->clock, err) : NULL;
-    const char *vm = NULL, *vm_id = NULL;
+    const char *vm = NULL, *vm_id = NULL, *verb = NULL;
     if (!j || hf_json_get_string(hf_journal_run_data(j), "vm", &vm, err) < 0 ||
+        hf_json_get_string(hf_journal_run_data(j), "verb", &verb, err) < 0 ||
         hf_json_get_string(hf_journal_run_data(j), "vm_id", &vm_id, err) < 0)
         return not_ready(err);
     HF_AUTOFREE char *id = strdup(vm_id); /* the journal is closed before it is of use */
     if (!(undo.vm_id = id))
         hf_fail_nomem(err);
-    if (!id || get_ready(&undo, run_id, vm, err) < 0)
+    if (!id || get_ready(&undo, run_id, vm, verb, err) < 0)
         return not_ready(err);
     hf_journal_close(HF_STEAL(j));
     (void)tell("R");

@@ -2,6 +2,7 @@
 #include "run/maintenance.h"
 
 #include "base/buf.h"
+#include "run/snapshot.h"
 
 #include <string.h>
 
@@ -49,7 +50,7 @@ static int look_at_run(void *ctx, const struct hf_catalog_run *r, struct hf_err 
         return 0;
     bool is_maintenance = strcmp(r->verb, HF_MAINTAIN_VERB) == 0;
     s->is_over = is_maintenance ||
-                 (strcmp(r->verb, "snapshot rollback") == 0 && strcmp(outcome, "done") == 0);
+                 (strcmp(r->verb, HF_VERB_ROLLBACK) == 0 && strcmp(outcome, "done") == 0);
     if (!is_maintenance || !r->report ||
         (strcmp(outcome, HF_MAINTENANCE_UNFINISHED) != 0 &&
          strcmp(outcome, HF_MAINTENANCE_FAILED_KEPT) != 0))

@@ -78,21 +78,41 @@ static int finish_journal(struct hf_journal *j, const char *outcome, struct hf_e
 
 /* ---- one run ---------------------------------------------------------------------------- */
 
-/* A deletion that was finished made its snapshot's row untrue. */
+static void set_deleted(const struct hf_env *env, struct hf_catalog *c, const char *vm_id,
+                        const char *name)
+{
+    struct hf_err err = HF_ERR_INIT;
+    if (hf_catalog_snapshot_set_state(c, vm_id, name, "deleted", &err) < 0 &&
+        err.cls != HF_E_NOT_FOUND)
+        hf_log_err(env->log, HF_LOG_WARN, "recover", &err);
+}
+
+static void note_entry(const struct hf_env *env, struct hf_catalog *c,
+                       const struct hf_journal_entry *e)
+{
+    const char *vm_id = NULL, *name = NULL;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_strv) struct hf_strv gone = HF_STRV_INIT;
+    bool is_deletion = strcmp(e->kind, HF_EFFECT_SNAPSHOT_DELETE) == 0;
+    if (!is_deletion && strcmp(e->kind, HF_EFFECT_ROLLBACK_DECIDED) != 0)
+        return;
+    if (hf_json_get_string(e->data, "vm_id", &vm_id, &err) < 0 ||
+        (is_deletion ? hf_json_get_string(e->data, "name", &name, &err)
+                     : hf_json_get_strings(e->data, "younger", &gone, &err)) < 0) {
+        hf_log_err(env->log, HF_LOG_WARN, "recover", &err);
+        return;
+    }
+    if (is_deletion)
+        set_deleted(env, c, vm_id, name);
+    for (size_t i = 0; i < gone.n; i++)
+        set_deleted(env, c, vm_id, gone.items[i]);
+}
+
+/* A deletion that was finished, and a rollback past younger snapshots, made rows untrue. */
 static void note_deleted(const struct hf_env *env, struct hf_catalog *c, struct hf_journal *j)
 {
-    for (size_t i = 0; c && i < hf_journal_count(j); i++) {
-        const struct hf_journal_entry *e = hf_journal_at(j, i);
-        const char *vm_id = NULL, *name = NULL;
-        struct hf_err err = HF_ERR_INIT;
-        if (strcmp(e->kind, HF_EFFECT_SNAPSHOT_DELETE) != 0)
-            continue;
-        if (hf_json_get_string(e->data, "vm_id", &vm_id, &err) < 0 ||
-            hf_json_get_string(e->data, "name", &name, &err) < 0 ||
-            (hf_catalog_snapshot_set_state(c, vm_id, name, "deleted", &err) < 0 &&
-             err.cls != HF_E_NOT_FOUND))
-            hf_log_err(env->log, HF_LOG_WARN, "recover", &err);
-    }
+    for (size_t i = 0; c && i < hf_journal_count(j); i++)
+        note_entry(env, c, hf_journal_at(j, i));
 }
 
 /* The dead run's own section, which knows its database: one machine may have several. Another one only when that was

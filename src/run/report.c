@@ -144,6 +144,31 @@ struct json_object *hf_report_deletion(const struct hf_run *run, const char *sna
     return HF_STEAL(doc);
 }
 
+static int add_span(struct json_object *doc, const char *key, bool has,
+                    const struct hf_timeline *t, int64_t from_us, const char *to)
+{
+    double ms = (double)(hf_timeline_at(t, to) - from_us) / 1000.0;
+    return has ? hf_json_add(doc, key, hf_report_ms(ms)) : hf_json_add_string(doc, key, NULL);
+}
+
+struct json_object *hf_report_rollback(const struct hf_report_rollback *in, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *doc = json_object_new_object();
+    const struct hf_timeline *t = in->timeline;
+    if (!doc || add_run(doc, in->run, in->snapshot) ||
+        hf_json_add(doc, "kept", hf_json_strings(in->kept)) < 0 ||
+        hf_json_add(doc, "younger", hf_json_strings(in->younger)) < 0 ||
+        add_span(doc, "off_ms", true, t, hf_timeline_at(t, "switch_begin"), "switched") < 0 ||
+        add_span(doc, "boot_ms", in->has_db, t, hf_timeline_at(t, "switched"), "db_accepts") < 0 ||
+        add_span(doc, "db_ms", in->has_db, t, t->start_us, "db_accepts") < 0 ||
+        hf_json_add(doc, "warnings", hf_json_strings(in->warnings)) < 0 ||
+        hf_json_add(doc, "timeline", timeline(t)) < 0) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    return HF_STEAL(doc);
+}
+
 /* ---- errors ----------------------------------------------------------------------------- */
 
 /* The items of err->left; hf_left joins them with "; ". */

@@ -27,6 +27,17 @@ struct json_object *hf_report_snapshot(const struct hf_report_snapshot *in, stru
 struct json_object *hf_report_deletion(const struct hf_run *run, const char *snapshot,
                                        struct hf_err *err) HF_CHECKED;
 
+
+struct hf_report_rollback {
+    const struct hf_run *run;
+    const char *snapshot;
+    const struct hf_strv *kept, *younger, *warnings;
+    bool has_db; /* the database was waited for */
+    const struct hf_timeline *timeline;
+};
+struct json_object *hf_report_rollback(const struct hf_report_rollback *in, struct hf_err *err)
+    HF_CHECKED;
+
 /* {"error":{"class","message","hint":null|"…","left":[…]}}, to be put; NULL: no memory. */
 struct json_object *hf_report_error(const struct hf_err *err) HF_CHECKED;
 

@@ -37,7 +37,7 @@
 #define HF_PLUGIN_MAGIC UINT32_C(0x48664c44)
 #define HF_HOST_MAGIC UINT32_C(0x48664854)
 #define HF_ABI_MAJOR 1
-#define HF_ABI_MINOR 0
+#define HF_ABI_MINOR 1 /* 1: the four steps of a rollback */
 #define HF_PLUGIN_ENTRY "holdfast_plugin_entry"
 #define HF_NO_DEADLINE INT64_MAX
 
@@ -82,7 +82,7 @@ struct hf_kv {
 /* What a plugin can ever do (hf_plugin.capabilities) and what one VM can do now (hf_vm.can). */
 #define HF_CAN_SNAPSHOT (UINT64_C(1) << 0)      /* capture kind SNAPSHOT without memory */
 #define HF_CAN_MULTI_DISK (UINT64_C(1) << 1)    /* several disks in one instant */
-#define HF_CAN_ROLLBACK (UINT64_C(1) << 2)
+#define HF_CAN_ROLLBACK (UINT64_C(1) << 2)      /* the four steps of a rollback */
 #define HF_CAN_EXPORT_NBD (UINT64_C(1) << 3)    /* capture kind EXPORT, read as NBD */
 #define HF_CAN_EXPORT_STREAM (UINT64_C(1) << 4) /* … delivered as ascending extents */
 #define HF_CAN_EXPORT_PUSHED (UINT64_C(1) << 5) /* … written by the hypervisor itself */
@@ -92,6 +92,7 @@ struct hf_kv {
 #define HF_CAN_GUEST_FILES (UINT64_C(1) << 9)
 #define HF_CAN_GUEST_FREEZE (UINT64_C(1) << 10)
 #define HF_CAN_GUEST_FSMAP (UINT64_C(1) << 11)
+#define HF_CAN_ROLLBACK_UNDO (UINT64_C(1) << 12) /* … the state that is left stays until settle */
 
 enum hf_vm_state { HF_VM_OTHER, HF_VM_RUNNING, HF_VM_PAUSED, HF_VM_OFF, HF_VM_CRASHED };
 
@@ -227,6 +228,32 @@ struct hf_guest_mount {
 };
 typedef int (*hf_mount_cb)(void *ctx, const struct hf_guest_mount *mount);
 
+struct hf_rollback_request {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *vm_id;
+    const char *name; /* of the snapshot */
+    const char *run;  /* [A-Za-z0-9._-], at most 64 bytes: part of every name that the rollback makes up */
+};
+
+#define HF_ROLLBACK_FINAL (UINT32_C(1) << 0) /* the hypervisor drops the state that is left: no undo, no keeping */
+
+/* What rollback_switch will change. Complete before anything was changed. */
+struct hf_rollback_plan {
+    uint32_t struct_size;
+    uint32_t flags;           /* HF_ROLLBACK_* */
+    uint32_t n_disks;
+    uint8_t was_active;       /* it runs, or is paused: and will again */
+    uint8_t was_running;      /* it runs */
+    uint8_t reserved[2];
+    int64_t taken_at_s;       /* when the snapshot was made, 0: unknown */
+    uint64_t discarded_bytes; /* allocated since, in what will be given up; 0: unknown */
+    const char *undo_token;   /* opaque to the host, which journals it; all that the other steps need */
+};
+
+/* hf_call.flags of rollback_settle. */
+#define HF_ROLLBACK_KEEP (UINT32_C(1) << 0) /* what holds the state that was left stays, and is told */
+
 enum hf_freeze_state { HF_FREEZE_UNKNOWN, HF_FREEZE_THAWED, HF_FREEZE_FROZEN };
 
 struct hf_plugin {
@@ -285,6 +312,7 @@ struct hf_plugin {
      * own. Interrupted anywhere, calling it again finishes it. Progress through the host. */
     int (*snapshot_delete)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *name,
                            struct hf_err *err);
+    /* ABI 1.0's rollback in one call. Of no use to a host that promises a way back: never called, leave it NULL. */
     int (*snapshot_rollback)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *name,
                              struct hf_err *err);
 
@@ -308,6 +336,29 @@ struct hf_plugin {
                               enum hf_freeze_state *out, struct hf_err *err);
     int (*guest_mounts)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, hf_mount_cb emit,
                         void *ctx, struct hf_err *err);
+
+    /* Since ABI 1.1. A rollback has four steps; the host journals the plan's undo token between plan and switch, and
+     * each later step needs nothing but it, in any instance and process:
+     *   plan    checks, decides; changes nothing. Snapshots that are gone with it (all of them holdfast's, else
+     *           CONFLICT) go to `younger`, warnings to `warn`.
+     *   switch  returns when the VM has the snapshot's disks, and runs if it ran. Failing or dying anywhere inside it:
+     *           undo. The state that was left exists on, unless the plan said HF_ROLLBACK_FINAL.
+     *   settle  the decision for the new state: the old one is removed, or (HF_ROLLBACK_KEEP) what holds it is told to
+     *           `kept`, and the younger snapshots are forgotten. Interrupted anywhere, calling it again finishes it.
+     *           The snapshot is a way back still, and can be deleted.
+     *   undo    the decision for the old state: the VM has its former disks, and runs if it ran before; nothing of the
+     *           rollback is left. Nothing there: success, nothing changed. Only before settle.
+     * libvirt: overlays. Proxmox VE: a snapshot of the present state before POST …/rollback; where the storage rolls back
+     * to its newest snapshot only: FINAL. vSphere: the same before RevertToSnapshot_Task. */
+    int (*rollback_plan)(struct hf_instance *in, const struct hf_call *call, const struct hf_rollback_request *req,
+                         hf_text_cb younger, hf_text_cb warn, void *ctx, struct hf_rollback_plan *out,
+                         struct hf_err *err);
+    int (*rollback_switch)(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                           const char *undo_token, struct hf_err *err);
+    int (*rollback_settle)(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                           const char *undo_token, hf_text_cb kept, void *ctx, struct hf_err *err);
+    int (*rollback_undo)(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                         const char *undo_token, struct hf_err *err);
 };
 
 typedef const struct hf_plugin *(*hf_plugin_entry_fn)(const struct hf_host *host);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "checkpoints.h"
+
+#include "image.h"
+#include "xml.h"
+
+#include <string.h>
+
+#define MARK "holdfast run="
+
+struct list {
+    virDomainCheckpointPtr *items;
+    int n;
+};
+
+static void list_free(struct list *l)
+{
+    for (int i = 0; i < l->n; i++)
+        virDomainCheckpointFree(l->items[i]);
+    free(l->items);
+}
+HF_DEFINE_AUTO_VALUE(list, list_free)
+
+static int list_all(virDomainPtr dom, struct list *out, struct hf_err *err)
+{
+    out->n = virDomainListAllCheckpoints(dom, &out->items, 0);
+    if (out->n >= 0)
+        return 0;
+    out->n = 0;
+    return lv_is_unsupported_call() ? 0 : lv_fail(err, "list of checkpoints");
+}
+
+static int judge(virDomainCheckpointPtr checkpoint, bool *out_ours, struct hf_err *err)
+{
+    bool failed = false;
+    HF_AUTOFREE char *xml = virDomainCheckpointGetXMLDesc(checkpoint, 0);
+    if (!xml)
+        return lv_fail(err, "a checkpoint's metadata");
+    LV_AUTODOC xmlDocPtr doc = lv_xml_parse(xml, "domaincheckpoint", err);
+    if (!doc)
+        return -1;
+    HF_AUTOFREE char *words =
+        lv_xml_text(lv_xml_child(xmlDocGetRootElement(doc), "description"), &failed);
+    *out_ours = words && strncmp(words, MARK, strlen(MARK)) == 0;
+    return failed ? hf_fail_nomem(err) : 0;
+}
+
+int lv_checkpoints_check(virDomainPtr dom, size_t *out_ours, struct hf_err *err)
+{
+    HF_AUTO(list) struct list l = {0};
+    if (list_all(dom, &l, err) != 0)
+        return -1;
+    for (int i = 0; i < l.n; i++) {
+        bool is_ours = false;
+        if (judge(l.items[i], &is_ours, err) != 0)
+            return -1;
+        *out_ours += is_ours;
+        if (is_ours)
+            continue;
+        hf_fail(err, HF_E_CONFLICT, "checkpoint '%s' of another backup program exists",
+                virDomainCheckpointGetName(l.items[i]));
+        return hf_hint(err, "After a rollback its next increment would be wrong: delete it first, "
+                            "with the program that made it, or `virsh checkpoint-delete`.");
+    }
+    return 0;
+}
+
+static int drop_bitmap(struct hf_instance *in, const struct hf_call *call,
+                       const struct lv_layer *layer, const char *name, struct hf_err *err)
+{
+    bool is_there = false;
+    if (lv_image_has_bitmap(in, call, layer, name, &is_there, err) != 0)
+        return -1;
+    return is_there ? lv_image_drop_bitmap(in, call, layer, name, err) : 0;
+}
+
+/* Those in the layers that are given up go with them. */
+static int drop_bitmaps(struct hf_instance *in, const struct hf_call *call,
+                        const struct lv_rollback *rb, const char *name, struct hf_err *err)
+{
+    for (size_t i = 0; i < rb->n; i++)
+        if (drop_bitmap(in, call, &rb->disks[i].base, name, err) != 0)
+            return hf_wrap(err, "disk %s", rb->disks[i].target);
+    return 0;
+}
+
+int lv_checkpoints_drop(struct hf_instance *in, const struct hf_call *call, virDomainPtr dom,
+                        const struct lv_rollback *rb, struct hf_err *err)
+{
+    HF_AUTO(list) struct list l = {0};
+    size_t ours = 0;
+    if (lv_checkpoints_check(dom, &ours, err) != 0 || list_all(dom, &l, err) != 0)
+        return -1;
+    for (int i = 0; i < l.n; i++) {
+        HF_AUTOFREE char *name = strdup(virDomainCheckpointGetName(l.items[i]));
+        if (!name)
+            return hf_fail_nomem(err);
+        if (virDomainCheckpointDelete(l.items[i], VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY) != 0)
+            return lv_fail(err, "checkpoint '%s'", name);
+        if (drop_bitmaps(in, call, rb, name, err) != 0)
+            return -1;
+    }
+    return 0;
+}

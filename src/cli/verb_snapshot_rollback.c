@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cli/verb_snapshot_rollback.c - `snapshot rollback`: what is lost is said and confirmed before anything is changed.
+ */
+#include "base/units.h"
+#include "cli/cli.h"
+#include "cli/engine.h"
+#include "cli/report_text.h"
+#include "run/snapshot.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct hf_cli_opt opts[] = {
+    {"keep-current", 'k', HF_OPT_FLAG, NULL,
+     "Keep the state that is left, as files beside the disks; the report names them."},
+    {"yes", 'y', HF_OPT_FLAG, NULL, "Do not ask. Required where there is no terminal to ask on."},
+};
+
+extern const struct hf_verb hf_verb_snapshot_rollback;
+
+static void say_lines(struct json_object *doc, const char *key, const char *before)
+{
+    struct json_object *list = NULL;
+    json_object_object_get_ex(doc, key, &list);
+    for (size_t i = 0; list && i < json_object_array_length(list); i++)
+        fprintf(stderr, "%s%s\n", before,
+                json_object_get_string(json_object_array_get_idx(list, i)));
+}
+
+static void say_loss(struct json_object *doc, bool keep)
+{
+    char size[HF_UNITS_MAX];
+    struct json_object *bytes = NULL, *running = NULL;
+    const char *taken = hf_cli_text(doc, "taken_at");
+    json_object_object_get_ex(doc, "discarded_bytes", &bytes);
+    json_object_object_get_ex(doc, "running", &running);
+    hf_format_size((uint64_t)json_object_get_int64(bytes), size);
+    fprintf(stderr, "%s goes back to snapshot %s.\n", hf_cli_text(doc, "vm"),
+            hf_cli_text(doc, "snapshot"));
+    fprintf(stderr, "What it wrote since %s (%s in overlay files) is %s.\n", taken ? taken : "then",
+            size, keep ? "left, and kept as files" : "lost");
+    say_lines(doc, "younger", "Gone with it: the younger snapshot ");
+    say_lines(doc, "warnings", "Note: ");
+    if (json_object_get_boolean(running))
+        fprintf(stderr, "The VM is stopped without a shutdown, and started again.\n");
+}
+
+/* 1: yes; 0: no. */
+static int ask(const char *vm)
+{
+    char answer[16] = "";
+    fprintf(stderr, "Roll back %s now? Type yes: ", vm);
+    fflush(stderr);
+    if (!fgets(answer, sizeof answer, stdin))
+        return 0;
+    answer[strcspn(answer, "\r\n")] = '\0';
+    return strcmp(answer, "yes") == 0;
+}
+
+static int confirm(const struct hf_env *env, const struct hf_snapshot_rollback *req,
+                   struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *doc = NULL;
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        hf_fail(err, HF_E_CONFIG, "there is no terminal to ask on whether %s shall be rolled back",
+                req->vm);
+        return hf_hint(err, "Say --yes to roll back without being asked.");
+    }
+    if (hf_run_snapshot_rollback_preview(env, req, &doc, err) < 0)
+        return -1;
+    say_loss(doc, req->keep_current);
+    return ask(req->vm) ? 0 : hf_fail(err, HF_E_CANCELLED, "nothing was changed");
+}
+
+static int print_text(struct json_object *doc, struct hf_err *err)
+{
+    printf("rolled back  %s to %s\n", hf_cli_text(doc, "vm"), hf_cli_text(doc, "snapshot"));
+    printf("off          %s ms\n", hf_cli_text(doc, "off_ms"));
+    if (hf_cli_text(doc, "boot_ms"))
+        printf("database     accepts connections %s ms after the VM's start, %s ms after the "
+               "decision\n",
+               hf_cli_text(doc, "boot_ms"), hf_cli_text(doc, "db_ms"));
+    static const char *const lists[][2] = {{"younger", "gone         snapshot "},
+                                           {"kept", "kept         "},
+                                           {"warnings", "warning      "}};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(lists); i++) {
+        struct json_object *list = NULL;
+        json_object_object_get_ex(doc, lists[i][0], &list);
+        for (size_t k = 0; list && k < json_object_array_length(list); k++)
+            printf("%s%s\n", lists[i][1],
+                   json_object_get_string(json_object_array_get_idx(list, k)));
+    }
+    return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
+}
+
+static int run_rollback(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
+{
+    struct hf_env env = hf_cli_env(cli);
+    const struct hf_verb *verb = &hf_verb_snapshot_rollback;
+    struct hf_snapshot_rollback req = {
+        .vm = args->items[0],
+        .name = args->items[1],
+        .keep_current = hf_cli_get(verb, args, "keep-current")->is_set,
+    };
+    HF_AUTOJSON struct json_object *doc = NULL;
+    if ((!hf_cli_get(verb, args, "yes")->is_set && confirm(&env, &req, err) < 0) ||
+        hf_run_snapshot_rollback(&env, &req, &doc, err) < 0)
+        return -1;
+    return cli->json ? hf_cli_print_json(doc, err) : print_text(doc, err);
+}
+
+const struct hf_verb hf_verb_snapshot_rollback = {
+    .name = "snapshot rollback",
+    .args = "VM NAME",
+    .min_args = 2,
+    .max_args = 2,
+    .summary = "go back to a snapshot: everything written since is given up",
+    .help = "Stops the VM, gives it the disks as they were at the snapshot, and starts it again if "
+            "it ran. "
+            "Until its database accepts connections the present state stays: when the new one does "
+            "not come up, "
+            "or this command is killed or interrupted before, the VM gets its present disks back "
+            "and is started "
+            "with them. From then on what was written since the snapshot is removed.\n\n"
+            "The snapshot stays, as a way back once more, until it is deleted. Snapshots that are "
+            "younger than it "
+            "are gone with the state they belong to; if one of them was not made by holdfast, the "
+            "rollback is "
+            "refused. So it is while a checkpoint of another backup program exists, and in some "
+            "more cases, "
+            "always with the reason and before anything is changed.\n\n"
+            "On a terminal it says what will be lost, and asks.",
+    .opts = opts,
+    .n_opts = HF_ARRAY_SIZE(opts),
+    .needs_config = true,
+    .run = run_rollback,
+};
