@@ -67,6 +67,18 @@ static void print_saved(struct json_object *doc)
     printf("\n%-10s read them with mysqlbinlog -v (mariadb-binlog -v)\n", "");
 }
 
+/* The disks that were set aside. */
+static void print_kept(struct json_object *doc)
+{
+    struct json_object *rollback = NULL, *kept = NULL;
+    if (!json_object_object_get_ex(doc, "rollback", &rollback) || !rollback ||
+        !json_object_object_get_ex(rollback, "kept", &kept))
+        return;
+    for (size_t i = 0; i < json_object_array_length(kept); i++)
+        printf("%-10s %s\n", i ? "" : "set aside",
+               json_object_get_string(json_object_array_get_idx(kept, i)));
+}
+
 static void print_next(struct json_object *doc)
 {
     const char *vm = hf_cli_text(doc, "vm"), *snapshot = hf_cli_text(doc, "snapshot");
@@ -93,6 +105,7 @@ static int print_report(struct json_object *doc, struct hf_err *err)
     print_probes(doc, "probes", "probes");
     print_probes(doc, "probes_after", "after");
     print_saved(doc);
+    print_kept(doc);
     print_next(doc);
     if (fflush(stdout) != 0)
         return hf_fail_sys(err, errno, "standard output");

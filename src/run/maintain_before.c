@@ -53,7 +53,10 @@ static int check_saving(struct maintaining *m, struct hf_err *err)
     if (m->can_save)
         return 0;
     snprintf(m->why_not_save, sizeof m->why_not_save, "%s", why.message);
-    if (req->on_failure != HF_MAINTAIN_ROLL_BACK || req->discard_writes || req->ask)
+    bool is_fatal = req->on_failure == HF_MAINTAIN_ROLL_BACK && !req->discard_writes && !req->ask;
+    if (!is_fatal && why.hint[0])
+        hf_log(run->env->log, HF_LOG_WARN, "maintain", "hint: %s", why.hint);
+    if (!is_fatal)
         return maintaining_warn(
             m, err, "what is written from now on could not be saved before a rollback: %s",
             why.message);
