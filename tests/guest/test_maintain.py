@@ -61,10 +61,11 @@ class Guide(MaintainTest):
         sql("REVOKE REPLICATION SLAVE ON *.* FROM holdfast", user="root")
         with tempfile.TemporaryDirectory(prefix="hf-guide-") as name:
             self.folder = Path(name)
-            self.put("ssh", f'#!/bin/sh\nshift\nexec "{LAB}" ssh "$@"\n')
+            self.put("ssh", f'#!/bin/sh\nshift\nPATH=${{PATH#*:}} exec "{LAB}" ssh "$@"\n')  # which calls ssh itself
             self.put("holdfast", f'#!/bin/sh\nexec "{build_dir()}/src/holdfast" -c "{self.site.config}" "$@"\n')
             for language, attributes, body in blocks(GUIDE.read_text()):
                 getattr(self, f"do_{language}")(attributes, body)
+        self.site.write()
         self.assertEqual(self.orders(), ["10", "20"])
         self.assertEqual(sql("SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'shop' "
                              "AND column_name = 'currency'", user="root"), ["1"])
@@ -90,7 +91,7 @@ class Guide(MaintainTest):
             return
         body = body.replace("/var/lib/holdfast", str(self.site.state))
         p = subprocess.run(["bash", "-ec", body], cwd=self.folder, capture_output=True, text=True, check=False,
-                           timeout=300, env=self.site.environ(PATH=f"{self.folder}:{os.environ['PATH']}"))
+                           timeout=150, env=self.site.environ(PATH=f"{self.folder}:{os.environ['PATH']}"))
         self.assertEqual(p.returncode, int(attributes.get("status", 0)), f"{body}\n{p.stdout}{p.stderr}")
         self.assertIn(attributes.get("output", ""), p.stdout)
         if "status" in attributes:
