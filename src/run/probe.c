@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/probe.h"
 
+#include "base/id.h"
 #include "base/proc.h"
 #include "db/server.h"
 #include "guest/units.h"
@@ -73,7 +74,10 @@ static int try_sql(struct attempt *a, struct hf_err *err)
     const struct hf_probing *p = a->p;
     HF_AUTO(hf_way) struct hf_way way = {0};
     struct answer answer = {.said = a->said};
-    if (hf_way_open(&way, p->env, p->vm, p->vm_id, p->run_id, HF_WAY_DB, err) < 0)
+    char id
+        [HF_ID_MAX]; /* of its own: whoever probes may have a tunnel, too, and its socket has the run's name */
+    if (hf_id_new(p->env->clock, id, err) < 0 ||
+        hf_way_open(&way, p->env, p->vm, p->vm_id, id, HF_WAY_DB, err) < 0)
         return -1;
     struct hf_db_target target = hf_way_db_target(&way);
     target.connect_timeout_s = target.io_timeout_s = (unsigned)(left_ms(a) / 1000 + 1);

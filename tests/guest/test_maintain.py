@@ -8,6 +8,7 @@ binlog, and SIGKILL at each of maintain's own kill points, after which nothing w
 import contextlib
 import os
 import re
+import select
 import signal
 import subprocess
 import tempfile
@@ -128,6 +129,8 @@ class Maintain(MaintainTest):
         self.assert_clean()
 
     def test_a_failure_is_kept_and_awaits_a_decision(self):
+        """Through a tunnel: probes and saving have one each beside that of the check."""
+        self.site.write(db="ssh")
         doc = self.ok(self.maintain(*self.break_it()), status=1)
         self.assertEqual(doc["outcome"], "failed-kept")
         self.assertEqual(self.orders(), ["0", "0"])
@@ -153,6 +156,24 @@ class Maintain(MaintainTest):
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, out + err)
         self.assertIn("to the end", err)
+
+    def test_on_a_terminal_somebody_is_asked(self):
+        ours, theirs = os.openpty()
+        process = subprocess.Popen(
+            self.site.command("maintain", "db", "--on-failure=rollback", "--", "sh", "-c", "echo its words; exit 3",
+                              as_json=False), stdin=theirs, stdout=theirs, stderr=theirs, env=self.site.environ())
+        os.close(theirs)
+        said, answers, deadline = "", ["o\n", "nonsense\n", "k\n"], time.monotonic() + 90
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            while time.monotonic() < deadline and select.select([ours], [], [], 60)[0]:
+                said += os.read(ours, 65536).decode()
+                if answers and said.count("command's output > ") > 3 - len(answers):
+                    os.write(ours, answers.pop(0).encode())
+        os.close(ours)
+        self.assertEqual(process.wait(timeout=60), 1, said)
+        self.assertIn("saves what the database took since", said)
+        self.assertEqual(said.count("its words"), 2, said)
+        self.assertIn("failed-kept", said)
 
     def begin(self, *command):
         """Until the command has made the file `begun`."""
