@@ -7,6 +7,7 @@
 
 struct hf_cancel {
     atomic_bool set;
+    atomic_int number; /* of the last signal */
     int fd;
 };
 
@@ -44,6 +45,22 @@ void hf_cancel_set(struct hf_cancel *c)
     ssize_t written = write(c->fd, &one, sizeof one);
     (void)written;
     errno = saved;
+}
+
+void hf_cancel_signal(struct hf_cancel *c, int number)
+{
+    atomic_store(&c->number, number);
+    hf_cancel_set(c);
+}
+
+/* The descriptor is emptied first: a signal that comes in between is lost in neither. */
+int hf_cancel_clear(struct hf_cancel *c)
+{
+    uint64_t times;
+    ssize_t n = read(c->fd, &times, sizeof times);
+    (void)n; /* nothing in it: it was not set */
+    atomic_store(&c->set, false);
+    return atomic_exchange(&c->number, 0);
 }
 
 bool hf_cancel_is_set(const struct hf_cancel *c)

@@ -2,7 +2,8 @@
  *
  * base/cancel.h - "somebody wants us to stop", set from a signal or another thread.
  *
- * A descriptor becomes readable when it is set, so waits can poll on it. Once set it stays set.
+ * A descriptor becomes readable when it is set, so waits can poll on it. Once set it stays set, until whoever has
+ * dealt with it clears it for what comes next (a command that was interrupted; its cleaning up is not).
  */
 #ifndef HF_BASE_CANCEL_H
 #define HF_BASE_CANCEL_H
@@ -19,6 +20,9 @@ void hf_cancel_free(struct hf_cancel *c);
 HF_DEFINE_AUTO(hf_cancel, hf_cancel_free)
 
 void hf_cancel_set(struct hf_cancel *c);          /* async-signal-safe */
+void hf_cancel_signal(struct hf_cancel *c, int number); /* the same, and which signal it was */
+/* As new. The number of the signal that had set it, 0: none had. */
+int hf_cancel_clear(struct hf_cancel *c);
 bool hf_cancel_is_set(const struct hf_cancel *c); /* NULL: false */
 int hf_cancel_fd(const struct hf_cancel *c);      /* for poll; -1 when c is NULL */
 /* HF_E_CANCELLED when set, else 0. */

@@ -30,7 +30,7 @@ HF_DEFINE_AUTO(hf_catalog, hf_catalog_close)
 
 /* A run: one invocation that changes something. verb "snapshot create", "snapshot delete"; outcome
  * NULL while it runs, then "done", "degraded" (below the required grade), "failed", "undone" (by
- * guardian or recover). */
+ * guardian or recover); of "maintain" also "rolled-back", "failed-kept" and "unfinished" (run/maintenance.h). */
 struct hf_catalog_run { /* id is required; NULL in verb, vm, hypervisor, vm_id is kept as "" */
     const char *id, *verb, *vm, *hypervisor, *vm_id;
     const char *outcome;

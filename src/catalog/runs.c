@@ -37,7 +37,8 @@ int hf_catalog_run_begin(struct hf_catalog *c, const struct hf_catalog_run *run,
 
 static int check_outcome(const struct hf_catalog_run *run, struct hf_err *err)
 {
-    static const char *const known[] = {"done", "degraded", "failed", "undone"};
+    static const char *const known[] = {"done",        "degraded",    "failed",    "undone",
+                                        "rolled-back", "failed-kept", "unfinished"};
     for (size_t i = 0; run->outcome && i < HF_ARRAY_SIZE(known); i++)
         if (!strcmp(run->outcome, known[i]))
             return 0;

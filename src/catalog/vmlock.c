@@ -152,6 +152,19 @@ struct hf_vmlock *hf_vmlock_adopt(int fd, struct hf_err *err)
     return vmlock_new(fd, err);
 }
 
+struct hf_vmlock *hf_vmlock_share(const struct hf_vmlock *l, struct hf_err *err)
+{
+    HF_AUTOFD int fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) {
+        hf_fail_sys(err, errno, "share the vm's lock");
+        return NULL;
+    }
+    struct hf_vmlock *shared = vmlock_new(fd, err);
+    if (shared)
+        (void)HF_STEAL_FD(fd);
+    return shared;
+}
+
 int hf_vmlock_fd(const struct hf_vmlock *l)
 {
     return l->fd;

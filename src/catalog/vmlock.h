@@ -23,6 +23,8 @@ struct hf_vmlock *hf_vmlock_take(const char *state_dir, const char *key, const c
 /* Takes over an inherited descriptor (guardian) and makes it close-on-exec again. BUSY: another one
  * holds the lock, so this is not the descriptor it came with. On failure fd stays the caller's. */
 struct hf_vmlock *hf_vmlock_adopt(int fd, struct hf_err *err) HF_CHECKED;
+/* Another holder of the same lock, for a run inside the one that has it (run/run.h, within). */
+struct hf_vmlock *hf_vmlock_share(const struct hf_vmlock *l, struct hf_err *err) HF_CHECKED;
 int hf_vmlock_fd(const struct hf_vmlock *l);
 /* Lets go of this holder's share: the VM is free when the last process that has the descriptor is
  * gone. */

@@ -9,18 +9,18 @@ static const int numbers[HF_SIGNALS_COUNT] = {SIGINT, SIGTERM, SIGHUP};
 /* A signal handler gets nothing but a number: the one place where the program keeps state in
  * statics. */
 static _Atomic(struct hf_cancel *) target;
-static atomic_uint times_signalled;
+static atomic_uint times_answered;
 
 static void on_signal(int number)
 {
     static const char again[] =
         "holdfast: already stopping; what was changed is being undone first\n";
     int saved = errno;
-    (void)number;
     struct hf_cancel *c = atomic_load(&target);
+    bool is_again = hf_cancel_is_set(c);
     if (c)
-        hf_cancel_set(c);
-    if (atomic_fetch_add(&times_signalled, 1) == 1) {
+        hf_cancel_signal(c, number);
+    if (is_again && atomic_fetch_add(&times_answered, 1) == 0) {
         ssize_t n = write(STDERR_FILENO, again, strlen(again));
         (void)n; /* nobody left to tell */
     }
@@ -34,7 +34,7 @@ void hf_signals_install(struct hf_signals *s, struct hf_cancel *c)
     struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&act.sa_mask);
     atomic_store(&target, c);
-    atomic_store(&times_signalled, 0);
+    atomic_store(&times_answered, 0);
     for (size_t i = 0; i < HF_SIGNALS_COUNT; i++) {
         sigaction(numbers[i], NULL, &s->before[i]);
         if (s->before[i].sa_handler != SIG_IGN)

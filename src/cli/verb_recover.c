@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "run/maintenance.h"
 #include "run/recover.h"
 #include "run/report.h"
 
@@ -53,6 +54,31 @@ static int note(void *ctx, const struct hf_recovered *r, struct hf_err *err)
     return 0;
 }
 
+/* Of maintenances whose journal is closed already: what somebody still has to decide. */
+static int add_undecided(struct hf_cli *cli, const struct hf_env *env, struct json_object *doc,
+                         struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    HF_AUTO(hf_strv) struct hf_strv lines = HF_STRV_INIT;
+    HF_AUTO(hf_catalog)
+    struct hf_catalog *catalog = hf_catalog_open(hf_env_state(env), env->clock, &why);
+    for (size_t i = 0; catalog && i < hf_config_vm_count(cli->config); i++)
+        if (hf_maintenance_undecided(catalog, hf_config_vm_at(cli->config, i)->label, &lines,
+                                     &why) < 0)
+            break;
+    if (why.cls != HF_E_NONE) /* recovery goes on without a catalog, and so does this */
+        hf_log_err(env->log, HF_LOG_WARN, "recover", &why);
+    return hf_json_add(doc, "undecided", hf_json_strings(&lines)) < 0 ? hf_fail_nomem(err) : 0;
+}
+
+static void print_undecided(struct json_object *doc)
+{
+    struct json_object *lines = NULL;
+    json_object_object_get_ex(doc, "undecided", &lines);
+    for (size_t i = 0; i < json_object_array_length(lines); i++)
+        printf("%s\n", json_object_get_string(json_object_array_get_idx(lines, i)));
+}
+
 static int run_recover(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
 {
     struct hf_env env = hf_cli_env(cli);
@@ -61,12 +87,14 @@ static int run_recover(struct hf_cli *cli, const struct hf_cli_args *args, struc
     bool dry_run = hf_cli_get(&hf_verb_recover, args, "dry-run")->is_set;
     if (!doc || hf_json_add(doc, "runs", rec.rows) < 0)
         return hf_fail_nomem(err);
-    if (hf_recover_all(&env, dry_run, note, &rec, err) < 0)
+    if (hf_recover_all(&env, dry_run, note, &rec, err) < 0 ||
+        add_undecided(cli, &env, doc, err) < 0)
         return -1;
     if (cli->json)
         return hf_cli_print_json(doc, err);
     if (json_object_array_length(rec.rows) == 0)
         printf("nothing to recover\n");
+    print_undecided(doc);
     return 0;
 }
 

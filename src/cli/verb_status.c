@@ -9,6 +9,7 @@
 #include "cli/engine.h"
 #include "cli/output.h"
 #include "cli/report_text.h"
+#include "run/maintenance.h"
 #include "run/report.h"
 
 #include <stdio.h>
@@ -88,7 +89,7 @@ static int gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *er
 {
     struct hf_env env = hf_cli_env(cli);
     struct json_object *vms = json_object_new_array();
-    HF_AUTO(hf_strv) struct hf_strv open_runs = HF_STRV_INIT;
+    HF_AUTO(hf_strv) struct hf_strv open_runs = HF_STRV_INIT, undecided = HF_STRV_INIT;
     if (hf_json_add(doc, "vms", vms) < 0)
         return hf_fail_nomem(err);
     HF_AUTO(hf_catalog)
@@ -98,13 +99,19 @@ static int gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *er
     for (size_t i = 0; i < hf_config_vm_count(cli->config); i++)
         if (add_vm(vms, catalog, hf_config_vm_at(cli->config, i)->label, err) < 0)
             return -1;
-    return hf_json_add(doc, "open_runs", hf_json_strings(&open_runs)) < 0 ? hf_fail_nomem(err)
-                                                                            : 0;
+    for (size_t i = 0; i < hf_config_vm_count(cli->config); i++)
+        if (hf_maintenance_undecided(catalog, hf_config_vm_at(cli->config, i)->label, &undecided,
+                                     err) < 0)
+            return -1;
+    if (hf_json_add(doc, "open_runs", hf_json_strings(&open_runs)) < 0 ||
+        hf_json_add(doc, "undecided", hf_json_strings(&undecided)) < 0)
+        return hf_fail_nomem(err);
+    return 0;
 }
 
 static int print_status(struct json_object *doc, struct hf_err *err)
 {
-    struct json_object *vms = NULL, *open_runs = NULL;
+    struct json_object *vms = NULL, *open_runs = NULL, *undecided = NULL;
     HF_AUTO(hf_table) struct hf_table *t = hf_table_new(8);
     json_object_object_get_ex(doc, "vms", &vms);
     json_object_object_get_ex(doc, "open_runs", &open_runs);
@@ -121,6 +128,9 @@ static int print_status(struct json_object *doc, struct hf_err *err)
     }
     if (hf_table_print(t, err) < 0)
         return -1;
+    json_object_object_get_ex(doc, "undecided", &undecided);
+    for (size_t i = 0; i < json_object_array_length(undecided); i++)
+        printf("%s\n", json_object_get_string(json_object_array_get_idx(undecided, i)));
     for (size_t i = 0; i < json_object_array_length(open_runs); i++)
         printf("run %s is under way, or died: `holdfast recover` undoes dead runs\n",
                json_object_get_string(json_object_array_get_idx(open_runs, i)));
@@ -130,22 +140,27 @@ static int print_status(struct json_object *doc, struct hf_err *err)
 /* The line, unless the document is wanted, and the status. */
 static int monitor(struct json_object *doc, bool is_silent)
 {
-    struct json_object *vms = NULL, *open_runs = NULL;
+    struct json_object *vms = NULL, *open_runs = NULL, *undecided = NULL;
     unsigned failed = 0, degraded = 0;
     json_object_object_get_ex(doc, "vms", &vms);
     json_object_object_get_ex(doc, "open_runs", &open_runs);
+    json_object_object_get_ex(doc, "undecided", &undecided);
     size_t n = json_object_array_length(vms), open = json_object_array_length(open_runs);
+    bool waits = json_object_array_length(undecided) > 0;
     for (size_t i = 0; i < n; i++) {
         const char *outcome = hf_cli_text(json_object_array_get_idx(vms, i), "outcome");
         failed += outcome && (strcmp(outcome, "failed") == 0 || strcmp(outcome, "undone") == 0);
         degraded += outcome && strcmp(outcome, "degraded") == 0;
     }
-    int status = failed ? MONITOR_CRITICAL : degraded || open ? MONITOR_WARNING : MONITOR_OK;
+    int status = failed                      ? MONITOR_CRITICAL
+                 : degraded || open || waits ? MONITOR_WARNING
+                                             : MONITOR_OK;
     static const char *const words[] = {"OK", "WARNING", "CRITICAL"};
     if (!is_silent)
         printf("HOLDFAST %s - %zu VM%s, last run failed on %u, below its grade on %u, "
-               "%zu run%s open\n",
-               words[status], n, n == 1 ? "" : "s", failed, degraded, open, open == 1 ? "" : "s");
+               "%zu run%s open%s\n",
+               words[status], n, n == 1 ? "" : "s", failed, degraded, open, open == 1 ? "" : "s",
+               waits ? ", a maintenance awaits a decision" : "");
     return status;
 }
 
@@ -196,7 +211,8 @@ const struct hf_verb hf_verb_status = {
             "makes one line of it for a "
             "monitoring system: CRITICAL when the last run of a VM failed or was undone, WARNING "
             "when it missed its grade or a "
-            "run is open, UNKNOWN when the configuration or the catalog cannot be read. What "
+            "run is open or a failed maintenance awaits a decision, UNKNOWN when the configuration "
+            "or the catalog cannot be read. What "
             "failed, and "
             "why, is shown by holdfast show with the run's id, as --json has it. A successful run "
             "of the VM ends the alarm.",

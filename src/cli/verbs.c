@@ -11,6 +11,7 @@ extern const struct hf_verb hf_verb_snapshot_delete;
 extern const struct hf_verb hf_verb_snapshot_rollback;
 extern const struct hf_verb hf_verb_dump;
 extern const struct hf_verb hf_verb_load;
+extern const struct hf_verb hf_verb_maintain;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
 extern const struct hf_verb hf_verb_plugins;
@@ -28,6 +29,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_snapshot_rollback,
     &hf_verb_dump,
     &hf_verb_load,
+    &hf_verb_maintain,
     &hf_verb_show,
     &hf_verb_status,
     &hf_verb_plugins,

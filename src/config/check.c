@@ -127,6 +127,22 @@ static int check_vm_guest(const struct hf_config_vm *vm, struct hf_err *err)
     return 0;
 }
 
+/* Each needs the way that leads to what it looks at. */
+static int check_vm_probes(const struct hf_config_vm *vm, struct hf_err *err)
+{
+    for (size_t i = 0; i < vm->probe.n; i++) {
+        enum hf_probe_kind kind = vm->probe.items[i].kind;
+        if (kind == HF_PROBE_SQL && vm->db.kind == HF_DB_NONE)
+            return contradiction(vm, vm->probe_line, "a probe asks the database, and there is no 'db'",
+                                 "Add 'db = tcp://HOST:PORT', or another kind of probe.", err);
+        if ((kind == HF_PROBE_UNIT || kind == HF_PROBE_GUEST) && vm->guest == HF_GUEST_NONE)
+            return contradiction(vm, vm->probe_line,
+                                 "a probe looks into the guest, and guest = none",
+                                 "Set 'guest = agent' or 'guest = ssh'.", err);
+    }
+    return 0;
+}
+
 static int check_vm_times(const struct hf_config_vm *vm, struct hf_err *err)
 {
     char budget[HF_UNITS_MAX];
@@ -164,7 +180,7 @@ int hf_config_check(struct hf_config *c, struct hf_err *err)
         struct hf_config_vm *vm = vms->items[i];
         if (fill_vm(vm, err) != 0 || check_vm_hypervisor(c, vm, err) != 0 ||
             check_vm_db(vm, err) != 0 || check_vm_guest(vm, err) != 0 ||
-            check_vm_times(vm, err) != 0)
+            check_vm_probes(vm, err) != 0 || check_vm_times(vm, err) != 0)
             return -1;
     }
     return 0;

@@ -43,6 +43,27 @@ struct hf_ssh_address {
     unsigned port;
 };
 
+/* One `probe = KIND WHAT`: how somebody sees whether a VM is well. */
+enum hf_probe_kind {
+    HF_PROBE_SQL,    /* a query: one row, whose first value is true */
+    HF_PROBE_HTTP,   /* a URL: answers with this status, or 2xx */
+    HF_PROBE_UNIT,   /* a systemd unit in the guest: active */
+    HF_PROBE_GUEST,  /* a program in the guest: ends with status 0 */
+    HF_PROBE_COMMAND /* a program on this host: the same */
+};
+struct hf_vm_probe {
+    enum hf_probe_kind kind;
+    char *text;          /* as it stands in the file */
+    char *what;          /* the query, URL, unit in full; NULL for programs */
+    struct hf_strv argv; /* of programs */
+    long status;         /* of HTTP; 0: any of 2xx */
+};
+struct hf_vm_probes {
+    struct hf_vm_probe *items;
+    size_t n;
+};
+const char *hf_probe_kind_name(enum hf_probe_kind kind); /* "sql", as in the file */
+
 /* Which keys a section has is said by options.def; struct hf_config_defaults, hf_config_hypervisor
  * and hf_config_vm are made from it. */
 struct hf_config;

@@ -40,6 +40,7 @@ struct hf_config_head {
 #define HF_FIELD_SSH struct hf_ssh_address
 #define HF_FIELD_UNITS struct hf_strv /* systemd units, in full: apache2.service */
 #define HF_FIELD_PATHS struct hf_strv /* absolute */
+#define HF_FIELD_PROBES struct hf_vm_probes
 
 /* The head is reached as vm->label for those who use a section and as vm->head by the code for all
  * sections. */

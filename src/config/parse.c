@@ -213,9 +213,10 @@ static int read_option(struct parser *p, const struct hf_option *o, const char *
 {
     unsigned *line = hf_option_line(p->item, o);
     void *field = hf_option_field(p->item, o);
-    if (*line != 0)
+    if (*line != 0 && !o->type->repeats)
         return twice(p, o->key, *line);
-    *line = p->line;
+    if (*line == 0)
+        *line = p->line;
     if (o->type->parse(value, field, p->err) == 0 &&
         (!o->range || o->type->check_range(o->range, field, p->err) == 0))
         return 1;

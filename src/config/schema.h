@@ -27,6 +27,7 @@ struct hf_type {
     /* CONFIG unless the value lies in "low..high"; NULL: the type has no order. */
     int (*check_range)(const char *range, const void *field, struct hf_err *err);
     void (*clear)(void *field); /* frees what parse allocated; NULL: nothing */
+    bool repeats; /* the key may stand several times: parse adds to *field; its line is the first one's */
 };
 
 struct hf_option {
@@ -60,10 +61,13 @@ enum hf_section_id {
 
 extern const struct hf_section hf_sections[HF_SECTION_COUNT];
 
-/* The types of options.def: types.c, types_word.c, types_address.c, types_list.c. */
+/* The types of options.def: types.c, types_word.c, types_address.c, types_list.c, types_probe.c. */
 extern const struct hf_type hf_type_STRING, hf_type_PATH, hf_type_DURATION, hf_type_CATALOG,
     hf_type_GUEST, hf_type_QUIESCE, hf_type_FREEZE, hf_type_UNCOVERED, hf_type_GRADE, hf_type_DB,
-    hf_type_SSH, hf_type_UNITS, hf_type_PATHS;
+    hf_type_SSH, hf_type_UNITS, hf_type_PATHS, hf_type_PROBES;
+
+/* The name with its type, .service where it has none, to be freed; NULL: no memory. */
+char *hf_config_unit_in_full(const char *name);
 
 /* A default that check.c works out is written in parentheses. */
 bool hf_option_default_is_text(const struct hf_option *o);

@@ -26,7 +26,7 @@ static int list_parse(const char *text, struct hf_strv *parts, struct hf_err *er
 }
 
 /* As systemctl does: a name without a type means a service. */
-static char *unit_in_full(const char *s)
+char *hf_config_unit_in_full(const char *s)
 {
     static const char *const types[] = {".service", ".socket", ".timer", ".target", ".path"};
     const char *dot = strrchr(s, '.');
@@ -46,7 +46,7 @@ static int units_parse(const char *text, void *field, struct hf_err *err)
         if (!hf_unit_name_is_valid(parts.items[i]))
             return hf_fail(err, HF_E_CONFIG, "'%s' is not the name of a systemd unit",
                            parts.items[i]);
-        HF_AUTOFREE char *full = unit_in_full(parts.items[i]);
+        HF_AUTOFREE char *full = hf_config_unit_in_full(parts.items[i]);
         if (!full)
             return hf_fail_nomem(err);
         if (hf_strv_has(out, full))

@@ -2,7 +2,7 @@
  *
  * db/session.h - what conn.c, connect.c and stream.c share: the inside of a session.
  *
- * Only these include it; everybody else talks through conn.h and stream.h.
+ * Only these include it, and binlog_feed.c; everybody else talks through conn.h and stream.h.
  */
 #ifndef HF_DB_SESSION_H
 #define HF_DB_SESSION_H

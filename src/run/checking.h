@@ -40,6 +40,8 @@ int64_t check_deadline_ms(const struct checking *c);
 int check_guest(struct checking *c, struct hf_err *err);
 /* … and whether what is needed lies on disks that are captured */
 int check_coverage(struct checking *c, struct hf_err *err);
+/* check_probes.c */
+int check_probes(struct checking *c, struct hf_err *err);
 /* check_db.c */
 int check_database(struct checking *c, struct hf_err *err);
 

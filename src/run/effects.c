@@ -6,8 +6,10 @@
 #include "db/lock.h"
 #include "guest/deadman.h"
 #include "guest/services.h"
+#include "run/maintenance.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A discard may have to wait for libvirt's job lock (30 s) and merge what the guest wrote
@@ -108,6 +110,7 @@ void hf_undo_close(struct hf_undo *u)
     if (u->owns_hv)
         hf_hv_close(u->hv);
     hf_strv_free(&u->actions);
+    free(u->unfinished);
     *u = (struct hf_undo){0};
 }
 
@@ -270,6 +273,24 @@ static int finish_delete(struct hf_undo *u, const char *run_id, struct json_obje
     return err->left[0] ? -1 : hf_left(err, "snapshot %s of %s, half deleted", name, u->vm->label);
 }
 
+/* Whether to go back is somebody's decision: nothing is undone, and the snapshot stays. */
+static int leave_maintenance(struct hf_undo *u, const char *run_id, struct json_object *data,
+                             struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv lines = HF_STRV_INIT;
+    const char *report = json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN);
+    free(u->unfinished);
+    u->unfinished = report ? strdup(report) : NULL;
+    if (!u->unfinished)
+        return hf_fail_nomem(err);
+    if (hf_maintenance_advise(u->vm->label, run_id, data, &lines, err) < 0)
+        return -1;
+    for (size_t i = 0; i < lines.n; i++)
+        if (say(u, err, lines.items[i], NULL) < 0)
+            return -1;
+    return 0;
+}
+
 struct going_back { /* of a rollback's entry; borrowed */
     const char *vm_id, *name, *token;
 };
@@ -324,6 +345,8 @@ static const struct effect effects[] = {
     {HF_EFFECT_BRIDGE, 3, undo_bridge, "end the way to the database opened by run", true},
     {HF_EFFECT_SNAPSHOT, 4, undo_snapshot, "remove the snapshot of run", false},
     {HF_EFFECT_SNAPSHOT_DELETE, 4, finish_delete, "finish the snapshot deletion of run", false},
+    {HF_EFFECT_MAINTENANCE, 4, leave_maintenance, "leave to somebody's decision the maintenance",
+     false},
     {HF_EFFECT_ROLLBACK, 4, undo_rollback, "go back to the state before the rollback of run",
      false},
     {HF_EFFECT_ROLLBACK_DECIDED, 4, finish_rollback, "finish the rollback of run", false},

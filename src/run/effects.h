@@ -15,6 +15,7 @@
  *   bridge           {}                                              end what leads to the database in the guest
  *   snapshot         {vm_id, name, token}                            capture_discard
  *   snapshot-delete  {vm_id, name}                                   finish the deletion
+ *   maintenance      {phase, snapshot, log}                          none: says what somebody has to decide
  *   rollback         {vm_id, name, token}                            back to the state before it
  *   rollback-decided {vm_id, name, token, keep, younger}             finish it; a `rollback` beside it is void
  */
@@ -33,6 +34,7 @@
 #define HF_EFFECT_DB_VARIABLE "db-variable"
 #define HF_EFFECT_SNAPSHOT "snapshot"
 #define HF_EFFECT_SNAPSHOT_DELETE "snapshot-delete"
+#define HF_EFFECT_MAINTENANCE "maintenance"
 #define HF_EFFECT_ROLLBACK "rollback"
 #define HF_EFFECT_ROLLBACK_DECIDED "rollback-decided"
 
@@ -51,6 +53,9 @@ int hf_effect_snapshot(struct hf_journal *j, const char *vm_id, const char *name
 int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const char *name,
                               struct hf_err *err) HF_CHECKED;
 
+/* snapshot, log: NULL before there is one. */
+int hf_effect_maintenance(struct hf_journal *j, const char *phase, const char *snapshot,
+                          const char *log, uint64_t *seq, struct hf_err *err) HF_CHECKED;
 int hf_effect_rollback(struct hf_journal *j, const char *vm_id, const char *name, const char *token,
                        struct hf_err *err) HF_CHECKED;
 /* From here on the new state counts. younger: snapshots that are gone with it. */
@@ -69,6 +74,7 @@ struct hf_undo {
     bool owns_hv, owns_db;
     bool dry_run;           /* only say what would be done */
     struct hf_strv actions; /* what was (would be) done, one sentence each */
+    char *unfinished;       /* the report of a maintenance that nobody finished (run/maintenance.h), or NULL */
 };
 void hf_undo_close(struct hf_undo *u);
 HF_DEFINE_AUTO_VALUE(hf_undo, hf_undo_close)

@@ -83,6 +83,17 @@ int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const cha
     return add_snapshot_intent(j, HF_EFFECT_SNAPSHOT_DELETE, vm_id, name, NULL, err);
 }
 
+int hf_effect_maintenance(struct hf_journal *j, const char *phase, const char *snapshot,
+                          const char *log, uint64_t *seq, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = json_object_new_object();
+    int bad = data ? hf_json_add_string(data, "phase", phase) |
+                         hf_json_add_string(data, "snapshot", snapshot) |
+                         hf_json_add_string(data, "log", log)
+                   : -1;
+    return add_intent(j, HF_EFFECT_MAINTENANCE, data, bad, seq, err);
+}
+
 int hf_effect_rollback(struct hf_journal *j, const char *vm_id, const char *name, const char *token,
                        struct hf_err *err)
 {

@@ -4,6 +4,7 @@
 #include "base/point.h"
 #include "catalog/catalog.h"
 #include "catalog/vmlock.h"
+#include "run/maintenance.h"
 #include "run/run.h"
 
 #include <string.h>
@@ -30,7 +31,9 @@ static int note_outcome(void *ctx, const struct hf_catalog_run *r, struct hf_err
 {
     (void)err;
     const char *o = r->outcome;
-    *(bool *)ctx = o && (strcmp(o, "done") == 0 || strcmp(o, "degraded") == 0);
+    *(bool *)ctx = o && (strcmp(o, "done") == 0 || strcmp(o, "degraded") == 0 ||
+                         strcmp(o, HF_MAINTENANCE_ROLLED_BACK) == 0 ||
+                         strcmp(o, HF_MAINTENANCE_FAILED_KEPT) == 0);
     return 0;
 }
 
@@ -48,7 +51,7 @@ static int was_committed(struct hf_catalog *c, const char *run_id, bool *out, st
 }
 
 static void end_row(const struct hf_env *env, struct hf_catalog *c, const struct who *w,
-                    const char *run_id, const char *outcome)
+                    const char *run_id, const char *outcome, const char *report)
 {
     struct hf_err err = HF_ERR_INIT;
     struct hf_catalog_run row = {
@@ -58,6 +61,7 @@ static void end_row(const struct hf_env *env, struct hf_catalog *c, const struct
         .hypervisor = w->hypervisor,
         .vm_id = w->vm_id,
         .outcome = outcome,
+        .report = report,
         .ended_us = hf_clock_wall_us(env->clock),
     };
     if (c && hf_catalog_run_end(c, &row, &err) < 0)
@@ -159,9 +163,13 @@ static int undo_open(struct hf_undo *u, struct hf_catalog *c, struct hf_journal 
     *outcome = forward ? "would finish" : "would undo";
     if (u->dry_run)
         return 0;
-    *outcome = forward ? "finished" : "undone";
+    *outcome = u->unfinished ? HF_MAINTENANCE_UNFINISHED : forward ? "finished" : "undone";
     note_deleted(u->env, c, j);
-    end_row(u->env, c, w, hf_journal_run_id(j), forward ? "done" : "undone");
+    end_row(u->env, c, w, hf_journal_run_id(j),
+            u->unfinished ? HF_MAINTENANCE_UNFINISHED
+            : forward     ? "done"
+                          : "undone",
+            u->unfinished);
     return finish_journal(j, forward ? "done" : "undone", err);
 }
 
@@ -227,6 +235,8 @@ int hf_recover_vm(const struct hf_env *env, const struct hf_config_vm *vm, const
         return -1;
     for (size_t i = 0; i < ids.n; i++) {
         const char *outcome = NULL;
+        if (env->within && strcmp(env->within->id, ids.items[i]) == 0)
+            continue;
         HF_AUTO(hf_journal) struct hf_journal *j = open_of_vm(env, ids.items[i], lock_key);
         if (!j)
             continue;

@@ -45,8 +45,19 @@ static int create_journal(struct hf_run *run, const char *lock_key, struct hf_er
     return run->journal ? 0 : -1;
 }
 
+static struct hf_vmlock *take_lock(struct hf_run *run, const char *key, struct hf_err *err)
+{
+    const struct hf_run *outer = run->env->within;
+    if (!outer)
+        return hf_vmlock_take(hf_env_state(run->env), key, run->id, err);
+    if (strcmp(outer->found.id, run->found.id) == 0 && outer->hypervisor == run->hypervisor)
+        return hf_vmlock_share(outer->vmlock, err);
+    hf_fail(err, HF_E_INTERNAL, "run %s holds another machine", outer->id);
+    return NULL;
+}
+
 /* From the lock on: what must not exist twice at a time. */
-static int claim(struct hf_run *run, struct hf_err *err)
+static int claim(struct hf_run *run, bool is_guarded, struct hf_err *err)
 {
     const char *state = hf_env_state(run->env);
     HF_AUTOFREE char *key = hf_asprintf("%s.%s", run->hypervisor->label, run->found.id);
@@ -55,7 +66,7 @@ static int claim(struct hf_run *run, struct hf_err *err)
     run->catalog = hf_catalog_open(state, run->env->clock, err);
     if (!run->catalog)
         return -1;
-    run->vmlock = hf_vmlock_take(state, key, run->id, err);
+    run->vmlock = take_lock(run, key, err);
     if (!run->vmlock)
         return hf_wrap(err, "vm %s", run->vm->label);
     if (hf_recover_vm(run->env, run->vm, key, err) < 0 || create_journal(run, key, err) < 0)
@@ -64,6 +75,8 @@ static int claim(struct hf_run *run, struct hf_err *err)
     if (hf_catalog_run_begin(run->catalog, &row, err) < 0)
         return -1;
     HF_POINT("run.after_journal");
+    if (!is_guarded)
+        return 0;
     run->guardian = hf_guardian_start(run->env, run->id, hf_vmlock_fd(run->vmlock), err);
     return run->guardian ? 0 : -1;
 }
@@ -160,8 +173,8 @@ static void record_failed_begin(struct hf_run *run, const struct hf_err *err)
         hf_log_err(run->env->log, HF_LOG_WARN, "run", &second);
 }
 
-int hf_run_begin(struct hf_run *run, const struct hf_env *env, const char *verb,
-                 const char *vm_label, struct hf_err *err)
+static int begin(struct hf_run *run, const struct hf_env *env, const char *verb,
+                 const char *vm_label, bool is_guarded, struct hf_err *err)
 {
     *run = (struct hf_run){.env = env, .verb = verb};
     run->started_us = hf_clock_mono_us(env->clock);
@@ -171,12 +184,24 @@ int hf_run_begin(struct hf_run *run, const struct hf_env *env, const char *verb,
     bool is_found = find_machine(run, vm_label, err) == 0;
     if (is_found)
         hf_log_bind(env->log, run->id, run->vm->label);
-    if (is_found && claim(run, err) == 0)
+    if (is_found && claim(run, is_guarded, err) == 0)
         return 0;
     if (run->journal)
         return hf_run_fail(run, err);
     record_failed_begin(run, err);
     return -1;
+}
+
+int hf_run_begin(struct hf_run *run, const struct hf_env *env, const char *verb,
+                 const char *vm_label, struct hf_err *err)
+{
+    return begin(run, env, verb, vm_label, true, err);
+}
+
+int hf_run_begin_unguarded(struct hf_run *run, const struct hf_env *env, const char *verb,
+                           const char *vm_label, struct hf_err *err)
+{
+    return begin(run, env, verb, vm_label, false, err);
 }
 
 void hf_run_close(struct hf_run *run)
@@ -187,7 +212,8 @@ void hf_run_close(struct hf_run *run)
     hf_vm_copy_free(&run->found);
     hf_catalog_close(run->catalog);
     hf_vmlock_release(run->vmlock);
+    const struct hf_run *outer = run->env ? run->env->within : NULL;
     if (run->env)
-        hf_log_bind(run->env->log, NULL, NULL);
+        hf_log_bind(run->env->log, outer ? outer->id : NULL, outer ? outer->vm->label : NULL);
     *run = (struct hf_run){0};
 }

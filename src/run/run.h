@@ -11,6 +11,9 @@
  * close    dismisses the guardian, lets go of the VM's lock. Without commit or fail before it the journal
  *          stays open, as after a crash.
  *
+ * within   a run may begin others on its own VM (env->within): they share its lock, so that nobody else comes between,
+ *          and leave its journal alone. Each has a journal, a guardian and a row of its own.
+ *
  * Crash at any point: the guardian inherits the VM's lock and undoes the journal (run/guardian.h).
  */
 #ifndef HF_RUN_RUN_H
@@ -41,6 +44,9 @@ struct hf_run {
 
 int hf_run_begin(struct hf_run *run, const struct hf_env *env, const char *verb,
                  const char *vm_label, struct hf_err *err) HF_CHECKED;
+/* The same without a guardian, for a run whose own entries nobody undoes in a hurry (`maintain`). */
+int hf_run_begin_unguarded(struct hf_run *run, const struct hf_env *env, const char *verb,
+                           const char *vm_label, struct hf_err *err) HF_CHECKED;
 /* Waits until the guardian has its connections open. Call before the first effect that a crash must
  * undo at once. */
 int hf_run_wait_guardian(struct hf_run *run, struct hf_err *err) HF_CHECKED;

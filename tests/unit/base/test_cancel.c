@@ -32,6 +32,23 @@ static void starts_unset_and_stays_set(void **state)
     }
 }
 
+static void cleared_it_is_as_new_and_names_the_signal(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_cancel) struct hf_cancel *c = hf_cancel_new(&err);
+    assert_hf_got(c, &err);
+    hf_cancel_signal(c, SIGINT);
+    hf_cancel_signal(c, SIGTERM);
+    assert_true(hf_cancel_is_set(c));
+    assert_int_equal(hf_cancel_clear(c), SIGTERM);
+    assert_false(hf_cancel_is_set(c));
+    assert_int_equal(readable(hf_cancel_fd(c)), 0);
+    assert_int_equal(hf_cancel_clear(c), 0);
+    hf_cancel_set(c);
+    assert_int_equal(readable(hf_cancel_fd(c)), 1);
+}
+
 static void nobody_is_never_cancelled(void **state)
 {
     (void)state;
@@ -100,6 +117,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(starts_unset_and_stays_set),
+        HF_TEST(cleared_it_is_as_new_and_names_the_signal),
         HF_TEST(nobody_is_never_cancelled),
         HF_TEST(a_signal_handler_sets_it_and_keeps_errno),
         HF_TEST(setting_it_often_never_blocks),

@@ -198,7 +198,7 @@ static void status_has_every_member_also_of_a_vm_without_runs(void **state)
     assert_string_equal(
         r.out, "{\"vms\":[{\"vm\":\"web01\",\"last_run\":null,\"verb\":null,\"outcome\":null,"
                "\"started_at\":null,\"newest\":null,\"grade\":null,\"stall_ms\":null,"
-               "\"snapshots\":0,\"oldest_at\":null}],\"open_runs\":[]}\n");
+               "\"snapshots\":0,\"oldest_at\":null}],\"open_runs\":[],\"undecided\":[]}\n");
 }
 
 static void show_tells_why_a_run_failed_also_when_it_was_undone_later(void **state)
