@@ -6,6 +6,7 @@
 #include "vm.h"
 
 #include <string.h>
+#include <sys/statvfs.h>
 
 static bool is(const char *a, const char *b)
 {
@@ -89,6 +90,28 @@ static void fill_sizes(virDomainPtr dom, const struct lv_disk *d, struct hf_disk
     }
 }
 
+/* Where its next overlay lies: beside the active layer, unless a directory was given. *dir: to be freed. The active
+ * layer of a block device lies nowhere that could fill up with overlays. */
+static int fill_store(const struct hf_instance *in, const struct lv_disk *d, struct hf_disk *out,
+                      char **dir, struct hf_err *err)
+{
+    struct statvfs fs;
+    if (out->skipped || out->refused || !d->n_layers)
+        return 0;
+    const char *beside = d->layers[0].path, *slash = strrchr(beside, '/');
+    *dir = in->overlay_dir     ? strdup(in->overlay_dir)
+           : slash == beside   ? strdup("/")
+                               : strndup(beside, (size_t)(slash - beside));
+    if (!*dir)
+        return hf_fail_nomem(err);
+    out->store = *dir;
+    if (statvfs(*dir, &fs) != 0)
+        return 0; /* unknown, which is no error */
+    out->store_total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+    out->store_free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    return 0;
+}
+
 static int fill_chain(struct hf_instance *in, const struct hf_call *call, const struct lv_disk *d,
                       struct hf_disk *out, struct hf_err *err)
 {
@@ -122,7 +145,8 @@ static int emit_disk(struct hf_instance *in, const struct hf_call *call, virDoma
     out.flags = (d->is_readonly ? HF_DISK_READONLY : 0) | (d->is_shared ? HF_DISK_SHARED : 0) |
                 (d->is_transient ? HF_DISK_TRANSIENT : 0);
     fill_sizes(dom, d, &out);
-    if (fill_chain(in, call, d, &out, err) != 0)
+    HF_AUTOFREE char *dir = NULL;
+    if (fill_chain(in, call, d, &out, err) != 0 || fill_store(in, d, &out, &dir, err) != 0)
         return -1;
     return emit(ctx, &out) ? -1 : 0;
 }

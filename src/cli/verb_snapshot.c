@@ -15,10 +15,13 @@
 #include <string.h>
 
 enum { STATUS_DEGRADED = 3 };
+#define KEEP_MAX_MS (INT64_C(520) * 7 * 24 * 60 * 60 * 1000) /* as of snapshot-keep */
 
 static const struct hf_cli_opt create_opts[] = {
     {"label", 'l', HF_OPT_STRING, "TEXT",
      "Words of your own for the snapshot, shown by list and by the hypervisor."},
+    {"keep", 'k', HF_OPT_DURATION, "TIME",
+     "How long to keep it, such as 90m, 24h or 7d: then holdfast prune deletes it."},
 };
 
 extern const struct hf_verb hf_verb_snapshot_create;
@@ -30,8 +33,12 @@ static int run_create(struct hf_cli *cli, const struct hf_cli_args *args, struct
         .vm = args->items[0],
         .label = hf_cli_get(&hf_verb_snapshot_create, args, "label")->text,
     };
+    const struct hf_cli_value *keep = hf_cli_get(&hf_verb_snapshot_create, args, "keep");
     bool degraded = false;
     HF_AUTOJSON struct json_object *doc = NULL;
+    if (keep->is_set && (keep->number < 1000 || keep->number > KEEP_MAX_MS))
+        return hf_fail(err, HF_E_CONFIG, "--keep %s: from 1s to 520w is accepted", keep->text);
+    req.keep_ms = keep->number;
     if (hf_run_snapshot_create(&env, &req, &doc, &degraded, err) < 0)
         return -1;
     if ((cli->json ? hf_cli_print_json(doc, err) : hf_cli_print_report(doc, err)) < 0)
@@ -75,7 +82,10 @@ static int add_known(void *ctx, const struct hf_catalog_snapshot *s, struct hf_e
     struct listing *l = ctx;
     if (strcmp(s->name, l->at->name) != 0)
         return 0;
-    if (hf_json_add_string(l->row, "grade", s->grade) < 0 ||
+    char expires[HF_TIME_MAX];
+    hf_time_rfc3339(s->expires_us, expires);
+    if (hf_json_add_string(l->row, "expires_at", s->expires_us ? expires : NULL) < 0 ||
+        hf_json_add_string(l->row, "grade", s->grade) < 0 ||
         hf_json_add_string(l->row, "label", s->label) < 0 ||
         hf_json_add_string(l->row, "state", s->state) < 0 ||
         hf_json_add_string(l->row, "run", s->run_id) < 0 ||
@@ -100,6 +110,7 @@ static int add_row(struct listing *l, struct hf_catalog *catalog, const struct h
         hf_json_add_string(row, "snapshot", s->name) < 0 ||
         hf_json_add_bool(row, "foreign", !s->is_ours) < 0 ||
         hf_json_add_string(row, "taken_at", s->created_at_s ? taken : NULL) < 0 ||
+        hf_json_add_string(row, "expires_at", NULL) < 0 ||
         hf_json_add_int(row, "overlay_bytes", (int64_t)s->overlay_bytes) < 0 ||
         hf_json_add_string(row, "parent", s->parent) < 0 ||
         hf_json_add_bool(row, "current", s->is_current) < 0)
@@ -139,9 +150,9 @@ static int list_vm(struct listing *l, const struct hf_env *env, struct hf_catalo
 
 static int print_list(struct json_object *rows, struct hf_err *err)
 {
-    HF_AUTO(hf_table) struct hf_table *t = hf_table_new(7);
-    if (!t ||
-        hf_table_row(t, "VM", "SNAPSHOT", "TAKEN", "GRADE", "STALL MS", "OVERLAY", "LABEL") < 0)
+    HF_AUTO(hf_table) struct hf_table *t = hf_table_new(8);
+    if (!t || hf_table_row(t, "VM", "SNAPSHOT", "TAKEN", "EXPIRES", "GRADE", "STALL MS", "OVERLAY",
+                           "LABEL") < 0)
         return hf_fail_nomem(err);
     for (size_t i = 0; i < json_object_array_length(rows); i++) {
         struct json_object *row = json_object_array_get_idx(rows, i), *bytes = NULL;
@@ -151,8 +162,9 @@ static int print_list(struct json_object *rows, struct hf_err *err)
         const char *grade = hf_cli_text(row, "run") ? hf_cli_text(row, "grade") : NULL;
         bool foreign = strcmp(hf_cli_text(row, "foreign"), "true") == 0;
         if (hf_table_row(t, hf_cli_text(row, "vm"), hf_cli_text(row, "snapshot"),
-                         hf_cli_text(row, "taken_at"), foreign ? "foreign" : grade,
-                         hf_cli_text(row, "stall_ms"), size, hf_cli_text(row, "label")) < 0)
+                         hf_cli_text(row, "taken_at"), hf_cli_text(row, "expires_at"),
+                         foreign ? "foreign" : grade, hf_cli_text(row, "stall_ms"), size,
+                         hf_cli_text(row, "label")) < 0)
             return hf_fail_nomem(err);
     }
     return hf_table_print(t, err);

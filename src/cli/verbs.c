@@ -12,6 +12,7 @@ extern const struct hf_verb hf_verb_snapshot_rollback;
 extern const struct hf_verb hf_verb_dump;
 extern const struct hf_verb hf_verb_load;
 extern const struct hf_verb hf_verb_maintain;
+extern const struct hf_verb hf_verb_prune;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
 extern const struct hf_verb hf_verb_plugins;
@@ -30,6 +31,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_dump,
     &hf_verb_load,
     &hf_verb_maintain,
+    &hf_verb_prune,
     &hf_verb_show,
     &hf_verb_status,
     &hf_verb_plugins,

@@ -63,6 +63,13 @@ struct hf_vm_probes {
     size_t n;
 };
 const char *hf_probe_kind_name(enum hf_probe_kind kind); /* "sql", as in the file */
+/* "10%" or "20G": a share of something whose size is not known yet, or bytes. */
+struct hf_share {
+    bool is_percent;
+    uint64_t value;
+};
+/* Of `whole`, in bytes. */
+uint64_t hf_share_of(const struct hf_share *s, uint64_t whole);
 
 /* Which keys a section has is said by options.def; struct hf_config_defaults, hf_config_hypervisor
  * and hf_config_vm are made from it. */

@@ -30,6 +30,8 @@ struct hf_config_head {
 #define HF_FIELD_STRING char *
 #define HF_FIELD_PATH char *      /* absolute */
 #define HF_FIELD_DURATION int64_t /* milliseconds */
+#define HF_FIELD_SHARE struct hf_share
+#define HF_FIELD_COUNT uint32_t
 #define HF_FIELD_CATALOG enum hf_catalog_kind
 #define HF_FIELD_GUEST enum hf_guest_channel
 #define HF_FIELD_QUIESCE enum hf_quiesce

@@ -71,12 +71,15 @@ int hv_copy_disk(const struct hf_disk *theirs, struct hf_disk_copy *out, struct 
     out->chain_depth = d.chain_depth;
     out->capacity_bytes = d.capacity_bytes;
     out->allocated_bytes = d.allocated_bytes;
+    out->store_total_bytes = d.store_total_bytes;
+    out->store_free_bytes = d.store_free_bytes;
     if (copy_name(d.target, "a disk without target", &out->target, err) != 0 ||
         hv_copy_text(d.source, HV_TEXT_MAX, &out->source, err) != 0 ||
         hv_copy_text(d.format, HV_TEXT_MAX, &out->format, err) != 0 ||
         hv_copy_text(d.serial, HV_TEXT_MAX, &out->serial, err) != 0 ||
         hv_copy_text(d.address, HV_TEXT_MAX, &out->address, err) != 0 ||
-        hv_copy_text(d.skipped, HV_TEXT_MAX, &out->skipped, err) != 0)
+        hv_copy_text(d.skipped, HV_TEXT_MAX, &out->skipped, err) != 0 ||
+        hv_copy_text(d.store, HV_TEXT_MAX, &out->store, err) != 0)
         return -1;
     return hv_copy_text(d.refused, HV_TEXT_MAX, &out->refused, err);
 }
@@ -143,6 +146,7 @@ static void disk_copy_free(struct hf_disk_copy *d)
     free(d->address);
     free(d->skipped);
     free(d->refused);
+    free(d->store);
 }
 
 static void snapshot_copy_free(struct hf_snapshot_copy *s)

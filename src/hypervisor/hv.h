@@ -90,10 +90,11 @@ struct hf_vm_copy { /* struct hf_vm with strings of its own */
     bool has_agent, is_uefi;
 };
 struct hf_disk_copy {
-    char *target, *source, *format, *serial, *address, *skipped, *refused;
+    char *target, *source, *format, *serial, *address, *skipped, *refused, *store;
     enum hf_disk_kind kind;
     uint32_t flags, chain_depth;
     uint64_t capacity_bytes, allocated_bytes;
+    uint64_t store_total_bytes, store_free_bytes;
 };
 struct hf_snapshot_copy {
     char *name, *parent, *description;

@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "catalog/journal.h"
 #include "run/checking.h"
+#include "run/usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -158,6 +159,33 @@ static int check_disks(struct checking *c, struct hf_err *err)
     return c->found.can & HF_CAN_SNAPSHOT ? check_capture_plan(c, err) : 0;
 }
 
+static int tell_excess(void *ctx, const struct hf_excess *e, struct hf_err *err)
+{
+    return check_tell(ctx, "limits", e->refuses ? HF_FINDING_FAIL : HF_FINDING_WARN, e->message,
+                      e->hint, err);
+}
+
+static int check_limits(struct checking *c, struct hf_err *err)
+{
+    struct hf_err what = HF_ERR_INIT;
+    HF_AUTO(hf_usage) struct hf_usage u = {0};
+    char overlays[HF_UNITS_MAX], avail[HF_UNITS_MAX];
+    if (hf_usage_take(c->env, c->hv, c->vm, c->found.id, CHECK_QUERY_MS, &u, &what) < 0)
+        return check_tell_err(c, "limits", &what, err);
+    hf_format_size(u.overlay_bytes, overlays);
+    hf_format_size(u.store_free_bytes, avail);
+    if (u.unknown_store &&
+        check_tellf(c, "limits", HF_FINDING_WARN, err,
+                    "%s: its free space is not known, so min-free is not watched",
+                    u.unknown_store) < 0)
+        return -1;
+    if (check_tellf(c, "limits", HF_FINDING_OK, err, "snapshots %u, layers %u, overlays %s%s%s%s%s",
+                    u.n_ours, u.chain, overlays, u.store ? ", free " : "", u.store ? avail : "",
+                    u.store ? " in " : "", u.store ? u.store : "") < 0)
+        return -1;
+    return hf_usage_judge(&u, c->vm, hf_clock_wall_us(c->env->clock), tell_excess, c, err);
+}
+
 /* What the configuration alone rules out. */
 static int check_grade(struct checking *c, struct hf_err *err)
 {
@@ -218,7 +246,8 @@ int hf_check_vm(const struct hf_env *env, const struct hf_config_vm *vm, hf_find
         return -1;
     if (go_on && check_machine(&c, &go_on, err) < 0)
         return -1;
-    if (go_on && (check_disks(&c, err) < 0 || check_guest(&c, err) < 0))
+    if (go_on &&
+        (check_disks(&c, err) < 0 || check_limits(&c, err) < 0 || check_guest(&c, err) < 0))
         return -1;
     if (check_database(&c, err) < 0 || check_grade(&c, err) < 0)
         return -1;

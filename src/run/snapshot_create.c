@@ -2,7 +2,9 @@
 #include "base/point.h"
 #include "run/creation.h"
 #include "run/effects.h"
+#include "run/expiry.h"
 #include "run/report.h"
+#include "run/usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +52,16 @@ static int check_busy(struct creation *c, struct hf_err *err)
 {
     struct hf_hv_call call = hf_env_call(c->run->env, c->run->id, QUERY_MS);
     return hf_hv_vm_busy(c->run->hv, &call, c->run->found.id, err);
+}
+
+/* A snapshot that would fill the filesystem, or make the chain too long, is not begun. */
+static int check_limits(struct creation *c, struct hf_err *err)
+{
+    const struct hf_run *run = c->run;
+    HF_AUTO(hf_usage) struct hf_usage usage = {0};
+    if (hf_usage_take(run->env, run->hv, run->vm, run->found.id, PREPARE_MS, &usage, err) < 0)
+        return -1;
+    return hf_usage_refuse(&usage, run->vm, err);
 }
 
 static int plan_capture(struct creation *c, struct hf_err *err)
@@ -169,12 +181,43 @@ static int settle(struct creation *c, struct hf_err *err)
     return hf_hv_capture_settle(c->capture, &call, err);
 }
 
+static int64_t taken_mono_us(const struct creation *c)
+{
+    return hf_timeline_at(&c->result.timeline, "capture_begin");
+}
+
+static int64_t taken_wall_us(const struct creation *c)
+{
+    return c->run->started_wall_us + (taken_mono_us(c) - c->run->started_us);
+}
+
+/* 0: never */
+static int64_t expires_us(const struct creation *c)
+{
+    int64_t keep_ms = c->req->keep_ms ? c->req->keep_ms : c->run->vm->snapshot_keep;
+    return keep_ms ? taken_wall_us(c) + keep_ms * 1000 : 0;
+}
+
+/* When it ends, and the clock that nobody sets, by which that is checked (run/expiry.h). */
+static int add_expiry(const struct creation *c, struct json_object *doc, struct hf_err *err)
+{
+    struct hf_expiry_now now = hf_expiry_now(c->run->env->clock);
+    char at[HF_TIME_MAX];
+    HF_AUTOJSON struct json_object *clock = json_object_new_object();
+    hf_time_rfc3339(expires_us(c), at);
+    if (!clock || hf_json_add_string(clock, "boot", now.boot_id) < 0 ||
+        hf_json_add_int(clock, "up_ms", taken_mono_us(c) / 1000) < 0 ||
+        hf_json_add_string(doc, "expires_at", expires_us(c) ? at : NULL) < 0 ||
+        hf_json_add(doc, "clock", HF_STEAL(clock)) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
 static int commit(struct creation *c, const char *report, bool degraded, struct hf_err *err)
 {
     const struct hf_run *run = c->run;
     const char *outcome = degraded ? "degraded" : "done";
     struct hf_catalog_run row = hf_run_row(run, outcome, report);
-    int64_t begin_us = hf_timeline_at(&c->result.timeline, "capture_begin");
     struct hf_catalog_snapshot snap = {
         .name = c->name,
         .run_id = run->id,
@@ -184,7 +227,8 @@ static int commit(struct creation *c, const char *report, bool degraded, struct 
         .label = c->req->label,
         .grade = hf_grade_name(c->result.grade),
         .state = "present",
-        .taken_us = run->started_wall_us + (begin_us - run->started_us),
+        .taken_us = taken_wall_us(c),
+        .expires_us = expires_us(c),
         .stall_ms = c->result.stall_ms,
         .report = report,
     };
@@ -199,9 +243,10 @@ static int commit(struct creation *c, const char *report, bool degraded, struct 
 /* Everything that can be looked at or prepared, before anything is held. */
 static int prepare(struct creation *c, struct hf_err *err)
 {
-    if (check_busy(c, err) < 0 || plan_capture(c, err) < 0 || creation_open_ways(c, err) < 0 ||
-        creation_prepare_db(c, err) < 0 || creation_prepare_guest(c, err) < 0 ||
-        creation_check_grade(c, err) < 0 || prepare_capture(c, err) < 0)
+    if (check_busy(c, err) < 0 || check_limits(c, err) < 0 || plan_capture(c, err) < 0 ||
+        creation_open_ways(c, err) < 0 || creation_prepare_db(c, err) < 0 ||
+        creation_prepare_guest(c, err) < 0 || creation_check_grade(c, err) < 0 ||
+        prepare_capture(c, err) < 0)
         return -1;
     if (hf_run_wait_guardian(c->run, err) < 0 || hf_cancel_check(c->run->env->cancel, err) < 0 ||
         check_busy(c, err) < 0 || creation_calm_db(c, err) < 0)
@@ -234,8 +279,9 @@ static int report_and_commit(struct creation *c, struct json_object **out_report
         .sources = c->lock ? hf_db_lock_sources(c->lock) : NULL,
     };
     HF_AUTOJSON struct json_object *doc = hf_report_snapshot(&in, err);
-    if (!doc || commit(c, json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN),
-                       *out_degraded, err) < 0)
+    if (!doc || add_expiry(c, doc, err) < 0 ||
+        commit(c, json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN), *out_degraded, err) <
+            0)
         return -1;
     *out_report = HF_STEAL(doc);
     return 0;

@@ -37,7 +37,7 @@
 #define HF_PLUGIN_MAGIC UINT32_C(0x48664c44)
 #define HF_HOST_MAGIC UINT32_C(0x48664854)
 #define HF_ABI_MAJOR 1
-#define HF_ABI_MINOR 1 /* 1: the four steps of a rollback */
+#define HF_ABI_MINOR 1 /* 1: the four steps of a rollback; where overlays lie */
 #define HF_PLUGIN_ENTRY "holdfast_plugin_entry"
 #define HF_NO_DEADLINE INT64_MAX
 
@@ -130,6 +130,10 @@ struct hf_disk {
     const char *address; /* bus address as guest-get-fsinfo tells it, or NULL */
     const char *skipped; /* not part of a capture, and why; NULL: captured */
     const char *refused; /* no capture of this VM while this disk is so, and why; NULL: fine */
+    /* since 1.1: where the overlay of the next snapshot comes to lie (a directory, a datastore), or
+     * NULL; its size and what is free there, total 0: unknown */
+    const char *store;
+    uint64_t store_total_bytes, store_free_bytes;
 };
 
 struct hf_snapshot {

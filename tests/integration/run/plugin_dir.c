@@ -350,7 +350,10 @@ static int emit_disk(struct hf_instance *in, const char *vm, const char *target,
                         .capacity_bytes = 1 << 20,
                         .target = target,
                         .source = source,
-                        .format = "text"};
+                        .format = "text",
+                        .store = in->root,
+                        .store_total_bytes = 1 << 30,
+                        .store_free_bytes = 1 << 29};
     (void)err;
     return sink->emit(sink->ctx, &d) ? -1 : 0;
 }

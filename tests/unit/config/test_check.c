@@ -170,6 +170,20 @@ static void words_of_later_versions_list_what_is_accepted(void **state)
     assert_contains(err.hint, "sqlite");
 }
 
+static void refuses_amounts_that_are_none_or_out_of_range(void **state)
+{
+    (void)state;
+    assert_refused("min-free = 100%\n", "min-free: 100% is out of range", "");
+    assert_refused("min-free = much\n", "'much' is not a size", "");
+    assert_refused("min-free = x%\n", "not a whole number of percent", "");
+    assert_refused("max-snapshots = 0\n", "max-snapshots: 0 is out of range", "");
+    assert_refused("max-chain = -1\n", "'-1' is not a number", "");
+    const struct hf_share ten = {.is_percent = true, .value = 10}, size = {.value = 4096};
+    assert_int_equal(hf_share_of(&ten, 1005), 100);
+    assert_int_equal(hf_share_of(&ten, UINT64_MAX), UINT64_MAX / 10);
+    assert_int_equal(hf_share_of(&size, 5), 4096);
+}
+
 static void refuses_durations_out_of_range(void **state)
 {
     (void)state;
@@ -386,6 +400,7 @@ int main(void)
         HF_TEST(refuses_wrong_database_addresses),
         HF_TEST(says_what_a_value_should_look_like),
         HF_TEST(words_of_later_versions_list_what_is_accepted),
+        HF_TEST(refuses_amounts_that_are_none_or_out_of_range),
         HF_TEST(refuses_durations_out_of_range),
         HF_TEST(refuses_a_timeout_below_the_budget),
         HF_TEST(refuses_a_lock_without_a_database),

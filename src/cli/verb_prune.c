@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cli/verb_prune.c - `prune`: deletes snapshots whose time is over.
+ */
+#include "cli/cli.h"
+#include "cli/engine.h"
+#include "run/expiry.h"
+#include "run/report.h"
+#include "run/snapshot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { QUERY_MS = 15000 };
+
+static const struct hf_cli_opt opts[] = {
+    {"dry-run", 'n', HF_OPT_FLAG, NULL, "Only say what would be deleted."},
+};
+
+extern const struct hf_verb hf_verb_prune;
+
+struct pruning {
+    const struct hf_env *env;
+    struct hf_expiry_now now;
+    bool is_dry, is_silent;
+    const struct hf_config_vm *vm;
+    struct json_object *pruned, *kept, *failed; /* of the document */
+};
+
+static struct json_object *add_row(struct pruning *p, struct json_object *to, const char *snapshot)
+{
+    struct json_object *row = json_object_new_object();
+    if (!row || json_object_array_add(to, row) < 0) {
+        json_object_put(row);
+        return NULL;
+    }
+    return hf_json_add_string(row, "vm", p->vm->label) < 0 ||
+                   hf_json_add_string(row, "snapshot", snapshot) < 0
+               ? NULL
+               : row;
+}
+
+static int tell_kept(struct pruning *p, const char *snapshot, const char *why, struct hf_err *err)
+{
+    struct json_object *row = add_row(p, p->kept, snapshot);
+    if (!row || hf_json_add_string(row, "why", why) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+/* snapshot NULL: the VM itself could not be asked. */
+static int tell_failed(struct pruning *p, const char *snapshot, const struct hf_err *what,
+                       struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *doc = hf_report_error(what);
+    struct json_object *row = add_row(p, p->failed, snapshot), *error = NULL;
+    if (!doc || !row || !json_object_object_get_ex(doc, "error", &error) ||
+        hf_json_add(row, "error", json_object_get(error)) < 0)
+        return hf_fail_nomem(err);
+    hf_log(p->env->log, HF_LOG_ERROR, "prune", "%s%s%s: %s", p->vm->label, snapshot ? " " : "",
+           snapshot ? snapshot : "", what->message);
+    return 0;
+}
+
+static int tell_pruned(struct pruning *p, const struct hf_known *k, struct hf_err *err)
+{
+    char at[HF_TIME_MAX];
+    struct json_object *row = add_row(p, p->pruned, k->name);
+    hf_time_rfc3339(k->expires_us, at);
+    if (!row || hf_json_add_string(row, "expired_at", at) < 0)
+        return hf_fail_nomem(err);
+    if (!p->is_silent)
+        printf("%s %s of %s, expired %s\n", p->is_dry ? "would delete" : "deleted", k->name,
+               p->vm->label, at);
+    return 0;
+}
+
+static int delete_due(struct pruning *p, const struct hf_known *k, struct hf_err *err)
+{
+    struct hf_err what = HF_ERR_INIT;
+    HF_AUTOJSON struct json_object *doc = NULL;
+    if (p->is_dry || hf_run_snapshot_delete(p->env, p->vm->label, k->name, &doc, &what) == 0)
+        return tell_pruned(p, k, err);
+    if (what.cls == HF_E_BUSY && !what.left[0]) {
+        hf_log(p->env->log, HF_LOG_WARN, "prune", "%s of %s stays until next time: %s", k->name,
+               p->vm->label, what.message);
+        return tell_kept(p, k->name, "busy", err);
+    }
+    return tell_failed(p, k->name, &what, err);
+}
+
+static int judge(struct pruning *p, const struct hf_snapshot_copy *s, const struct hf_known *k,
+                 struct hf_err *err)
+{
+    if (!s->is_ours)
+        return tell_kept(p, s->name, "foreign", err);
+    if (!k)
+        return tell_kept(p, s->name, "unknown", err);
+    switch (hf_expiry_judge(k, &p->now)) {
+    case HF_EXPIRY_DUE:
+        return delete_due(p, k, err);
+    case HF_EXPIRY_CLOCK:
+        hf_log(p->env->log, HF_LOG_WARN, "prune",
+               "%s of %s stays: its times do not fit this host's clock", s->name, p->vm->label);
+        return tell_kept(p, s->name, "clock", err);
+    case HF_EXPIRY_NOT_DUE:
+        return tell_kept(p, s->name, "not-due", err);
+    case HF_EXPIRY_NEVER:
+        break;
+    }
+    return tell_kept(p, s->name, "no-expiry", err);
+}
+
+static int ask(struct pruning *p, struct hf_snapshot_list *list, struct hf_known_list *known,
+               struct hf_err *err)
+{
+    const struct hf_env *env = p->env;
+    const struct hf_config_hypervisor *h =
+        hf_config_find_hypervisor(env->config, p->vm->hypervisor, err);
+    HF_AUTO(hf_hv) struct hf_hv *hv = h ? hf_env_open_hv(env, h, err) : NULL;
+    HF_AUTO(hf_vm_copy) struct hf_vm_copy found = {0};
+    struct hf_hv_call call = hf_env_call(env, NULL, QUERY_MS);
+    if (!hv || hf_hv_vm_find(hv, &call, p->vm->name, &found, err) < 0 ||
+        hf_hv_snapshot_list(hv, &call, found.id, list, err) < 0)
+        return -1;
+    HF_AUTO(hf_catalog)
+    struct hf_catalog *catalog = hf_catalog_open(hf_env_state(env), env->clock, err);
+    return catalog ? hf_known_load(catalog, NULL, found.id, known, err) : -1;
+}
+
+/* One that fails does not stop the others; -1: nothing can be told any more. */
+static int prune_vm(struct pruning *p, const struct hf_config_vm *vm, struct hf_err *err)
+{
+    struct hf_err what = HF_ERR_INIT;
+    HF_AUTO(hf_snapshot_list) struct hf_snapshot_list list = {0};
+    HF_AUTO(hf_known_list) struct hf_known_list known = {0};
+    p->vm = vm;
+    if (ask(p, &list, &known, &what) < 0)
+        return tell_failed(p, NULL, &what, err);
+    for (size_t i = 0; i < list.n; i++) {
+        if (hf_cancel_check(p->env->cancel, err) < 0 ||
+            judge(p, &list.items[i], hf_known_find(&known, list.items[i].name), err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int prune_all(struct hf_cli *cli, const struct hf_cli_args *args, struct pruning *p,
+                     struct hf_err *err)
+{
+    for (size_t i = 0; i < args->n; i++)
+        if (!hf_config_find_vm(cli->config, args->items[i], err))
+            return -1;
+    size_t n = args->n ? args->n : hf_config_vm_count(cli->config);
+    for (size_t i = 0; i < n; i++) {
+        const struct hf_config_vm *vm = args->n
+                                            ? hf_config_find_vm(cli->config, args->items[i], err)
+                                            : hf_config_vm_at(cli->config, i);
+        if (!vm || prune_vm(p, vm, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int run_prune(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
+{
+    struct hf_env env = hf_cli_env(cli);
+    HF_AUTOJSON struct json_object *doc = json_object_new_object();
+    struct pruning p = {.env = &env,
+                        .now = hf_expiry_now(env.clock),
+                        .is_dry = hf_cli_get(&hf_verb_prune, args, "dry-run")->is_set,
+                        .is_silent = cli->json || cli->quiet,
+                        .pruned = json_object_new_array(),
+                        .kept = json_object_new_array(),
+                        .failed = json_object_new_array()};
+    if (!doc ||
+        (hf_json_add(doc, "pruned", p.pruned) | hf_json_add(doc, "kept", p.kept) |
+         hf_json_add(doc, "failed", p.failed)) < 0 ||
+        hf_json_add_bool(doc, "dry_run", p.is_dry) < 0)
+        return hf_fail_nomem(err);
+    if (prune_all(cli, args, &p, err) < 0 || (cli->json && hf_cli_print_json(doc, err) < 0))
+        return -1;
+    return json_object_array_length(p.failed) ? 1 : 0;
+}
+
+const struct hf_verb hf_verb_prune = {
+    .name = "prune",
+    .args = "[VM…]",
+    .min_args = 0,
+    .max_args = SIZE_MAX,
+    .summary = "delete snapshots whose time is over",
+    .help =
+        "Deletes the snapshots made by holdfast that have expired (--keep of snapshot create, or "
+        "snapshot-keep of the VM), each as snapshot delete does. One that fails does not stop the "
+        "others; "
+        "the status is then 1. A VM that is busy is left for the next time. Foreign snapshots, and "
+        "those "
+        "that the catalog does not know, are never touched.\n\n"
+        "A wrong clock deletes nothing: a snapshot from the future stays, and so does one for "
+        "which less time "
+        "has passed since it was taken, by the clock that nobody sets, than it was to be kept. "
+        "Both are "
+        "reported. (After a reboot only the time of day is left to go by.)",
+    .opts = opts,
+    .n_opts = HF_ARRAY_SIZE(opts),
+    .needs_config = true,
+    .run = run_prune,
+};

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Snapshots whose time is over, those whose time is not, and limits."""
+
+import contextlib
+import sqlite3
+import time
+import unittest
+
+from runlib import RunTest, main
+
+
+class Prune(RunTest):
+    def create(self, *args):
+        return self.ok(self.site.run("snapshot", "create", "web", *args))["snapshot"]
+
+    def expired(self):
+        name = self.create("--keep", "1s")
+        time.sleep(1.2)
+        return name
+
+    def shift(self, name, seconds):
+        """As if the snapshot's time of day had been another one."""
+        with contextlib.closing(sqlite3.connect(self.site.state / "catalog.sqlite")) as db, db:
+            db.execute("UPDATE snapshots SET taken_us = taken_us + ?1, expires_us = expires_us + ?1 WHERE name = ?2",
+                       (seconds * 1000000, name))
+
+    def prune(self, *args, status=0, **env):
+        doc = self.ok(self.site.run("prune", *args, **env), status)
+        self.assertEqual(set(doc), {"pruned", "kept", "failed", "dry_run"})
+        return doc
+
+    def kept(self, doc):
+        return {r["snapshot"]: r["why"] for r in doc["kept"]}
+
+    def test_what_expired_goes_and_the_rest_stays(self):
+        old, later, forever = self.expired(), self.create("--keep", "1h"), self.create()
+        (self.site.vm / "theirs.snap").write_text("foreign\n")
+        shown = {r["snapshot"]: r["expires_at"] for r in self.site.snapshots()}
+        self.assertTrue(shown[old] and shown[later])
+        self.assertIsNone(shown[forever])
+        self.assertEqual([r["snapshot"] for r in self.prune("--dry-run")["pruned"]], [old])
+        self.assertEqual(len(self.site.snapshots()), 4)
+        doc = self.prune("web")
+        self.assertEqual([r["snapshot"] for r in doc["pruned"]], [old])
+        self.assertEqual(self.kept(doc), {later: "not-due", forever: "no-expiry", "theirs": "foreign"})
+        self.assertEqual({r["snapshot"] for r in self.site.snapshots()}, {later, forever, "theirs"})
+
+    def test_a_clock_that_jumped_ahead_deletes_nothing(self):
+        name = self.create("--keep", "1h")
+        self.shift(name, -7200)
+        self.assertEqual(self.kept(self.prune()), {name: "clock"})
+
+    def test_a_snapshot_from_the_future_stays(self):
+        name = self.expired()
+        self.shift(name, 7200)
+        self.assertEqual(self.kept(self.prune()), {name: "clock"})
+
+    def test_a_busy_vm_is_left_for_the_next_time(self):
+        name = self.expired()
+        p = self.site.start("snapshot", "create", "web", **self.site.points("run.before_prepare=stall:3000"))
+        self.site.wait_for_point("run.before_prepare")
+        self.assertEqual(self.kept(self.prune())[name], "busy")
+        self.ok(p.wait())
+
+    def test_one_that_fails_does_not_stop_the_others(self):
+        self.site.sections["away"] = dict(self.site.sections["web"], name="nowhere")
+        self.site.write()
+        name = self.expired()
+        doc = self.prune("away", "web", status=1)
+        self.assertEqual([(r["vm"], r["error"]["class"]) for r in doc["failed"]], [("away", "not-found")])
+        self.assertEqual([r["snapshot"] for r in doc["pruned"]], [name])
+        other = self.expired()
+        doc = self.prune("web", status=1, DIR_FAIL="snapshot_delete")
+        self.assertEqual([(r["snapshot"], r["error"]["class"]) for r in doc["failed"]], [(other, "plugin")])
+
+    def test_the_configuration_says_how_long_when_keep_does_not(self):
+        self.site.write(snapshot_keep="1h")
+        self.create()
+        self.assertTrue(self.site.snapshots()[0]["expires_at"])
+
+
+class Limits(RunTest):
+    def findings(self, status):
+        return [c["message"] for c in self.site.run("check").json["checks"]
+                if c["area"] == "limits" and c["status"] == status]
+
+    def test_without_room_no_snapshot_is_begun(self):
+        self.site.write(min_free="600M")
+        error = self.fails(self.site.run("snapshot", "create", "web"), 1, "no-space", "min-free")
+        self.assertTrue(error["hint"])
+        self.assertNotIn("capture_plan", (self.site.vms / "calls").read_text())
+        self.assertIn("min-free", self.findings("fail")[0])
+        self.site.write(min_free="50%")
+        self.ok(self.site.run("snapshot", "create", "web"))
+
+    def test_too_many_snapshots_or_layers_are_refused(self):
+        self.ok(self.site.run("snapshot", "create", "web"))
+        self.assertEqual(self.findings("fail"), [])
+        for key, value in (("max_snapshots", 1), ("max_chain", 2)):
+            with self.subTest(key=key):
+                self.site.write(max_snapshots=None, max_chain=None)
+                self.site.write(**{key: value})
+                self.fails(self.site.run("snapshot", "create", "web"), 4, "unsupported", key.replace("_", "-"))
+                self.assertEqual(len(self.findings("fail")), 1)
+
+
+if __name__ == "__main__":
+    main()
