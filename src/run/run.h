@@ -56,6 +56,8 @@ struct hf_catalog_run hf_run_row(const struct hf_run *run, const char *outcome, 
 /* After the catalog transaction that made the outcome true: the journal's end. The run counts
  * already, so what goes wrong here is logged and left to recover. */
 void hf_run_commit(struct hf_run *run);
+/* A deletion of this snapshot stopped half-way, by the catalog: whatever comes of another one, it is no way back any more. */
+bool hf_run_is_half_deleted(struct hf_run *run, const char *name);
 /* Returns -1 always, so that `return hf_run_fail(run, err)` reads well. */
 int hf_run_fail(struct hf_run *run, struct hf_err *err);
 void hf_run_close(struct hf_run *run);

@@ -33,8 +33,7 @@ static int look_at_row(void *ctx, const struct hf_catalog_snapshot *s, struct hf
     return 0;
 }
 
-/* An earlier deletion stopped half-way: whatever comes of this one, the snapshot is no way back any more. */
-static bool is_begun(struct hf_run *run, const char *name)
+bool hf_run_is_half_deleted(struct hf_run *run, const char *name)
 {
     struct hf_err err = HF_ERR_INIT;
     struct row r = {.vm_id = run->found.id, .name = name};
@@ -69,7 +68,7 @@ static int delete (struct hf_run *run, const char *name, bool *out_begun, struct
 {
     if (check_ours(run, name, err) < 0 || hf_run_wait_guardian(run, err) < 0)
         return -1;
-    *out_begun = is_begun(run, name);
+    *out_begun = hf_run_is_half_deleted(run, name);
     if (hf_effect_snapshot_delete(run->journal, run->found.id, name, err) < 0)
         return -1;
     HF_POINT("run.before_delete");

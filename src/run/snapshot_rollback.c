@@ -169,10 +169,22 @@ static int warn_of_kept(struct rollback *r, struct hf_err *err)
     return line && hf_strv_take(&r->plan.warnings, line) == 0 ? 0 : hf_fail_nomem(err);
 }
 
+/* Its base holds part of what was written since. */
+static int check_whole(struct rollback *r, struct hf_err *err)
+{
+    if (!hf_run_is_half_deleted(r->run, r->req->name))
+        return 0;
+    hf_fail(err, HF_E_CONFLICT, "snapshot %s of %s is half deleted, and no way back any more",
+            r->req->name, r->req->vm);
+    return hf_hint(err, "Finish its deletion: holdfast snapshot delete %s %s.", r->req->vm,
+                   r->req->name);
+}
+
 static int roll_back(struct rollback *r, struct hf_err *err)
 {
     struct hf_run *run = r->run;
-    if (plan(run->hv, run->env, run->id, run->found.id, r->req, &r->plan, err) < 0 ||
+    if (check_whole(r, err) < 0 ||
+        plan(run->hv, run->env, run->id, run->found.id, r->req, &r->plan, err) < 0 ||
         hf_run_wait_guardian(run, err) < 0)
         return -1;
     if (r->plan.is_final && decide(r, err) < 0)

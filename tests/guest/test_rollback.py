@@ -8,6 +8,7 @@ HOLDFAST_CYCLES: of snapshot, rollback, delete under load (default 1). With HOLD
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -139,6 +140,26 @@ class Rollback(LoadedTest):
         self.ok(self.site.run("snapshot", "delete", "db", first))
         self.assert_images_are_sound()
         self.assert_clean()
+
+    def test_what_is_no_way_back_or_is_followed_by_somebody_elses_work_is_refused(self):
+        name = self.create()["snapshot"]
+        before = self.site.layers()
+        lab("virsh", "checkpoint-create-as", self.domain, "theirs")
+        self.addCleanup(lab, "virsh", "checkpoint-delete", self.domain, "theirs", check=False)
+        refused = self.back(name, status=1)
+        self.assertIn("checkpoint 'theirs'", refused["error"]["message"])
+        lab("virsh", "checkpoint-delete", self.domain, "theirs")
+        self.set_state(name, "deleting")
+        self.assertIn("half deleted", self.back(name, status=1)["error"]["message"])
+        self.set_state(name, "present")
+        self.assertEqual(self.site.layers(), before)
+        self.assertEqual(lab("virsh", "domstate", self.domain).strip(), "running")
+        self.ok(self.site.run("snapshot", "delete", "db", name))
+        self.assert_clean()
+
+    def set_state(self, name, state):
+        with sqlite3.connect(self.site.state / "catalog.sqlite") as catalog:
+            catalog.execute("UPDATE snapshots SET state = ? WHERE name = ?", (state, name))
 
     def test_interrupted_before_the_database_answers_it_goes_back(self):
         name = self.create()["snapshot"]
