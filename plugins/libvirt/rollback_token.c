@@ -67,7 +67,9 @@ char *lv_rollback_write(const struct lv_rollback *rb, struct hf_err *err)
          hf_json_add(o, "disks", json_object_get(list)));
     for (size_t i = 0; !bad && i < rb->n; i++)
         bad = add_disk(list, &rb->disks[i]);
-    const char *text = bad ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+    const char *text = bad ? NULL
+                           : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+                                                                   JSON_C_TO_STRING_NOSLASHESCAPE);
     char *copy = text ? strdup(text) : NULL;
     if (!copy)
         hf_fail_nomem(err);

@@ -25,6 +25,8 @@ static int run_rollback_plan(struct hv_core *core, struct hv_call *c, const stru
                              struct hf_err *err)
 {
     struct hv_sink sink = {c, err};
+    if (!call->request_id)
+        return hf_fail(err, HF_E_INTERNAL, "a rollback without a run");
     struct hf_hv_rollback_plan *to = &c->rollback;
     struct hf_rollback_plan plan = {.struct_size = sizeof plan};
     struct hf_rollback_request req = {.struct_size = sizeof req,

@@ -291,41 +291,48 @@ static int leave_maintenance(struct hf_undo *u, const char *run_id, struct json_
     return 0;
 }
 
+struct going_back { /* of a rollback's entry; borrowed */
+    const char *vm_id, *name, *token;
+};
+
+static int read_rollback(struct json_object *data, struct going_back *b, struct hf_err *err)
+{
+    if (hf_json_get_string(data, "vm_id", &b->vm_id, err) < 0 ||
+        hf_json_get_string(data, "name", &b->name, err) < 0)
+        return -1;
+    return hf_json_get_string(data, "token", &b->token, err);
+}
+
 static int undo_rollback(struct hf_undo *u, const char *run_id, struct json_object *data,
                          struct hf_err *err)
 {
-    const char *vm_id = NULL, *name = NULL, *token = NULL;
-    if (hf_json_get_string(data, "vm_id", &vm_id, err) < 0 ||
-        hf_json_get_string(data, "name", &name, err) < 0 ||
-        hf_json_get_string(data, "token", &token, err) < 0)
-        return -1;
+    struct going_back b = {0};
     struct hf_hv_call call = hf_env_call(u->env, run_id, DISCARD_MS);
-    if (need_hv(u, err) == 0 && hf_hv_rollback_undo(u->hv, &call, vm_id, token, err) == 0)
+    if (read_rollback(data, &b, err) < 0)
+        return -1;
+    if (need_hv(u, err) == 0 && hf_hv_rollback_undo(u->hv, &call, b.vm_id, b.token, err) == 0)
         return say(u, err, "the VM has the state of before the rollback:", u->vm->label);
-    return err->left[0] ? -1 : hf_left(err, "%s, half rolled back to %s", u->vm->label, name);
+    return err->left[0] ? -1 : hf_left(err, "%s, half rolled back to %s", u->vm->label, b.name);
 }
 
 static int finish_rollback(struct hf_undo *u, const char *run_id, struct json_object *data,
                            struct hf_err *err)
 {
-    const char *vm_id = NULL, *name = NULL, *token = NULL;
     bool keep = false;
+    struct going_back b = {0};
     HF_AUTO(hf_strv) struct hf_strv kept = HF_STRV_INIT;
-    if (hf_json_get_string(data, "vm_id", &vm_id, err) < 0 ||
-        hf_json_get_string(data, "name", &name, err) < 0 ||
-        hf_json_get_string(data, "token", &token, err) < 0 ||
-        hf_json_get_bool(data, "keep", &keep, err) < 0)
-        return -1;
     struct hf_hv_call call = hf_env_call(u->env, run_id, DISCARD_MS);
+    if (read_rollback(data, &b, err) < 0 || hf_json_get_bool(data, "keep", &keep, err) < 0)
+        return -1;
     if (need_hv(u, err) < 0 ||
-        hf_hv_rollback_settle(u->hv, &call, vm_id, token, keep, &kept, err) < 0)
+        hf_hv_rollback_settle(u->hv, &call, b.vm_id, b.token, keep, &kept, err) < 0)
         return err->left[0] ? -1
                             : hf_left(err, "what %s was before it was rolled back to %s",
-                                      u->vm->label, name);
+                                      u->vm->label, b.name);
     for (size_t i = 0; i < kept.n; i++)
         if (say(u, err, "kept the state that was left:", kept.items[i]) < 0)
             return -1;
-    return say(u, err, "finished the rollback; the VM has the state of snapshot", name);
+    return say(u, err, "finished the rollback; the VM has the state of snapshot", b.name);
 }
 
 #define VARIABLES 2
@@ -340,7 +347,8 @@ static const struct effect effects[] = {
     {HF_EFFECT_SNAPSHOT_DELETE, 4, finish_delete, "finish the snapshot deletion of run", false},
     {HF_EFFECT_MAINTENANCE, 4, leave_maintenance, "leave to somebody's decision the maintenance",
      false},
-    {HF_EFFECT_ROLLBACK, 4, undo_rollback, "go back to the state before the rollback of run", false},
+    {HF_EFFECT_ROLLBACK, 4, undo_rollback, "go back to the state before the rollback of run",
+     false},
     {HF_EFFECT_ROLLBACK_DECIDED, 4, finish_rollback, "finish the rollback of run", false},
 };
 #define LAST_HOLD 3 /* up to this urgency: what somebody in the guest may be waiting for */
@@ -380,14 +388,6 @@ static int undo_effect(struct hf_undo *u, const struct effect *effect, const cha
     return say(u, err, "nothing is at rest in a machine that is off:", u->vm->label);
 }
 
-static bool has_kind(const struct hf_journal *j, const char *kind)
-{
-    for (size_t i = 0; i < hf_journal_count(j); i++)
-        if (strcmp(hf_journal_at(j, i)->kind, kind) == 0)
-            return true;
-    return false;
-}
-
 static int undo_entry(struct hf_undo *u, struct hf_journal *j, const struct hf_journal_entry *e,
                       struct hf_err *err)
 {
@@ -395,7 +395,7 @@ static int undo_entry(struct hf_undo *u, struct hf_journal *j, const struct hf_j
     if (!effect)
         return hf_fail(err, HF_E_UNSUPPORTED, "journal %s holds an effect '%s' of a newer version",
                        hf_journal_run_id(j), e->kind);
-    if (strcmp(e->kind, HF_EFFECT_ROLLBACK) == 0 && has_kind(j, HF_EFFECT_ROLLBACK_DECIDED))
+    if (strcmp(e->kind, HF_EFFECT_ROLLBACK) == 0 && hf_undo_rolls_forward(j))
         return u->dry_run ? 0 : hf_journal_undone(j, e->seq, err);
     if (u->dry_run)
         return say(u, err, effect->would, hf_journal_run_id(j));
@@ -451,9 +451,4 @@ bool hf_undo_is_holding(const struct hf_journal *j)
             if (is_at(hf_journal_at(j, i), urgency))
                 return true;
     return false;
-}
-
-bool hf_undo_rolls_forward(const struct hf_journal *j)
-{
-    return has_kind(j, HF_EFFECT_SNAPSHOT_DELETE) || has_kind(j, HF_EFFECT_ROLLBACK_DECIDED);
 }

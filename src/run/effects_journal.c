@@ -5,6 +5,8 @@
 #include "net/json.h"
 #include "run/effects.h"
 
+#include <string.h>
+
 static int add_intent(struct hf_journal *j, const char *kind, struct json_object *data, int bad,
                       uint64_t *seq, struct hf_err *err)
 {
@@ -103,11 +105,23 @@ int hf_effect_rollback_decided(struct hf_journal *j, const char *vm_id, const ch
                                struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *data = json_object_new_object();
-    int bad = data ? hf_json_add_string(data, "vm_id", vm_id) |
-                         hf_json_add_string(data, "name", name) |
-                         hf_json_add_string(data, "token", token) |
-                         hf_json_add_bool(data, "keep", keep) |
-                         hf_json_add(data, "younger", hf_json_strings(younger))
-                   : -1;
+    int bad =
+        data ? hf_json_add_string(data, "vm_id", vm_id) | hf_json_add_string(data, "name", name) |
+                   hf_json_add_string(data, "token", token) | hf_json_add_bool(data, "keep", keep) |
+                   hf_json_add(data, "younger", hf_json_strings(younger))
+             : -1;
     return add_intent(j, HF_EFFECT_ROLLBACK_DECIDED, data, bad, NULL, err);
+}
+
+static bool has_kind(const struct hf_journal *j, const char *kind)
+{
+    for (size_t i = 0; i < hf_journal_count(j); i++)
+        if (strcmp(hf_journal_at(j, i)->kind, kind) == 0)
+            return true;
+    return false;
+}
+
+bool hf_undo_rolls_forward(const struct hf_journal *j)
+{
+    return has_kind(j, HF_EFFECT_SNAPSHOT_DELETE) || has_kind(j, HF_EFFECT_ROLLBACK_DECIDED);
 }

@@ -20,6 +20,7 @@ from hf import SOURCE, Blocker, GuestTest, Guest, Latency, db_service, main, sql
 
 COMMIT_WITHIN_S = 2.0
 
+
 # What a scenario may change of the site.
 PLAIN = {"quiesce": "lock", "services": None, "freeze": None, "hold_limit": None, "stall_budget": None,
          "quiesce_timeout": None}
@@ -27,8 +28,9 @@ PLAIN = {"quiesce": "lock", "services": None, "freeze": None, "hold_limit": None
 # Points that only an undo visits: they are walked with the coordinator dead before.
 IN_UNDO = re.compile(r"^(undo|recover|guardian|db\.(before|after)_kill$|tunnel\.(before|after)_bridge_end$)")
 
-# Points that have a walk of their own: guest.maintain.
-ELSEWHERE = re.compile(r"^maintain\.")
+# Walked by test_rollback.py, tests/plugin/odd.d/rollback.sh and test_maintain.py: after many of these deaths a guest boots, which
+# takes its time.
+ELSEWHERE = re.compile(r"^(maintain\.|rollback\.|libvirt\.(before|after)_(destroy|define|start|redefine)$)")
 
 
 def points_in_source():

@@ -292,6 +292,27 @@ static int do_mounts(const struct hf_call *c, const char *vm, struct hf_err *err
     return t.p->guest_mounts(t.in, c, vm, take_mount, &on_disk, err);
 }
 
+static int do_rollback_plan(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    struct hf_rollback_request req = {
+        .struct_size = sizeof req, .vm_id = vm, .name = "hf-conformance-none", .run = "run-1"};
+    struct hf_rollback_plan plan = {.struct_size = sizeof plan};
+    return t.p->rollback_plan(t.in, c, &req, take_text, take_text, NULL, &plan, err);
+}
+/* No token of its own: refused where the VM is, and where it is not. */
+static int do_rollback_switch(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    return t.p->rollback_switch(t.in, c, vm, "{}", err);
+}
+static int do_rollback_settle(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    return t.p->rollback_settle(t.in, c, vm, "{}", take_text, NULL, err);
+}
+static int do_rollback_undo(const struct hf_call *c, const char *vm, struct hf_err *err)
+{
+    return t.p->rollback_undo(t.in, c, vm, "{}", err);
+}
+
 #define SLOT(slot, fn, gone)                                                                       \
     {                                                                                              \
 #slot, offsetof(struct hf_plugin, slot), fn, gone                                          \
@@ -318,6 +339,10 @@ static const struct slot {
     SLOT(guest_thaw, do_thaw, HF_E_NOT_FOUND),
     SLOT(guest_freeze_state, do_freeze_state, HF_E_NOT_FOUND),
     SLOT(guest_mounts, do_mounts, HF_E_NOT_FOUND),
+    SLOT(rollback_plan, do_rollback_plan, HF_E_NOT_FOUND),
+    SLOT(rollback_switch, do_rollback_switch, HF_E_NOT_FOUND),
+    SLOT(rollback_settle, do_rollback_settle, HF_E_NOT_FOUND),
+    SLOT(rollback_undo, do_rollback_undo, HF_E_CORRUPT),
 };
 
 static bool has_slot(const struct slot *s)
@@ -498,6 +523,89 @@ static void lists_and_deletes(const char *before)
     discard_twice(name, token, before);
 }
 
+static int rollback_plan(const char *name, const char *run, char **token, struct hf_err *err)
+{
+    struct hf_call call = call_in(20000);
+    struct hf_rollback_request req = {
+        .struct_size = sizeof req, .vm_id = t.id, .name = name, .run = run};
+    struct hf_rollback_plan p = {.struct_size = sizeof p};
+    if (t.p->rollback_plan(t.in, &call, &req, take_text, take_text, NULL, &p, err) != 0)
+        return -1;
+    check(p.n_disks > 0 && p.undo_token, "a rollback's plan is complete", err);
+    *token = strdup(p.undo_token);
+    return 0;
+}
+
+/* A definition may tell the layers below a disk, or leave them to be read from the files: those lines go. */
+static char *cut_layers(char *text)
+{
+    int depth = 0;
+    char *to = text;
+    for (char *line = text, *next; line && *line; line = next) {
+        size_t len = strcspn(line, "\n");
+        next = line + len + (line[len] == '\n');
+        HF_AUTOFREE char *one = strndup(line, len);
+        bool begins = one && strstr(one, "<backingStore"),
+             ends = one && strstr(one, "</backingStore>");
+        bool is_layer = begins || depth > 0;
+        depth += begins && !strstr(one, "/>");
+        depth -= ends;
+        if (is_layer)
+            continue;
+        memmove(to, line, (size_t)(next - line));
+        to += next - line;
+    }
+    if (to)
+        *to = '\0';
+    return text;
+}
+
+static bool has_same_disks(const char *before)
+{
+    HF_AUTOFREE char *now = cut_layers(definition());
+    HF_AUTOFREE char *then = cut_layers(before ? strdup(before) : NULL);
+    return now && then && strcmp(now, then) == 0;
+}
+
+static void undo_twice(const char *token, const char *before)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(60000);
+    for (int i = 0; i < 2; i++)
+        check(t.p->rollback_undo(t.in, &call, t.id, token, &err) == 0, "rollback_undo", &err);
+    check(has_same_disks(before), "the definition is that of before", &err);
+}
+
+/* Planned, switched and undone, settled, and the snapshot deleted: each leaves what the contract says. */
+static void rolls_back(const char *before)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTOFREE char *token = NULL, *first = NULL, *second = NULL;
+    const char *name = "hf-conformance-7", *wanted = name;
+    struct hf_call call = call_in(60000);
+    if (!t.p->rollback_plan)
+        return;
+    check(capture(name, &token, &err) == 0, "a capture to go back to", &err);
+    HF_AUTOFREE char *captured = definition();
+    check(rollback_plan(name, "run-1", &first, &err) == 0, "rollback_plan", &err);
+    check(is_same_definition(captured), "rollback_plan changes nothing", &err);
+    undo_twice(first, captured);
+    check(t.p->rollback_switch(t.in, &call, t.id, first, &err) == 0, "rollback_switch", &err);
+    undo_twice(first, captured);
+    check(rollback_plan(name, "run-2", &second, &err) == 0, "rollback_plan once more", &err);
+    int rc = t.p->rollback_switch(t.in, &call, t.id, second, &err);
+    for (int i = 0; i < 2; i++)
+        rc = rc ? rc : t.p->rollback_settle(t.in, &call, t.id, second, take_text, NULL, &err);
+    check(rc == 0, "rollback_settle, twice", &err);
+    rc = t.p->rollback_undo(t.in, &call, t.id, second, &err);
+    check(failed_as(rc, &err, HF_E_CONFLICT), "rollback_undo of what is settled", &err);
+    err = (struct hf_err)HF_ERR_INIT;
+    rc = t.p->snapshot_list(t.in, &call, t.id, take_snapshot, &wanted, &err);
+    check(rc == 0 && !wanted, "the snapshot is a way back still", &err);
+    check(t.p->snapshot_delete(t.in, &call, t.id, name, &err) == 0, "its deletion", &err);
+    check(has_same_disks(before), "the definition is that of before the capture", &err);
+}
+
 static void captures(void)
 {
     HF_AUTOFREE char *before = definition();
@@ -519,6 +627,7 @@ static void captures(void)
     a_begin_after_its_deadline_has_no_effect(before);
     a_cancelled_begin_has_no_effect(before);
     lists_and_deletes(before);
+    rolls_back(before);
 }
 
 /* ---- the guest, where the VM has one that answers --------------------------------------------- */

@@ -214,6 +214,61 @@ static int do_delete(struct drive *d, char **args, struct hf_err *err)
     return hf_hv_snapshot_delete(d->hv, &call, id, args[1], err);
 }
 
+/* rollback VM NAME TOKEN-FILE [STEP]: plan, switch, settle; up to the named one. keep: settle that keeps. */
+static int do_rollback(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_hv_rollback_plan) struct hf_hv_rollback_plan plan = {0};
+    HF_AUTO(hf_strv) struct hf_strv kept = HF_STRV_INIT;
+    struct hf_hv_call call = call_of(d);
+    const char *upto = args[3] ? args[3] : "settle";
+    if (!call.run_id)
+        call.run_id = "run";
+    if (find_id(d, args[0], &id, err) != 0 ||
+        hf_hv_rollback_plan(d->hv, &call, id, args[1], &plan, err) != 0)
+        return -1;
+    for (size_t i = 0; i < plan.warnings.n; i++)
+        printf("warning: %s\n", plan.warnings.items[i]);
+    for (size_t i = 0; i < plan.younger.n; i++)
+        printf("younger: %s\n", plan.younger.items[i]);
+    if (hf_path_write(args[2], plan.undo_token, strlen(plan.undo_token), 0600, err) != 0)
+        return -1;
+    if (strcmp(upto, "plan") == 0)
+        return 0;
+    if (hf_hv_rollback_switch(d->hv, &call, id, plan.undo_token, err) != 0)
+        return -1;
+    if (strcmp(upto, "switch") == 0)
+        return 0;
+    if (hf_hv_rollback_settle(d->hv, &call, id, plan.undo_token, strcmp(upto, "keep") == 0, &kept,
+                              err) != 0)
+        return -1;
+    for (size_t i = 0; i < kept.n; i++)
+        printf("kept: %s\n", kept.items[i]);
+    return 0;
+}
+
+/* settle VM TOKEN-FILE; undo VM TOKEN-FILE: what another process began. */
+static int do_finish(struct drive *d, char **args, bool is_undo, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL, *token = hf_path_read(args[1], 65536, NULL, err);
+    HF_AUTO(hf_strv) struct hf_strv kept = HF_STRV_INIT;
+    struct hf_hv_call call = call_of(d);
+    if (!token || find_id(d, args[0], &id, err) != 0)
+        return -1;
+    return is_undo ? hf_hv_rollback_undo(d->hv, &call, id, token, err)
+                   : hf_hv_rollback_settle(d->hv, &call, id, token, false, &kept, err);
+}
+
+static int do_settle(struct drive *d, char **args, struct hf_err *err)
+{
+    return do_finish(d, args, false, err);
+}
+
+static int do_undo(struct drive *d, char **args, struct hf_err *err)
+{
+    return do_finish(d, args, true, err);
+}
+
 /* input VM FILE PROGRAM ARG…: as exec, with FILE on its standard input. */
 static int do_input(struct drive *d, char **args, struct hf_err *err)
 {
@@ -320,13 +375,14 @@ static const struct verb {
     int min_args;
     int (*run)(struct drive *d, char **args, struct hf_err *err);
 } verbs[] = {
-    {"probe", 0, do_probe},     {"list", 0, do_list},       {"find", 1, do_find},
-    {"disks", 1, do_disks},     {"busy", 1, do_busy},       {"definition", 1, do_definition},
-    {"capture", 3, do_capture}, {"discard", 2, do_discard}, {"snapshots", 1, do_snapshots},
-    {"delete", 2, do_delete},   {"ping", 1, do_ping},       {"exec", 2, do_exec},
-    {"input", 3, do_input},     {"read", 4, do_read},       {"write", 3, do_write},
-    {"freeze", 1, do_freeze},   {"thaw", 1, do_thaw},       {"state", 1, do_state},
-    {"mounts", 1, do_mounts},
+    {"probe", 0, do_probe},     {"list", 0, do_list},         {"find", 1, do_find},
+    {"disks", 1, do_disks},     {"busy", 1, do_busy},         {"definition", 1, do_definition},
+    {"capture", 3, do_capture}, {"discard", 2, do_discard},   {"snapshots", 1, do_snapshots},
+    {"delete", 2, do_delete},   {"ping", 1, do_ping},         {"exec", 2, do_exec},
+    {"input", 3, do_input},     {"read", 4, do_read},         {"write", 3, do_write},
+    {"freeze", 1, do_freeze},   {"thaw", 1, do_thaw},         {"state", 1, do_state},
+    {"mounts", 1, do_mounts},   {"rollback", 3, do_rollback}, {"settle", 2, do_settle},
+    {"undo", 2, do_undo},
 };
 
 static struct hf_cancel *on_signal; /* the handler has no other way to reach it */

@@ -6,6 +6,7 @@
 #include "chain.h"
 #include "disks.h"
 #include "harness/hf_test.h"
+#include "rollback.h"
 #include "snapshot_xml.h"
 #include "token.h"
 
@@ -139,6 +140,7 @@ static void names_of_overlays_do_not_grow(void **state)
         {"/a", "/a.hf-9"},
         {"/d.hf-1/a", "/d.hf-1/a.hf-9"},
         {"/d/.hf-1", "/d/.hf-1.hf-9"},
+        {"/d/a.qcow2.hf-20261123T030000Z-7f3a9c21.hf-1", "/d/a.qcow2.hf-9"}, /* of a rollback */
     };
     for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++) {
         HF_AUTOFREE char *path = lv_overlay_path(&in, &vm, "vda", cases[i][0], "hf-9", &err);
@@ -297,6 +299,71 @@ static void base64_goes_both_ways_and_is_bounded(void **state)
     assert_true(cut);
 }
 
+static void only_the_active_layers_of_a_definition_change(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    static const char xml[] =
+        "<domain><name>m</name><devices>"
+        "<disk type='file'><driver name='qemu' type='qcow2' cache='none'/>"
+        "<source file='/d/a.hf-1' index='2' startupPolicy='x'/><backingStore type='file'><source "
+        "file='/d/a'/>"
+        "<backingStore/></backingStore><target dev='vda'/></disk>"
+        "<disk type='file'><source file='/d/b'/><target dev='vdb'/></disk></devices></domain>";
+    const struct lv_edit there[] = {{"vda", "/d/a.hf-1", "/d/a.hf-2.hf-1"}};
+    const struct lv_edit gone[] = {{"vdc", "/d/c", "/d/d"}}, other[] = {{"vdb", "/d/c", "/d/d"}};
+    HF_AUTOFREE char *once = lv_edit_domain(xml, there, 1, &err);
+    assert_hf_got(once, &err);
+    assert_contains(once,
+                    "<source file=\"/d/a.hf-2.hf-1\" startupPolicy=\"x\"/><target dev=\"vda\"/>");
+    assert_contains(once, "cache=\"none\"");
+    assert_contains(once, "<source file=\"/d/b\"/>");
+    HF_AUTOFREE char *twice = lv_edit_domain(once, there, 1, &err);
+    assert_string_equal(once, twice);
+    assert_null(lv_edit_domain(xml, gone, 1, &err));
+    assert_hf_err(&err, HF_E_CONFLICT, "no disk vdc any more");
+    err = (struct hf_err)HF_ERR_INIT;
+    assert_null(lv_edit_domain(xml, other, 1, &err));
+    assert_hf_err(&err, HF_E_CONFLICT, "neither '/d/c' nor '/d/d'");
+}
+
+static void a_rollbacks_token_names_nothing_but_what_a_rollback_makes_and_removes(void **state)
+{
+    (void)state;
+    static const char form[] =
+        "{\"v\":1,\"op\":\"rollback\",\"vm\":\"u-1\",\"name\":\"hf-1\",\"run\":\"hf-5\",\"was_"
+        "active\":true,"
+        "\"was_running\":true,\"younger\":[\"hf-2\"],\"disks\":[{\"target\":\"vda\",\"from\":\"/d/"
+        "a.hf-2\","
+        "\"to\":\"%s\",\"base\":\"/d/a\",\"format\":\"qcow2\",\"size_bytes\":1,\"gone\":[\"/d/"
+        "a.hf-2\",\"%s\"]}]}";
+    static const struct {
+        const char *to, *gone, *vm, *says;
+    } cases[] = {
+        {"/d/a.hf-5.hf-1", "/d/a.hf-1", "u-1", NULL},
+        {"/d/a.hf-5.hf-1", "/d/a.hf-1", "u-2", "not of a rollback of this VM"},
+        {"/etc/passwd", "/d/a.hf-1", "u-1", "'/etc/passwd' is no overlay of this rollback"},
+        {"/d/a.hf-5.hf-1", "/etc/passwd", "u-1", "'/etc/passwd' is no overlay of these"},
+        {"/d/a.hf-5.hf-1", "/d/a.hf-5.hf-1", "u-1", "is no overlay of these"},
+        {"/d/a.hf-5.hf-1", "/d/a", "u-1", "is no overlay of these"},
+    };
+    for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++) {
+        struct hf_err err = HF_ERR_INIT;
+        char token[1024];
+        HF_AUTO(lv_rollback) struct lv_rollback rb = {0};
+        snprintf(token, sizeof token, form, cases[i].to, cases[i].gone);
+        int rc = lv_rollback_read(token, cases[i].vm, &rb, &err);
+        if (cases[i].says) {
+            assert_int_equal(rc, -1);
+            assert_hf_err(&err, HF_E_CORRUPT, cases[i].says);
+            continue;
+        }
+        assert_hf_ok(rc, &err);
+        HF_AUTOFREE char *again = lv_rollback_write(&rb, &err);
+        assert_string_equal(again, token);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -308,6 +375,8 @@ int main(void)
         HF_TEST(the_operators_words_stay_words),
         HF_TEST(internal_snapshots_and_memory_are_told_apart),
         HF_TEST(a_token_is_read_for_its_own_capture_only),
+        HF_TEST(only_the_active_layers_of_a_definition_change),
+        HF_TEST(a_rollbacks_token_names_nothing_but_what_a_rollback_makes_and_removes),
         HF_TEST(base64_goes_both_ways_and_is_bounded),
     };
     return HF_RUN_TESTS("plugin.libvirt", tests);

@@ -136,3 +136,18 @@ AT(hf_plugin, guest_freeze, 248);
 AT(hf_plugin, guest_thaw, 256);
 AT(hf_plugin, guest_freeze_state, 264);
 AT(hf_plugin, guest_mounts, 272);
+/* Since 1.1. */
+AT(hf_plugin, rollback_plan, 280);
+AT(hf_plugin, rollback_switch, 288);
+AT(hf_plugin, rollback_settle, 296);
+AT(hf_plugin, rollback_undo, 304);
+AT(hf_rollback_request, vm_id, 8);
+AT(hf_rollback_request, name, 16);
+AT(hf_rollback_request, run, 24);
+AT(hf_rollback_plan, flags, 4);
+AT(hf_rollback_plan, n_disks, 8);
+AT(hf_rollback_plan, was_active, 12);
+AT(hf_rollback_plan, was_running, 13);
+AT(hf_rollback_plan, taken_at_s, 16);
+AT(hf_rollback_plan, discarded_bytes, 24);
+AT(hf_rollback_plan, undo_token, 32);

@@ -329,6 +329,48 @@ static int actor_guest_mounts(struct hf_instance *in, const struct hf_call *call
     return 0;
 }
 
+static int actor_rollback_plan(struct hf_instance *in, const struct hf_call *call,
+                               const struct hf_rollback_request *req, hf_text_cb younger,
+                               hf_text_cb warn, void *ctx, struct hf_rollback_plan *out,
+                               struct hf_err *err)
+{
+    (void)call, (void)err;
+    for (int i = 0; i < (is(in, "endless") ? 1 << 30 : 1); i++)
+        if (younger(ctx, "hf-younger") != 0 || warn(ctx, req->run) != 0)
+            return -1;
+    out->flags = is(in, "final") ? HF_ROLLBACK_FINAL : 0;
+    out->n_disks = 2;
+    out->was_active = out->was_running = 1;
+    out->discarded_bytes = 4096;
+    out->undo_token = is(in, "tokenless") ? NULL : "back";
+    return 0;
+}
+
+static int actor_rollback_switch(struct hf_instance *in, const struct hf_call *call,
+                                 const char *vm_id, const char *undo_token, struct hf_err *err)
+{
+    (void)call, (void)vm_id;
+    trace(in, undo_token);
+    return work(in, err);
+}
+
+static int actor_rollback_settle(struct hf_instance *in, const struct hf_call *call,
+                                 const char *vm_id, const char *undo_token, hf_text_cb kept,
+                                 void *ctx, struct hf_err *err)
+{
+    (void)vm_id, (void)undo_token;
+    trace(in, call->flags & HF_ROLLBACK_KEEP ? "settle, keep" : "settle");
+    return kept(ctx, "/d/old") != 0 ? -1 : work(in, err);
+}
+
+static int actor_rollback_undo(struct hf_instance *in, const struct hf_call *call,
+                               const char *vm_id, const char *undo_token, struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)undo_token;
+    trace(in, "undo");
+    return work(in, err);
+}
+
 static const struct hf_plugin_key keys[] = {
     {.name = "role", .type = HF_KEY_STRING, .required = 1, .help = "What to play."},
     {.name = "trace", .type = HF_KEY_PATH, .help = "Where calls are noted."},
@@ -368,6 +410,10 @@ static const struct hf_plugin plugin = {
     .guest_thaw = actor_guest_thaw,
     .guest_freeze_state = actor_guest_freeze_state,
     .guest_mounts = actor_guest_mounts,
+    .rollback_plan = actor_rollback_plan,
+    .rollback_switch = actor_rollback_switch,
+    .rollback_settle = actor_rollback_settle,
+    .rollback_undo = actor_rollback_undo,
 };
 
 const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host)

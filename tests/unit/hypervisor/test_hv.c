@@ -235,6 +235,40 @@ static void cancelling_ends_work_but_not_the_undoing(void **state)
     assert_string_equal(traced(), "open delete delete cancelled token close");
 }
 
+static void a_rollback_is_planned_switched_settled_and_undone(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_hv *hv = must_open(state, "final", NULL);
+    struct hf_hv_call call = in_ms(5000);
+    HF_AUTO(hf_hv_rollback_plan) struct hf_hv_rollback_plan plan = {0};
+    HF_AUTO(hf_strv) struct hf_strv kept = HF_STRV_INIT;
+    assert_hf_ok(hf_hv_rollback_plan(hv, &call, "1", "hf-x", &plan, &err), &err);
+    assert_string_equal(plan.undo_token, "back");
+    assert_string_equal(plan.younger.items[0], "hf-younger");
+    assert_string_equal(plan.warnings.items[0], "run-1");
+    assert_true(plan.is_final && plan.was_active && plan.was_running && plan.n_disks == 2);
+    assert_hf_ok(hf_hv_rollback_switch(hv, &call, "1", plan.undo_token, &err), &err);
+    assert_hf_ok(hf_hv_rollback_settle(hv, &call, "1", plan.undo_token, true, &kept, &err), &err);
+    assert_string_equal(kept.items[0], "/d/old");
+    assert_hf_ok(hf_hv_rollback_undo(hv, &call, "1", plan.undo_token, &err), &err);
+    hf_hv_close(hv);
+    assert_string_equal(traced(), "open back settle, keep undo close");
+}
+
+static void a_rollbacks_plan_without_a_way_back_or_without_an_end_is_nonsense(void **state)
+{
+    static const char *const cases[][2] = {{"tokenless", "without a way back"},
+                                           {"endless", "nonsense"}};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++) {
+        struct hf_err err = HF_ERR_INIT;
+        HF_AUTO(hf_hv) struct hf_hv *hv = must_open(state, cases[i][0], NULL);
+        struct hf_hv_call call = in_ms(5000);
+        HF_AUTO(hf_hv_rollback_plan) struct hf_hv_rollback_plan plan = {0};
+        assert_int_equal(hf_hv_rollback_plan(hv, &call, "1", "hf-x", &plan, &err), -1);
+        assert_hf_err(&err, HF_E_PLUGIN, cases[i][1]);
+    }
+}
+
 static void a_late_call_is_told_to_stop(void **state)
 {
     struct hf_err err = HF_ERR_INIT, late = HF_ERR_INIT;
@@ -384,6 +418,8 @@ int main(void)
         HF_TEST(a_call_behind_a_hanging_free_never_begins),
         HF_TEST(a_deadline_in_the_past_begins_nothing),
         HF_TEST(cancelling_ends_work_but_not_the_undoing),
+        HF_TEST(a_rollback_is_planned_switched_settled_and_undone),
+        HF_TEST(a_rollbacks_plan_without_a_way_back_or_without_an_end_is_nonsense),
         HF_TEST(a_late_call_is_told_to_stop),
         HF_TEST(nonsense_is_the_plugins_fault),
         HF_TEST(only_0_and_minus_1_are_results),

@@ -153,12 +153,22 @@ static void undoing_holds_leaves_snapshots_where_they_are(void **state)
     end(j);
 }
 
-static void only_a_deletion_rolls_forward(void **state)
+static void a_deletion_rolls_forward(void **state)
 {
     struct hf_journal *j = begin(state);
     add_snapshot(j, "hf-a");
     assert_false(hf_undo_rolls_forward(j));
     add_deletion(j, "hf-a");
+    assert_true(hf_undo_rolls_forward(j));
+    end(j);
+}
+
+static void a_rollback_rolls_forward_once_it_is_decided(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_rollback(j, false, "hf-2");
+    assert_false(hf_undo_rolls_forward(j));
+    add_rollback(j, true, "hf-2");
     assert_true(hf_undo_rolls_forward(j));
     end(j);
 }
@@ -326,6 +336,45 @@ static void a_deletion_that_fails_again_is_half_done_and_named(void **state)
     end(j);
 }
 
+/* ---- rollback --------------------------------------------------------------------------- */
+
+static void a_rollback_that_was_not_decided_goes_back(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_rollback(j, false, "hf-2");
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(world.trace, "back vm-7 token\n");
+    assert_string_equal(undo.actions.items[0], "the VM has the state of before the rollback: db");
+    end(j);
+}
+
+static void a_decided_rollback_is_finished_and_never_undone(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_rollback(j, true, "hf-2");
+    world.rollback_fails = HF_E_NOSPACE;
+    assert_int_equal(undo_all(j), -1);
+    assert_string_equal(err.left, "what db was before it was rolled back to hf-1");
+    world.rollback_fails = HF_E_NONE;
+    err = (struct hf_err)HF_ERR_INIT;
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(world.trace, "settle vm-7 token 1\nsettle vm-7 token 1\n");
+    assert_string_equal(undo.actions.items[0], "kept the state that was left: /d/a.hf-1");
+    assert_int_equal(open_entries(j), 0);
+    end(j);
+}
+
+static void a_rollback_that_cannot_be_undone_is_half_done_and_named(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_rollback(j, false, "hf-2");
+    world.rollback_fails = HF_E_BUSY;
+    assert_int_equal(undo_all(j), -1);
+    assert_string_equal(err.left, "db, half rolled back to hf-1");
+    assert_int_equal(open_entries(j), 1);
+    end(j);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -338,7 +387,7 @@ int main(void)
         HF_TEST(a_kind_of_a_newer_version_is_refused_after_all_that_is_known_was_undone),
         HF_TEST(an_entry_without_its_data_is_an_error_and_asks_nobody),
         HF_TEST(undoing_holds_leaves_snapshots_where_they_are),
-        HF_TEST(only_a_deletion_rolls_forward),
+        HF_TEST(a_deletion_rolls_forward),
         HF_TEST(a_dry_run_says_what_it_would_do_in_order_and_does_nothing),
         HF_TEST(a_session_that_was_lost_meanwhile_is_replaced_once),
         HF_TEST(a_refusal_is_no_lost_session_and_is_not_tried_again),
@@ -351,6 +400,10 @@ int main(void)
         HF_TEST(a_way_into_the_guest_that_was_taken_from_the_configuration_is_asked_for),
         HF_TEST(a_deletion_that_was_complete_is_complete),
         HF_TEST(a_deletion_that_fails_again_is_half_done_and_named),
+        HF_TEST(a_rollback_rolls_forward_once_it_is_decided),
+        HF_TEST(a_rollback_that_was_not_decided_goes_back),
+        HF_TEST(a_decided_rollback_is_finished_and_never_undone),
+        HF_TEST(a_rollback_that_cannot_be_undone_is_half_done_and_named),
     };
     return HF_RUN_TESTS("run.effects", tests);
 }

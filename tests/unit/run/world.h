@@ -4,8 +4,8 @@
  * were asked; journal, catalog, VM lock and configuration are the real ones, in the case's
  * directory.
  *
- * world.trace: "kill RUN", "set NAME=OLD/NEW", "discard VM NAME TOKEN", "delete VM NAME", one per
- * line.
+ * world.trace: "kill RUN", "set NAME=OLD/NEW", "discard VM NAME TOKEN", "delete VM NAME", "back VM TOKEN",
+ * "settle VM TOKEN KEEP", one per line.
  */
 #ifndef HF_TEST_RUN_WORLD_H
 #define HF_TEST_RUN_WORLD_H
@@ -27,7 +27,7 @@
 static struct {
     char trace[1024];
     enum hf_err_class db_open_fails, kill_fails, restore_fails, discard_fails, delete_fails,
-        hv_open_fails;
+        hv_open_fails, rollback_fails;
     const char *discard_left;
     unsigned kill_lost; /* so many kills find their session lost */
     bool is_stuck, stays_stuck;
@@ -168,6 +168,30 @@ int __wrap_hf_hv_snapshot_delete(struct hf_hv *hv, const struct hf_hv_call *call
     return world.delete_fails ? hf_fail(err, world.delete_fails, "delete failed") : 0;
 }
 
+int __wrap_hf_hv_rollback_undo(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                               const char *undo_token, struct hf_err *err);
+int __wrap_hf_hv_rollback_undo(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                               const char *undo_token, struct hf_err *err)
+{
+    (void)hv, (void)call;
+    trace("back %s %s\n", vm_id, undo_token);
+    return world.rollback_fails ? hf_fail(err, world.rollback_fails, "undo failed") : 0;
+}
+
+int __wrap_hf_hv_rollback_settle(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                                 const char *undo_token, bool keep, struct hf_strv *kept,
+                                 struct hf_err *err);
+int __wrap_hf_hv_rollback_settle(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                                 const char *undo_token, bool keep, struct hf_strv *kept,
+                                 struct hf_err *err)
+{
+    (void)hv, (void)call;
+    trace("settle %s %s %d\n", vm_id, undo_token, keep);
+    if (world.rollback_fails)
+        return hf_fail(err, world.rollback_fails, "settle failed");
+    return keep && hf_strv_add(kept, "/d/a.hf-1") != 0 ? hf_fail_nomem(err) : 0;
+}
+
 /* ---- the case's own state --------------------------------------------------------------- */
 
 static inline void read_config_with(void **state, const char *vm, const char *more)
@@ -240,6 +264,17 @@ static inline void add_deletion(struct hf_journal *j, const char *name)
 {
     struct hf_err err = HF_ERR_INIT;
     assert_hf_ok(hf_effect_snapshot_delete(j, "vm-7", name, &err), &err);
+}
+
+static inline void add_rollback(struct hf_journal *j, bool is_decided, const char *younger)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_strv) struct hf_strv gone = HF_STRV_INIT;
+    assert_int_equal(hf_strv_add(&gone, younger), 0);
+    assert_hf_ok(hf_effect_rollback(j, "vm-7", "hf-1", "token", &err), &err);
+    if (is_decided)
+        assert_hf_ok(hf_effect_rollback_decided(j, "vm-7", "hf-1", "token", true, &gone, &err),
+                     &err);
 }
 
 static inline bool has_journal(const char *run_id)
