@@ -49,8 +49,8 @@ static int look_at_run(void *ctx, const struct hf_catalog_run *r, struct hf_err 
     if (s->is_over)
         return 0;
     bool is_maintenance = strcmp(r->verb, HF_MAINTAIN_VERB) == 0;
-    s->is_over = is_maintenance ||
-                 (strcmp(r->verb, HF_VERB_ROLLBACK) == 0 && strcmp(outcome, "done") == 0);
+    s->is_over =
+        is_maintenance || (strcmp(r->verb, HF_VERB_ROLLBACK) == 0 && strcmp(outcome, "done") == 0);
     if (!is_maintenance || !r->report ||
         (strcmp(outcome, HF_MAINTENANCE_UNFINISHED) != 0 &&
          strcmp(outcome, HF_MAINTENANCE_FAILED_KEPT) != 0))

@@ -20,8 +20,6 @@ from hf import SOURCE, Blocker, GuestTest, Guest, Latency, db_service, main, sql
 
 COMMIT_WITHIN_S = 2.0
 
-# Walked by test_rollback.py and tests/plugin/odd.d/rollback.sh: after these deaths a guest boots, which takes its time.
-IN_ROLLBACK = re.compile(r"^(rollback\.|libvirt\.(before|after)_(destroy|define|start|redefine)$)")
 
 # What a scenario may change of the site.
 PLAIN = {"quiesce": "lock", "services": None, "freeze": None, "hold_limit": None, "stall_budget": None,
@@ -30,8 +28,9 @@ PLAIN = {"quiesce": "lock", "services": None, "freeze": None, "hold_limit": None
 # Points that only an undo visits: they are walked with the coordinator dead before.
 IN_UNDO = re.compile(r"^(undo|recover|guardian|db\.(before|after)_kill$|tunnel\.(before|after)_bridge_end$)")
 
-# Points that have a walk of their own: guest.maintain.
-ELSEWHERE = re.compile(r"^maintain\.")
+# Walked by test_rollback.py, tests/plugin/odd.d/rollback.sh and test_maintain.py: after many of these deaths a guest boots, which
+# takes its time.
+ELSEWHERE = re.compile(r"^(maintain\.|rollback\.|libvirt\.(before|after)_(destroy|define|start|redefine)$)")
 
 
 def points_in_source():
@@ -213,7 +212,7 @@ class KillWalk(GuestTest):
         self.walk_undo("create", "hold.after_capture")
         self.walk_undo("create_blocked", "db.before_kill_query")
         self.walk_undo("create_through_agent", "hold.after_capture")
-        missing = {p for p in points_in_source() - self.visited if not ELSEWHERE.match(p) and not IN_ROLLBACK.match(p)}
+        missing = {p for p in points_in_source() - self.visited if not ELSEWHERE.match(p)}
         self.assertEqual(missing, set(), "points that no scenario visits")
 
     def walk_undo(self, scenario, death):
