@@ -94,7 +94,7 @@ static void print_next(struct json_object *doc)
 static int print_report(struct json_object *doc, struct hf_err *err)
 {
     struct json_object *command = NULL;
-    const char *why = hf_cli_text(doc, "why");
+    const char *why = hf_cli_text(doc, "why"), *dump = hf_cli_text(doc, "dump");
     json_object_object_get_ex(doc, "command", &command);
     const char *status = hf_cli_text(command, "exit_status"), *log = hf_cli_text(command, "log");
     printf("%-10s %s%s%s\n", "outcome", hf_cli_text(doc, "outcome"), why ? ": " : "",
@@ -105,6 +105,8 @@ static int print_report(struct json_object *doc, struct hf_err *err)
     print_probes(doc, "probes", "probes");
     print_probes(doc, "probes_after", "after");
     print_saved(doc);
+    if (dump)
+        printf("%-10s %s: all databases as they were before the rollback\n", "dump", dump);
     print_kept(doc);
     print_next(doc);
     if (fflush(stdout) != 0)

@@ -151,7 +151,8 @@ static int get_ready(struct hf_undo *u, const char *run_id, const char *vm_label
     u->owns_hv = u->hv != NULL;
     if (!u->hv)
         return -1;
-    if (strcmp(verb, HF_VERB_ROLLBACK) == 0) /* it holds nothing in the guest, which may be broken or off */
+    /* These hold nothing in the guest, which may be broken or off. */
+    if (strcmp(verb, HF_VERB_ROLLBACK) == 0 || strcmp(verb, HF_VERB_DELETE) == 0)
         return 0;
     if (hf_way_open(&u->way, u->env, u->vm, u->vm_id, run_id, hf_way_needed(u->vm), err) < 0)
         return -1;

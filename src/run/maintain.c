@@ -27,6 +27,7 @@ static void maintaining_close(struct maintaining *m)
     hf_db_position_free(&m->begin);
     hf_strv_free(&m->warnings);
     free(m->why);
+    free(m->dump);
     free(m->log);
 }
 HF_DEFINE_AUTO_VALUE(maintaining, maintaining_close)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
+#include "base/path.h"
 #include "base/point.h"
+#include "run/dump_run.h"
 #include "run/maintaining.h"
 #include "run/snapshot.h"
 
@@ -44,6 +46,25 @@ static int save(struct maintaining *m, struct hf_err *err)
     return m->saved.gap ? maintaining_warn(m, err, "%s", m->saved.gap) : 0;
 }
 
+/* A help for whoever looks for what was written, and no more: commits go on meanwhile, and the disks are set aside anyway. */
+static int dump_instead(struct maintaining *m, struct hf_err *err)
+{
+    const struct hf_run *run = m->run;
+    struct hf_err why = HF_ERR_INIT;
+    HF_AUTOJSON struct json_object *doc = NULL;
+    if (run->vm->db.kind != HF_DB_TCP && run->vm->db.kind != HF_DB_SSH)
+        return 0;
+    HF_AUTOFREE char *dir = hf_asprintf("%s/saved/%s", hf_env_state(run->env), run->id);
+    HF_AUTOFREE char *dump = hf_asprintf("%s/dump", dir ? dir : "");
+    if (!dir || !dump)
+        return hf_fail_nomem(err);
+    struct hf_run_dump req = {.vm = run->vm->label, .dir = dump};
+    if (hf_path_mkdirs(dir, 0700, &why) < 0 || hf_run_dump(&m->inner, &req, &doc, &why) < 0)
+        return maintaining_warn(m, err, "nor could the databases be dumped: %s", why.message);
+    m->dump = HF_STEAL(dump);
+    return 0;
+}
+
 /* Unsaved writes are a loss that somebody must have agreed to: by --discard-writes, or when asked. */
 static int save_or_agree(struct maintaining *m, bool *out_saved, struct hf_err *err)
 {
@@ -54,7 +75,9 @@ static int save_or_agree(struct maintaining *m, bool *out_saved, struct hf_err *
     bool was_told = !m->can_save && m->req->ask;
     if (m->req->discard_writes || was_told)
         return maintaining_warn(m, err, "the writes since the snapshot were not saved: %s",
-                                why.message);
+                                why.message) < 0
+                   ? -1
+                   : dump_instead(m, err);
     hf_saved_writes_release(&m->saved);
     hf_err_copy(err, &why);
     hf_wrap(err, "nothing was rolled back: the writes since the snapshot cannot be saved");

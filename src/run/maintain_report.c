@@ -77,6 +77,7 @@ struct json_object *maintaining_report(const struct maintaining *m,
           hf_json_add(doc, "probes", before) | hf_json_add(doc, "probes_after", after) |
           hf_json_add_string(doc, "outcome", outcomes[outcome]) |
           hf_json_add_string(doc, "why", m->why) | hf_json_add(doc, "saved", writes) |
+          hf_json_add_string(doc, "dump", m->dump) |
           hf_json_add(doc, "rollback", json_object_get(m->rollback)) |
           hf_json_add(doc, "warnings", hf_json_strings(&m->warnings));
     if (!bad)

@@ -26,6 +26,7 @@ int hf_run_snapshot_create(const struct hf_env *env, const struct hf_snapshot_cr
 int hf_run_snapshot_delete(const struct hf_env *env, const char *vm, const char *name,
                            struct json_object **out_report, struct hf_err *err) HF_CHECKED;
 
+#define HF_VERB_DELETE "snapshot delete"
 #define HF_VERB_ROLLBACK "snapshot rollback"
 
 struct hf_snapshot_rollback {

@@ -111,7 +111,7 @@ int hf_run_snapshot_delete(const struct hf_env *env, const char *vm, const char 
                            struct json_object **out_report, struct hf_err *err)
 {
     HF_AUTO(hf_run) struct hf_run run = {0};
-    if (hf_run_begin(&run, env, "snapshot delete", vm, err) < 0)
+    if (hf_run_begin(&run, env, HF_VERB_DELETE, vm, err) < 0)
         return -1;
     bool was_begun = false;
     if (delete (&run, name, &was_begun, err) < 0)

@@ -196,6 +196,7 @@ class Maintain(MaintainTest):
     def test_without_a_binlog_the_disks_of_until_then_stay(self):
         lab("binlog", "off")
         self.addCleanup(lab, "binlog", "on")
+        sql("GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON *.* TO holdfast", user="root")
         r = self.maintain(*self.break_it(), options=["--on-failure=rollback"])
         self.assertEqual(r.status, 4, r.stdout + r.stderr)
         self.assertIn("writes no binlog", r.error["message"])
@@ -203,6 +204,9 @@ class Maintain(MaintainTest):
         doc = self.ok(self.maintain(*self.break_it(), options=["--on-failure=rollback", "--discard-writes"]), status=5)
         self.assertEqual(self.orders(), ["10", "20"])
         self.assertIsNone(doc["saved"])
+        self.assertFalse(Path(doc["dump"], "INCOMPLETE").exists())
+        rows = subprocess.run(["zstdcat", Path(doc["dump"], "shop.orders.00000.sql.zst")], capture_output=True, text=True, check=True)
+        self.assertRegex(rows.stdout, r"\(1,.*\b0\b")  # as the command had left it
         self.assertTrue(doc["rollback"]["kept"])
         for path in doc["rollback"]["kept"]:
             self.assertTrue(Path(path).exists(), path)
