@@ -99,7 +99,7 @@ void hf_help_all(struct hf_buf *out, const struct hf_verb *const *verbs, const c
     hf_text_wrap(
         out, "", 0,
         "Exit status: 0 done, 1 failed, 2 usage or configuration, 3 done but below the "
-        "required grade, 4 refused or busy.\n\n"
+        "required grade, 4 refused or busy, 5 rolled back by maintain.\n\n"
         "`holdfast VERB --help` tells more about a verb, `holdfast sample-config` prints a "
         "configuration file to begin with.");
 }

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "run/effects.h"
-
 #include "base/buf.h"
 #include "base/point.h"
 #include "db/lock.h"
 #include "guest/deadman.h"
 #include "guest/services.h"
-#include "run/maintenance.h"
+#include "run/effects_intern.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A discard may have to wait for libvirt's job lock (30 s) and merge what the guest wrote
- * meanwhile. */
-#define DISCARD_MS (10 * 60 * 1000)
-#define DELETE_MS (24 * 60 * 60 * 1000)
 #define GUEST_MS 15000
 #define LOOK_MS 5000
 
@@ -30,7 +24,7 @@ struct effect {
 
 /* ---- connections ------------------------------------------------------------------------ */
 
-static int need_hv(struct hf_undo *u, struct hf_err *err)
+int hf_undo_need_hv(struct hf_undo *u, struct hf_err *err)
 {
     if (u->hv && hf_hv_is_stuck(u->hv)) {
         struct hf_err late = HF_ERR_INIT;
@@ -116,7 +110,7 @@ void hf_undo_close(struct hf_undo *u)
 
 /* ---- inverses --------------------------------------------------------------------------- */
 
-static int say(struct hf_undo *u, struct hf_err *err, const char *text, const char *what)
+int hf_undo_say(struct hf_undo *u, struct hf_err *err, const char *text, const char *what)
 {
     HF_AUTOFREE char *line = hf_asprintf("%s%s%s", text, what ? " " : "", what ? what : "");
     if (!line || hf_strv_add(&u->actions, line) < 0)
@@ -149,7 +143,7 @@ static int undo_freeze(struct hf_undo *u, const char *run_id, struct json_object
             u->vm->label);
     if (need_way(u, run_id, HF_WAY_GUEST, err) < 0 || disarm(u, run_id, deadman, err) < 0)
         return hf_left(err, "the dead-man %s in %s, which does no harm", deadman, u->vm->label);
-    return say(u, err, "the filesystems are thawed:", u->vm->label);
+    return hf_undo_say(u, err, "the filesystems are thawed:", u->vm->label);
 }
 
 static int start_units(struct hf_undo *u, const char *run_id, const struct hf_strv *units,
@@ -177,7 +171,7 @@ static int undo_rest(struct hf_undo *u, const char *run_id, struct json_object *
         if (disarm(u, run_id, deadmen.items[i], err) < 0)
             return hf_left(err, "the dead-man %s in %s, which does no harm", deadmen.items[i],
                            u->vm->label);
-    return say(u, err, "the services run again:", u->vm->label);
+    return hf_undo_say(u, err, "the services run again:", u->vm->label);
 }
 
 static int kill_marked(struct hf_db_conn *c, void *run_id, struct hf_err *err)
@@ -195,11 +189,11 @@ static int undo_db_lock(struct hf_undo *u, const char *run_id, struct json_objec
     if (!run)
         return hf_fail_nomem(err);
     if (with_db(u, run_id, kill_marked, run, err) == 0)
-        return say(u, err, "no database session of the run is left", NULL);
+        return hf_undo_say(u, err, "no database session of the run is left", NULL);
     /* A server that cannot be reached dropped the session by wait_timeout at the latest. */
     if (err->cls == HF_E_UNREACHABLE && hf_clock_wall_us(u->env->clock) > dead_at_us)
-        return say(u, err, "the server dropped the run's database session by its wait_timeout",
-                   NULL);
+        return hf_undo_say(
+            u, err, "the server dropped the run's database session by its wait_timeout", NULL);
     return hf_left(err, "the database lock of run %s, until the server's wait_timeout ends it",
                    run_id);
 }
@@ -213,7 +207,7 @@ static int undo_bridge(struct hf_undo *u, const char *run_id, struct json_object
     close_db(u);
     if (need_way(u, run_id, HF_WAY_GUEST, err) == 0 &&
         hf_tunnel_agent_end(u->way.guest, run_id, call.deadline_ms, err) == 0)
-        return say(u, err, "nothing leads to the database any more in", u->vm->label);
+        return hf_undo_say(u, err, "nothing leads to the database any more in", u->vm->label);
     return hf_left(err, "a connection to the database inside %s, which ends by itself",
                    u->vm->label);
 }
@@ -237,102 +231,9 @@ static int undo_db_variable(struct hf_undo *u, const char *run_id, struct json_o
         hf_json_get_string(data, "new", &v.new_value, err) < 0)
         return -1;
     if (with_db(u, run_id, restore, &v, err) == 0)
-        return say(u, err, "restored the server variable", v.name);
+        return hf_undo_say(u, err, "restored the server variable", v.name);
     return hf_left(err, "server variable %s may still be %s; it was %s", v.name, v.new_value,
                    v.old_value);
-}
-
-static int undo_snapshot(struct hf_undo *u, const char *run_id, struct json_object *data,
-                         struct hf_err *err)
-{
-    const char *vm_id = NULL, *name = NULL, *token = NULL;
-    if (hf_json_get_string(data, "vm_id", &vm_id, err) < 0 ||
-        hf_json_get_string(data, "name", &name, err) < 0 ||
-        hf_json_opt_string(data, "token", &token, err) < 0)
-        return -1;
-    struct hf_hv_call call = hf_env_call(u->env, run_id, DISCARD_MS);
-    if (need_hv(u, err) == 0 && hf_hv_capture_discard(u->hv, &call, vm_id, name, token, err) == 0)
-        return say(u, err, "nothing is left of snapshot", name);
-    return err->left[0]
-               ? -1
-               : hf_left(err, "snapshot %s of %s, or its overlay files", name, u->vm->label);
-}
-
-static int finish_delete(struct hf_undo *u, const char *run_id, struct json_object *data,
-                         struct hf_err *err)
-{
-    const char *vm_id = NULL, *name = NULL;
-    if (hf_json_get_string(data, "vm_id", &vm_id, err) < 0 ||
-        hf_json_get_string(data, "name", &name, err) < 0)
-        return -1;
-    struct hf_hv_call call = hf_env_call(u->env, run_id, DELETE_MS);
-    if (need_hv(u, err) == 0 && hf_hv_snapshot_delete(u->hv, &call, vm_id, name, err) == 0)
-        return say(u, err, "finished deleting snapshot", name);
-    if (err->cls == HF_E_NOT_FOUND)
-        return say(u, err, "already deleted: snapshot", name);
-    return err->left[0] ? -1 : hf_left(err, "snapshot %s of %s, half deleted", name, u->vm->label);
-}
-
-/* Whether to go back is somebody's decision: nothing is undone, and the snapshot stays. */
-static int leave_maintenance(struct hf_undo *u, const char *run_id, struct json_object *data,
-                             struct hf_err *err)
-{
-    HF_AUTO(hf_strv) struct hf_strv lines = HF_STRV_INIT;
-    const char *report = json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN);
-    free(u->unfinished);
-    u->unfinished = report ? strdup(report) : NULL;
-    if (!u->unfinished)
-        return hf_fail_nomem(err);
-    if (hf_maintenance_advise(u->vm->label, run_id, data, &lines, err) < 0)
-        return -1;
-    for (size_t i = 0; i < lines.n; i++)
-        if (say(u, err, lines.items[i], NULL) < 0)
-            return -1;
-    return 0;
-}
-
-struct going_back { /* of a rollback's entry; borrowed */
-    const char *vm_id, *name, *token;
-};
-
-static int read_rollback(struct json_object *data, struct going_back *b, struct hf_err *err)
-{
-    if (hf_json_get_string(data, "vm_id", &b->vm_id, err) < 0 ||
-        hf_json_get_string(data, "name", &b->name, err) < 0)
-        return -1;
-    return hf_json_get_string(data, "token", &b->token, err);
-}
-
-static int undo_rollback(struct hf_undo *u, const char *run_id, struct json_object *data,
-                         struct hf_err *err)
-{
-    struct going_back b = {0};
-    struct hf_hv_call call = hf_env_call(u->env, run_id, DISCARD_MS);
-    if (read_rollback(data, &b, err) < 0)
-        return -1;
-    if (need_hv(u, err) == 0 && hf_hv_rollback_undo(u->hv, &call, b.vm_id, b.token, err) == 0)
-        return say(u, err, "the VM has the state of before the rollback:", u->vm->label);
-    return err->left[0] ? -1 : hf_left(err, "%s, half rolled back to %s", u->vm->label, b.name);
-}
-
-static int finish_rollback(struct hf_undo *u, const char *run_id, struct json_object *data,
-                           struct hf_err *err)
-{
-    bool keep = false;
-    struct going_back b = {0};
-    HF_AUTO(hf_strv) struct hf_strv kept = HF_STRV_INIT;
-    struct hf_hv_call call = hf_env_call(u->env, run_id, DISCARD_MS);
-    if (read_rollback(data, &b, err) < 0 || hf_json_get_bool(data, "keep", &keep, err) < 0)
-        return -1;
-    if (need_hv(u, err) < 0 ||
-        hf_hv_rollback_settle(u->hv, &call, b.vm_id, b.token, keep, &kept, err) < 0)
-        return err->left[0] ? -1
-                            : hf_left(err, "what %s was before it was rolled back to %s",
-                                      u->vm->label, b.name);
-    for (size_t i = 0; i < kept.n; i++)
-        if (say(u, err, "kept the state that was left:", kept.items[i]) < 0)
-            return -1;
-    return say(u, err, "finished the rollback; the VM has the state of snapshot", b.name);
 }
 
 #define VARIABLES 2
@@ -343,13 +244,14 @@ static const struct effect effects[] = {
      "restore the server variable changed by run", false},
     {HF_EFFECT_REST, 3, undo_rest, "start the services stopped by run", true},
     {HF_EFFECT_BRIDGE, 3, undo_bridge, "end the way to the database opened by run", true},
-    {HF_EFFECT_SNAPSHOT, 4, undo_snapshot, "remove the snapshot of run", false},
-    {HF_EFFECT_SNAPSHOT_DELETE, 4, finish_delete, "finish the snapshot deletion of run", false},
-    {HF_EFFECT_MAINTENANCE, 4, leave_maintenance, "leave to somebody's decision the maintenance",
+    {HF_EFFECT_SNAPSHOT, 4, hf_effect_undo_snapshot, "remove the snapshot of run", false},
+    {HF_EFFECT_SNAPSHOT_DELETE, 4, hf_effect_finish_delete, "finish the snapshot deletion of run",
      false},
-    {HF_EFFECT_ROLLBACK, 4, undo_rollback, "go back to the state before the rollback of run",
-     false},
-    {HF_EFFECT_ROLLBACK_DECIDED, 4, finish_rollback, "finish the rollback of run", false},
+    {HF_EFFECT_MAINTENANCE, 4, hf_effect_leave_maintenance,
+     "leave to somebody's decision the maintenance", false},
+    {HF_EFFECT_ROLLBACK, 4, hf_effect_undo_rollback,
+     "go back to the state before the rollback of run", false},
+    {HF_EFFECT_ROLLBACK_DECIDED, 4, hf_effect_finish_rollback, "finish the rollback of run", false},
 };
 #define LAST_HOLD 3 /* up to this urgency: what somebody in the guest may be waiting for */
 #define LAST_URGENCY 4
@@ -371,7 +273,7 @@ static bool is_off(struct hf_undo *u, const char *run_id)
     struct hf_err ignored = HF_ERR_INIT;
     HF_AUTO(hf_vm_copy) struct hf_vm_copy vm = {0};
     struct hf_hv_call call = hf_env_call(u->env, run_id, LOOK_MS);
-    if ((u->hv && hf_hv_is_stuck(u->hv)) || need_hv(u, &ignored) < 0 ||
+    if ((u->hv && hf_hv_is_stuck(u->hv)) || hf_undo_need_hv(u, &ignored) < 0 ||
         hf_hv_vm_find(u->hv, &call, u->vm_id, &vm, &ignored) < 0)
         return false;
     return vm.state == HF_VM_OFF || vm.state == HF_VM_CRASHED;
@@ -385,7 +287,7 @@ static int undo_effect(struct hf_undo *u, const struct effect *effect, const cha
     if (!effect->is_in_guest || !is_off(u, run_id))
         return -1;
     hf_err_clear(err);
-    return say(u, err, "nothing is at rest in a machine that is off:", u->vm->label);
+    return hf_undo_say(u, err, "nothing is at rest in a machine that is off:", u->vm->label);
 }
 
 static int undo_entry(struct hf_undo *u, struct hf_journal *j, const struct hf_journal_entry *e,
@@ -398,7 +300,7 @@ static int undo_entry(struct hf_undo *u, struct hf_journal *j, const struct hf_j
     if (strcmp(e->kind, HF_EFFECT_ROLLBACK) == 0 && hf_undo_rolls_forward(j))
         return u->dry_run ? 0 : hf_journal_undone(j, e->seq, err);
     if (u->dry_run)
-        return say(u, err, effect->would, hf_journal_run_id(j));
+        return hf_undo_say(u, err, effect->would, hf_journal_run_id(j));
     HF_POINT("undo.before_effect");
     if (undo_effect(u, effect, hf_journal_run_id(j), e->data, err) < 0)
         return -1;
