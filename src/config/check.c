@@ -141,6 +141,37 @@ static int check_vm_times(const struct hf_config_vm *vm, struct hf_err *err)
     return hf_hint(err, "All attempts together need at least the time of one.");
 }
 
+/* ---- [policy NAME] ---------------------------------------------------------------------- */
+
+static bool is_pattern(const char *name)
+{
+    return strpbrk(name, "*?") != NULL;
+}
+
+/* A pattern may match nothing today; a name that is misspelt would never be backed up. */
+static int check_policy_names(const struct hf_config *c, const struct hf_config_policy *p,
+                              const struct hf_strv *names, struct hf_err *err)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        struct hf_err none = HF_ERR_INIT;
+        if (is_pattern(names->items[i]) || hf_config_find_vm(c, names->items[i], &none))
+            continue;
+        hf_fail(err, HF_E_CONFIG, "%s:%u: vms: there is no section [vm %s]", p->file, p->vms_line,
+                names->items[i]);
+        return hf_hint(err, "%s", none.hint);
+    }
+    return 0;
+}
+
+static int check_policy(const struct hf_config *c, const struct hf_config_policy *p,
+                        struct hf_err *err)
+{
+    return check_policy_names(c, p, &p->vms.include, err) != 0 ||
+                   check_policy_names(c, p, &p->vms.exclude, err) != 0
+               ? -1
+               : 0;
+}
+
 /* ---- all -------------------------------------------------------------------------------- */
 
 static int fill_all(struct hf_config *c, struct hf_err *err)
@@ -167,5 +198,9 @@ int hf_config_check(struct hf_config *c, struct hf_err *err)
             check_vm_times(vm, err) != 0)
             return -1;
     }
+    const struct hf_section_list *policies = &c->sections[HF_SECTION_ID_policy];
+    for (size_t i = 0; i < policies->n; i++)
+        if (check_policy(c, policies->items[i], err) != 0)
+            return -1;
     return 0;
 }

@@ -2,7 +2,7 @@
  *
  * config/config.h - the configuration file, typed and checked.
  *
- * INI as in my.cnf and systemd: sections [defaults], [hypervisor NAME], [vm NAME]. Every key stands
+ * INI as in my.cnf and systemd: sections [defaults], [hypervisor NAME], [vm NAME], [policy NAME]. Every key stands
  * once in options.def (name, type, default, range, help); structs, parser, sample file and man page
  * are made from it. Unknown sections and keys, wrong types and values out of range are HF_E_CONFIG
  * with "FILE:LINE: …" and the nearest known name as hint. The file must not be writable by others
@@ -15,6 +15,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/strv.h"
+#include "config/cron.h"
+#include "config/policy_values.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,8 +45,8 @@ struct hf_ssh_address {
     unsigned port;
 };
 
-/* Which keys a section has is said by options.def; struct hf_config_defaults, hf_config_hypervisor
- * and hf_config_vm are made from it. */
+/* Which keys a section has is said by options.def; struct hf_config_defaults, hf_config_hypervisor,
+ * hf_config_vm and hf_config_policy are made from it. */
 struct hf_config;
 
 #include "config/config_types.h"
@@ -67,6 +69,8 @@ size_t hf_config_vm_count(const struct hf_config *c);
 const struct hf_config_vm *hf_config_vm_at(const struct hf_config *c, size_t i);
 size_t hf_config_hypervisor_count(const struct hf_config *c);
 const struct hf_config_hypervisor *hf_config_hypervisor_at(const struct hf_config *c, size_t i);
+size_t hf_config_policy_count(const struct hf_config *c);
+const struct hf_config_policy *hf_config_policy_at(const struct hf_config *c, size_t i);
 
 const char *hf_quiesce_name(enum hf_quiesce q);
 /* What this way to rest can prove at the best, and so the required grade unless `require` says another. */

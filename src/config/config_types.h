@@ -40,6 +40,12 @@ struct hf_config_head {
 #define HF_FIELD_SSH struct hf_ssh_address
 #define HF_FIELD_UNITS struct hf_strv /* systemd units, in full: apache2.service */
 #define HF_FIELD_PATHS struct hf_strv /* absolute */
+#define HF_FIELD_CRON struct hf_cron
+#define HF_FIELD_TIMEZONE char * /* opens; NULL: the host's own */
+#define HF_FIELD_WINDOW struct hf_window
+#define HF_FIELD_SELECTION struct hf_selection
+#define HF_FIELD_KEEP struct hf_keep
+#define HF_FIELD_PRODUCE unsigned /* bits HF_PRODUCE_… */
 
 /* The head is reached as vm->label for those who use a section and as vm->head by the code for all
  * sections. */
