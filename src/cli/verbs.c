@@ -10,6 +10,7 @@ extern const struct hf_verb hf_verb_snapshot_list;
 extern const struct hf_verb hf_verb_snapshot_delete;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
+extern const struct hf_verb hf_verb_policies;
 extern const struct hf_verb hf_verb_plugins;
 extern const struct hf_verb hf_verb_recover;
 extern const struct hf_verb hf_verb_release;
@@ -24,6 +25,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_snapshot_delete,
     &hf_verb_show,
     &hf_verb_status,
+    &hf_verb_policies,
     &hf_verb_plugins,
     &hf_verb_recover,
     &hf_verb_release,

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/policy.h"
 
+#include "base/civil.h"
 #include "policy/glob.h"
+
+#define WAIT_MAX_S (3 * HF_DAY_S) /* longer than any window stays closed */
 
 int hf_policy_open(struct hf_policy *p, const struct hf_config_policy *config, struct hf_err *err)
 {
@@ -61,6 +64,19 @@ int64_t hf_policy_start(const struct hf_policy *p, const char *vm, int64_t due_s
         span = close - open - 1;
     /* A part of the span, not a rest of it: the order of due times stays that of starts. */
     return open + (int64_t)(place(p->config->label, vm) * (uint64_t)span >> 32);
+}
+
+int64_t hf_policy_begin_next(const struct hf_policy *p, int64_t after_s)
+{
+    const struct hf_config_policy *c = p->config;
+    int64_t open = hf_window_open(&c->window, p->tz, after_s);
+    if (open != after_s) { /* closed: is anything waiting already? */
+        int64_t due = hf_schedule_last(&c->schedule, p->tz, after_s - WAIT_MAX_S, after_s);
+        if (due != HF_NO_TIME && hf_window_open(&c->window, p->tz, due) == open)
+            return open;
+    }
+    int64_t due = hf_schedule_next(&c->schedule, p->tz, after_s);
+    return due == HF_NO_TIME ? due : hf_window_open(&c->window, p->tz, due);
 }
 
 /* ---- due -------------------------------------------------------------------------------- */

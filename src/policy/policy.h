@@ -43,4 +43,8 @@ struct hf_due hf_policy_due(const struct hf_policy *p, const char *vm, int64_t s
 /* When the run for this due time starts. Never decreases when due_s grows. */
 int64_t hf_policy_start(const struct hf_policy *p, const char *vm, int64_t due_s);
 
+/* The first moment after after_s at which the policy's runs begin, window but no jitter counted;
+ * due times that wait for the same opening of the window begin together, as one. */
+int64_t hf_policy_begin_next(const struct hf_policy *p, int64_t after_s);
+
 #endif
