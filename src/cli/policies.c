@@ -27,8 +27,10 @@ static int notice(struct hf_policies *all, const char *fmt, ...)
 {
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     va_list ap;
-    if (all->notices.n >= NOTICES_MAX)
+    if (all->notices.n > NOTICES_MAX)
         return 0;
+    if (all->notices.n == NOTICES_MAX)
+        return hf_strv_add(&all->notices, "there are more than these");
     va_start(ap, fmt);
     hf_buf_vprintf(&text, fmt, ap);
     va_end(ap);
@@ -65,20 +67,27 @@ static int look_for_clash(struct hf_policies *all, const struct hf_policy *a,
         a->config->label, b->config->label, at, n, n == 1 ? "" : "s", vm);
 }
 
-/* A run that can never reach what is required of it. */
+/* Runs that can never reach what is required of them. */
 static int look_at_grade(struct hf_policies *all, const struct hf_policy *p)
 {
     enum hf_grade required = p->config->require;
+    const struct hf_config_vm *first = NULL;
+    size_t n = 0;
     for (size_t i = 0; i < hf_config_vm_count(all->config); i++) {
         const struct hf_config_vm *vm = hf_config_vm_at(all->config, i);
-        enum hf_grade best = hf_quiesce_grade(vm->quiesce, vm->freeze);
-        if (hf_policy_selects(p, vm->label) && !hf_grade_meets(best, required) &&
-            notice(all, "policy %s requires grade %s, and %s reaches %s at the best (quiesce = %s)",
-                   p->config->label, hf_grade_name(required), vm->label, hf_grade_name(best),
-                   hf_quiesce_name(vm->quiesce)) != 0)
-            return -1;
+        if (hf_grade_meets(hf_quiesce_grade(vm->quiesce, vm->freeze), required) ||
+            !hf_policy_selects(p, vm->label))
+            continue;
+        first = n++ == 0 ? vm : first;
     }
-    return 0;
+    if (n == 0)
+        return 0;
+    return notice(all,
+                  "policy %s requires grade %s, which %zu of its VMs cannot reach, such as %s "
+                  "(quiesce = %s: %s at the best)",
+                  p->config->label, hf_grade_name(required), n, first->label,
+                  hf_quiesce_name(first->quiesce),
+                  hf_grade_name(hf_quiesce_grade(first->quiesce, first->freeze)));
 }
 
 static int look_at_each(struct hf_policies *all)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/civil.h"
 #include "harness/hf_test.h"
+#include "model.h"
 #include "policy/schedule.h"
 #include "random.h"
 
@@ -117,13 +118,6 @@ static void times_end_with_what_is_known(void **state)
 }
 
 /* ---- against a model that looks at every minute -------------------------------------------- */
-
-static bool names_minute(const struct hf_cron *c, int64_t local_s)
-{
-    int64_t second = hf_mod_floor(local_s, HF_DAY_S);
-    return c->minutes >> (second / 60 % 60) & 1 && c->hours >> (second / 3600) & 1 &&
-           hf_cron_has_day(c, hf_div_floor(local_s, HF_DAY_S));
-}
 
 /* Is this real minute a time of the schedule? The clock showed `shown` the minute before, `latest` at
  * the most in the days before, and was put back by `back` last. */

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/civil.h"
 #include "harness/hf_test.h"
+#include "model.h"
 #include "policy/keep.h"
 #include "policy/policy.h"
 
@@ -54,13 +55,6 @@ static size_t vm_count(void)
 {
     const char *text = getenv("HOLDFAST_TEST_VMS");
     return text ? strtoul(text, NULL, 10) : 200;
-}
-
-static bool names_minute(const struct hf_cron *c, int64_t local_s)
-{
-    int64_t second = hf_mod_floor(local_s, HF_DAY_S);
-    return c->minutes >> (second / 60 % 60) & 1 && c->hours >> (second / 3600) & 1 &&
-           hf_cron_has_day(c, hf_div_floor(local_s, HF_DAY_S));
 }
 
 /* The zones of this test change by whole hours, but Lord Howe, whose schedule is not hourly. */
