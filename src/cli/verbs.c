@@ -8,6 +8,8 @@ extern const struct hf_verb hf_verb_check;
 extern const struct hf_verb hf_verb_snapshot_create;
 extern const struct hf_verb hf_verb_snapshot_list;
 extern const struct hf_verb hf_verb_snapshot_delete;
+extern const struct hf_verb hf_verb_archive;
+extern const struct hf_verb hf_verb_restore_files;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
 extern const struct hf_verb hf_verb_plugins;
@@ -22,6 +24,8 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_snapshot_create,
     &hf_verb_snapshot_list,
     &hf_verb_snapshot_delete,
+    &hf_verb_archive,
+    &hf_verb_restore_files,
     &hf_verb_show,
     &hf_verb_status,
     &hf_verb_plugins,
