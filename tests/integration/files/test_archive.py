@@ -237,6 +237,21 @@ class Troubles(FilesTest):
                     self.assertNotEqual(self.site().run("restore", "files", self.out, "--to", self.target).returncode, 0)
                     self.assertFalse(self.restored().exists())
 
+    def test_a_file_that_is_written_to_meanwhile_is_named(self):
+        self.tree.mkdir()
+        (self.tree / "calm").write_text("x")
+        with open(self.tree / "growing", "wb") as f:
+            f.write(os.urandom(32 << 20))
+        writer = subprocess.Popen(["sh", "-c", 'while :; do echo more >>"$1"; sleep 0.01; done', "sh", self.tree / "growing"])
+        try:
+            doc = self.archive()
+        finally:
+            writer.kill()
+            writer.wait()
+        self.assertEqual(doc["changed"], 1)
+        self.assertTrue(any("growing: file changed" in w for w in doc["warnings"]), doc["warnings"])
+        self.assertLess(doc["read_from"], doc["read_until"])
+
     def test_a_directory_with_something_in_it_is_refused(self):
         self.tree.mkdir()
         self.out.mkdir()
