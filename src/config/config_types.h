@@ -38,11 +38,13 @@ struct hf_config_head {
 #define HF_FIELD_GRADE enum hf_grade
 #define HF_FIELD_FREEZE enum hf_freeze
 #define HF_FIELD_UNCOVERED enum hf_uncovered
+#define HF_FIELD_UNREADABLE enum hf_unreadable
 #define HF_FIELD_DB struct hf_db_address
 #define HF_FIELD_SSH struct hf_ssh_address
 #define HF_FIELD_UNITS struct hf_strv /* systemd units, in full: apache2.service */
 #define HF_FIELD_PATHS struct hf_strv /* absolute */
 #define HF_FIELD_PROBES struct hf_vm_probes
+#define HF_FIELD_PATTERNS struct hf_strv
 
 /* The head is reached as vm->label for those who use a section and as vm->head by the code for all
  * sections. */

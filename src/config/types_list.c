@@ -68,6 +68,12 @@ static int paths_parse(const char *text, void *field, struct hf_err *err)
     return 0;
 }
 
+/* Nothing else: what is in it is for the guest's tar to read. */
+static int patterns_parse(const char *text, void *field, struct hf_err *err)
+{
+    return list_parse(text, field, err);
+}
+
 const struct hf_type hf_type_UNITS = {
     .name = "units",
     .expects = "names of systemd units, separated by commas, such as apache2, cron",
@@ -77,3 +83,8 @@ const struct hf_type hf_type_PATHS = {.name = "paths",
                                       .expects = "paths that begin with '/', separated by commas",
                                       .parse = paths_parse,
                                       .clear = list_clear};
+const struct hf_type hf_type_PATTERNS = {
+    .name = "patterns",
+    .expects = "names and paths with * and ?, separated by commas, such as *.log, cache/",
+    .parse = patterns_parse,
+    .clear = list_clear};

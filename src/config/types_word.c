@@ -18,6 +18,8 @@ static const char *const freeze_words[] = {
     [HF_FREEZE_AUTO] = "auto", [HF_FREEZE_YES] = "yes", [HF_FREEZE_NO] = "no", NULL};
 static const char *const uncovered_words[] = {
     [HF_UNCOVERED_REFUSE] = "refuse", [HF_UNCOVERED_LOWER] = "lower", NULL};
+static const char *const unreadable_words[] = {
+    [HF_UNREADABLE_FAIL] = "fail", [HF_UNREADABLE_WARN] = "warn", NULL};
 static const char *const grade_words[] = {"A", "B", "C", "D", "E", NULL};
 
 /* Index of text among words. */
@@ -47,6 +49,7 @@ WORD_PARSE(guest, enum hf_guest_channel, 0)
 WORD_PARSE(quiesce, enum hf_quiesce, 0)
 WORD_PARSE(freeze, enum hf_freeze, 0)
 WORD_PARSE(uncovered, enum hf_uncovered, 0)
+WORD_PARSE(unreadable, enum hf_unreadable, 0)
 WORD_PARSE(grade, enum hf_grade, HF_GRADE_A)
 
 const struct hf_type hf_type_CATALOG = {
@@ -86,3 +89,7 @@ enum hf_grade hf_quiesce_grade(enum hf_quiesce q, enum hf_freeze freeze)
                                          [HF_QUIESCE_NONE] = HF_GRADE_E};
     return q == HF_QUIESCE_NONE && freeze == HF_FREEZE_YES ? HF_GRADE_D : best[q];
 }
+const struct hf_type hf_type_UNREADABLE = {.name = "word",
+                                           .expects = "fail or warn",
+                                           .choices = unreadable_words,
+                                           .parse = unreadable_parse};

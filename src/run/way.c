@@ -33,7 +33,7 @@ static int open_agent(struct hf_way *way, const struct hf_env *env, struct hf_er
     return way->hv ? 0 : -1;
 }
 
-static struct hf_ssh_target ssh_target(const struct hf_config_vm *vm)
+struct hf_ssh_target hf_way_ssh_target(const struct hf_config_vm *vm)
 {
     return (struct hf_ssh_target){
         .user = vm->ssh.user,
@@ -48,7 +48,7 @@ static struct hf_ssh_target ssh_target(const struct hf_config_vm *vm)
 static int open_guest(struct hf_way *way, const struct hf_env *env, const char *vm_id,
                       const char *run_id, struct hf_err *err)
 {
-    struct hf_ssh_target ssh = ssh_target(way->vm);
+    struct hf_ssh_target ssh = hf_way_ssh_target(way->vm);
     if (way->guest || way->vm->guest == HF_GUEST_NONE)
         return 0;
     if (way->vm->guest == HF_GUEST_SSH)
@@ -97,7 +97,7 @@ static int open_tunnel(struct hf_way *way, const struct hf_env *env, const char 
 {
     const struct hf_db_address *db = &way->vm->db;
     struct hf_db_endpoint to = {.host = db->host, .port = db->port, .socket = db->socket};
-    struct hf_ssh_target ssh = ssh_target(way->vm);
+    struct hf_ssh_target ssh = hf_way_ssh_target(way->vm);
     int64_t deadline_ms = hf_clock_mono_ms(env->clock) + CONNECT_MS;
     if (way->tunnel || (db->kind != HF_DB_SSH && db->kind != HF_DB_AGENT))
         return 0;

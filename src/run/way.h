@@ -11,6 +11,7 @@
 #define HF_RUN_WAY_H
 
 #include "guest/guest.h"
+#include "guest/ssh.h"
 #include "guest/tunnel.h"
 #include "run/env.h"
 
@@ -44,6 +45,8 @@ int hf_way_needed(const struct hf_config_vm *vm);
 /* Is the hypervisor's agent used for this VM's freeze? */
 bool hf_way_freezes(const struct hf_config_vm *vm);
 
+/* The ssh login of its section; borrows from it. Only where it has one. */
+struct hf_ssh_target hf_way_ssh_target(const struct hf_config_vm *vm);
 /* Where the database is reached; borrows from way and its vm. Only with HF_WAY_DB open. */
 struct hf_db_target hf_way_db_target(const struct hf_way *way);
 

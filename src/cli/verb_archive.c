@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cli/verb_archive.c - `archive`: files of a guest as a tar with a listing.
+ */
+#include "base/units.h"
+#include "cli/cli.h"
+#include "cli/engine.h"
+#include "run/archive_run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define SHOW_EVERY_MS 200
+
+static const struct hf_cli_opt archive_opts[] = {
+    {"to", 't', HF_OPT_STRING, "DIR", "The directory to make; it must be new or empty."},
+    {"compression", 0, HF_OPT_STRING, "zstd|gzip|none", "Of the tar; by default zstd."},
+};
+
+extern const struct hf_verb hf_verb_archive;
+
+struct showing {
+    const struct hf_clock *clock;
+    int64_t begin_ms, shown_ms;
+};
+
+static void show(void *ctx, uint64_t entries, uint64_t tar_bytes)
+{
+    struct showing *s = ctx;
+    char bytes[HF_UNITS_MAX], rate[HF_UNITS_MAX];
+    int64_t now = hf_clock_mono_ms(s->clock), ms = now - s->begin_ms;
+    if (now - s->shown_ms < SHOW_EVERY_MS)
+        return;
+    s->shown_ms = now;
+    hf_format_size(tar_bytes, bytes);
+    hf_format_size(ms > 0 ? tar_bytes * 1000 / (uint64_t)ms : 0, rate);
+    fprintf(stderr, "\r%" PRIu64 " files and folders, %s, %s/s\033[K", entries, bytes, rate);
+    fflush(stderr);
+}
+
+static int64_t number(struct json_object *doc, const char *key)
+{
+    struct json_object *v = NULL;
+    return json_object_object_get_ex(doc, key, &v) ? json_object_get_int64(v) : 0;
+}
+
+static int print_text(struct json_object *doc, const char *dir, struct hf_err *err)
+{
+    char bytes[HF_UNITS_MAX], stored[HF_UNITS_MAX], took[HF_UNITS_MAX];
+    struct json_object *list = NULL;
+    hf_format_size((uint64_t)number(doc, "bytes"), bytes);
+    hf_format_size((uint64_t)number(doc, "stored_bytes"), stored);
+    hf_format_duration(number(doc, "duration_ms"), took);
+    printf("archive    %s\n", dir);
+    printf("content    %" PRId64 " files and folders, %s in %s\n", number(doc, "entries"), bytes,
+           stored);
+    printf("time       %s; what changed while it was read: %" PRId64 ", vanished: %" PRId64 "\n",
+           took, number(doc, "changed"), number(doc, "vanished"));
+    (void)json_object_object_get_ex(doc, "warnings", &list);
+    for (size_t i = 0; list && i < json_object_array_length(list); i++)
+        printf("warning    %s\n", json_object_get_string(json_object_array_get_idx(list, i)));
+    return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
+}
+
+static int run_archive(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
+{
+    struct hf_env env = hf_cli_env(cli);
+    HF_AUTOJSON struct json_object *doc = NULL;
+    const struct hf_cli_value *packing = hf_cli_get(&hf_verb_archive, args, "compression");
+    struct showing showing = {.clock = cli->clock, .begin_ms = hf_clock_mono_ms(cli->clock)};
+    bool is_shown = !cli->quiet && isatty(STDERR_FILENO);
+    struct hf_run_archive req = {.vm = args->items[0],
+                                 .dir = hf_cli_get(&hf_verb_archive, args, "to")->text,
+                                 .progress = is_shown ? show : NULL,
+                                 .progress_ctx = &showing};
+    if (!req.dir)
+        return hf_fail(err, HF_E_CONFIG, "archive needs --to DIR");
+    if (hf_io_packing_parse(packing->is_set ? packing->text : "zstd", &req.packing, err) < 0)
+        return -1;
+    int rc = hf_run_archive(&env, &req, &doc, err);
+    if (is_shown)
+        fprintf(stderr, "\r\033[K");
+    if (rc < 0)
+        return -1;
+    return cli->json ? hf_cli_print_json(doc, err) : print_text(doc, req.dir, err);
+}
+
+const struct hf_verb hf_verb_archive = {
+    .name = "archive",
+    .args = "VM",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "write the files of a VM's application into a tar, with a listing",
+    .help = "Reads the paths of `files` in the guest, without what `exclude` names, with the "
+            "guest's own tar over ssh: "
+            "owners, modes, xattrs, ACLs, hard links and holes included, other filesystems below "
+            "them not. Nothing is written in the guest. The tar is read while it passes: a line of "
+            "the listing for every entry, with the SHA-256 of each file.\n\n"
+            "Files that change or vanish while they are read are named as warnings; one that "
+            "cannot be read fails the archive, "
+            "or is a warning, too, with unreadable = warn. A file INCOMPLETE is in the directory "
+            "until everything is there and "
+            "on disk: with it the directory is no archive.\n\n"
+            "  holdfast archive web01 --to /srv/archives/web01-monday\n"
+            "  holdfast restore files /srv/archives/web01-monday --to look var/www\n"
+            "  tar --zstd -tf /srv/archives/web01-monday/files.tar.zst",
+    .opts = archive_opts,
+    .n_opts = HF_ARRAY_SIZE(archive_opts),
+    .needs_config = true,
+    .run = run_archive,
+};

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "files/folder.h"
+
+#include "base/path.h"
+#include "io/pack.h"
+#include "net/json.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ABOUT_MAX ((size_t)4 << 20)
+#define CHUNK ((size_t)64 << 10)
+
+int hf_archive_about(const struct hf_io_folder *f, struct hf_archive_about *out, struct hf_err *err)
+{
+    const char *tar = NULL, *listing = NULL;
+    size_t len = 0;
+    HF_AUTOFREE char *path = hf_path_join(f->path, HF_ARCHIVE_ABOUT);
+    if (!path)
+        return hf_fail_nomem(err);
+    HF_AUTOFREE char *text = hf_path_read(path, ABOUT_MAX, &len, err);
+    HF_AUTOJSON struct json_object *doc = text ? hf_json_parse(text, len, err) : NULL;
+    if (!doc || hf_json_get_string(doc, "tar_sha256", &tar, err) < 0 ||
+        hf_json_get_string(doc, "listing_sha256", &listing, err) < 0)
+        return hf_wrap(err, "'%s' is no archive", f->path);
+    snprintf(out->tar_sha256, sizeof out->tar_sha256, "%s", tar);
+    snprintf(out->listing_sha256, sizeof out->listing_sha256, "%s", listing);
+    return 0;
+}
+
+struct hf_io_read *hf_archive_open(const struct hf_io_folder *f, const char *name,
+                                   struct hf_err *err)
+{
+    static const enum hf_io_packing packings[] = {HF_IO_ZSTD, HF_IO_GZIP, HF_IO_PLAIN};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(packings); i++) {
+        struct stat st;
+        HF_AUTOFREE char *file = hf_asprintf("%s%s", name, hf_io_packing_suffix(packings[i]));
+        if (!file) {
+            hf_fail_nomem(err);
+            return NULL;
+        }
+        if (fstatat(f->fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            return hf_io_read_open(f->fd, f->path, file, true, err);
+    }
+    hf_fail(err, HF_E_NOT_FOUND, "there is no '%s' in '%s'", name, f->path);
+    return NULL;
+}
+
+int hf_archive_check(struct hf_io_read *r, const char *name, const char *sha256, struct hf_err *err)
+{
+    char found[HF_IO_READ_SHA256];
+    if (hf_io_read_sha256(r, found, err) < 0)
+        return -1;
+    return strcmp(found, sha256) == 0
+               ? 0
+               : hf_fail(err, HF_E_CORRUPT,
+                         "'%s' is not what " HF_ARCHIVE_ABOUT " says: SHA-256 %s", name, found);
+}
+
+/* ---- the listing ------------------------------------------------------------------------ */
+
+int hf_listing_open(struct hf_listing *l, const struct hf_io_folder *f, struct hf_err *err)
+{
+    l->r = hf_archive_open(f, HF_ARCHIVE_LISTING, err);
+    return l->r ? 0 : -1;
+}
+
+void hf_listing_close(struct hf_listing *l)
+{
+    hf_io_read_close(l->r);
+    hf_buf_free(&l->text);
+}
+
+/* What was read already goes; more comes behind the rest. */
+static int read_more(struct hf_listing *l, struct hf_err *err)
+{
+    char chunk[CHUNK];
+    size_t n = 0, rest = l->text.len - l->at;
+    if (rest > HF_ENTRY_LINE_MAX)
+        return hf_fail(err, HF_E_CORRUPT, "a line of more than %zu bytes in the listing",
+                       HF_ENTRY_LINE_MAX);
+    if (hf_io_read_some(l->r, chunk, sizeof chunk, &n, err) < 0)
+        return -1;
+    l->is_at_end = n == 0;
+    if (l->at)
+        memmove(l->text.data, l->text.data + l->at, rest);
+    l->text.len = rest;
+    l->at = 0;
+    hf_buf_add(&l->text, chunk, n);
+    return hf_buf_ok(&l->text) ? 0 : hf_fail_nomem(err);
+}
+
+int hf_listing_next(struct hf_listing *l, struct hf_entry *out, struct hf_err *err)
+{
+    hf_entry_free(out);
+    for (;;) {
+        size_t rest = l->text.len - l->at;
+        char *line = rest ? l->text.data + l->at : NULL;
+        char *end = rest ? memchr(line, '\n', rest) : NULL;
+        if (end) {
+            l->at += (size_t)(end - line) + 1;
+            return hf_entry_parse(line, (size_t)(end - line), out, err) < 0 ? -1 : 1;
+        }
+        if (l->is_at_end)
+            return rest ? hf_fail(err, HF_E_CORRUPT, "the listing ends in the middle of a line")
+                        : 0;
+        if (read_more(l, err) < 0)
+            return -1;
+    }
+}
