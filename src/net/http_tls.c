@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/http_tls.h"
+
+#include <ctype.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+#include <string.h>
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)tolower((unsigned char)c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int hf_http_fingerprint(const char *text, unsigned char out[HF_FINGERPRINT_BYTES],
+                        struct hf_err *err)
+{
+    size_t n = 0;
+    for (const char *p = text; *p && n <= HF_FINGERPRINT_BYTES; p += 2, n++) {
+        if (n && *p == ':')
+            p++;
+        int high = hex_value(p[0]), low = high < 0 ? -1 : hex_value(p[1]);
+        if (low < 0 || n == HF_FINGERPRINT_BYTES)
+            break;
+        out[n] = (unsigned char)(high << 4 | low);
+        if (n + 1 == HF_FINGERPRINT_BYTES && !p[2])
+            return 0;
+    }
+    hf_fail(err, HF_E_CONFIG, "'%s' is no SHA-256 fingerprint", text);
+    return hf_hint(err, "It has 32 bytes in hexadecimal: AA:BB:CC and so on.");
+}
+
+static int judge(X509_STORE_CTX *store, void *fingerprint)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    X509 *cert = X509_STORE_CTX_get0_cert(store);
+    bool is_it = cert && X509_digest(cert, EVP_sha256(), digest, &len) == 1 &&
+                 len == HF_FINGERPRINT_BYTES && memcmp(digest, fingerprint, len) == 0;
+    X509_STORE_CTX_set_error(store, is_it ? X509_V_OK : X509_V_ERR_CERT_REJECTED);
+    return is_it;
+}
+
+CURLcode hf_http_verify_by_fingerprint(CURL *curl, void *ssl_ctx, void *fingerprint)
+{
+    (void)curl;
+    SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(ssl_ctx, judge, fingerprint);
+    return CURLE_OK;
+}
