@@ -90,7 +90,9 @@ static int wait_for(struct hf_instance *in, const struct hf_call *call, const ch
     for (int64_t pause = 5;; pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS) {
         HF_AUTOJSON struct json_object *data = NULL;
         if (pve_vm_request(in, call, vm_id, below, &r, &data, err) != 0)
-            return -1;
+            return hf_hint(err,
+                           "How a program ended is told once: that answer was lost, or the agent "
+                           "was restarted.");
         if (pve_bool(data, "exited")) {
             *out = HF_STEAL(data);
             return 0;

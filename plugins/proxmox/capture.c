@@ -137,7 +137,7 @@ static struct hf_capture *capture_new(const struct hf_call *call,
     __attribute__((cleanup(auto_capture))) struct hf_capture *cap = calloc(1, sizeof *cap);
     HF_AUTOFREE char *description =
         hf_asprintf(PVE_MARK "%s%s%s", call->request_id ? call->request_id : req->name,
-                    req->label && *req->label ? " " : "", req->label ? req->label : "");
+                    req->label && *req->label ? " label=" : "", req->label ? req->label : "");
     if (!cap || !description)
         return NULL;
     cap->vm_id = strdup(req->vm_id);

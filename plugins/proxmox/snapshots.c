@@ -186,7 +186,7 @@ int proxmox_snapshot_delete(struct hf_instance *in, const struct hf_call *call, 
                             const char *name, struct hf_err *err)
 {
     bool was = false;
-    if (pve_enter(in, call, err) != 0)
+    if (pve_enter(in, call, err) != 0 || pve_locate(in, call, vm_id, err) != 0)
         return -1;
     if (delete_until_gone(in, call, vm_id, name, &was, err) != 0)
         return hf_wrap(err, "delete snapshot '%s'", name);
