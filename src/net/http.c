@@ -4,7 +4,6 @@
 #include "api/holdfast/plugin.h" /* HF_NO_DEADLINE */
 #include "net/http_tls.h"
 
-#include <ctype.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -121,22 +120,6 @@ void hf_http_next_host(struct hf_http *h)
     h->at = (h->at + 1) % h->hosts.n;
 }
 
-void hf_http_encode_bytes(struct hf_buf *out, const void *data, size_t len)
-{
-    const unsigned char *p = data;
-    for (size_t i = 0; i < len; i++) {
-        if (p[i] < 0x80 && (isalnum(p[i]) || strchr("-._~", p[i])) && p[i])
-            hf_buf_add(out, p + i, 1);
-        else
-            hf_buf_printf(out, "%%%02X", p[i]);
-    }
-}
-
-void hf_http_encode(struct hf_buf *out, const char *text)
-{
-    hf_http_encode_bytes(out, text, strlen(text));
-}
-
 /* ---- callbacks of a transfer ------------------------------------------------------------------ */
 
 static size_t take_body(char *data, size_t size, size_t n, void *ctx)
@@ -226,33 +209,6 @@ static int set_headers(CURL *c, const struct hf_http_request *req, struct curl_s
         rc |= add_line(list, req->headers->items[i]);
     rc |= curl_easy_setopt(c, CURLOPT_HTTPHEADER, *list) != CURLE_OK;
     return rc ? -1 : 0;
-}
-
-static int set_trust(struct hf_http *h, struct hf_err *err)
-{
-    CURL *c = h->curl;
-    CURLcode rc = CURLE_OK;
-    if (h->ca_file)
-        rc |= curl_easy_setopt(c, CURLOPT_CAINFO, h->ca_file);
-    if (h->pin) {
-        rc |= curl_easy_setopt(c, CURLOPT_PINNEDPUBLICKEY, h->pin);
-        if (!h->ca_file) { /* the key itself is the proof, whoever signed it */
-            rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
-            rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
-        }
-    }
-    if (h->has_fingerprint) {
-        rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
-        rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
-        rc |= curl_easy_setopt(c, CURLOPT_CAINFO, NULL);
-        rc |= curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
-        rc |= curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, hf_http_verify_by_fingerprint);
-        rc |= curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, h->fingerprint);
-    }
-    return rc == CURLE_OK
-               ? 0
-               : hf_fail(err, HF_E_UNSUPPORTED, "this libcurl cannot check a certificate so (%s)",
-                         curl_easy_strerror(rc));
 }
 
 static void set_method(struct transfer *t)
@@ -369,7 +325,9 @@ static int attempt(struct transfer *t, int64_t left_ms, int64_t connect_ms, stru
     if (set_manners(t->h, left_ms, connect_ms) != 0 || set_url(t->h, t->req->path) != 0 ||
         set_headers(c, t->req, &list) != 0)
         return hf_fail(err, HF_E_INTERNAL, "libcurl refuses its options");
-    if (set_trust(t->h, err) != 0)
+    struct hf_http_trust trust = {t->h->ca_file, t->h->pin,
+                                  t->h->has_fingerprint ? t->h->fingerprint : NULL};
+    if (hf_http_set_trust(c, &trust, err) != 0)
         return -1;
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, text);
     CURLcode rc = curl_easy_perform(c);

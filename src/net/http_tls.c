@@ -43,10 +43,35 @@ static int judge(X509_STORE_CTX *store, void *fingerprint)
     return is_it;
 }
 
-CURLcode hf_http_verify_by_fingerprint(CURL *curl, void *ssl_ctx, void *fingerprint)
+static CURLcode verify_by_fingerprint(CURL *curl, void *ssl_ctx, void *fingerprint)
 {
     (void)curl;
     SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(ssl_ctx, judge, fingerprint);
     return CURLE_OK;
+}
+
+int hf_http_set_trust(CURL *c, const struct hf_http_trust *t, struct hf_err *err)
+{
+    CURLcode rc = CURLE_OK;
+    if (t->ca_file)
+        rc |= curl_easy_setopt(c, CURLOPT_CAINFO, t->ca_file);
+    if (t->pin)
+        rc |= curl_easy_setopt(c, CURLOPT_PINNEDPUBLICKEY, t->pin);
+    if (t->pin && !t->ca_file) { /* the key itself is the proof, whoever signed it */
+        rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+        rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    if (t->fingerprint) {
+        rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+        rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+        rc |= curl_easy_setopt(c, CURLOPT_CAINFO, NULL);
+        rc |= curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
+        rc |= curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, verify_by_fingerprint);
+        rc |= curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, t->fingerprint);
+    }
+    if (rc == CURLE_OK)
+        return 0;
+    return hf_fail(err, HF_E_UNSUPPORTED, "this libcurl cannot check a certificate so (%s)",
+                   curl_easy_strerror(rc));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * net/http_tls.h - the server's certificate judged by its fingerprint, inside the handshake.
+ * net/http_tls.h - which server is the right one, decided inside the handshake: by CA, key or fingerprint.
  */
 #ifndef HF_NET_HTTP_TLS_H
 #define HF_NET_HTTP_TLS_H
@@ -15,7 +15,12 @@
 /* "AA:BB:…" or without colons, 32 bytes in hexadecimal; else CONFIG. */
 int hf_http_fingerprint(const char *text, unsigned char out[HF_FINGERPRINT_BYTES],
                         struct hf_err *err) HF_CHECKED;
-/* CURLOPT_SSL_CTX_FUNCTION; its data is the 32 bytes, which outlive the connection. */
-CURLcode hf_http_verify_by_fingerprint(CURL *curl, void *ssl_ctx, void *fingerprint);
+
+/* Each may be NULL; all of them: the system's CAs. The fingerprint's bytes outlive the connection. */
+struct hf_http_trust {
+    const char *ca_file, *pin;
+    unsigned char *fingerprint;
+};
+int hf_http_set_trust(CURL *curl, const struct hf_http_trust *trust, struct hf_err *err) HF_CHECKED;
 
 #endif
