@@ -4,7 +4,8 @@
  *
  * Every call is synchronous and takes one client at a time; what takes more than 30 s may be reported as failed (596) and
  * goes on. So a freeze whose answer is unclear counts as failed and is followed by a thaw. Reading the status of a
- * program is destructive: when that one answer is lost, how it ended is not to be had (an error, with `left`).
+ * program is destructive: it is asked again when the connection breaks, but if that one answer was lost, how it ended is
+ * not to be had (an error, with `left`).
  */
 #ifndef HF_PROXMOX_AGENT_H
 #define HF_PROXMOX_AGENT_H

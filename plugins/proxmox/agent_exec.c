@@ -85,7 +85,7 @@ static int wait_for(struct hf_instance *in, const struct hf_call *call, const ch
                     int64_t pid, struct json_object **out, struct hf_err *err)
 {
     char below[64];
-    struct pve_req r = {.method = "GET", .is_once = true, .max_body = OUTPUT_BODY_MAX};
+    struct pve_req r = {.method = "GET", .max_body = OUTPUT_BODY_MAX};
     snprintf(below, sizeof below, "/agent/exec-status?pid=%lld", (long long)pid);
     for (int64_t pause = 5;; pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS) {
         HF_AUTOJSON struct json_object *data = NULL;

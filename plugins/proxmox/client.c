@@ -200,7 +200,7 @@ static int send_once(struct hf_instance *in, const struct hf_call *call, const s
 static bool may_repeat(const struct pve_req *req, const struct hf_http_reply *reply,
                        const struct hf_err *err)
 {
-    bool is_get = strcmp(req->method, "GET") == 0 && !req->is_once;
+    bool is_get = strcmp(req->method, "GET") == 0;
     if (reply->status == 595) /* the node was not reached */
         return true;
     if (reply->status >= 596)

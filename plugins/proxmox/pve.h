@@ -42,7 +42,6 @@ struct pve_req {
     const char *method, *path;   /* below /api2/json, percent-encoded */
     const struct hf_buf *params; /* by pve_param, or NULL */
     size_t max_body;             /* 0: PVE_BODY_MAX */
-    bool is_once;                /* a GET whose answer is given once only: never repeated */
 };
 
 void pve_param(struct hf_buf *params, const char *key, const char *value);

@@ -149,6 +149,8 @@ class Calls:
         if not lines:
             return [{"n": 1, "t": "no content"}]
         part = lines[start:start + limit] if limit else lines[start:]
+        if part and not task.exit and self.world.fault("half-line"):
+            part[-1] = part[-1][:len(part[-1]) // 2]
         return [{"n": start + i + 1, "t": t} for i, t in enumerate(part)]
 
     # ---- guest agent ----
@@ -210,7 +212,7 @@ class Calls:
         if self.world.fault("still-running"):
             return {"exited": 0}
         if p["pid"] not in self.world.processes:
-            raise Refused(500, f"Agent error: Invalid parameter 'pid'")
+            raise Refused(500, "Agent error: Invalid parameter 'pid'")
         code, out, err = self.world.processes.pop(p["pid"])  # [!] told once
         return {"exited": 1, "exitcode": code, **({"out-data": widen(out)} if out else {}), **({"err-data": widen(err)} if err else {})}
 

@@ -85,6 +85,9 @@ class Server:
                 return False
             key, _, value = line.decode("latin-1").partition(":")
             headers[key.strip().lower()] = value.strip()
+        if "expect" in headers:
+            time.sleep(1)  # a 100 Continue never comes: the client waits in vain
+            self.world.note("expect", first[1])
         body = lines.read(int(headers.get("content-length", 0)))
         return self.answer(conn, first[0], first[1], headers, body)
 
@@ -127,7 +130,7 @@ class Server:
         if not path.startswith("/api2/json/"):
             raise Refused(501, f"no such file '{path}'")
         if body and headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
-            raise Refused(506, f"unsupported content type")
+            raise Refused(506, "unsupported content type")
         if self.world.fault("drop-before", f"{method} {path.rpartition('/')[2]}") or self.world.fault("drop-before-any"):
             raise Dropped
         for status in (595, 596):
