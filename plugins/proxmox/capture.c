@@ -273,15 +273,22 @@ int proxmox_capture_begin(struct hf_instance *in, const struct hf_call *call,
 
 /* ---- settle ---------------------------------------------------------------------------------------------- */
 
+struct reader {
+    struct hf_instance *in;
+    bool was_frozen; /* by somebody else, before the task: whoever froze thaws */
+};
+
 static int tell_trouble(void *ctx, const char *line)
 {
+    struct reader *r = ctx;
     static const char *const signs[] = {
         "unable to freeze guest fs",        "guest-fsfreeze-freeze' failed",
         "guest-fsfreeze-thaw problems",     "Guest Agent is not running",
         "skipping guest filesystem freeze", "WARN:"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(signs); i++)
         if (strstr(line, signs[i]))
-            pve_log(ctx, HF_LOG_WARN, "snapshot task: %s", line);
+            pve_log(r->in, HF_LOG_WARN, "snapshot task: %s", line);
+    r->was_frozen |= strstr(line, "- already frozen") != NULL;
     return 0;
 }
 
@@ -307,14 +314,15 @@ int proxmox_capture_settle(struct hf_instance *in, const struct hf_call *call,
                            struct hf_capture *cap, struct hf_err *err)
 {
     struct pve_snap s;
+    struct reader r = {in, false};
     int64_t from_the_start = 0;
     struct hf_err ignored = HF_ERR_INIT;
     if (pve_enter(in, call, err) != 0)
         return -1;
-    if (check_thawed(in, call, cap, err) != 0)
-        return -1;
-    if (pve_task_log(in, call, &cap->task, &from_the_start, tell_trouble, in, &ignored) != 0)
+    if (pve_task_log(in, call, &cap->task, &from_the_start, tell_trouble, &r, &ignored) != 0)
         pve_log(in, HF_LOG_WARN, "the task's log was not to be had: %s", ignored.message);
+    if (!r.was_frozen && check_thawed(in, call, cap, err) != 0)
+        return -1;
     if (pve_snap_find(in, call, cap->vm_id, cap->name, &s, err) != 0)
         return -1;
     if (s.exists && s.is_ours && !s.is_unfinished)
