@@ -3,17 +3,22 @@
  * cli/verb_status.c - `status`: what this host knows of its VMs, and whether somebody has to act.
  */
 #include "base/buf.h"
+#include "base/units.h"
 #include "catalog/catalog.h"
 #include "catalog/journal.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
 #include "cli/output.h"
 #include "cli/report_text.h"
+#include "cli/status_usage.h"
 #include "run/maintenance.h"
 #include "run/report.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* How late prune may be before a monitoring system is told. */
+#define OVERDUE_MS (2 * 60 * 60 * 1000)
 
 /* The monitoring plugins' convention. */
 enum { MONITOR_OK = 0, MONITOR_WARNING = 1, MONITOR_CRITICAL = 2, MONITOR_UNKNOWN = 3 };
@@ -58,9 +63,10 @@ static int count_snapshot(void *ctx, const struct hf_catalog_snapshot *s, struct
     return 0;
 }
 
-static int add_vm(struct json_object *rows, struct hf_catalog *catalog, const char *label,
-                  struct hf_err *err)
+static int add_vm(struct json_object *rows, struct hf_catalog *catalog,
+                  struct hf_status_usage *usage, const struct hf_config_vm *vm, struct hf_err *err)
 {
+    const char *label = vm->label;
     char oldest[HF_TIME_MAX];
     struct json_object *row = json_object_new_object();
     struct count c = {.row = row};
@@ -82,7 +88,7 @@ static int add_vm(struct json_object *rows, struct hf_catalog *catalog, const ch
     if (hf_json_add_int(row, "snapshots", c.snapshots) < 0 ||
         hf_json_add_string(row, "oldest_at", c.snapshots ? oldest : NULL) < 0)
         return hf_fail_nomem(err);
-    return 0;
+    return hf_status_usage_add(usage, catalog, vm, row, err);
 }
 
 static int gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *err)
@@ -96,8 +102,10 @@ static int gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *er
     struct hf_catalog *catalog = hf_catalog_open(hf_env_state(&env), env.clock, err);
     if (!catalog || hf_journal_list(hf_env_state(&env), &open_runs, err) < 0)
         return -1;
+    HF_AUTO(hf_status_usage)
+    struct hf_status_usage usage = {.env = &env, .now = hf_expiry_now(env.clock)};
     for (size_t i = 0; i < hf_config_vm_count(cli->config); i++)
-        if (add_vm(vms, catalog, hf_config_vm_at(cli->config, i)->label, err) < 0)
+        if (add_vm(vms, catalog, &usage, hf_config_vm_at(cli->config, i), err) < 0)
             return -1;
     for (size_t i = 0; i < hf_config_vm_count(cli->config); i++)
         if (hf_maintenance_undecided(catalog, hf_config_vm_at(cli->config, i)->label, &undecided,
@@ -109,25 +117,60 @@ static int gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *er
     return 0;
 }
 
+/* A size as people read it; NULL: unknown. */
+static const char *size_of(struct json_object *row, const char *key, char out[HF_UNITS_MAX])
+{
+    struct json_object *v = NULL;
+    if (!json_object_object_get_ex(row, key, &v) || !v)
+        return NULL;
+    hf_format_size((uint64_t)json_object_get_int64(v), out);
+    return out;
+}
+
+static int add_line(struct hf_table *t, struct json_object *row)
+{
+    char overlays[HF_UNITS_MAX], room[HF_UNITS_MAX];
+    return hf_table_row(t, hf_cli_text(row, "vm"), hf_cli_text(row, "verb"),
+                        hf_cli_text(row, "started_at"), hf_cli_text(row, "outcome"),
+                        hf_cli_text(row, "snapshots"), hf_cli_text(row, "oldest_at"),
+                        size_of(row, "overlay_bytes", overlays), hf_cli_text(row, "chain"),
+                        size_of(row, "store_free_bytes", room), hf_cli_text(row, "grade"));
+}
+
+/* What somebody has to do about it, a line each. */
+static void print_trouble(struct json_object *row)
+{
+    struct json_object *limits = NULL, *overdue = NULL;
+    const char *vm = hf_cli_text(row, "vm"), *why = hf_cli_text(row, "hypervisor_error");
+    json_object_object_get_ex(row, "limits", &limits);
+    json_object_object_get_ex(row, "overdue", &overdue);
+    if (why)
+        printf("%s: the hypervisor could not be asked: %s\n", vm, why);
+    for (size_t i = 0; i < json_object_array_length(limits); i++) {
+        struct json_object *at = json_object_array_get_idx(limits, i);
+        printf("%s: %s (%s)\n", vm, hf_cli_text(at, "message"), hf_cli_text(at, "limit"));
+    }
+    for (size_t i = 0; i < json_object_array_length(overdue); i++)
+        printf("%s: %s has expired: `holdfast prune` deletes it\n", vm,
+               json_object_get_string(json_object_array_get_idx(overdue, i)));
+}
+
 static int print_status(struct json_object *doc, struct hf_err *err)
 {
     struct json_object *vms = NULL, *open_runs = NULL, *undecided = NULL;
-    HF_AUTO(hf_table) struct hf_table *t = hf_table_new(8);
+    HF_AUTO(hf_table) struct hf_table *t = hf_table_new(10);
     json_object_object_get_ex(doc, "vms", &vms);
     json_object_object_get_ex(doc, "open_runs", &open_runs);
     if (!t || hf_table_row(t, "VM", "LAST RUN", "STARTED", "OUTCOME", "SNAPSHOTS", "OLDEST",
-                           "GRADE", "STALL MS") < 0)
+                           "OVERLAYS", "CHAIN", "FREE", "GRADE") < 0)
         return hf_fail_nomem(err);
-    for (size_t i = 0; i < json_object_array_length(vms); i++) {
-        struct json_object *row = json_object_array_get_idx(vms, i);
-        if (hf_table_row(t, hf_cli_text(row, "vm"), hf_cli_text(row, "verb"),
-                         hf_cli_text(row, "started_at"), hf_cli_text(row, "outcome"),
-                         hf_cli_text(row, "snapshots"), hf_cli_text(row, "oldest_at"),
-                         hf_cli_text(row, "grade"), hf_cli_text(row, "stall_ms")) < 0)
+    for (size_t i = 0; i < json_object_array_length(vms); i++)
+        if (add_line(t, json_object_array_get_idx(vms, i)) < 0)
             return hf_fail_nomem(err);
-    }
     if (hf_table_print(t, err) < 0)
         return -1;
+    for (size_t i = 0; i < json_object_array_length(vms); i++)
+        print_trouble(json_object_array_get_idx(vms, i));
     json_object_object_get_ex(doc, "undecided", &undecided);
     for (size_t i = 0; i < json_object_array_length(undecided); i++)
         printf("%s\n", json_object_get_string(json_object_array_get_idx(undecided, i)));
@@ -137,30 +180,41 @@ static int print_status(struct json_object *doc, struct hf_err *err)
     return 0;
 }
 
+/* Something is over its limit, or nobody prunes: cron has its time. */
+static bool is_neglected(struct json_object *row)
+{
+    struct json_object *limits = NULL, *overdue_ms = NULL;
+    json_object_object_get_ex(row, "limits", &limits);
+    json_object_object_get_ex(row, "overdue_ms", &overdue_ms);
+    return json_object_array_length(limits) > 0 || json_object_get_int64(overdue_ms) > OVERDUE_MS;
+}
+
 /* The line, unless the document is wanted, and the status. */
 static int monitor(struct json_object *doc, bool is_silent)
 {
     struct json_object *vms = NULL, *open_runs = NULL, *undecided = NULL;
-    unsigned failed = 0, degraded = 0;
+    unsigned failed = 0, degraded = 0, full = 0, unasked = 0;
     json_object_object_get_ex(doc, "vms", &vms);
     json_object_object_get_ex(doc, "open_runs", &open_runs);
     json_object_object_get_ex(doc, "undecided", &undecided);
     size_t n = json_object_array_length(vms), open = json_object_array_length(open_runs);
     bool waits = json_object_array_length(undecided) > 0;
     for (size_t i = 0; i < n; i++) {
-        const char *outcome = hf_cli_text(json_object_array_get_idx(vms, i), "outcome");
+        struct json_object *row = json_object_array_get_idx(vms, i);
+        const char *outcome = hf_cli_text(row, "outcome");
         failed += outcome && (strcmp(outcome, "failed") == 0 || strcmp(outcome, "undone") == 0);
         degraded += outcome && strcmp(outcome, "degraded") == 0;
+        full += is_neglected(row);
+        unasked += hf_cli_text(row, "hypervisor_error") != NULL;
     }
-    int status = failed                      ? MONITOR_CRITICAL
-                 : degraded || open || waits ? MONITOR_WARNING
-                                             : MONITOR_OK;
+    bool is_warning = degraded || open || waits || full || unasked;
+    int status = failed ? MONITOR_CRITICAL : is_warning ? MONITOR_WARNING : MONITOR_OK;
     static const char *const words[] = {"OK", "WARNING", "CRITICAL"};
     if (!is_silent)
         printf("HOLDFAST %s - %zu VM%s, last run failed on %u, below its grade on %u, "
-               "%zu run%s open%s\n",
-               words[status], n, n == 1 ? "" : "s", failed, degraded, open, open == 1 ? "" : "s",
-               waits ? ", a maintenance awaits a decision" : "");
+               "over a limit or overdue %u, not reached %u, %zu run%s open%s\n",
+               words[status], n, n == 1 ? "" : "s", failed, degraded, full, unasked, open,
+               open == 1 ? "" : "s", waits ? ", a maintenance awaits a decision" : "");
     return status;
 }
 
@@ -207,13 +261,19 @@ const struct hf_verb hf_verb_status = {
     .min_args = 0,
     .max_args = 0,
     .summary = "show the last run, snapshots and open runs of every VM",
-    .help = "Reads the catalog and the journals of this host; the hypervisor is not asked. --check "
-            "makes one line of it for a "
-            "monitoring system: CRITICAL when the last run of a VM failed or was undone, WARNING "
-            "when it missed its grade or a "
-            "run is open or a failed maintenance awaits a decision, UNKNOWN when the configuration "
-            "or the catalog cannot be read. What "
-            "failed, and "
+    .help = "Reads the catalog and the journals of this host, and asks the hypervisors, 10 s at "
+            "the most each, for room and limits: what the overlays take, layers of the "
+            "longest chain, free space where overlays lie, which limit of the VM's section is "
+            "exceeded. "
+            "What has expired and was not pruned is named. A hypervisor that is away is named, and "
+            "the rest is shown.\n\n"
+            "--check makes one line of it for a monitoring system: CRITICAL when the last run of a "
+            "VM failed or was undone; "
+            "WARNING when it missed its grade, a run is open, a failed maintenance awaits a "
+            "decision, a limit is "
+            "exceeded, a snapshot has been expired for more than two hours, or a hypervisor could "
+            "not be asked; "
+            "UNKNOWN when the configuration or the catalog cannot be read. What failed, and "
             "why, is shown by holdfast show with the run's id, as --json has it. A successful run "
             "of the VM ends the alarm.",
     .opts = opts,

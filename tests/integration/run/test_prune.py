@@ -73,6 +73,51 @@ class Prune(RunTest):
         doc = self.prune("web", status=1, DIR_FAIL="snapshot_delete")
         self.assertEqual([(r["snapshot"], r["error"]["class"]) for r in doc["failed"]], [(other, "plugin")])
 
+    def watched(self):
+        return self.site.run("status", "--check", as_json=False).status
+
+    def status(self):
+        return self.ok(self.site.run("status"))["vms"][0]
+
+    def test_status_tells_what_is_next_and_what_is_overdue(self):
+        later = self.create("--keep", "1h")
+        vm = self.status()
+        self.assertTrue(vm["next_expiry_at"])
+        self.assertEqual((vm["overdue"], vm["overdue_ms"], vm["limits"], self.watched()), ([], 0, [], 0))
+        old = self.expired()
+        vm = self.status()
+        self.assertEqual(vm["overdue"], [old])
+        self.assertGreater(vm["overdue_ms"], 0)
+        self.assertEqual(self.watched(), 0)  # cron has its time
+        self.shift(old, -3 * 3600)
+        self.assertEqual(self.watched(), 1)
+        self.assertIn(f"web: {old} has expired", self.site.run("status", as_json=False).stdout)
+        self.prune()
+        self.assertEqual((self.status()["overdue"], self.watched()), ([], 0))
+        self.assertEqual([r["snapshot"] for r in self.site.snapshots()], [later])
+
+    def test_status_tells_which_limit_is_exceeded(self):
+        self.create()
+        self.site.write(max_snapshots=1, max_chain=200)
+        vm = self.status()
+        self.assertEqual([(x["limit"], x["refuses"]) for x in vm["limits"]], [("max-snapshots", True)])
+        self.assertGreaterEqual(vm["chain"], 2)
+        self.assertGreater(vm["store_free_bytes"], 0)
+        self.assertEqual(self.watched(), 1)
+        self.site.write(max_snapshots=12)
+        self.assertEqual((self.status()["limits"], self.watched()), ([], 0))
+
+    def test_status_shows_the_others_when_one_cannot_be_asked(self):
+        self.site.sections["away"] = dict(self.site.sections["web"], name="nowhere")
+        self.site.write()
+        self.create()
+        rows = {r["vm"]: r for r in self.ok(self.site.run("status"))["vms"]}
+        self.assertIn("nowhere", rows["away"]["hypervisor_error"])
+        self.assertIsNone(rows["away"]["chain"])
+        self.assertIsNone(rows["web"]["hypervisor_error"])
+        self.assertGreaterEqual(rows["web"]["chain"], 2)
+        self.assertEqual(self.watched(), 1)
+
     def test_the_configuration_says_how_long_when_keep_does_not(self):
         self.site.write(snapshot_keep="1h")
         self.create()
