@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/read.h"
+
+#include "base/path.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#define IN_BYTES ((size_t)128 << 10)
+#define WINDOW_LOG_MAX 27 /* 128 MiB: a hostile frame may ask for more */
+
+struct hf_io_read {
+    int fd;
+    char *path; /* for messages */
+    int (*some)(struct hf_io_read *r, void *buf, size_t len, size_t *out_n, struct hf_err *err);
+    unsigned char in[IN_BYTES];
+    size_t at, have; /* of in */
+    bool at_eof;     /* of the file */
+    uint64_t stored, content;
+    EVP_MD_CTX *digest;
+    ZSTD_DCtx *zstd;
+    z_stream gz;
+    bool has_gz;
+    bool in_frame; /* a gzip member or zstd frame is open */
+};
+
+void hf_io_read_close(struct hf_io_read *r)
+{
+    if (!r)
+        return;
+    if (r->fd >= 0)
+        close(r->fd);
+    if (r->has_gz)
+        inflateEnd(&r->gz);
+    ZSTD_freeDCtx(r->zstd);
+    EVP_MD_CTX_free(r->digest);
+    free(r->path);
+    free(r);
+}
+
+static int fail_torn(const struct hf_io_read *r, struct hf_err *err)
+{
+    return hf_fail(err, HF_E_CORRUPT, "%s ends in the middle: it is truncated", r->path);
+}
+
+static int fail_packed(const struct hf_io_read *r, const char *why, struct hf_err *err)
+{
+    return hf_fail(err, HF_E_CORRUPT, "%s at stored byte %llu: %s", r->path,
+                   (unsigned long long)r->stored, why ? why : "damaged");
+}
+
+/* More of the file behind what is unread of `in`. */
+static int fill(struct hf_io_read *r, struct hf_err *err)
+{
+    if (r->at == r->have)
+        r->at = r->have = 0;
+    while (!r->at_eof && r->have < IN_BYTES) {
+        ssize_t n = read(r->fd, r->in + r->have, IN_BYTES - r->have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return hf_fail_sys(err, errno, "reading %s", r->path);
+        r->at_eof = n == 0;
+        r->have += (size_t)n;
+        if (n > 0)
+            break;
+    }
+    return 0;
+}
+
+static void take(struct hf_io_read *r, size_t n)
+{
+    r->at += n;
+    r->stored += n;
+}
+
+static int some_plain(struct hf_io_read *r, void *buf, size_t len, size_t *out_n,
+                      struct hf_err *err)
+{
+    if (r->at == r->have && fill(r, err))
+        return -1;
+    size_t n = r->have - r->at < len ? r->have - r->at : len;
+    memcpy(buf, r->in + r->at, n);
+    take(r, n);
+    *out_n = n;
+    return 0;
+}
+
+static int some_zstd(struct hf_io_read *r, void *buf, size_t len, size_t *out_n, struct hf_err *err)
+{
+    ZSTD_outBuffer out = {buf, len, 0};
+    while (out.pos == 0) {
+        if (r->at == r->have && fill(r, err))
+            return -1;
+        if (r->at == r->have && !r->in_frame)
+            break;
+        ZSTD_inBuffer in = {r->in + r->at, r->have - r->at, 0};
+        size_t left = ZSTD_decompressStream(r->zstd, &out, &in);
+        if (ZSTD_isError(left))
+            return fail_packed(r, ZSTD_getErrorName(left), err);
+        if (in.size == 0 && out.pos == 0)
+            return fail_torn(r, err);
+        take(r, in.pos);
+        r->in_frame = left != 0;
+    }
+    *out_n = out.pos;
+    return 0;
+}
+
+/* One step of inflate; members may follow each other. */
+static int inflate_step(struct hf_io_read *r, struct hf_err *err)
+{
+    r->gz.next_in = r->in + r->at;
+    r->gz.avail_in = (uInt)(r->have - r->at);
+    if (!r->in_frame && inflateReset(&r->gz) != Z_OK)
+        return fail_packed(r, r->gz.msg, err);
+    r->in_frame = true;
+    int rc = inflate(&r->gz, Z_NO_FLUSH);
+    take(r, r->have - r->at - r->gz.avail_in);
+    if (rc == Z_STREAM_END)
+        r->in_frame = false;
+    else if (rc != Z_OK)
+        return fail_packed(r, r->gz.msg, err);
+    return 0;
+}
+
+static int some_gzip(struct hf_io_read *r, void *buf, size_t len, size_t *out_n, struct hf_err *err)
+{
+    r->gz.next_out = buf;
+    r->gz.avail_out = (uInt)len;
+    while (r->gz.avail_out == len) {
+        if (r->at == r->have && fill(r, err))
+            return -1;
+        if (r->at == r->have && !r->in_frame)
+            break;
+        if (r->at == r->have)
+            return fail_torn(r, err);
+        if (inflate_step(r, err))
+            return -1;
+    }
+    *out_n = len - r->gz.avail_out;
+    return 0;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n > m && strcmp(s + n - m, end) == 0;
+}
+
+/* Its kind from the first bytes. */
+static int find_kind(struct hf_io_read *r, const char *name, struct hf_err *err)
+{
+    static const unsigned char zstd[] = {0x28, 0xb5, 0x2f, 0xfd}, gzip[] = {0x1f, 0x8b};
+    while (r->have < sizeof zstd && !r->at_eof)
+        if (fill(r, err))
+            return -1;
+    if (r->have >= sizeof zstd && memcmp(r->in, zstd, sizeof zstd) == 0) {
+        r->some = some_zstd;
+        r->zstd = ZSTD_createDCtx();
+        if (!r->zstd ||
+            ZSTD_isError(ZSTD_DCtx_setParameter(r->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)))
+            return hf_fail_nomem(err);
+    } else if (r->have >= sizeof gzip && memcmp(r->in, gzip, sizeof gzip) == 0) {
+        r->some = some_gzip;
+        r->has_gz = inflateInit2(&r->gz, 16 + MAX_WBITS) == Z_OK;
+        if (!r->has_gz)
+            return hf_fail_nomem(err);
+    } else if (ends_with(name, ".zst") || ends_with(name, ".gz")) {
+        return hf_fail(err, HF_E_CORRUPT, "%s is not what its name says: no compressed data",
+                       r->path);
+    }
+    return 0;
+}
+
+static int open_file(struct hf_io_read *r, int dir_fd, const char *name, struct hf_err *err)
+{
+    struct stat st;
+    r->fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (r->fd < 0 || fstat(r->fd, &st) != 0)
+        return hf_fail_sys(err, errno, "opening %s", r->path);
+    if (!S_ISREG(st.st_mode))
+        return hf_fail(err, HF_E_CORRUPT, "%s is not a regular file", r->path);
+    (void)posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    return 0;
+}
+
+static int begin_digest(struct hf_io_read *r, struct hf_err *err)
+{
+    r->digest = EVP_MD_CTX_new();
+    if (!r->digest || EVP_DigestInit_ex(r->digest, EVP_sha256(), NULL) != 1)
+        return hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
+    return 0;
+}
+
+struct hf_io_read *hf_io_read_open(int dir_fd, const char *dir, const char *name, bool with_digest,
+                                   struct hf_err *err)
+{
+    HF_AUTO(hf_io_read) struct hf_io_read *r = calloc(1, sizeof *r);
+    if (r)
+        r->fd = -1;
+    if (!r || !(r->path = hf_path_join(dir, name))) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    r->some = some_plain;
+    if (open_file(r, dir_fd, name, err) || find_kind(r, name, err) ||
+        (with_digest && begin_digest(r, err)))
+        return NULL;
+    return HF_STEAL(r);
+}
+
+int hf_io_read_some(struct hf_io_read *r, void *buf, size_t len, size_t *out_n, struct hf_err *err)
+{
+    if (r->some(r, buf, len, out_n, err))
+        return -1;
+    r->content += *out_n;
+    if (r->digest && EVP_DigestUpdate(r->digest, buf, *out_n) != 1)
+        return hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
+    return 0;
+}
+
+uint64_t hf_io_read_stored(const struct hf_io_read *r)
+{
+    return r->stored;
+}
+
+uint64_t hf_io_read_content(const struct hf_io_read *r)
+{
+    return r->content;
+}
+
+int hf_io_read_sha256(struct hf_io_read *r, char out[HF_IO_READ_SHA256], struct hf_err *err)
+{
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (!r->digest || EVP_DigestFinal_ex(r->digest, sum, &len) != 1)
+        return hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
+    for (unsigned i = 0; i < len && 2 * i + 2 < HF_IO_READ_SHA256; i++)
+        snprintf(out + 2 * i, 3, "%02x", sum[i]);
+    return 0;
+}
