@@ -100,6 +100,8 @@ static int fill_vm(struct hf_instance *in, virDomainPtr dom, struct hf_vm *out, 
     }
     if (!vm->has_agent)
         out->can &= ~LV_GUEST_CAPABILITIES;
+    if (!vm->n_disks)
+        out->can &= ~(HF_CAN_ROLLBACK | HF_CAN_ROLLBACK_UNDO);
     return out->id && out->name && !failed ? 0 : hf_fail_nomem(err);
 }
 

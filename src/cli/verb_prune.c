@@ -22,7 +22,7 @@ extern const struct hf_verb hf_verb_prune;
 struct pruning {
     const struct hf_env *env;
     struct hf_expiry_now now;
-    bool is_dry, is_silent;
+    bool is_dry, is_silent, is_cancelled;
     const struct hf_config_vm *vm;
     struct json_object *pruned, *kept, *failed; /* of the document */
 };
@@ -137,9 +137,13 @@ static int prune_vm(struct pruning *p, const struct hf_config_vm *vm, struct hf_
     p->vm = vm;
     if (ask(p, &list, &known, &what) < 0)
         return tell_failed(p, NULL, &what, err);
+    hf_snapshot_list_sort(&list);
     for (size_t i = 0; i < list.n; i++) {
-        if (hf_cancel_check(p->env->cancel, err) < 0 ||
-            judge(p, &list.items[i], hf_known_find(&known, list.items[i].name), err) < 0)
+        if (hf_cancel_check(p->env->cancel, &what) < 0) { /* what was done until here is told */
+            p->is_cancelled = true;
+            return tell_failed(p, NULL, &what, err);
+        }
+        if (judge(p, &list.items[i], hf_known_find(&known, list.items[i].name), err) < 0)
             return -1;
     }
     return 0;
@@ -152,7 +156,7 @@ static int prune_all(struct hf_cli *cli, const struct hf_cli_args *args, struct 
         if (!hf_config_find_vm(cli->config, args->items[i], err))
             return -1;
     size_t n = args->n ? args->n : hf_config_vm_count(cli->config);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !p->is_cancelled; i++) {
         const struct hf_config_vm *vm = args->n
                                             ? hf_config_find_vm(cli->config, args->items[i], err)
                                             : hf_config_vm_at(cli->config, i);

@@ -118,15 +118,6 @@ static int add_row(struct listing *l, struct hf_catalog *catalog, const struct h
     return s->is_ours ? hf_catalog_snapshots(catalog, vm->label, false, add_known, l, err) : 0;
 }
 
-/* Oldest first; names begin with their time, which is finer than the hypervisor's. */
-static int by_time(const void *a, const void *b)
-{
-    const struct hf_snapshot_copy *x = a, *y = b;
-    if (x->created_at_s != y->created_at_s)
-        return x->created_at_s < y->created_at_s ? -1 : 1;
-    return strcmp(x->name, y->name);
-}
-
 static int list_vm(struct listing *l, const struct hf_env *env, struct hf_catalog *catalog,
                    const struct hf_config_vm *vm, struct hf_err *err)
 {
@@ -140,8 +131,7 @@ static int list_vm(struct listing *l, const struct hf_env *env, struct hf_catalo
     if (!hv || hf_hv_vm_find(hv, &call, vm->name, &found, err) < 0 ||
         hf_hv_snapshot_list(hv, &call, found.id, &list, err) < 0)
         return hf_wrap(err, "vm %s", vm->label);
-    if (list.n > 1)
-        qsort(list.items, list.n, sizeof *list.items, by_time);
+    hf_snapshot_list_sort(&list);
     for (size_t i = 0; i < list.n; i++)
         if (add_row(l, catalog, vm, &list.items[i], err) < 0)
             return -1;

@@ -180,6 +180,21 @@ void hf_snapshot_list_free(struct hf_snapshot_list *l)
     *l = (struct hf_snapshot_list){0};
 }
 
+/* Names begin with their time, which is finer than the hypervisor's. */
+static int by_time(const void *a, const void *b)
+{
+    const struct hf_snapshot_copy *x = a, *y = b;
+    if (x->created_at_s != y->created_at_s)
+        return x->created_at_s < y->created_at_s ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+void hf_snapshot_list_sort(struct hf_snapshot_list *l)
+{
+    if (l->n > 1)
+        qsort(l->items, l->n, sizeof *l->items, by_time);
+}
+
 void hf_mount_list_free(struct hf_mount_list *l)
 {
     for (size_t i = 0; i < l->n; i++) {

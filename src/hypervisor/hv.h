@@ -129,6 +129,7 @@ struct hf_probe_copy {
 void hf_vm_copy_free(struct hf_vm_copy *vm);
 void hf_vm_list_free(struct hf_vm_list *l);
 void hf_disk_list_free(struct hf_disk_list *l);
+void hf_snapshot_list_sort(struct hf_snapshot_list *l); /* oldest first */
 void hf_snapshot_list_free(struct hf_snapshot_list *l);
 void hf_mount_list_free(struct hf_mount_list *l);
 void hf_probe_copy_free(struct hf_probe_copy *p);
