@@ -140,11 +140,11 @@ static void every_example_of_the_sample_is_accepted(void **state)
 
 /* ---- status and show, of a state directory of their own ----------------------------------- */
 
-/* "holdfast -c FILE" of a configuration with one VM, web01. */
+/* "holdfast -c FILE" of a configuration with one VM, web01, on a hypervisor for which there is no plugin. */
 static struct cli_run run_with_state(void **state, const char *line)
 {
     HF_AUTOFREE char *text = hf_asprintf("[defaults]\nstate = %s/state\n[hypervisor lab]\nplugin = "
-                                         "libvirt\n[vm web01]\nhypervisor = lab\n",
+                                         "none\n[vm web01]\nhypervisor = lab\n",
                                          hf_test_dir(state));
     const char *path = hf_test_file(state, "holdfast.conf", text, 0600);
     HF_AUTOFREE char *whole = hf_asprintf("holdfast -c %s %s", path, line);
@@ -180,7 +180,7 @@ static void monitoring_gets_its_line_and_status_whatever_happens(void **state)
         cli_run(state, hf_verbs, "holdfast status --check --json -c /nonexistent");
     assert_int_equal(json.status, 3);
     assert_contains(json.out, "{\"error\":{\"class\":");
-    /* There is no plugin here: nobody knows whether a limit is exceeded, and that is told. */
+    /* Nobody knows whether a limit is exceeded, and that is told. */
     HF_AUTO(cli_run) struct cli_run unasked = run_with_state(state, "status --check");
     assert_int_equal(unasked.status, 1);
     assert_string_equal(unasked.out,
@@ -202,7 +202,7 @@ static void status_has_every_member_also_of_a_vm_without_runs(void **state)
                "\"started_at\":null,\"newest\":null,\"grade\":null,\"stall_ms\":null,"
                "\"snapshots\":0,\"oldest_at\":null,\"overlay_bytes\":null,\"chain\":null,"
                "\"store\":null,\"store_free_bytes\":null,\"store_total_bytes\":null,"
-               "\"hypervisor_error\":\"hypervisor lab: no plugin 'libvirt'\","
+               "\"hypervisor_error\":\"hypervisor lab: no plugin 'none'\","
                "\"next_expiry_at\":null,\"overdue\":[],\"overdue_ms\":0,\"limits\":[]}],"
                "\"open_runs\":[],\"undecided\":[]}\n");
 }
