@@ -111,42 +111,83 @@ static int judge(struct pruning *p, const struct hf_snapshot_copy *s, const stru
     return tell_kept(p, s->name, "no-expiry", err);
 }
 
-static int ask(struct pruning *p, struct hf_snapshot_list *list, struct hf_known_list *known,
-               struct hf_err *err)
+struct asked { /* of one VM */
+    struct hf_vm_copy found;
+    struct hf_snapshot_list list; /* oldest first */
+    struct hf_known_list known;
+    struct hf_catalog *catalog;
+};
+
+static void asked_drop(struct asked *a)
+{
+    hf_vm_copy_free(&a->found);
+    hf_snapshot_list_free(&a->list);
+    hf_known_list_free(&a->known);
+    hf_catalog_close(a->catalog);
+}
+HF_DEFINE_AUTO_VALUE(asked, asked_drop)
+
+/* The catalog first: what it knows was there before the hypervisor is asked. */
+static int ask(struct pruning *p, struct asked *a, struct hf_err *err)
 {
     const struct hf_env *env = p->env;
     const struct hf_config_hypervisor *h =
         hf_config_find_hypervisor(env->config, p->vm->hypervisor, err);
     HF_AUTO(hf_hv) struct hf_hv *hv = h ? hf_env_open_hv(env, h, err) : NULL;
-    HF_AUTO(hf_vm_copy) struct hf_vm_copy found = {0};
     struct hf_hv_call call = hf_env_call(env, NULL, QUERY_MS);
-    if (!hv || hf_hv_vm_find(hv, &call, p->vm->name, &found, err) < 0 ||
-        hf_hv_snapshot_list(hv, &call, found.id, list, err) < 0)
+    if (!hv || hf_hv_vm_find(hv, &call, p->vm->name, &a->found, err) < 0)
         return -1;
-    HF_AUTO(hf_catalog)
-    struct hf_catalog *catalog = hf_catalog_open(hf_env_state(env), env->clock, err);
-    return catalog ? hf_known_load(catalog, NULL, found.id, known, err) : -1;
+    a->catalog = hf_catalog_open(hf_env_state(env), env->clock, err);
+    if (!a->catalog || hf_known_load(a->catalog, NULL, a->found.id, &a->known, err) < 0 ||
+        hf_hv_snapshot_list(hv, &call, a->found.id, &a->list, err) < 0)
+        return -1;
+    hf_snapshot_list_sort(&a->list);
+    return 0;
+}
+
+static bool is_there(const struct hf_snapshot_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->items[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Somebody took it away by other means: the catalog need not wait for its time any more. */
+static int forget_gone(struct pruning *p, struct asked *a, struct hf_err *err)
+{
+    for (size_t i = 0; i < a->known.n; i++) {
+        const struct hf_known *k = &a->known.items[i];
+        struct hf_err what = HF_ERR_INIT;
+        if (strcmp(k->hypervisor, p->vm->hypervisor) != 0 || is_there(&a->list, k->name))
+            continue;
+        if (!p->is_dry &&
+            hf_catalog_snapshot_set_state(a->catalog, a->found.id, k->name, "deleted", &what) < 0)
+            hf_log_err(p->env->log, HF_LOG_WARN, "prune", &what);
+        else if (tell_kept(p, k->name, "gone", err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* One that fails does not stop the others; -1: nothing can be told any more. */
 static int prune_vm(struct pruning *p, const struct hf_config_vm *vm, struct hf_err *err)
 {
     struct hf_err what = HF_ERR_INIT;
-    HF_AUTO(hf_snapshot_list) struct hf_snapshot_list list = {0};
-    HF_AUTO(hf_known_list) struct hf_known_list known = {0};
+    HF_AUTO(asked) struct asked a = {0};
     p->vm = vm;
-    if (ask(p, &list, &known, &what) < 0)
+    if (ask(p, &a, &what) < 0)
         return tell_failed(p, NULL, &what, err);
-    hf_snapshot_list_sort(&list);
-    for (size_t i = 0; i < list.n; i++) {
+    for (size_t i = 0; i < a.list.n; i++) {
+        const struct hf_snapshot_copy *s = &a.list.items[i];
         if (hf_cancel_check(p->env->cancel, &what) < 0) { /* what was done until here is told */
             p->is_cancelled = true;
             return tell_failed(p, NULL, &what, err);
         }
-        if (judge(p, &list.items[i], hf_known_find(&known, list.items[i].name), err) < 0)
+        if (judge(p, s, hf_known_find(&a.known, s->name), err) < 0)
             return -1;
     }
-    return 0;
+    return forget_gone(p, &a, err);
 }
 
 static int prune_all(struct hf_cli *cli, const struct hf_cli_args *args, struct pruning *p,
@@ -199,7 +240,8 @@ const struct hf_verb hf_verb_prune = {
         "others; "
         "the status is then 1. A VM that is busy is left for the next time. Foreign snapshots, and "
         "those "
-        "that the catalog does not know, are never touched.\n\n"
+        "that the catalog does not know, are never touched; those that somebody removed by other "
+        "means are forgotten.\n\n"
         "A wrong clock deletes nothing: a snapshot from the future stays, and so does one for "
         "which less time "
         "has passed since it was taken, by the clock that nobody sets, than it was to be kept. "

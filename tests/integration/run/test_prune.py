@@ -118,6 +118,17 @@ class Prune(RunTest):
         self.assertGreaterEqual(rows["web"]["chain"], 2)
         self.assertEqual(self.watched(), 1)
 
+    def test_what_somebody_else_removed_is_forgotten(self):
+        name, other = self.expired(), self.create("--keep", "1h")
+        for path in self.site.vm.glob(f"{name}*"):
+            path.unlink()
+        self.assertEqual(self.status()["overdue"], [name])
+        self.assertEqual(self.kept(self.prune("--dry-run")), {name: "gone", other: "not-due"})
+        self.assertEqual(self.status()["overdue"], [name])
+        self.assertEqual(self.kept(self.prune()), {name: "gone", other: "not-due"})
+        self.assertEqual((self.status()["overdue"], self.status()["snapshots"]), ([], 1))
+        self.assertEqual(self.kept(self.prune()), {other: "not-due"})
+
     def test_the_configuration_says_how_long_when_keep_does_not(self):
         self.site.write(snapshot_keep="1h")
         self.create()
