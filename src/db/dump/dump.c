@@ -127,7 +127,7 @@ struct hf_dump *hf_dump_open(const struct hf_dump_opts *opts, struct hf_err *err
         hf_fail_nomem(err);
         return NULL;
     }
-    d->dir_fd = -1;
+    d->folder.fd = -1;
     d->failed = (struct hf_err)HF_ERR_INIT;
     d->opts = *opts;
     if (!d->opts.clock)
@@ -212,8 +212,7 @@ void hf_dump_close(struct hf_dump *d)
     hf_dump_names_free(d->names);
     free(d->server_text);
     free(d->dir);
-    if (d->dir_fd >= 0)
-        close(d->dir_fd);
+    hf_io_folder_close(&d->folder);
     pthread_cond_destroy(&d->changed);
     pthread_mutex_destroy(&d->lock);
     free(d);

@@ -11,6 +11,7 @@
 #include "db/dump/dump.h"
 #include "db/dump/names.h"
 #include "db/dump/rows.h"
+#include "io/folder.h"
 #include "io/sink.h"
 
 #include <pthread.h>
@@ -78,7 +79,7 @@ struct hf_dump {
     struct hf_dump_opts opts;
     struct hf_db_target target;
     char *dir;
-    int dir_fd;
+    struct hf_io_folder folder; /* dir */
     int64_t started_us; /* wall */
     struct hf_db_server server;
     struct hf_dump_names *names;
