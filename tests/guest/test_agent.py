@@ -210,13 +210,16 @@ class Agent(GuestTest):
         self.assertGreater(count[0], 5)
 
     def test_the_contract_of_plugins(self):
-        """tests/plugin/conformance.c, on a VM with a guest: freeze, files and mounts, and a capture."""
+        """tests/plugin/conformance.c, on a VM with a guest: freeze, files and mounts, a capture, and a rollback, after which it
+        boots."""
         uri = self.site.lab["URI"]
         command = [build_dir() / "tests/plugin/plugin_conformance", "libvirt", "uri=qemu+unix:///system?socket=/no",
                    f"uri={uri}", "--", self.site.lab["DOMAIN"]]
         p = subprocess.run(command, capture_output=True, text=True, timeout=300, env=self.site.environ(), check=False)
         self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
         self.assertIn("guest_mounts knows the disk of /", p.stdout)
+        self.assertIsNotNone(Latency.accepts(180), "the guest does not come back")
+        self.wait_for_agent()
 
     # -- an agent that lies ------------------------------------------------------------------------------
 
