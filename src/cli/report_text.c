@@ -11,6 +11,12 @@ const char *hf_cli_text(struct json_object *doc, const char *key)
     return json_object_object_get_ex(doc, key, &v) && v ? json_object_get_string(v) : NULL;
 }
 
+int64_t hf_cli_number(struct json_object *doc, const char *key)
+{
+    struct json_object *v = NULL;
+    return json_object_object_get_ex(doc, key, &v) ? json_object_get_int64(v) : 0;
+}
+
 static void line(const char *name, const char *value)
 {
     if (value)
@@ -99,7 +105,7 @@ static void print_timeline(struct json_object *doc)
     }
 }
 
-static void print_list(struct json_object *doc, const char *name, const char *key)
+void hf_cli_print_list(struct json_object *doc, const char *name, const char *key)
 {
     struct json_object *list = NULL;
     if (!json_object_object_get_ex(doc, key, &list) || !json_object_is_type(list, json_type_array))
@@ -125,11 +131,11 @@ int hf_cli_print_report(struct json_object *doc, struct hf_err *err)
     print_position(doc, "not before", "position_min");
     print_position(doc, "not after", "position_max");
     print_timeline(doc);
-    print_list(doc, "warning", "warnings");
+    hf_cli_print_list(doc, "warning", "warnings");
     if (json_object_object_get_ex(doc, "error", &failure)) {
         line("error", hf_cli_text(failure, "message"));
         line("hint", hf_cli_text(failure, "hint"));
-        print_list(failure, "left", "left");
+        hf_cli_print_list(failure, "left", "left");
     }
     return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
 }

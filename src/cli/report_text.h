@@ -14,5 +14,9 @@ int hf_cli_print_report(struct json_object *doc, struct hf_err *err) HF_CHECKED;
 
 /* A member as text, borrowed; NULL: absent or null. */
 const char *hf_cli_text(struct json_object *doc, const char *key);
+/* A member as a number; 0: absent or null. */
+int64_t hf_cli_number(struct json_object *doc, const char *key);
+/* Each text of a list on a line of its own, "NAME  TEXT"; nothing where there is no such list. */
+void hf_cli_print_list(struct json_object *doc, const char *name, const char *key);
 
 #endif

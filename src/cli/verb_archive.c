@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/report_text.h"
 #include "run/archive_run.h"
 
 #include <inttypes.h>
@@ -39,27 +40,18 @@ static void show(void *ctx, uint64_t entries, uint64_t tar_bytes)
     fflush(stderr);
 }
 
-static int64_t number(struct json_object *doc, const char *key)
-{
-    struct json_object *v = NULL;
-    return json_object_object_get_ex(doc, key, &v) ? json_object_get_int64(v) : 0;
-}
-
 static int print_text(struct json_object *doc, const char *dir, struct hf_err *err)
 {
     char bytes[HF_UNITS_MAX], stored[HF_UNITS_MAX], took[HF_UNITS_MAX];
-    struct json_object *list = NULL;
-    hf_format_size((uint64_t)number(doc, "bytes"), bytes);
-    hf_format_size((uint64_t)number(doc, "stored_bytes"), stored);
-    hf_format_duration(number(doc, "duration_ms"), took);
+    hf_format_size((uint64_t)hf_cli_number(doc, "bytes"), bytes);
+    hf_format_size((uint64_t)hf_cli_number(doc, "stored_bytes"), stored);
+    hf_format_duration(hf_cli_number(doc, "duration_ms"), took);
     printf("archive    %s\n", dir);
-    printf("content    %" PRId64 " files and folders, %s in %s\n", number(doc, "entries"), bytes,
-           stored);
+    printf("content    %" PRId64 " files and folders, %s in %s\n", hf_cli_number(doc, "entries"),
+           bytes, stored);
     printf("time       %s; what changed while it was read: %" PRId64 ", vanished: %" PRId64 "\n",
-           took, number(doc, "changed"), number(doc, "vanished"));
-    (void)json_object_object_get_ex(doc, "warnings", &list);
-    for (size_t i = 0; list && i < json_object_array_length(list); i++)
-        printf("warning    %s\n", json_object_get_string(json_object_array_get_idx(list, i)));
+           took, hf_cli_number(doc, "changed"), hf_cli_number(doc, "vanished"));
+    hf_cli_print_list(doc, "warning", "warnings");
     return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
 }
 

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/report_text.h"
 #include "run/dump_run.h"
 
 #include <inttypes.h>
@@ -104,21 +105,6 @@ static void show(void *ctx, const struct hf_dump_progress *p)
 
 /* ---- the result ------------------------------------------------------------------------- */
 
-static int64_t number(struct json_object *doc, const char *key)
-{
-    struct json_object *v = NULL;
-    return json_object_object_get_ex(doc, key, &v) ? json_object_get_int64(v) : 0;
-}
-
-static void print_list(struct json_object *doc, const char *key, const char *label)
-{
-    struct json_object *list = NULL;
-    if (!json_object_object_get_ex(doc, key, &list))
-        return;
-    for (size_t i = 0; i < json_object_array_length(list); i++)
-        printf("%-10s %s\n", label, json_object_get_string(json_object_array_get_idx(list, i)));
-}
-
 static void print_position(struct json_object *doc)
 {
     struct json_object *p = NULL, *gtid = NULL, *file = NULL;
@@ -128,7 +114,7 @@ static void print_position(struct json_object *doc)
     }
     json_object_object_get_ex(p, "file", &file);
     json_object_object_get_ex(p, "gtid", &gtid);
-    printf("position   %s:%" PRId64, json_object_get_string(file), number(p, "offset"));
+    printf("position   %s:%" PRId64, json_object_get_string(file), hf_cli_number(p, "offset"));
     if (gtid && json_object_get_string_len(gtid) > 0)
         printf(", GTID %s", json_object_get_string(gtid));
     printf("\n");
@@ -137,20 +123,21 @@ static void print_position(struct json_object *doc)
 static void print_text(struct json_object *doc, const char *dir)
 {
     char bytes[HF_UNITS_MAX], stored[HF_UNITS_MAX], duration[HF_UNITS_MAX];
-    hf_format_size((uint64_t)number(doc, "bytes"), bytes);
-    hf_format_size((uint64_t)number(doc, "stored_bytes"), stored);
-    hf_format_duration(number(doc, "duration_ms"), duration);
+    hf_format_size((uint64_t)hf_cli_number(doc, "bytes"), bytes);
+    hf_format_size((uint64_t)hf_cli_number(doc, "stored_bytes"), stored);
+    hf_format_duration(hf_cli_number(doc, "duration_ms"), duration);
     printf("dump       %s\n", dir);
     printf("content    %" PRId64 " rows of %" PRId64 " tables in %" PRId64 " schemas, %" PRId64
            " views\n",
-           number(doc, "rows"), number(doc, "tables"), number(doc, "schemas"),
-           number(doc, "views"));
-    printf("size       %s of SQL in %s, %" PRId64 " files\n", bytes, stored, number(doc, "files"));
+           hf_cli_number(doc, "rows"), hf_cli_number(doc, "tables"), hf_cli_number(doc, "schemas"),
+           hf_cli_number(doc, "views"));
+    printf("size       %s of SQL in %s, %" PRId64 " files\n", bytes, stored,
+           hf_cli_number(doc, "files"));
     printf("time       %s; commits were held back for %" PRId64 " ms\n", duration,
-           number(doc, "stall_ms"));
+           hf_cli_number(doc, "stall_ms"));
     print_position(doc);
-    print_list(doc, "nontransactional", "not of it");
-    print_list(doc, "warnings", "warning");
+    hf_cli_print_list(doc, "not of it", "nontransactional");
+    hf_cli_print_list(doc, "warning", "warnings");
 }
 
 static int run_dump(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)

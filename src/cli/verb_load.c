@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/report_text.h"
 #include "run/load_run.h"
 
 #include <inttypes.h>
@@ -118,36 +119,21 @@ static void show(void *ctx, const struct hf_load_progress *p)
 
 /* ---- the result ------------------------------------------------------------------------- */
 
-static int64_t number(struct json_object *doc, const char *key)
-{
-    struct json_object *v = NULL;
-    return json_object_object_get_ex(doc, key, &v) ? json_object_get_int64(v) : 0;
-}
-
-static void print_list(struct json_object *doc, const char *key, const char *label)
-{
-    struct json_object *list = NULL;
-    if (!json_object_object_get_ex(doc, key, &list))
-        return;
-    for (size_t i = 0; i < json_object_array_length(list); i++)
-        printf("%-10s %s\n", label, json_object_get_string(json_object_array_get_idx(list, i)));
-}
-
 static int print_text(struct json_object *doc, struct hf_err *err)
 {
     char bytes[HF_UNITS_MAX], duration[HF_UNITS_MAX];
     struct json_object *compared = NULL;
-    hf_format_size((uint64_t)number(doc, "bytes"), bytes);
-    hf_format_duration(number(doc, "duration_ms"), duration);
+    hf_format_size((uint64_t)hf_cli_number(doc, "bytes"), bytes);
+    hf_format_duration(hf_cli_number(doc, "duration_ms"), duration);
     (void)json_object_object_get_ex(doc, "compared", &compared);
     printf("loaded     %" PRId64 " rows, %s of SQL, %" PRId64 " tables and %" PRId64
            " views in %" PRId64 " schemas, in %s\n",
-           number(doc, "rows"), bytes, number(doc, "tables"), number(doc, "views"),
-           number(doc, "schemas"), duration);
+           hf_cli_number(doc, "rows"), bytes, hf_cli_number(doc, "tables"),
+           hf_cli_number(doc, "views"), hf_cli_number(doc, "schemas"), duration);
     printf("compared   rows of %" PRId64 " tables, checksums of %" PRId64 "\n",
-           number(compared, "rows"), number(compared, "checksums"));
-    print_list(doc, "differences", "DIFFERENT");
-    print_list(doc, "warnings", "warning");
+           hf_cli_number(compared, "rows"), hf_cli_number(compared, "checksums"));
+    hf_cli_print_list(doc, "DIFFERENT", "differences");
+    hf_cli_print_list(doc, "warning", "warnings");
     return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
 }
 
