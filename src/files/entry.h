@@ -15,13 +15,13 @@
 #define HF_FILES_ENTRY_H
 
 #include "base/buf.h"
+#include "io/sha256.h"
 
 #include <stdint.h>
 
 #define HF_ENTRY_NAME_MAX 4095
 #define HF_ENTRY_LINE_MAX ((size_t)64 << 10)
 #define HF_ENTRY_SIZE_MAX ((uint64_t)1 << 50)
-#define HF_ENTRY_SHA256 65
 
 enum hf_entry_type {
     HF_ENTRY_FILE,
@@ -41,7 +41,7 @@ struct hf_entry {
     unsigned mode; /* permission bits */
     int64_t mtime_s;
     long mtime_ns;
-    char sha256[HF_ENTRY_SHA256]; /* "": no content */
+    char sha256[HF_SHA256_HEX]; /* "": no content */
 };
 
 const char *hf_entry_type_name(enum hf_entry_type type);

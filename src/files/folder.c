@@ -49,7 +49,7 @@ struct hf_io_read *hf_archive_open(const struct hf_io_folder *f, const char *nam
 
 int hf_archive_check(struct hf_io_read *r, const char *name, const char *sha256, struct hf_err *err)
 {
-    char found[HF_IO_READ_SHA256];
+    char found[HF_SHA256_HEX];
     if (hf_io_read_sha256(r, found, err) < 0)
         return -1;
     return strcmp(found, sha256) == 0

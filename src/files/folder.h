@@ -16,7 +16,7 @@
 #define HF_ARCHIVE_ABOUT "files.json"
 
 struct hf_archive_about {
-    char tar_sha256[HF_ENTRY_SHA256], listing_sha256[HF_ENTRY_SHA256];
+    char tar_sha256[HF_SHA256_HEX], listing_sha256[HF_SHA256_HEX];
 };
 int hf_archive_about(const struct hf_io_folder *f, struct hf_archive_about *out, struct hf_err *err)
     HF_CHECKED;

@@ -2,7 +2,6 @@
 #include "files/tar.h"
 
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,7 +13,7 @@ struct hf_tar {
     const struct hf_tar_source *source;
     const struct hf_cancel *cancel;
     struct archive *a;
-    EVP_MD_CTX *sha;
+    struct hf_sha256 *sha;
     struct hf_tar_totals totals;
     struct hf_err failed; /* of the source: libarchive only knows that it failed */
     bool has_failed, is_at_end;
@@ -68,7 +67,7 @@ void hf_tar_close(struct hf_tar *t)
     if (!t)
         return;
     archive_read_free(t->a);
-    EVP_MD_CTX_free(t->sha);
+    hf_sha256_free(t->sha);
     free(t);
 }
 
@@ -76,10 +75,12 @@ struct hf_tar *hf_tar_open(const struct hf_tar_source *source, const struct hf_c
                            struct hf_err *err)
 {
     HF_AUTO(hf_tar) struct hf_tar *t = calloc(1, sizeof *t);
-    if (!t || !(t->a = archive_read_new()) || !(t->sha = EVP_MD_CTX_new())) {
+    if (!t || !(t->a = archive_read_new())) {
         hf_fail_nomem(err);
         return NULL;
     }
+    if (!(t->sha = hf_sha256_new(err)))
+        return NULL;
     t->source = source;
     t->cancel = cancel;
     t->failed = (struct hf_err)HF_ERR_INIT;
@@ -210,18 +211,11 @@ int hf_tar_next(struct hf_tar *t, struct hf_entry *out, struct archive_entry **r
 
 /* ---- content ---------------------------------------------------------------------------- */
 
-static int digest(struct hf_tar *t, const void *data, size_t len, struct hf_err *err)
-{
-    return EVP_DigestUpdate(t->sha, data, len) == 1
-               ? 0
-               : hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
-}
-
 static int digest_hole(struct hf_tar *t, uint64_t from, uint64_t to, struct hf_err *err)
 {
     for (size_t n; from < to; from += n) {
         n = to - from < sizeof zeros ? (size_t)(to - from) : sizeof zeros;
-        if (hf_cancel_check(t->cancel, err) < 0 || digest(t, zeros, n, err) < 0)
+        if (hf_cancel_check(t->cancel, err) < 0 || hf_sha256_add(t->sha, zeros, n, err) < 0)
             return -1;
     }
     return 0;
@@ -239,7 +233,8 @@ static int copy_blocks(struct hf_tar *t, const struct hf_entry *e, struct archiv
         if (offset < 0 || (uint64_t)offset < at || (uint64_t)offset > e->size ||
             len > e->size - (uint64_t)offset)
             return hf_fail(err, HF_E_CORRUPT, "'%s': a sparse file out of order", e->name);
-        if (digest_hole(t, at, (uint64_t)offset, err) < 0 || digest(t, data, len, err) < 0)
+        if (digest_hole(t, at, (uint64_t)offset, err) < 0 ||
+            hf_sha256_add(t->sha, data, len, err) < 0)
             return -1;
         at = (uint64_t)offset + len;
         if (to && len && archive_write_data_block(to, data, len, offset) < ARCHIVE_OK)
@@ -251,17 +246,9 @@ static int copy_blocks(struct hf_tar *t, const struct hf_entry *e, struct archiv
 
 int hf_tar_content(struct hf_tar *t, struct hf_entry *e, struct archive *to, struct hf_err *err)
 {
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    if (EVP_DigestInit_ex(t->sha, EVP_sha256(), NULL) != 1)
-        return hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
-    if (copy_blocks(t, e, to, err) < 0)
-        return -1;
-    if (EVP_DigestFinal_ex(t->sha, sum, &len) != 1)
-        return hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
-    for (unsigned i = 0; i < len && 2 * i + 2 < sizeof e->sha256; i++)
-        snprintf(e->sha256 + 2 * i, 3, "%02x", sum[i]);
-    return 0;
+    return hf_sha256_begin(t->sha, err) < 0 || copy_blocks(t, e, to, err) < 0
+               ? -1
+               : hf_sha256_end(t->sha, e->sha256, err);
 }
 
 struct hf_tar_totals hf_tar_totals(const struct hf_tar *t)

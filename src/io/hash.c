@@ -1,39 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/sink.h"
 
-#include <openssl/evp.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 struct hash {
     struct hf_io_sink sink, *next;
-    EVP_MD_CTX *ctx;
+    struct hf_sha256 *sha;
     uint64_t bytes;
     struct hf_io_digest *out;
 };
-
-static int fail_digest(struct hf_err *err)
-{
-    return hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
-}
 
 static int hash_write(struct hf_io_sink *s, const void *data, size_t len, struct hf_err *err)
 {
     struct hash *h = (struct hash *)s;
     h->bytes += len;
-    if (EVP_DigestUpdate(h->ctx, data, len) != 1)
-        return fail_digest(err);
+    if (hf_sha256_add(h->sha, data, len, err) < 0)
+        return -1;
     return hf_io_write(h->next, data, len, err);
 }
 
 static int hash_finish(struct hf_io_sink *s, struct hf_err *err)
 {
     struct hash *h = (struct hash *)s;
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    if (EVP_DigestFinal_ex(h->ctx, digest, &len) != 1)
-        return fail_digest(err);
-    for (unsigned i = 0; i < len && 2 * i + 2 < HF_IO_SHA256_HEX; i++)
-        snprintf(h->out->sha256 + 2 * i, 3, "%02x", digest[i]);
+    if (hf_sha256_end(h->sha, h->out->sha256, err) < 0)
+        return -1;
     h->out->bytes = h->bytes;
     return hf_io_finish(h->next, err);
 }
@@ -42,7 +32,7 @@ static void hash_close(struct hf_io_sink *s)
 {
     struct hash *h = (struct hash *)s;
     hf_io_close(h->next);
-    EVP_MD_CTX_free(h->ctx);
+    hf_sha256_free(h->sha);
     free(h);
 }
 
@@ -60,9 +50,8 @@ struct hf_io_sink *hf_io_hash_new(struct hf_io_sink *next, struct hf_io_digest *
     h->sink.ops = &hash_ops;
     h->next = next;
     h->out = out;
-    h->ctx = EVP_MD_CTX_new();
-    if (!h->ctx || EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) != 1) {
-        fail_digest(err);
+    h->sha = hf_sha256_new(err);
+    if (!h->sha) {
         hash_close(&h->sink);
         return NULL;
     }

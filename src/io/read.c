@@ -4,8 +4,6 @@
 #include "base/path.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>
@@ -22,7 +20,7 @@ struct hf_io_read {
     size_t at, have; /* of in */
     bool at_eof;     /* of the file */
     uint64_t stored, content;
-    EVP_MD_CTX *digest;
+    struct hf_sha256 *digest; /* NULL: none is wanted */
     ZSTD_DCtx *zstd;
     z_stream gz;
     bool has_gz;
@@ -38,7 +36,7 @@ void hf_io_read_close(struct hf_io_read *r)
     if (r->has_gz)
         inflateEnd(&r->gz);
     ZSTD_freeDCtx(r->zstd);
-    EVP_MD_CTX_free(r->digest);
+    hf_sha256_free(r->digest);
     free(r->path);
     free(r);
 }
@@ -190,14 +188,6 @@ static int open_file(struct hf_io_read *r, int dir_fd, const char *name, struct 
     return 0;
 }
 
-static int begin_digest(struct hf_io_read *r, struct hf_err *err)
-{
-    r->digest = EVP_MD_CTX_new();
-    if (!r->digest || EVP_DigestInit_ex(r->digest, EVP_sha256(), NULL) != 1)
-        return hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
-    return 0;
-}
-
 struct hf_io_read *hf_io_read_open(int dir_fd, const char *dir, const char *name, bool with_digest,
                                    struct hf_err *err)
 {
@@ -210,7 +200,7 @@ struct hf_io_read *hf_io_read_open(int dir_fd, const char *dir, const char *name
     }
     r->some = some_plain;
     if (open_file(r, dir_fd, name, err) || find_kind(r, name, err) ||
-        (with_digest && begin_digest(r, err)))
+        (with_digest && !(r->digest = hf_sha256_new(err))))
         return NULL;
     return HF_STEAL(r);
 }
@@ -220,9 +210,7 @@ int hf_io_read_some(struct hf_io_read *r, void *buf, size_t len, size_t *out_n, 
     if (r->some(r, buf, len, out_n, err))
         return -1;
     r->content += *out_n;
-    if (r->digest && EVP_DigestUpdate(r->digest, buf, *out_n) != 1)
-        return hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
-    return 0;
+    return r->digest ? hf_sha256_add(r->digest, buf, *out_n, err) : 0;
 }
 
 uint64_t hf_io_read_stored(const struct hf_io_read *r)
@@ -235,13 +223,9 @@ uint64_t hf_io_read_content(const struct hf_io_read *r)
     return r->content;
 }
 
-int hf_io_read_sha256(struct hf_io_read *r, char out[HF_IO_READ_SHA256], struct hf_err *err)
+int hf_io_read_sha256(struct hf_io_read *r, char out[HF_SHA256_HEX], struct hf_err *err)
 {
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    if (!r->digest || EVP_DigestFinal_ex(r->digest, sum, &len) != 1)
-        return hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
-    for (unsigned i = 0; i < len && 2 * i + 2 < HF_IO_READ_SHA256; i++)
-        snprintf(out + 2 * i, 3, "%02x", sum[i]);
-    return 0;
+    if (!r->digest)
+        return hf_fail(err, HF_E_INTERNAL, "no SHA-256 was asked for");
+    return hf_sha256_end(r->digest, out, err);
 }

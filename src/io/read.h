@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "io/sha256.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,9 +32,7 @@ int hf_io_read_some(struct hf_io_read *r, void *buf, size_t len, size_t *out_n, 
 uint64_t hf_io_read_stored(const struct hf_io_read *r);  /* of the file, so far */
 uint64_t hf_io_read_content(const struct hf_io_read *r); /* unpacked, so far */
 
-#define HF_IO_READ_SHA256 65
 /* Of what was read so far, lower case; once. */
-int hf_io_read_sha256(struct hf_io_read *r, char out[HF_IO_READ_SHA256], struct hf_err *err)
-    HF_CHECKED;
+int hf_io_read_sha256(struct hf_io_read *r, char out[HF_SHA256_HEX], struct hf_err *err) HF_CHECKED;
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "io/sha256.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -54,10 +55,9 @@ HF_DEFINE_AUTO(hf_io_sink, hf_io_close)
 struct hf_io_sink *hf_io_file_new(int dir_fd, const char *dir, const char *name,
                                   uint64_t *out_stored, struct hf_err *err) HF_CHECKED;
 
-#define HF_IO_SHA256_HEX 65
 struct hf_io_digest {
     uint64_t bytes;
-    char sha256[HF_IO_SHA256_HEX]; /* lower case */
+    char sha256[HF_SHA256_HEX]; /* lower case */
 };
 /* Passes on what it digests; *out is filled by finish. Owns next, also when it fails. */
 struct hf_io_sink *hf_io_hash_new(struct hf_io_sink *next, struct hf_io_digest *out,

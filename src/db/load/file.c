@@ -239,7 +239,7 @@ static int run_statements(struct loading *x)
 
 static int check_whole(struct loading *x)
 {
-    char sum[HF_IO_READ_SHA256];
+    char sum[HF_SHA256_HEX];
     if (!x->file->sha256[0])
         return 0;
     if (hf_io_read_sha256(x->r, sum, x->err))

@@ -122,7 +122,7 @@ static int execute(struct hf_load *l, struct hf_db_conn *c, const struct hf_load
 static int check_digest(struct hf_load *l, const struct hf_load_file *file, bool is_look,
                         struct hf_err *err)
 {
-    char sum[HF_IO_READ_SHA256], buf[16384];
+    char sum[HF_SHA256_HEX], buf[16384];
     size_t n = 1;
     if (!file->sha256[0])
         return 0;

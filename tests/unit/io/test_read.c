@@ -105,7 +105,7 @@ static void what_was_packed_is_read_back_in_steps_of_any_size(void **state)
 static void the_digest_is_that_of_the_content(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
-    char sha[HF_IO_READ_SHA256];
+    char sha[HF_SHA256_HEX];
     HF_AUTO(hf_buf) struct hf_buf abc = HF_BUF_INIT, got = HF_BUF_INIT;
     hf_buf_str_add(&abc, "abc");
     pack(state, "abc.gz", HF_IO_GZIP, &abc);
@@ -172,7 +172,7 @@ static void a_flipped_byte_is_no_success(void **state)
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     make_content(&text);
     for (size_t i = 0; i < HF_ARRAY_SIZE(hows); i++) {
-        char name[40], good[HF_IO_READ_SHA256], sha[HF_IO_READ_SHA256];
+        char name[40], good[HF_SHA256_HEX], sha[HF_SHA256_HEX];
         struct hf_err err = HF_ERR_INIT;
         HF_AUTO(hf_buf) struct hf_buf first = HF_BUF_INIT, got = HF_BUF_INIT;
         snprintf(name, sizeof name, "rows%s", hf_io_packing_suffix(hows[i]));
