@@ -198,10 +198,7 @@ static int maintain(struct maintaining *m, enum hf_maintain_outcome *out, struct
 /* The journal's entry is no effect to be undone: with it open, failing would say that somebody has to decide. */
 static int abandon(struct maintaining *m, struct hf_err *err)
 {
-    struct hf_err second = HF_ERR_INIT;
-    for (size_t i = 0; i < hf_journal_count(m->run->journal); i++)
-        if (hf_journal_undone(m->run->journal, hf_journal_at(m->run->journal, i)->seq, &second) < 0)
-            hf_also(err, &second);
+    hf_run_keep_effects(m->run, err);
     if (m->snapshot)
         hf_left(err, "snapshot %s of %s", m->snapshot, m->run->vm->label);
     return hf_run_fail(m->run, err);
@@ -213,16 +210,8 @@ static void record(struct maintaining *m, enum hf_maintain_outcome outcome, stru
                                         [HF_MAINTAIN_ROLLED_BACK] = HF_MAINTENANCE_ROLLED_BACK,
                                         [HF_MAINTAIN_FAILED_KEPT] = HF_MAINTENANCE_FAILED_KEPT,
                                         [HF_MAINTAIN_NOT_BEGUN] = "degraded"};
-    struct hf_err err = HF_ERR_INIT;
-    struct hf_catalog_run row = hf_run_row(
-        m->run, words[outcome], json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN));
     HF_POINT("maintain.before_record");
-    if (hf_catalog_run_end(m->run->catalog, &row, &err) == 0) {
-        hf_run_commit(m->run);
-        return;
-    }
-    hf_hint(&err, "The maintenance is over; `holdfast recover` ends its record.");
-    hf_log_err(m->run->env->log, HF_LOG_WARN, "maintain", &err);
+    hf_run_end(m->run, words[outcome], doc, "The maintenance is over");
 }
 
 int hf_run_maintain(const struct hf_env *env, const struct hf_maintain *req,

@@ -121,6 +121,43 @@ void hf_run_commit(struct hf_run *run)
     hf_log_err(run->env->log, HF_LOG_WARN, "run", &err);
 }
 
+void hf_run_end(struct hf_run *run, const char *outcome, struct json_object *report,
+                const char *done)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_catalog_run row =
+        hf_run_row(run, outcome, json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN));
+    if (hf_catalog_run_end(run->catalog, &row, &err) == 0) {
+        hf_run_commit(run);
+        return;
+    }
+    hf_hint(&err, "%s; `holdfast recover` completes the record.", done);
+    hf_log_err(run->env->log, HF_LOG_WARN, "run", &err);
+}
+
+struct row { /* of the catalog that is looked for */
+    const char *vm_id, *name;
+    bool is_deleting;
+};
+
+static int look_at_row(void *ctx, const struct hf_catalog_snapshot *s, struct hf_err *err)
+{
+    struct row *r = ctx;
+    (void)err;
+    if (strcmp(s->vm_id, r->vm_id) == 0 && strcmp(s->name, r->name) == 0)
+        r->is_deleting = strcmp(s->state, "deleting") == 0;
+    return 0;
+}
+
+bool hf_run_is_half_deleted(struct hf_run *run, const char *name)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct row r = {.vm_id = run->found.id, .name = name};
+    if (hf_catalog_snapshots(run->catalog, NULL, false, look_at_row, &r, &err) < 0)
+        hf_log_err(run->env->log, HF_LOG_WARN, "run", &err);
+    return r.is_deleting;
+}
+
 /* The error as the catalog keeps it. NULL: no memory. */
 static char *error_report(const struct hf_err *err)
 {
@@ -137,6 +174,14 @@ static int undo_all(struct hf_run *run, struct hf_err *err)
         return 0;
     hf_also(err, &second);
     return hf_hint(err, "Run `holdfast recover` when the cause is gone.");
+}
+
+void hf_run_keep_effects(struct hf_run *run, struct hf_err *err)
+{
+    struct hf_err second = HF_ERR_INIT;
+    for (size_t i = 0; i < hf_journal_count(run->journal); i++)
+        if (hf_journal_undone(run->journal, hf_journal_at(run->journal, i)->seq, &second) < 0)
+            hf_also(err, &second);
 }
 
 int hf_run_fail(struct hf_run *run, struct hf_err *err)

@@ -56,8 +56,16 @@ struct hf_catalog_run hf_run_row(const struct hf_run *run, const char *outcome, 
 /* After the catalog transaction that made the outcome true: the journal's end. The run counts
  * already, so what goes wrong here is logged and left to recover. */
 void hf_run_commit(struct hf_run *run);
+/* What was done counts already, whatever becomes of its record: the row ends with outcome and report (borrowed), then
+ * commit. A catalog that cannot be told now is told by recover, from the journal; done, a sentence without its full
+ * stop, is what the log then begins its hint with. */
+void hf_run_end(struct hf_run *run, const char *outcome, struct json_object *report,
+                const char *done);
 /* A deletion of this snapshot stopped half-way, by the catalog: whatever comes of another one, it is no way back any more. */
 bool hf_run_is_half_deleted(struct hf_run *run, const char *name);
+/* Before hf_run_fail, where what stands is to stay: no open entry of the journal is undone any more. What goes wrong is
+ * joined to err. */
+void hf_run_keep_effects(struct hf_run *run, struct hf_err *err);
 /* Returns -1 always, so that `return hf_run_fail(run, err)` reads well. */
 int hf_run_fail(struct hf_run *run, struct hf_err *err);
 void hf_run_close(struct hf_run *run);

@@ -19,29 +19,6 @@ static void note_state(struct hf_run *run, const char *name, const char *state)
         hf_log_err(run->env->log, HF_LOG_WARN, "snapshot", &err);
 }
 
-struct row { /* of the catalog that is looked for */
-    const char *vm_id, *name;
-    bool was_begun;
-};
-
-static int look_at_row(void *ctx, const struct hf_catalog_snapshot *s, struct hf_err *err)
-{
-    struct row *r = ctx;
-    (void)err;
-    if (strcmp(s->vm_id, r->vm_id) == 0 && strcmp(s->name, r->name) == 0)
-        r->was_begun = strcmp(s->state, "deleting") == 0;
-    return 0;
-}
-
-bool hf_run_is_half_deleted(struct hf_run *run, const char *name)
-{
-    struct hf_err err = HF_ERR_INIT;
-    struct row r = {.vm_id = run->found.id, .name = name};
-    if (hf_catalog_snapshots(run->catalog, NULL, false, look_at_row, &r, &err) < 0)
-        hf_log_err(run->env->log, HF_LOG_WARN, "snapshot", &err);
-    return r.was_begun;
-}
-
 /* Refused before the journal entry: an interrupted deletion is finished by recover, whatever it
  * was. */
 static int check_ours(struct hf_run *run, const char *name, struct hf_err *err)
@@ -85,26 +62,11 @@ static int delete (struct hf_run *run, const char *name, bool *out_begun, struct
  * itself. One that leaves something behind has changed what the snapshot holds: never "present" again. */
 static int abandon(struct hf_run *run, const char *name, bool was_begun, struct hf_err *err)
 {
-    struct hf_err second = HF_ERR_INIT;
     bool is_whole = !was_begun && !err->left[0];
-    for (size_t i = 0; i < hf_journal_count(run->journal); i++)
-        if (hf_journal_undone(run->journal, hf_journal_at(run->journal, i)->seq, &second) < 0)
-            hf_also(err, &second);
+    hf_run_keep_effects(run, err);
     if (hf_journal_count(run->journal) > 0 && is_whole)
         note_state(run, name, "present");
     return hf_run_fail(run, err);
-}
-
-/* The snapshot is gone. A catalog that cannot be told now is told by recover, from the journal. */
-static void end(struct hf_run *run, const struct hf_catalog_run *row)
-{
-    struct hf_err err = HF_ERR_INIT;
-    if (hf_catalog_run_end(run->catalog, row, &err) == 0) {
-        hf_run_commit(run);
-        return;
-    }
-    hf_hint(&err, "The snapshot is deleted; `holdfast recover` completes the record.");
-    hf_log_err(run->env->log, HF_LOG_WARN, "snapshot", &err);
 }
 
 int hf_run_snapshot_delete(const struct hf_env *env, const char *vm, const char *name,
@@ -117,11 +79,9 @@ int hf_run_snapshot_delete(const struct hf_env *env, const char *vm, const char 
     if (delete (&run, name, &was_begun, err) < 0)
         return abandon(&run, name, was_begun, err);
     HF_AUTOJSON struct json_object *doc = hf_report_deletion(&run, name, err);
-    struct hf_catalog_run row = hf_run_row(
-        &run, "done", doc ? json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN) : NULL);
     if (!doc)
         return -1;
-    end(&run, &row);
+    hf_run_end(&run, "done", doc, "The snapshot is deleted");
     *out_report = HF_STEAL(doc);
     return 0;
 }

@@ -207,18 +207,6 @@ static int give_up(struct rollback *r, struct hf_err *err)
     return -1;
 }
 
-/* As of a deletion: the state counts, a catalog that cannot be told now is told by recover. */
-static void end(struct hf_run *run, const struct hf_catalog_run *row)
-{
-    struct hf_err err = HF_ERR_INIT;
-    if (hf_catalog_run_end(run->catalog, row, &err) == 0) {
-        hf_run_commit(run);
-        return;
-    }
-    hf_hint(&err, "The rollback is done; `holdfast recover` completes the record.");
-    hf_log_err(run->env->log, HF_LOG_WARN, "rollback", &err);
-}
-
 int hf_run_snapshot_rollback(const struct hf_env *env, const struct hf_snapshot_rollback *req,
                              struct json_object **out_report, struct hf_err *err)
 {
@@ -238,11 +226,9 @@ int hf_run_snapshot_rollback(const struct hf_env *env, const struct hf_snapshot_
                                     .has_db = r.has_db,
                                     .timeline = &r.timeline};
     HF_AUTOJSON struct json_object *doc = hf_report_rollback(&in, err);
-    struct hf_catalog_run row = hf_run_row(
-        &run, "done", doc ? json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN) : NULL);
     if (!doc)
         return -1;
-    end(&run, &row);
+    hf_run_end(&run, "done", doc, "The rollback is done");
     *out_report = HF_STEAL(doc);
     return 0;
 }
