@@ -43,8 +43,8 @@ const char *lv_rollback_maker(const struct lv_rollback *rb, const char *path)
 
 static int add_disk(struct json_object *list, const struct lv_rollback_disk *d)
 {
-    struct json_object *o = json_object_new_object();
-    if (!o || json_object_array_add(list, o) != 0)
+    struct json_object *o = hf_json_append_object(list);
+    if (!o)
         return -1;
     return hf_json_add_string(o, "target", d->target) | hf_json_add_string(o, "from", d->from) |
            hf_json_add_string(o, "to", d->to) | hf_json_add_string(o, "base", d->base.path) |

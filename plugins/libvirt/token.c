@@ -7,8 +7,8 @@
 
 static int add_disk(struct json_object *list, const struct lv_plan_disk *d)
 {
-    struct json_object *o = json_object_new_object();
-    if (!o || json_object_array_add(list, o) != 0)
+    struct json_object *o = hf_json_append_object(list);
+    if (!o)
         return -1;
     if (hf_json_add_string(o, "target", d->target) != 0 ||
         hf_json_add_string(o, "base", d->base.path) != 0)

@@ -105,22 +105,32 @@ static void print_timeline(struct json_object *doc)
     }
 }
 
-void hf_cli_print_list(struct json_object *doc, const char *name, const char *key)
+void hf_cli_print_lines(FILE *to, struct json_object *doc, const char *before, const char *key)
 {
     struct json_object *list = NULL;
     if (!json_object_object_get_ex(doc, key, &list) || !json_object_is_type(list, json_type_array))
         return;
-    for (size_t i = 0; i < json_object_array_length(list); i++)
-        line(name, json_object_get_string(json_object_array_get_idx(list, i)));
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        const char *text = json_object_get_string(json_object_array_get_idx(list, i));
+        if (text)
+            fprintf(to, "%s%s\n", before, text);
+    }
+}
+
+void hf_cli_print_list(struct json_object *doc, const char *name, const char *key)
+{
+    char before[32];
+    snprintf(before, sizeof before, "%-10s ", name);
+    hf_cli_print_lines(stdout, doc, before, key);
 }
 
 int hf_cli_print_report(struct json_object *doc, struct hf_err *err)
 {
     static const char *const plain[][2] = {
-        {"vm", "vm"},           {"snapshot", "snapshot"},  {"label", "label"},   {"run", "run"},
-        {"did", "verb"},        {"started", "started_at"}, {"server", "server"}, {"disks", "disks"},
-        {"quiesce", "quiesce"}, {"method", "method"},
-        {"expires", "expires_at"}};
+        {"vm", "vm"},         {"snapshot", "snapshot"}, {"label", "label"},
+        {"run", "run"},       {"did", "verb"},          {"started", "started_at"},
+        {"server", "server"}, {"disks", "disks"},       {"quiesce", "quiesce"},
+        {"method", "method"}, {"expires", "expires_at"}};
     struct json_object *failure = NULL;
     for (size_t i = 0; i < HF_ARRAY_SIZE(plain); i++)
         line(plain[i][0], hf_cli_text(doc, plain[i][1]));

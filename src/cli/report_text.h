@@ -9,6 +9,8 @@
 #include "net/json.h"
 #include "run/report.h"
 
+#include <stdio.h>
+
 /* On stdout. Missing members are left out. -1: stdout is gone or full. */
 int hf_cli_print_report(struct json_object *doc, struct hf_err *err) HF_CHECKED;
 
@@ -16,7 +18,9 @@ int hf_cli_print_report(struct json_object *doc, struct hf_err *err) HF_CHECKED;
 const char *hf_cli_text(struct json_object *doc, const char *key);
 /* A member as a number; 0: absent or null. */
 int64_t hf_cli_number(struct json_object *doc, const char *key);
-/* Each text of a list on a line of its own, "NAME  TEXT"; nothing where there is no such list. */
+/* Each text of a list on a line of its own, behind `before`; nothing where there is no such list. */
+void hf_cli_print_lines(FILE *to, struct json_object *doc, const char *before, const char *key);
+/* The same on stdout, "NAME  TEXT". */
 void hf_cli_print_list(struct json_object *doc, const char *name, const char *key);
 
 #endif

@@ -41,12 +41,8 @@ static int add_expiry(const struct hf_status_usage *u, struct hf_catalog *catalo
 
 static int add_excess(void *ctx, const struct hf_excess *e, struct hf_err *err)
 {
-    struct json_object *list = ctx, *row = json_object_new_object();
-    if (!row || json_object_array_add(list, row) < 0) {
-        json_object_put(row);
-        return hf_fail_nomem(err);
-    }
-    if (hf_json_add_string(row, "limit", e->limit) < 0 ||
+    struct json_object *row = hf_json_append_object(ctx);
+    if (!row || hf_json_add_string(row, "limit", e->limit) < 0 ||
         hf_json_add_string(row, "message", e->message) < 0 ||
         hf_json_add_bool(row, "refuses", e->refuses) < 0)
         return hf_fail_nomem(err);

@@ -17,12 +17,9 @@ struct checklist {
 
 static int add_json(struct json_object *rows, const struct hf_finding *f, struct hf_err *err)
 {
-    struct json_object *row = json_object_new_object();
-    if (!row || json_object_array_add(rows, row) < 0) {
-        json_object_put(row);
-        return hf_fail_nomem(err);
-    }
-    if (hf_json_add_string(row, "vm", f->vm) < 0 || hf_json_add_string(row, "area", f->area) < 0 ||
+    struct json_object *row = hf_json_append_object(rows);
+    if (!row || hf_json_add_string(row, "vm", f->vm) < 0 ||
+        hf_json_add_string(row, "area", f->area) < 0 ||
         hf_json_add_string(row, "status", hf_finding_level_name(f->level)) < 0 ||
         hf_json_add_string(row, "message", f->message) < 0 ||
         hf_json_add_string(row, "hint", f->hint) < 0)

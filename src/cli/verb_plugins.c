@@ -71,10 +71,8 @@ static struct json_object *json_capabilities(const struct hf_plugin *p)
 
 static int json_key(struct json_object *list, const struct hf_plugin_key *k)
 {
-    struct json_object *o = json_object_new_object();
-    if (!o || json_object_array_add(list, o) != 0)
-        return (json_object_put(o), -1);
-    if (hf_json_add_string(o, "name", k->name) != 0 ||
+    struct json_object *o = hf_json_append_object(list);
+    if (!o || hf_json_add_string(o, "name", k->name) != 0 ||
         hf_json_add_string(o, "type", type_name(k->type)) != 0 ||
         hf_json_add_bool(o, "required", k->required != 0) != 0 ||
         hf_json_add_bool(o, "secret", k->secret != 0) != 0 ||
@@ -105,10 +103,8 @@ static int json_plugin(struct json_object *o, const struct hf_plugin *p)
 static int json_entry(struct json_object *list, const char *name, const struct hf_plugin *p,
                       const struct hf_err *why)
 {
-    struct json_object *o = json_object_new_object();
-    if (!o || json_object_array_add(list, o) != 0)
-        return (json_object_put(o), -1);
-    if (hf_json_add_string(o, "name", name) != 0)
+    struct json_object *o = hf_json_append_object(list);
+    if (!o || hf_json_add_string(o, "name", name) != 0)
         return -1;
     return p ? json_plugin(o, p) : hf_json_add_string(o, "error", why->message);
 }

@@ -29,12 +29,8 @@ struct pruning {
 
 static struct json_object *add_row(struct pruning *p, struct json_object *to, const char *snapshot)
 {
-    struct json_object *row = json_object_new_object();
-    if (!row || json_object_array_add(to, row) < 0) {
-        json_object_put(row);
-        return NULL;
-    }
-    return hf_json_add_string(row, "vm", p->vm->label) < 0 ||
+    struct json_object *row = hf_json_append_object(to);
+    return !row || hf_json_add_string(row, "vm", p->vm->label) < 0 ||
                    hf_json_add_string(row, "snapshot", snapshot) < 0
                ? NULL
                : row;

@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/report_text.h"
 #include "run/maintenance.h"
 #include "run/recover.h"
 #include "run/report.h"
@@ -19,13 +20,9 @@ extern const struct hf_verb hf_verb_recover;
 
 static int add_json(struct json_object *rows, const struct hf_recovered *r, struct hf_err *err)
 {
-    struct json_object *row = json_object_new_object();
-    if (!row || json_object_array_add(rows, row) < 0) {
-        json_object_put(row);
-        return hf_fail_nomem(err);
-    }
-    if (hf_json_add_string(row, "run", r->run_id) < 0 || hf_json_add_string(row, "vm", r->vm) < 0 ||
-        hf_json_add_string(row, "verb", r->verb) < 0 ||
+    struct json_object *row = hf_json_append_object(rows);
+    if (!row || hf_json_add_string(row, "run", r->run_id) < 0 ||
+        hf_json_add_string(row, "vm", r->vm) < 0 || hf_json_add_string(row, "verb", r->verb) < 0 ||
         hf_json_add_string(row, "outcome", r->outcome) < 0 ||
         hf_json_add(row, "actions", hf_json_strings(r->actions)) < 0 ||
         hf_json_add_string(row, "error", r->err ? r->err->message : NULL) < 0 ||
@@ -71,14 +68,6 @@ static int add_undecided(struct hf_cli *cli, const struct hf_env *env, struct js
     return hf_json_add(doc, "undecided", hf_json_strings(&lines)) < 0 ? hf_fail_nomem(err) : 0;
 }
 
-static void print_undecided(struct json_object *doc)
-{
-    struct json_object *lines = NULL;
-    json_object_object_get_ex(doc, "undecided", &lines);
-    for (size_t i = 0; i < json_object_array_length(lines); i++)
-        printf("%s\n", json_object_get_string(json_object_array_get_idx(lines, i)));
-}
-
 static int run_recover(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
 {
     struct hf_env env = hf_cli_env(cli);
@@ -94,7 +83,7 @@ static int run_recover(struct hf_cli *cli, const struct hf_cli_args *args, struc
         return hf_cli_print_json(doc, err);
     if (json_object_array_length(rec.rows) == 0)
         printf("nothing to recover\n");
-    print_undecided(doc);
+    hf_cli_print_lines(stdout, doc, "", "undecided");
     return 0;
 }
 

@@ -98,15 +98,11 @@ static int add_row(struct listing *l, struct hf_catalog *catalog, const struct h
                    const struct hf_snapshot_copy *s, struct hf_err *err)
 {
     char taken[HF_TIME_MAX];
-    struct json_object *row = json_object_new_object();
+    struct json_object *row = hf_json_append_object(l->rows);
     hf_time_rfc3339(s->created_at_s * 1000000, taken);
-    if (!row || json_object_array_add(l->rows, row) < 0) {
-        json_object_put(row);
-        return hf_fail_nomem(err);
-    }
     l->at = s;
     l->row = row;
-    if (hf_json_add_string(row, "vm", vm->label) < 0 ||
+    if (!row || hf_json_add_string(row, "vm", vm->label) < 0 ||
         hf_json_add_string(row, "snapshot", s->name) < 0 ||
         hf_json_add_bool(row, "foreign", !s->is_ours) < 0 ||
         hf_json_add_string(row, "taken_at", s->created_at_s ? taken : NULL) < 0 ||

@@ -68,15 +68,11 @@ static int add_vm(struct json_object *rows, struct hf_catalog *catalog,
 {
     const char *label = vm->label;
     char oldest[HF_TIME_MAX];
-    struct json_object *row = json_object_new_object();
+    struct json_object *row = hf_json_append_object(rows);
     struct count c = {.row = row};
-    if (!row || json_object_array_add(rows, row) < 0) {
-        json_object_put(row);
-        return hf_fail_nomem(err);
-    }
     static const char *const unknown[] = {"last_run", "verb",  "outcome", "started_at",
                                           "newest",   "grade", "stall_ms"};
-    if (hf_json_add_string(row, "vm", label) < 0)
+    if (!row || hf_json_add_string(row, "vm", label) < 0)
         return hf_fail_nomem(err);
     for (size_t i = 0; i < HF_ARRAY_SIZE(unknown); i++) /* a member is never missing */
         if (hf_json_add_string(row, unknown[i], NULL) < 0)
@@ -104,13 +100,12 @@ static int gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *er
         return -1;
     HF_AUTO(hf_status_usage)
     struct hf_status_usage usage = {.env = &env, .now = hf_expiry_now(env.clock)};
-    for (size_t i = 0; i < hf_config_vm_count(cli->config); i++)
-        if (add_vm(vms, catalog, &usage, hf_config_vm_at(cli->config, i), err) < 0)
+    for (size_t i = 0; i < hf_config_vm_count(cli->config); i++) {
+        const struct hf_config_vm *vm = hf_config_vm_at(cli->config, i);
+        if (add_vm(vms, catalog, &usage, vm, err) < 0 ||
+            hf_maintenance_undecided(catalog, vm->label, &undecided, err) < 0)
             return -1;
-    for (size_t i = 0; i < hf_config_vm_count(cli->config); i++)
-        if (hf_maintenance_undecided(catalog, hf_config_vm_at(cli->config, i)->label, &undecided,
-                                     err) < 0)
-            return -1;
+    }
     if (hf_json_add(doc, "open_runs", hf_json_strings(&open_runs)) < 0 ||
         hf_json_add(doc, "undecided", hf_json_strings(&undecided)) < 0)
         return hf_fail_nomem(err);
@@ -157,7 +152,7 @@ static void print_trouble(struct json_object *row)
 
 static int print_status(struct json_object *doc, struct hf_err *err)
 {
-    struct json_object *vms = NULL, *open_runs = NULL, *undecided = NULL;
+    struct json_object *vms = NULL, *open_runs = NULL;
     HF_AUTO(hf_table) struct hf_table *t = hf_table_new(10);
     json_object_object_get_ex(doc, "vms", &vms);
     json_object_object_get_ex(doc, "open_runs", &open_runs);
@@ -171,9 +166,7 @@ static int print_status(struct json_object *doc, struct hf_err *err)
         return -1;
     for (size_t i = 0; i < json_object_array_length(vms); i++)
         print_trouble(json_object_array_get_idx(vms, i));
-    json_object_object_get_ex(doc, "undecided", &undecided);
-    for (size_t i = 0; i < json_object_array_length(undecided); i++)
-        printf("%s\n", json_object_get_string(json_object_array_get_idx(undecided, i)));
+    hf_cli_print_lines(stdout, doc, "", "undecided");
     for (size_t i = 0; i < json_object_array_length(open_runs); i++)
         printf("run %s is under way, or died: `holdfast recover` undoes dead runs\n",
                json_object_get_string(json_object_array_get_idx(open_runs, i)));

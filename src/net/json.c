@@ -195,6 +195,15 @@ int hf_json_add_bool(struct json_object *o, const char *key, bool value)
     return flag ? hf_json_add(o, key, flag) : -1;
 }
 
+struct json_object *hf_json_append_object(struct json_object *list)
+{
+    struct json_object *o = json_object_new_object();
+    if (o && json_object_array_add(list, o) == 0)
+        return o;
+    json_object_put(o);
+    return NULL;
+}
+
 struct json_object *hf_json_strings(const struct hf_strv *v)
 {
     HF_AUTOJSON struct json_object *list = v ? json_object_new_array() : NULL;

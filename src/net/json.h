@@ -57,6 +57,8 @@ int hf_json_add_int(struct json_object *o, const char *key, int64_t value) HF_CH
 int hf_json_add_bool(struct json_object *o, const char *key, bool value) HF_CHECKED;
 /* Takes ownership of child (also when it fails). */
 int hf_json_add(struct json_object *o, const char *key, struct json_object *child) HF_CHECKED;
+/* A new object at the end of list, which owns it. NULL: no memory. */
+struct json_object *hf_json_append_object(struct json_object *list);
 /* NULL: no memory, or v is NULL. */
 struct json_object *hf_json_strings(const struct hf_strv *v);
 

@@ -30,9 +30,8 @@ static struct json_object *probes(const struct hf_probing *p)
     struct json_object *rows = json_object_new_array();
     for (size_t i = 0; rows && p->results && i < p->vm->probe.n; i++) {
         const struct hf_probe_result *r = &p->results[i];
-        struct json_object *row = json_object_new_object();
-        if (!row || json_object_array_add(rows, row) < 0 ||
-            hf_json_add_string(row, "probe", r->probe->text) < 0 ||
+        struct json_object *row = hf_json_append_object(rows);
+        if (!row || hf_json_add_string(row, "probe", r->probe->text) < 0 ||
             hf_json_add_bool(row, "ok", r->ok) < 0 ||
             hf_json_add_string(row, "message", r->message[0] ? r->message : NULL) < 0 ||
             hf_json_add_int(row, "took_ms", r->took_ms) < 0) {

@@ -36,13 +36,9 @@ static struct json_object *timeline(const struct hf_timeline *t)
 {
     HF_AUTOJSON struct json_object *list = json_object_new_array();
     for (size_t i = 0; list && i < t->n; i++) {
-        struct json_object *e = json_object_new_object();
-        if (!e || json_object_array_add(list, e) < 0) {
-            json_object_put(e);
-            return NULL;
-        }
+        struct json_object *e = hf_json_append_object(list);
         double at_ms = (double)(t->items[i].at_us - t->start_us) / 1000.0;
-        if (hf_json_add(e, "at_ms", hf_report_ms(at_ms)) < 0 ||
+        if (!e || hf_json_add(e, "at_ms", hf_report_ms(at_ms)) < 0 ||
             hf_json_add_string(e, "event", t->items[i].event) < 0)
             return NULL;
     }
@@ -81,31 +77,27 @@ static int add_proof(struct json_object *doc, const struct hf_report_snapshot *i
            add_position(doc, "position_max", r->has_bracket, &r->max);
 }
 
-static struct json_object *source(const struct hf_db_source *s)
+static int append_source(struct json_object *list, const struct hf_db_source *s)
 {
-    HF_AUTOJSON struct json_object *o = json_object_new_object();
-    if (!o || hf_json_add_string(o, "channel", s->channel) < 0 ||
-        hf_json_add_string(o, "host", s->host) < 0 || hf_json_add_int(o, "port", s->port) < 0 ||
-        hf_json_add_string(o, "file", s->file) < 0 ||
-        hf_json_add_int(o, "offset", (int64_t)s->offset) < 0 ||
-        hf_json_add_string(o, "gtid", s->gtid) < 0)
-        return NULL;
-    return HF_STEAL(o);
+    struct json_object *o = hf_json_append_object(list);
+    return !o || hf_json_add_string(o, "channel", s->channel) < 0 ||
+                   hf_json_add_string(o, "host", s->host) < 0 ||
+                   hf_json_add_int(o, "port", s->port) < 0 ||
+                   hf_json_add_string(o, "file", s->file) < 0 ||
+                   hf_json_add_int(o, "offset", (int64_t)s->offset) < 0 ||
+                   hf_json_add_string(o, "gtid", s->gtid) < 0
+               ? -1
+               : 0;
 }
 
 /* Where a replica stands in its sources' binlogs; none: []. */
 static int add_sources(struct json_object *doc, const struct hf_db_sources *sources)
 {
-    struct json_object *list = json_object_new_array();
-    for (size_t i = 0; list && sources && i < sources->n; i++) {
-        struct json_object *o = source(&sources->items[i]);
-        if (!o || json_object_array_add(list, o) < 0) {
-            json_object_put(o);
-            json_object_put(list);
+    HF_AUTOJSON struct json_object *list = json_object_new_array();
+    for (size_t i = 0; list && sources && i < sources->n; i++)
+        if (append_source(list, &sources->items[i]) < 0)
             return -1;
-        }
-    }
-    return hf_json_add(doc, "sources", list);
+    return hf_json_add(doc, "sources", HF_STEAL(list));
 }
 
 static int add_stopped(struct json_object *doc, const struct hf_strv *stopped)
@@ -144,8 +136,8 @@ struct json_object *hf_report_deletion(const struct hf_run *run, const char *sna
     return HF_STEAL(doc);
 }
 
-static int add_span(struct json_object *doc, const char *key, bool has,
-                    const struct hf_timeline *t, int64_t from_us, const char *to)
+static int add_span(struct json_object *doc, const char *key, bool has, const struct hf_timeline *t,
+                    int64_t from_us, const char *to)
 {
     double ms = (double)(hf_timeline_at(t, to) - from_us) / 1000.0;
     return has ? hf_json_add(doc, key, hf_report_ms(ms)) : hf_json_add_string(doc, key, NULL);
@@ -190,13 +182,10 @@ struct json_object *hf_report_error(const struct hf_err *err)
     HF_AUTO(hf_strv) struct hf_strv items = HF_STRV_INIT;
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
     HF_AUTOJSON struct json_object *error = json_object_new_object();
-    HF_AUTOJSON struct json_object *left = json_object_new_array();
-    if (!doc || !error || !left || split_left(err, &items) != 0)
-        return NULL;
-    for (size_t i = 0; i < items.n; i++)
-        if (json_object_array_add(left, json_object_new_string(items.items[i])) != 0)
-            return NULL;
-    if (hf_json_add_string(error, "class", hf_err_class_name(err->cls)) != 0 ||
+    HF_AUTOJSON struct json_object *left =
+        split_left(err, &items) == 0 ? hf_json_strings(&items) : NULL;
+    if (!doc || !error || !left ||
+        hf_json_add_string(error, "class", hf_err_class_name(err->cls)) != 0 ||
         hf_json_add_string(error, "message", err->message) != 0 ||
         hf_json_add_string(error, "hint", *err->hint ? err->hint : NULL) != 0 ||
         hf_json_add(error, "left", HF_STEAL(left)) != 0 ||
