@@ -318,3 +318,14 @@ const struct hf_cli_value *hf_cli_get(const struct hf_verb *verb, const struct h
             return &args->values[i];
     abort(); /* the verb asks for an option that its own table does not have */
 }
+
+int hf_cli_choose(const char *option, const char *word, const char *const *words, int n,
+                  struct hf_err *err)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(words[i], word) == 0)
+            return i;
+    hf_fail(err, HF_E_CONFIG, "option --%s does not know '%s'", option, word);
+    return hf_hint(err, "It is one of %s, %s%s%s.", words[0], words[1], n > 2 ? ", " : "",
+                   n > 2 ? words[2] : "");
+}

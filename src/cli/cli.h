@@ -84,6 +84,10 @@ int hf_cli_run(const struct hf_verb *const *verbs, int argc, char **argv);
 const struct hf_cli_value *hf_cli_get(const struct hf_verb *verb, const struct hf_cli_args *args,
                                       const char *name);
 
+/* The place of `word`, the value of --option, in a list of two or three. -1, CONFIG: it is not in it. */
+int hf_cli_choose(const char *option, const char *word, const char *const *words, int n,
+                  struct hf_err *err) HF_CHECKED;
+
 /* Prints one JSON document and a newline on stdout; -1: stdout is gone or full. */
 int hf_cli_print_json(struct json_object *doc, struct hf_err *err) HF_CHECKED;
 

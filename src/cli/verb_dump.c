@@ -38,18 +38,6 @@ static const char *text_of(const struct hf_cli_args *args, const char *name, con
     return v->is_set ? v->text : fallback;
 }
 
-/* The place of `word` in a list of n; CONFIG when it is not in it. */
-static int choose(const char *option, const char *word, const char *const *words, int n,
-                  struct hf_err *err)
-{
-    for (int i = 0; i < n; i++)
-        if (!strcmp(words[i], word))
-            return i;
-    hf_fail(err, HF_E_CONFIG, "option --%s does not know '%s'", option, word);
-    return hf_hint(err, "It is one of %s, %s%s%s.", words[0], words[1], n > 2 ? ", " : "",
-                   n > 2 ? words[2] : "");
-}
-
 static int read_options(const struct hf_cli_args *args, struct hf_run_dump *req,
                         struct hf_strv *only, struct hf_err *err)
 {
@@ -64,10 +52,11 @@ static int read_options(const struct hf_cli_args *args, struct hf_run_dump *req,
     req->threads = (unsigned)threads->number;
     if (hf_io_packing_parse(text_of(args, "compression", "zstd"), &req->packing, err) < 0)
         return -1;
-    int plain =
-        choose("nontransactional", text_of(args, "nontransactional", "after"), plains, 3, err);
+    int plain = hf_cli_choose("nontransactional", text_of(args, "nontransactional", "after"),
+                              plains, 3, err);
     int definer =
-        plain < 0 ? -1 : choose("definer", text_of(args, "definer", "keep"), definers, 2, err);
+        plain < 0 ? -1
+                  : hf_cli_choose("definer", text_of(args, "definer", "keep"), definers, 2, err);
     if (definer < 0)
         return -1;
     req->plain = (enum hf_dump_plain)plain;

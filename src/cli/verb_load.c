@@ -48,23 +48,10 @@ static bool flag_of(const struct hf_cli_args *args, const char *name)
     return hf_cli_get(&hf_verb_load, args, name)->is_set;
 }
 
-static int read_verify(const char *word, enum hf_load_verify *out, struct hf_err *err)
-{
-    static const char *const words[] = {"full", "rows", "none"};
-    for (int i = 0; word && i < 3; i++) {
-        if (strcmp(words[i], word) == 0) {
-            *out = (enum hf_load_verify)i;
-            return 0;
-        }
-    }
-    if (!word)
-        return 0;
-    hf_fail(err, HF_E_CONFIG, "option --verify does not know '%s'", word);
-    return hf_hint(err, "It is one of full, rows, none.");
-}
-
 static int read_options(const struct hf_cli_args *args, struct hf_run_load *req, struct hf_err *err)
 {
+    static const char *const verifies[] = {"full", "rows", "none"};
+    const char *word = text_of(args, "verify");
     const struct hf_cli_value *threads = hf_cli_get(&hf_verb_load, args, "threads");
     req->to = text_of(args, "to-db");
     req->defaults_file = text_of(args, "defaults-file");
@@ -82,7 +69,11 @@ static int read_options(const struct hf_cli_args *args, struct hf_run_load *req,
     req->opts.users = flag_of(args, "users");
     req->opts.no_binlog = flag_of(args, "no-binlog");
     req->opts.force_incomplete = flag_of(args, "force-incomplete");
-    return read_verify(text_of(args, "verify"), &req->opts.verify, err);
+    int verify = hf_cli_choose("verify", word ? word : verifies[0], verifies, 3, err);
+    if (verify < 0)
+        return -1;
+    req->opts.verify = (enum hf_load_verify)verify;
+    return 0;
 }
 
 /* ---- progress --------------------------------------------------------------------------- */
