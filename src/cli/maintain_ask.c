@@ -2,20 +2,14 @@
 #include "cli/maintain_ask.h"
 
 #include "base/path.h"
+#include "cli/ask.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SHOWN_BYTES ((size_t)8 << 10)
 #define LOG_BYTES_MAX ((size_t)32 << 20)
 #define ANSWER_MAX 64
-
-bool hf_maintain_can_ask(void)
-{
-    return isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
-}
 
 /* The end of what the command said, without what a terminal would obey. */
 static void show_output(const char *log)
@@ -33,24 +27,6 @@ static void show_output(const char *log)
         fputc(c >= ' ' || c == '\n' || c == '\t' ? c : '?', stderr);
     }
     fprintf(stderr, "\n(all of it: %s)\n", log);
-}
-
-/* One line of the terminal. false: none comes. */
-static bool read_answer(struct hf_cli *cli, char out[ANSWER_MAX])
-{
-    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                           {.fd = hf_cancel_fd(cli->cancel), .events = POLLIN}};
-    while (poll(fds, HF_ARRAY_SIZE(fds), -1) < 0)
-        if (hf_cancel_is_set(cli->cancel))
-            return false;
-    if (fds[1].revents)
-        return false;
-    ssize_t n = read(STDIN_FILENO, out, ANSWER_MAX - 1);
-    if (n <= 0)
-        return false;
-    out[n] = '\0';
-    out[strcspn(out, "\n")] = '\0';
-    return true;
 }
 
 static void print_question(const struct hf_maintain_question *q)
@@ -74,7 +50,7 @@ int hf_maintain_ask(void *ctx, const struct hf_maintain_question *q, enum hf_mai
     for (;;) {
         fprintf(stderr,
                 "r: roll back   k: keep everything as it is   o: show the command's output > ");
-        if (!read_answer(cli, answer)) {
+        if (!hf_cli_read_answer(cli, answer, sizeof answer)) {
             fprintf(stderr, "\nno answer: everything is kept\n");
             hf_cancel_clear(cli->cancel);
             return -1;

@@ -8,8 +8,6 @@
 #include "cli/cli.h"
 #include "run/maintain.h"
 
-/* Are standard input and error a terminal? */
-bool hf_maintain_can_ask(void);
 /* For struct hf_maintain; ctx is the struct hf_cli. A signal, the end of input or a lost terminal is no answer. */
 int hf_maintain_ask(void *ctx, const struct hf_maintain_question *q, enum hf_maintain_choice *out);
 

@@ -2,6 +2,7 @@
  *
  * cli/verb_maintain.c - `maintain`: snapshot, command, probes, and the way back.
  */
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
 #include "cli/maintain_ask.h"
@@ -121,7 +122,7 @@ static int run_maintain(struct hf_cli *cli, const struct hf_cli_args *args, stru
                                    [HF_MAINTAIN_FAILED_KEPT] = 1,
                                    [HF_MAINTAIN_NOT_BEGUN] = 3};
     const struct hf_verb *verb = &hf_verb_maintain;
-    bool asks = !cli->json && !hf_cli_get(verb, args, "yes")->is_set && hf_maintain_can_ask();
+    bool asks = !cli->json && !hf_cli_get(verb, args, "yes")->is_set && hf_cli_can_ask();
     struct hf_env env = hf_cli_env(cli);
     struct hf_maintain req = {
         .vm = args->items[0],

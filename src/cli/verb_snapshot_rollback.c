@@ -3,6 +3,7 @@
  * cli/verb_snapshot_rollback.c - `snapshot rollback`: what is lost is said and confirmed before anything is changed.
  */
 #include "base/units.h"
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
 #include "cli/report_text.h"
@@ -10,7 +11,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct hf_cli_opt opts[] = {
     {"keep-current", 'k', HF_OPT_FLAG, NULL,
@@ -19,15 +19,6 @@ static const struct hf_cli_opt opts[] = {
 };
 
 extern const struct hf_verb hf_verb_snapshot_rollback;
-
-static void say_lines(struct json_object *doc, const char *key, const char *before)
-{
-    struct json_object *list = NULL;
-    json_object_object_get_ex(doc, key, &list);
-    for (size_t i = 0; list && i < json_object_array_length(list); i++)
-        fprintf(stderr, "%s%s\n", before,
-                json_object_get_string(json_object_array_get_idx(list, i)));
-}
 
 static void say_loss(struct json_object *doc, bool keep)
 {
@@ -41,29 +32,24 @@ static void say_loss(struct json_object *doc, bool keep)
             hf_cli_text(doc, "snapshot"));
     fprintf(stderr, "What it wrote since %s (%s in overlay files) is %s.\n", taken ? taken : "then",
             size, keep ? "left, and kept as files" : "lost");
-    say_lines(doc, "younger", "Gone with it: the younger snapshot ");
-    say_lines(doc, "warnings", "Note: ");
+    hf_cli_print_lines(stderr, doc, "Gone with it: the younger snapshot ", "younger");
+    hf_cli_print_lines(stderr, doc, "Note: ", "warnings");
     if (json_object_get_boolean(running))
         fprintf(stderr, "The VM is stopped without a shutdown, and started again.\n");
 }
 
-/* 1: yes; 0: no. */
-static int ask(const char *vm)
+static bool ask(struct hf_cli *cli, const char *vm)
 {
-    char answer[16] = "";
+    char answer[16];
     fprintf(stderr, "Roll back %s now? Type yes: ", vm);
-    fflush(stderr);
-    if (!fgets(answer, sizeof answer, stdin))
-        return 0;
-    answer[strcspn(answer, "\r\n")] = '\0';
-    return strcmp(answer, "yes") == 0;
+    return hf_cli_read_answer(cli, answer, sizeof answer) && strcmp(answer, "yes") == 0;
 }
 
-static int confirm(const struct hf_env *env, const struct hf_snapshot_rollback *req,
-                   struct hf_err *err)
+static int confirm(struct hf_cli *cli, const struct hf_env *env,
+                   const struct hf_snapshot_rollback *req, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *doc = NULL;
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+    if (!hf_cli_can_ask()) {
         hf_fail(err, HF_E_CONFIG, "there is no terminal to ask on whether %s shall be rolled back",
                 req->vm);
         return hf_hint(err, "Say --yes to roll back without being asked.");
@@ -71,7 +57,7 @@ static int confirm(const struct hf_env *env, const struct hf_snapshot_rollback *
     if (hf_run_snapshot_rollback_preview(env, req, &doc, err) < 0)
         return -1;
     say_loss(doc, req->keep_current);
-    return ask(req->vm) ? 0 : hf_fail(err, HF_E_CANCELLED, "nothing was changed");
+    return ask(cli, req->vm) ? 0 : hf_fail(err, HF_E_CANCELLED, "nothing was changed");
 }
 
 static int print_text(struct json_object *doc, struct hf_err *err)
@@ -82,16 +68,9 @@ static int print_text(struct json_object *doc, struct hf_err *err)
         printf("database     accepts connections %s ms after the VM's start, %s ms after the "
                "decision\n",
                hf_cli_text(doc, "boot_ms"), hf_cli_text(doc, "db_ms"));
-    static const char *const lists[][2] = {{"younger", "gone         snapshot "},
-                                           {"kept", "kept         "},
-                                           {"warnings", "warning      "}};
-    for (size_t i = 0; i < HF_ARRAY_SIZE(lists); i++) {
-        struct json_object *list = NULL;
-        json_object_object_get_ex(doc, lists[i][0], &list);
-        for (size_t k = 0; list && k < json_object_array_length(list); k++)
-            printf("%s%s\n", lists[i][1],
-                   json_object_get_string(json_object_array_get_idx(list, k)));
-    }
+    hf_cli_print_lines(stdout, doc, "gone         snapshot ", "younger");
+    hf_cli_print_lines(stdout, doc, "kept         ", "kept");
+    hf_cli_print_lines(stdout, doc, "warning      ", "warnings");
     return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
 }
 
@@ -105,7 +84,7 @@ static int run_rollback(struct hf_cli *cli, const struct hf_cli_args *args, stru
         .keep_current = hf_cli_get(verb, args, "keep-current")->is_set,
     };
     HF_AUTOJSON struct json_object *doc = NULL;
-    if ((!hf_cli_get(verb, args, "yes")->is_set && confirm(&env, &req, err) < 0) ||
+    if ((!hf_cli_get(verb, args, "yes")->is_set && confirm(cli, &env, &req, err) < 0) ||
         hf_run_snapshot_rollback(&env, &req, &doc, err) < 0)
         return -1;
     return cli->json ? hf_cli_print_json(doc, err) : print_text(doc, err);

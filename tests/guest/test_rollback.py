@@ -5,8 +5,10 @@ one of the two states, and it boots. What is refused, and each step's own deaths
 HOLDFAST_CYCLES: of snapshot, rollback, delete under load (default 1). With HOLDFAST_SAMPLE two deaths are drawn.
 """
 
+import contextlib
 import os
 import random
+import select
 import signal
 import sqlite3
 import subprocess
@@ -90,6 +92,25 @@ class Rollback(LoadedTest):
         lab("virsh", "start", self.domain)
         return Latency.accepts(BOOT_S) * 1000
 
+    def answer(self, name, typed):
+        """To the question on a terminal; None: a ^C instead. Status, and what stood there."""
+        ours, theirs = os.openpty()
+        process = subprocess.Popen(self.site.command("snapshot", "rollback", "db", name, as_json=False), stdin=theirs,
+                                   stdout=theirs, stderr=theirs, env=self.site.environ())
+        os.close(theirs)
+        said = ""
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            while select.select([ours], [], [], 60)[0]:
+                said += os.read(ours, 65536).decode()
+                if not said.endswith("Type yes: "):
+                    continue
+                if typed:
+                    os.write(ours, typed.encode())
+                else:
+                    process.send_signal(signal.SIGINT)
+        os.close(ours)
+        return process.wait(timeout=60), said
+
     # -- the cases -----------------------------------------------------------------------------
 
     def test_what_was_written_since_is_gone_and_all_before_is_there(self):
@@ -100,6 +121,11 @@ class Rollback(LoadedTest):
         self.mark("mark_since")
         asked = self.site.run("snapshot", "rollback", "db", report["snapshot"])
         self.assertEqual((asked.status, asked.error["class"]), (2, "config"))
+        for answer in ("no\n", None):
+            status, said = self.answer(report["snapshot"], answer)
+            self.assertNotEqual(status, 0, said)
+            self.assertIn("nothing was changed", said)
+            self.assertEqual(self.marks(), {"mark_since"})
         done = self.back(report["snapshot"], "--keep-current")
         self.assert_holds_what_was_committed_before(report)
         self.assertEqual(self.marks(), set())
