@@ -72,7 +72,7 @@ static int ask(struct hf_status_usage *u, const struct hf_config_vm *vm, struct 
         return hf_err_copy(err, &u->why), -1;
     if (hf_hv_vm_find(u->hv, &call, vm->name, &found, err) < 0)
         return -1;
-    return hf_usage_take(u->env, u->hv, vm, found.id, WITHIN_MS, out, err);
+    return hf_usage_take(u->hv, &call, vm, found.id, out, err);
 }
 
 static void reach(struct hf_status_usage *u, const struct hf_config_vm *vm)

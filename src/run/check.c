@@ -170,7 +170,8 @@ static int check_limits(struct checking *c, struct hf_err *err)
     struct hf_err what = HF_ERR_INIT;
     HF_AUTO(hf_usage) struct hf_usage u = {0};
     char overlays[HF_UNITS_MAX], avail[HF_UNITS_MAX];
-    if (hf_usage_take(c->env, c->hv, c->vm, c->found.id, CHECK_QUERY_MS, &u, &what) < 0)
+    struct hf_hv_call call = hf_env_call(c->env, NULL, CHECK_QUERY_MS);
+    if (hf_usage_take(c->hv, &call, c->vm, c->found.id, &u, &what) < 0)
         return check_tell_err(c, "limits", &what, err);
     hf_format_size(u.overlay_bytes, overlays);
     hf_format_size(u.store_free_bytes, avail);

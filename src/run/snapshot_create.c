@@ -59,7 +59,8 @@ static int check_limits(struct creation *c, struct hf_err *err)
 {
     const struct hf_run *run = c->run;
     HF_AUTO(hf_usage) struct hf_usage usage = {0};
-    if (hf_usage_take(run->env, run->hv, run->vm, run->found.id, PREPARE_MS, &usage, err) < 0)
+    struct hf_hv_call call = hf_env_call(run->env, run->id, PREPARE_MS);
+    if (hf_usage_take(run->hv, &call, run->vm, run->found.id, &usage, err) < 0)
         return -1;
     return hf_usage_refuse(&usage, run->vm, err);
 }

@@ -79,14 +79,13 @@ void hf_usage_add_snapshots(struct hf_usage *u, const struct hf_snapshot_list *l
     }
 }
 
-int hf_usage_take(const struct hf_env *env, struct hf_hv *hv, const struct hf_config_vm *vm,
-                  const char *vm_id, int64_t within_ms, struct hf_usage *out, struct hf_err *err)
+int hf_usage_take(struct hf_hv *hv, const struct hf_hv_call *call, const struct hf_config_vm *vm,
+                  const char *vm_id, struct hf_usage *out, struct hf_err *err)
 {
     HF_AUTO(hf_disk_list) struct hf_disk_list disks = {0};
     HF_AUTO(hf_snapshot_list) struct hf_snapshot_list list = {0};
-    struct hf_hv_call call = hf_env_call(env, NULL, within_ms);
-    if (hf_hv_vm_disks(hv, &call, vm_id, &disks, err) < 0 ||
-        hf_hv_snapshot_list(hv, &call, vm_id, &list, err) < 0)
+    if (hf_hv_vm_disks(hv, call, vm_id, &disks, err) < 0 ||
+        hf_hv_snapshot_list(hv, call, vm_id, &list, err) < 0)
         return -1;
     hf_usage_add_snapshots(out, &list);
     return hf_usage_add_disks(out, vm, &disks, err);

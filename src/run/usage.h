@@ -2,7 +2,7 @@
  *
  * run/usage.h - what a VM's snapshots take up, and which limits of [vm] that exceeds.
  *
- * hf_usage_take asks the hypervisor: two calls, at most within_ms together. The rest is arithmetic. One rule decides for
+ * hf_usage_take asks the hypervisor: two calls, both within the deadline of call. The rest is arithmetic. One rule decides for
  * `snapshot create`, `check` and `status`: an excess that refuses is one with which create takes no snapshot.
  */
 #ifndef HF_RUN_USAGE_H
@@ -24,9 +24,8 @@ struct hf_usage {
 void hf_usage_free(struct hf_usage *u);
 HF_DEFINE_AUTO_VALUE(hf_usage, hf_usage_free)
 
-int hf_usage_take(const struct hf_env *env, struct hf_hv *hv, const struct hf_config_vm *vm,
-                  const char *vm_id, int64_t within_ms, struct hf_usage *out, struct hf_err *err)
-    HF_CHECKED;
+int hf_usage_take(struct hf_hv *hv, const struct hf_hv_call *call, const struct hf_config_vm *vm,
+                  const char *vm_id, struct hf_usage *out, struct hf_err *err) HF_CHECKED;
 /* Its two halves, for tests: disks and snapshots as the hypervisor told them. */
 int hf_usage_add_disks(struct hf_usage *u, const struct hf_config_vm *vm,
                        const struct hf_disk_list *disks, struct hf_err *err) HF_CHECKED;
