@@ -37,6 +37,10 @@ struct hf_db_address {
     char *socket; /* ssh:///PATH; host is NULL then */
     unsigned port;
 };
+/* out is zero before, and to be cleared in any case. */
+int hf_db_address_parse(const char *text, struct hf_db_address *out, struct hf_err *err) HF_CHECKED;
+void hf_db_address_clear(struct hf_db_address *db);
+HF_DEFINE_AUTO_VALUE(hf_db_address, hf_db_address_clear)
 
 /* [USER@]HOST[:PORT]; user root and port 22 when absent */
 struct hf_ssh_address {

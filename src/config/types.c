@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "config/schema.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,25 +49,33 @@ static int duration_parse(const char *text, void *field, struct hf_err *err)
     return 0;
 }
 
-/* Ranges come from options.def: one that does not parse is a bug there, which the tests find. */
+int hf_type_split_range(const char *range, char low[HF_UNITS_MAX], char high[HF_UNITS_MAX],
+                        struct hf_err *err)
+{
+    const char *dots = strstr(range, "..");
+    if (!dots || dots - range >= HF_UNITS_MAX || strlen(dots + 2) >= HF_UNITS_MAX)
+        return hf_fail(err, HF_E_INTERNAL, "range '%s' in options.def", range);
+    snprintf(low, HF_UNITS_MAX, "%.*s", (int)(dots - range), range);
+    snprintf(high, HF_UNITS_MAX, "%s", dots + 2);
+    return 0;
+}
+
 static int duration_check_range(const char *range, const void *field, struct hf_err *err)
 {
     const int64_t *value = field;
-    const char *dots = strstr(range, "..");
-    HF_AUTOFREE char *low_text = dots ? strndup(range, (size_t)(dots - range)) : NULL;
+    char low_text[HF_UNITS_MAX], high_text[HF_UNITS_MAX], text[HF_UNITS_MAX];
     int64_t low = 0;
     int64_t high = 0;
-    char text[HF_UNITS_MAX];
 
-    if (!low_text)
-        return hf_fail(err, HF_E_INTERNAL, "range '%s' in options.def", range);
-    if (hf_parse_duration(low_text, &low, err) != 0 || hf_parse_duration(dots + 2, &high, err) != 0)
+    if (hf_type_split_range(range, low_text, high_text, err) != 0 ||
+        hf_parse_duration(low_text, &low, err) != 0 ||
+        hf_parse_duration(high_text, &high, err) != 0)
         return -1;
     if (*value >= low && *value <= high)
         return 0;
     hf_format_duration(*value, text);
     hf_fail(err, HF_E_CONFIG, "%s is out of range", text);
-    return hf_hint(err, "Accepted: %s to %s.", low_text, dots + 2);
+    return hf_hint(err, "Accepted: %s to %s.", low_text, high_text);
 }
 
 const struct hf_type hf_type_DURATION = {

@@ -79,9 +79,8 @@ static const struct db_scheme *db_scheme_of(const char *text, const char **rest)
     return NULL;
 }
 
-static int db_parse(const char *text, void *field, struct hf_err *err)
+int hf_db_address_parse(const char *text, struct hf_db_address *db, struct hf_err *err)
 {
-    struct hf_db_address *db = field;
     const char *rest = NULL;
     if (strcmp(text, "none") == 0) {
         db->kind = HF_DB_NONE;
@@ -99,12 +98,21 @@ static int db_parse(const char *text, void *field, struct hf_err *err)
     return (db->host = strdup("127.0.0.1")) ? 0 : hf_fail_nomem(err);
 }
 
-static void db_clear(void *field)
+void hf_db_address_clear(struct hf_db_address *db)
 {
-    struct hf_db_address *db = field;
     free(db->host);
     free(db->socket);
     *db = (struct hf_db_address){0};
+}
+
+static int db_parse(const char *text, void *field, struct hf_err *err)
+{
+    return hf_db_address_parse(text, field, err);
+}
+
+static void db_clear(void *field)
+{
+    hf_db_address_clear(field);
 }
 
 const struct hf_type hf_type_DB = {.name = "address",

@@ -6,8 +6,6 @@
 #include "config/schema.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NUMBER_MAX_DIGITS 9
@@ -24,18 +22,6 @@ static bool read_digits(const char *text, const char *end, uint64_t *out)
         *out = *out * 10 + (uint64_t)(*text - '0');
     }
     return true;
-}
-
-/* "low..high" into two texts; -1: a bug in options.def, which the tests find. */
-static int split_range(const char *range, char low[HF_UNITS_MAX], char high[HF_UNITS_MAX],
-                       struct hf_err *err)
-{
-    const char *dots = strstr(range, "..");
-    if (!dots || dots - range >= HF_UNITS_MAX || strlen(dots + 2) >= HF_UNITS_MAX)
-        return hf_fail(err, HF_E_INTERNAL, "range '%s' in options.def", range);
-    snprintf(low, HF_UNITS_MAX, "%.*s", (int)(dots - range), range);
-    snprintf(high, HF_UNITS_MAX, "%s", dots + 2);
-    return 0;
 }
 
 /* ---- a share of something, or a size ----------------------------------------------------- */
@@ -59,7 +45,7 @@ static int share_check_range(const char *range, const void *field, struct hf_err
     const struct hf_share *s = field;
     char low_text[HF_UNITS_MAX], high_text[HF_UNITS_MAX];
     struct hf_share low, high;
-    if (split_range(range, low_text, high_text, err) != 0 ||
+    if (hf_type_split_range(range, low_text, high_text, err) != 0 ||
         share_parse(low_text, &low, err) != 0 || share_parse(high_text, &high, err) != 0)
         return -1;
     if (!s->is_percent || (s->value >= low.value && s->value <= high.value))
@@ -98,7 +84,7 @@ static int count_check_range(const char *range, const void *field, struct hf_err
     const uint32_t *value = field;
     char low_text[HF_UNITS_MAX], high_text[HF_UNITS_MAX];
     uint32_t low = 0, high = 0;
-    if (split_range(range, low_text, high_text, err) != 0 ||
+    if (hf_type_split_range(range, low_text, high_text, err) != 0 ||
         count_parse(low_text, &low, err) != 0 || count_parse(high_text, &high, err) != 0)
         return -1;
     if (*value >= low && *value <= high)

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/load_run.h"
 
-#include <string.h>
-
-#define SCHEME "tcp://"
-#define DEFAULT_PORT 3306
+#include "config/config.h"
 
 static int fail_address(const char *to, struct hf_err *err)
 {
@@ -12,26 +9,17 @@ static int fail_address(const char *to, struct hf_err *err)
     return hf_hint(err, "Write tcp://HOST:PORT; user and password stand in the --defaults-file.");
 }
 
-/* "tcp://host:port", "tcp://[v6]:port"; the host is to be freed. */
-static int read_address(const char *to, char **host, unsigned *port, struct hf_err *err)
+/* As of [vm] db =, of which only tcp:// is one for a load. */
+static int read_address(const char *to, struct hf_db_address *out, struct hf_err *err)
 {
-    if (strncmp(to, SCHEME, strlen(SCHEME)) != 0)
+    struct hf_err why = HF_ERR_INIT;
+    bool is_read = hf_db_address_parse(to, out, &why) == 0;
+    if (is_read && out->kind == HF_DB_TCP)
+        return 0;
+    if (is_read || why.cls == HF_E_CONFIG)
         return fail_address(to, err);
-    const char *from = to + strlen(SCHEME), *end = strchr(from, ':');
-    if (*from == '[') {
-        from++;
-        end = strchr(from, ']');
-    }
-    size_t len = end ? (size_t)(end - from) : strlen(from);
-    const char *rest = from + len + (end && *end == ']');
-    char *stop = NULL;
-    unsigned long n = *rest == ':' ? strtoul(rest + 1, &stop, 10) : DEFAULT_PORT;
-    if (len == 0 || strcspn(from, "/@, ") < len || (*rest && *rest != ':') || (stop && *stop) ||
-        n < 1 || n > 65535)
-        return fail_address(to, err);
-    *port = (unsigned)n;
-    *host = strndup(from, len);
-    return *host ? 0 : hf_fail_nomem(err);
+    hf_err_copy(err, &why);
+    return -1;
 }
 
 static int add_compared(struct json_object *doc, const struct hf_load_result *r)
@@ -72,12 +60,12 @@ int hf_run_load(const struct hf_env *env, struct hf_run_load *req, struct json_o
                 struct hf_err *err)
 {
     HF_AUTO(hf_load_result) struct hf_load_result result = {0};
-    HF_AUTOFREE char *host = NULL;
-    struct hf_db_target target = {.defaults_file = req->defaults_file};
+    HF_AUTO(hf_db_address) struct hf_db_address to = {0};
     int64_t begin_ms = hf_clock_mono_ms(env->clock);
-    if (read_address(req->to, &host, &target.port, err))
+    if (read_address(req->to, &to, err))
         return -1;
-    target.host = host;
+    struct hf_db_target target = {
+        .host = to.host, .port = to.port, .defaults_file = req->defaults_file};
     req->opts.target = &target;
     req->opts.clock = env->clock;
     req->opts.cancel = env->cancel;

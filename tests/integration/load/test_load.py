@@ -18,12 +18,15 @@ SEED = dumplib.seed()
 
 
 class Load(LoadTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = dumplib.start()
-        cls.target = dumplib.start("--log-bin-trust-function-creators=1")
-        sql(cls.server, "SET GLOBAL log_bin_trust_function_creators = 1")
-        sql(cls.server, loadlib.SHOP)
+    def test_what_is_no_address_of_a_server_is_refused(self):
+        for to in ("127.0.0.1:3306", "none", "ssh", "ssh:///run/mysqld.sock", "tcp://", "tcp://:1", "tcp://h:0", "tcp://h:65536",
+                   "tcp://h:1x", "tcp://h:", "tcp://h: 1", "tcp://a@h:1", "tcp://h/1", "tcp://-h:1", "tcp://fd00::5:1", "tcp://[::1"):
+            done = subprocess.run([str(runlib.BINARY), "load", str(self.folder), "--to-db", to, "--defaults-file", "/dev/null", "--json"],
+                                  capture_output=True, text=True)
+            self.assertEqual(2, done.returncode, to + done.stderr)
+            error = json.loads(done.stdout)["error"]
+            self.assertEqual(("config", f"--to-db: '{to}' is no address of a database"), (error["class"], error["message"]))
+            self.assertIn("tcp://HOST:PORT", error["hint"])
 
     def test_what_is_loaded_is_the_same(self):
         dump = self.run_dump("d", "--only", "shop,crm")
