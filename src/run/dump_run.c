@@ -2,13 +2,9 @@
 #include "run/dump_run.h"
 
 #include "base/id.h"
-#include "base/path.h"
 #include "base/point.h"
 #include "db/lock.h"
 #include "run/way.h"
-
-#include <limits.h>
-#include <string.h>
 
 struct dumping {
     const struct hf_env *env;
@@ -21,7 +17,7 @@ struct dumping {
     struct hf_dump *dump;
     struct hf_db_lock_timing timing;
     struct hf_db_position position;
-    int64_t begin_us, attached_us;
+    int64_t begin_us;
 };
 
 static void dumping_close(struct dumping *x)
@@ -75,11 +71,9 @@ static int open_dump(struct dumping *x, struct hf_err *err)
 static int attach(struct dumping *x, struct hf_err *err)
 {
     if (hf_db_lock_acquire(x->lock, HF_NO_DEADLINE, &x->timing, err) < 0 ||
-        hf_dump_attach(x->dump, err) < 0)
-        return -1;
-    x->attached_us = hf_clock_mono_us(x->env->clock);
-    if (hf_dump_read_locked(x->dump, err) < 0 || HF_POINT_ERR("dump.before_release", err) < 0 ||
-        hf_db_lock_release(x->lock, err) < 0 || hf_db_lock_verify(x->lock, err) < 0)
+        hf_dump_attach(x->dump, err) < 0 || hf_dump_read_locked(x->dump, err) < 0 ||
+        HF_POINT_ERR("dump.before_release", err) < 0 || hf_db_lock_release(x->lock, err) < 0 ||
+        hf_db_lock_verify(x->lock, err) < 0)
         return -1;
     const struct hf_db_position *at = hf_db_lock_position(x->lock);
     return at ? hf_db_position_copy(&x->position, at, err) : 0;
@@ -156,7 +150,6 @@ static int find_database(struct dumping *x, struct hf_err *err)
     if (hf_way_open(&x->way, x->env, x->vm, NULL, x->id, HF_WAY_DB, err) < 0)
         return -1;
     x->target = hf_way_db_target(&x->way);
-
     hf_log_bind(x->env->log, x->id, x->vm->label);
     return 0;
 }

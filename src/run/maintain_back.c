@@ -54,12 +54,12 @@ static int dump_instead(struct maintaining *m, struct hf_err *err)
     HF_AUTOJSON struct json_object *doc = NULL;
     if (run->vm->db.kind != HF_DB_TCP && run->vm->db.kind != HF_DB_SSH)
         return 0;
-    HF_AUTOFREE char *dir = hf_asprintf("%s/saved/%s", hf_env_state(run->env), run->id);
-    HF_AUTOFREE char *dump = hf_asprintf("%s/dump", dir ? dir : "");
-    if (!dir || !dump)
+    HF_AUTOFREE char *dir = hf_saved_writes_make_dir(run->env, run->id, &why);
+    HF_AUTOFREE char *dump = hf_path_join(dir ? dir : "", "dump");
+    if (!dump)
         return hf_fail_nomem(err);
     struct hf_run_dump req = {.vm = run->vm->label, .dir = dump};
-    if (hf_path_mkdirs(dir, 0700, &why) < 0 || hf_run_dump(&m->inner, &req, &doc, &why) < 0)
+    if (!dir || hf_run_dump(&m->inner, &req, &doc, &why) < 0)
         return maintaining_warn(m, err, "nor could the databases be dumped: %s", why.message);
     m->dump = HF_STEAL(dump);
     return 0;

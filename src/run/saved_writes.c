@@ -29,16 +29,18 @@ int hf_saved_writes_check(const struct hf_env *env, const struct hf_config_vm *v
     return hf_db_position_read(db, out, err);
 }
 
-static int make_dir(struct hf_saved_writes *s, const struct hf_env *env, const char *run_id,
-                    struct hf_err *err)
+char *hf_saved_writes_make_dir(const struct hf_env *env, const char *run_id, struct hf_err *err)
 {
     HF_AUTOFREE char *all = hf_path_join(hf_env_state(env), "saved");
-    s->dir = all ? hf_path_join(all, run_id) : NULL;
-    if (!s->dir)
-        return hf_fail_nomem(err);
-    if (hf_path_mkdirs(all, 0700, err) < 0 || hf_path_mkdirs(s->dir, 0700, err) < 0)
-        return -1;
-    return hf_path_sync_dir(all, err);
+    HF_AUTOFREE char *dir = all ? hf_path_join(all, run_id) : NULL;
+    if (!dir) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    if (hf_path_mkdirs(all, 0700, err) < 0 || hf_path_mkdirs(dir, 0700, err) < 0 ||
+        hf_path_sync_dir(all, err) < 0)
+        return NULL;
+    return HF_STEAL(dir);
 }
 
 static uint64_t room(const char *dir)
@@ -71,8 +73,8 @@ int hf_saved_writes_take(struct hf_saved_writes *s, const struct hf_env *env,
                          const struct hf_config_vm *vm, const char *vm_id, const char *run_id,
                          const char *file, uint64_t offset, struct hf_err *err)
 {
-    if (make_dir(s, env, run_id, err) < 0 ||
-        hf_way_open(&s->way, env, vm, vm_id, run_id, HF_WAY_DB, err) < 0)
+    s->dir = hf_saved_writes_make_dir(env, run_id, err);
+    if (!s->dir || hf_way_open(&s->way, env, vm, vm_id, run_id, HF_WAY_DB, err) < 0)
         return -1;
     struct hf_db_target target = hf_way_db_target(&s->way);
     if (hold(s, &target, err) < 0)

@@ -27,6 +27,9 @@ struct hf_saved_writes {
 int hf_saved_writes_check(const struct hf_env *env, const struct hf_config_vm *vm,
                           const char *vm_id, const char *run_id, struct hf_db_position *out,
                           struct hf_err *err) HF_CHECKED;
+/* STATE/saved/RUN, which then exists and stays after a crash; to be freed. */
+char *hf_saved_writes_make_dir(const struct hf_env *env, const char *run_id, struct hf_err *err)
+    HF_CHECKED;
 int hf_saved_writes_take(struct hf_saved_writes *s, const struct hf_env *env,
                          const struct hf_config_vm *vm, const char *vm_id, const char *run_id,
                          const char *file, uint64_t offset, struct hf_err *err) HF_CHECKED;
