@@ -4,6 +4,7 @@
  * bytes as a tar: its entries, or CORRUPT.
  */
 #include "files/tar.h"
+#include "harness/bytes.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -29,26 +30,11 @@ static void read_line(const char *line, size_t len)
     assert(strcmp(e.name, back.name) == 0 && e.size == back.size && e.mtime_s == back.mtime_s);
 }
 
-struct bytes {
-    const uint8_t *data;
-    size_t len, at;
-};
-
-static ssize_t give(void *ctx, void *buf, size_t size, struct hf_err *err)
-{
-    struct bytes *b = ctx;
-    size_t n = b->len - b->at < size ? b->len - b->at : size;
-    (void)err;
-    memcpy(buf, b->data + b->at, n);
-    b->at += n;
-    return (ssize_t)n;
-}
-
 static void read_tar(const uint8_t *data, size_t size)
 {
     struct hf_err err = HF_ERR_INIT;
     struct bytes b = {data, size, 0};
-    const struct hf_tar_source source = {give, &b};
+    const struct hf_tar_source source = {bytes_read, &b};
     HF_AUTO(hf_entry) struct hf_entry e = {0};
     HF_AUTO(hf_tar) struct hf_tar *t = hf_tar_open(&source, NULL, &err);
     int rc = t ? 1 : -1;

@@ -67,20 +67,10 @@ def mysql_template(tree):
 class MysqlServer(runlib.Server):
     """MySQL from a chroot; its files are seen from both sides."""
 
-    def __init__(self, *options):
+    def _make_dir(self):
         runlib.need("mysql", "mariadb", "chroot")
         self.tree = mysql_tree()
-        self.dir = Path(tempfile.mkdtemp(prefix="hf-dump-", dir=self.tree / "tmp"))
-        with runlib.socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        self.socket = self.dir / "sock"
-        self.log = self.dir / "log"
-        self.defaults = self.dir / "client.cnf"
-        self.defaults.write_text("[client]\nuser = root\n")
-        self.defaults.chmod(0o600)
-        self.life = self._start_caretaker(options)
-        self._wait()
+        return Path(tempfile.mkdtemp(prefix="hf-dump-", dir=self.tree / "tmp"))
 
     def _commands(self, options):
         inner = Path("/tmp") / self.dir.name

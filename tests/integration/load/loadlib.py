@@ -49,6 +49,13 @@ class LoadTest(DumpTest):
     target = None
     schemas = SCHEMAS
 
+    @classmethod
+    def setUpClass(cls):
+        cls.server = dumplib.start()
+        cls.target = dumplib.start("--log-bin-trust-function-creators=1")
+        sql(cls.server, "SET GLOBAL log_bin_trust_function_creators = 1")
+        sql(cls.server, SHOP)
+
     def setUp(self):
         super().setUp()
         self.clean()

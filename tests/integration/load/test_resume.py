@@ -29,10 +29,7 @@ INSERT INTO shop.bigplain SELECT id, h FROM shop.big WHERE id < 9000;
 class Resume(LoadTest):
     @classmethod
     def setUpClass(cls):
-        cls.server = dumplib.start()
-        cls.target = dumplib.start("--log-bin-trust-function-creators=1")
-        sql(cls.server, "SET GLOBAL log_bin_trust_function_creators = 1")
-        sql(cls.server, loadlib.SHOP)
+        super().setUpClass()
         sql(cls.server, BIG)
 
     def kill_and_resume(self, point, *options, infile=1):

@@ -61,8 +61,7 @@ class Server:
     """MariaDB with all files below `dir`, as root over TCP and socket."""
 
     def __init__(self, *options):
-        need("mariadb", "mariadbd", "mariadb-install-db", "mariadb")
-        self.dir = Path(tempfile.mkdtemp(prefix="hf-run-"))
+        self.dir = self._make_dir()
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
@@ -73,6 +72,10 @@ class Server:
         self.defaults.chmod(0o600)
         self.life = self._start_caretaker(options)
         self._wait()
+
+    def _make_dir(self):
+        need("mariadb", "mariadbd", "mariadb-install-db", "mariadb")
+        return Path(tempfile.mkdtemp(prefix="hf-run-"))
 
     def _commands(self, options):
         common = ["--no-defaults", f"--datadir={self.dir}/data", "--user=root", "--innodb-log-file-size=8M",

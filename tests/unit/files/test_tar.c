@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "files/tar.h"
+#include "harness/bytes.h"
 #include "harness/hf_test.h"
 
 #include <string.h>
 
 #define BLOCK 512
-
-struct bytes {
-    const char *data;
-    size_t len, at;
-};
-
-static ssize_t give(void *ctx, void *buf, size_t size, struct hf_err *err)
-{
-    struct bytes *b = ctx;
-    size_t n = b->len - b->at < size ? b->len - b->at : size;
-    (void)err;
-    memcpy(buf, b->data + b->at, n);
-    b->at += n;
-    return (ssize_t)n;
-}
 
 /* One file of 3 bytes, and the end. */
 static size_t make(char out[5 * BLOCK], const char *name)
@@ -47,7 +33,7 @@ static size_t make(char out[5 * BLOCK], const char *name)
 static int walk(const char *data, size_t len, struct hf_entry *last, struct hf_err *err)
 {
     struct bytes b = {data, len, 0};
-    const struct hf_tar_source source = {give, &b};
+    const struct hf_tar_source source = {bytes_read, &b};
     HF_AUTO(hf_entry) struct hf_entry e = {0};
     HF_AUTO(hf_tar) struct hf_tar *t = hf_tar_open(&source, NULL, err);
     int rc = t ? 1 : -1;
