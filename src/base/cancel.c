@@ -3,12 +3,19 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 struct hf_cancel {
     atomic_bool set;
     atomic_int number; /* of the last signal */
     int fd;
+    /* With a deadline: fd is an epoll's, of the parent's and the timer's. */
+    const struct hf_cancel *parent;
+    const struct hf_clock *clock; /* NULL: no deadline */
+    int64_t deadline_ms;
+    int timer_fd;
 };
 
 struct hf_cancel *hf_cancel_new(struct hf_err *err)
@@ -18,9 +25,47 @@ struct hf_cancel *hf_cancel_new(struct hf_err *err)
         hf_fail_nomem(err);
         return NULL;
     }
+    c->timer_fd = -1;
     c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->fd < 0) {
         hf_fail_sys(err, errno, "cannot create an event descriptor");
+        return NULL;
+    }
+    return HF_STEAL(c);
+}
+
+static int watch(int epoll_fd, int fd)
+{
+    struct epoll_event readable = {.events = EPOLLIN};
+    return fd < 0 ? -1 : epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &readable);
+}
+
+static int start_timer(struct hf_cancel *c)
+{
+    int64_t ms = c->deadline_ms - hf_clock_mono_ms(c->clock);
+    struct itimerspec when = {.it_value = {.tv_nsec = 1}}; /* 0 would mean never */
+    if (ms > 0)
+        when.it_value = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return c->timer_fd < 0 ? -1 : timerfd_settime(c->timer_fd, 0, &when, NULL);
+}
+
+struct hf_cancel *hf_cancel_until(const struct hf_cancel *parent, const struct hf_clock *clock,
+                                  int64_t deadline_ms, struct hf_err *err)
+{
+    HF_AUTO(hf_cancel) struct hf_cancel *c = calloc(1, sizeof *c);
+    if (!c) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    c->parent = parent;
+    c->clock = clock;
+    c->deadline_ms = deadline_ms;
+    c->timer_fd = -1;
+    c->fd = epoll_create1(EPOLL_CLOEXEC);
+    if (c->fd < 0 || start_timer(c) < 0 || watch(c->fd, c->timer_fd) < 0 ||
+        (parent && watch(c->fd, parent->fd) < 0)) {
+        hf_fail_sys(err, errno, "cannot create a timer");
         return NULL;
     }
     return HF_STEAL(c);
@@ -31,7 +76,10 @@ void hf_cancel_free(struct hf_cancel *c)
     if (!c)
         return;
     int saved = errno;
-    close(c->fd);
+    if (c->timer_fd >= 0)
+        close(c->timer_fd);
+    if (c->fd >= 0)
+        close(c->fd);
     free(c);
     errno = saved;
 }
@@ -63,9 +111,19 @@ int hf_cancel_clear(struct hf_cancel *c)
     return atomic_exchange(&c->number, 0);
 }
 
+static bool was_set(const struct hf_cancel *c)
+{
+    return c && (atomic_load(&c->set) || was_set(c->parent));
+}
+
+static bool is_late(const struct hf_cancel *c)
+{
+    return c && ((c->clock && hf_clock_is_past(c->clock, c->deadline_ms)) || is_late(c->parent));
+}
+
 bool hf_cancel_is_set(const struct hf_cancel *c)
 {
-    return c && atomic_load(&c->set);
+    return was_set(c) || is_late(c);
 }
 
 int hf_cancel_fd(const struct hf_cancel *c)
@@ -75,5 +133,7 @@ int hf_cancel_fd(const struct hf_cancel *c)
 
 int hf_cancel_check(const struct hf_cancel *c, struct hf_err *err)
 {
-    return hf_cancel_is_set(c) ? hf_fail(err, HF_E_CANCELLED, "cancelled") : 0;
+    if (was_set(c))
+        return hf_fail(err, HF_E_CANCELLED, "cancelled");
+    return is_late(c) ? hf_fail(err, HF_E_TIMEOUT, "its time is over") : 0;
 }

@@ -9,6 +9,7 @@
 #define HF_BASE_CANCEL_H
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -16,6 +17,10 @@
 struct hf_cancel;
 
 struct hf_cancel *hf_cancel_new(struct hf_err *err) HF_CHECKED;
+/* One that is set as long as its parent is (NULL: none), and from deadline_ms on (absolute, monotonic). Borrows both; is
+ * not cleared. */
+struct hf_cancel *hf_cancel_until(const struct hf_cancel *parent, const struct hf_clock *clock,
+                                  int64_t deadline_ms, struct hf_err *err) HF_CHECKED;
 void hf_cancel_free(struct hf_cancel *c);
 HF_DEFINE_AUTO(hf_cancel, hf_cancel_free)
 
@@ -25,7 +30,7 @@ void hf_cancel_signal(struct hf_cancel *c, int number); /* the same, and which s
 int hf_cancel_clear(struct hf_cancel *c);
 bool hf_cancel_is_set(const struct hf_cancel *c); /* NULL: false */
 int hf_cancel_fd(const struct hf_cancel *c);      /* for poll; -1 when c is NULL */
-/* HF_E_CANCELLED when set, else 0. */
+/* CANCELLED when set, TIMEOUT when only its time is over, else 0. */
 int hf_cancel_check(const struct hf_cancel *c, struct hf_err *err) HF_CHECKED;
 
 #endif

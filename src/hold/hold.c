@@ -297,7 +297,7 @@ static int take_all(struct holding *h, struct hf_err *err)
     return p->freeze ? holding_freeze(h, err) : 0;
 }
 
-static void disarm_all(struct holding *h)
+void holding_disarm_all(struct holding *h)
 {
     const struct hf_hold_plan *p = h->plan;
     if (p->freeze)
@@ -308,10 +308,9 @@ static void disarm_all(struct holding *h)
     holding_disarm(h, p->rest->deadman_resting, &h->is_resting_armed);
 }
 
-static int take_and_release(struct holding *h, struct hf_err *err)
+int holding_let_go(struct holding *h, int result, struct hf_err *err)
 {
     struct hf_err cause = HF_ERR_INIT;
-    int result = take_all(h, err) < 0 ? -1 : capture(h, err);
     h->let_go_ms = holding_now_ms(h);
     if (hf_hold_stack_release(&h->stack, &cause) < 0)
         hf_log_err(h->plan->log, HF_LOG_WARN, "hold", &cause);
@@ -330,12 +329,13 @@ int hf_hold_run(const struct hf_hold_plan *plan, struct hf_hold_result *out, str
         holding_degrade(&h, plan->lowered_why, NULL);
     if (!plan->lock)
         read_position(&h, plan->observer, &out->min);
-    int result = take_and_release(&h, err);
+    int result = take_all(&h, err) < 0 ? -1 : capture(&h, err);
+    result = holding_let_go(&h, result, err);
     if (plan->lock)
         holding_restore_server(&h);
     if (result < 0)
         return -1;
-    disarm_all(&h);
+    holding_disarm_all(&h);
     if (!plan->lock)
         read_end(&h);
     return conclude(&h, err);

@@ -101,6 +101,20 @@ HF_DEFINE_AUTO_VALUE(hf_hold_result, hf_hold_result_free)
 int hf_hold_run(const struct hf_hold_plan *plan, struct hf_hold_result *out, struct hf_err *err)
     HF_CHECKED;
 
+/* What is done while services rest, instead of a capture. `until` is set when hold_limit_ms is over, or the plan's cancel. */
+struct hf_hold_work {
+    int (*run)(void *ctx, struct hf_cancel *until, struct hf_err *err);
+    void *ctx;
+};
+
+/*     stop services ─ work ─ start services
+ *
+ * Of the plan: rest with `set` alone, guest, hold_limit_ms, clock, cancel, log. Where nothing runs there is no limit.
+ * 0: the work was done, and nothing of the set ran meanwhile. -1: not so, and what did not come back is in left; CONFLICT
+ * when something ran. */
+int hf_hold_at_rest(const struct hf_hold_plan *plan, const struct hf_hold_work *work,
+                    struct hf_hold_result *out, struct hf_err *err) HF_CHECKED;
+
 /* `sync` in the guest: what the server handed to its kernel reaches the virtual disks. Leaves nothing that a crash
  * would have to undo, so it may run before the hold as well. */
 int hf_hold_sync_guest(struct hf_guest *g, int64_t deadline_ms, struct hf_err *err) HF_CHECKED;

@@ -31,6 +31,9 @@ int holding_break(struct holding *h, const struct hf_err *cause);
 void holding_start_limit(struct holding *h, int64_t from_ms);
 /* Disarmed, or has_open_ends; fired: void. */
 void holding_disarm(struct holding *h, const char *deadman, bool *is_armed);
+void holding_disarm_all(struct holding *h);
+/* Releases all that is held, after `result` (0 or -1 with err). What did not come back is said beside the cause. */
+int holding_let_go(struct holding *h, int result, struct hf_err *err);
 
 /* rest.c: services, and perhaps the database. */
 int holding_rest(struct holding *h, struct hf_err *err);

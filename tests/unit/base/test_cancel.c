@@ -113,6 +113,50 @@ static void says_so_when_no_descriptor_is_left(void **state)
     assert_hf_err(&err, HF_E_INTERNAL, "cannot create an event descriptor: Too many open files");
 }
 
+static void one_until_a_deadline_is_set_by_its_parent_or_by_time(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_fake_clock *f = hf_test_clock(state);
+    HF_AUTO(hf_cancel) struct hf_cancel *parent = hf_cancel_new(&err);
+    assert_hf_got(parent, &err);
+    HF_AUTO(hf_cancel)
+    struct hf_cancel *c =
+        hf_cancel_until(parent, &f->clock, hf_clock_mono_ms(&f->clock) + 50000, &err);
+    assert_hf_got(c, &err);
+    hf_fake_clock_advance_ms(f, 49999);
+    assert_hf_ok(hf_cancel_check(c, &err), &err);
+    assert_int_equal(readable(hf_cancel_fd(c)), 0);
+    hf_fake_clock_advance_ms(f, 1);
+    assert_int_equal(hf_cancel_check(c, &err), -1);
+    assert_hf_err(&err, HF_E_TIMEOUT, "its time is over");
+    assert_false(hf_cancel_is_set(parent));
+
+    hf_cancel_set(parent); /* which is the better reason */
+    assert_int_equal(readable(hf_cancel_fd(c)), 1);
+    assert_int_equal(hf_cancel_check(c, &err), -1);
+    assert_hf_err(&err, HF_E_CANCELLED, "cancelled");
+}
+
+static void what_polls_wakes_up_at_the_deadline(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    const struct hf_clock *clock = hf_clock_system();
+    HF_AUTO(hf_cancel)
+    struct hf_cancel *c = hf_cancel_until(NULL, clock, hf_clock_mono_ms(clock) + 50, &err);
+    assert_hf_got(c, &err);
+    struct pollfd p = {.fd = hf_cancel_fd(c), .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 10000), 1);
+    hf_clock_sleep_ms(clock, 2); /* the timer's clock and ours may differ by a tick */
+    assert_true(hf_cancel_is_set(c));
+    HF_AUTO(hf_cancel)
+    struct hf_cancel *past = hf_cancel_until(NULL, clock, hf_clock_mono_ms(clock) - 5, &err);
+    assert_hf_got(past, &err);
+    p.fd = hf_cancel_fd(past);
+    assert_int_equal(poll(&p, 1, 10000), 1);
+    assert_true(hf_cancel_is_set(past));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -121,6 +165,8 @@ int main(void)
         HF_TEST(nobody_is_never_cancelled),
         HF_TEST(a_signal_handler_sets_it_and_keeps_errno),
         HF_TEST(setting_it_often_never_blocks),
+        HF_TEST(one_until_a_deadline_is_set_by_its_parent_or_by_time),
+        HF_TEST(what_polls_wakes_up_at_the_deadline),
         HF_TEST(says_so_when_no_descriptor_is_left),
     };
     return HF_RUN_TESTS("base.cancel", tests);

@@ -424,7 +424,7 @@ static void fresh(void **state)
     };
 }
 
-static int run(void)
+__attribute__((unused)) static int run(void)
 {
     held.result.timeline.start_us = hf_clock_mono_us(&world.clock->clock);
     int rc = hf_hold_run(&held.plan, &held.result, &held.err);
@@ -450,7 +450,7 @@ static void assert_events(const char *wanted)
     assert_string_equal(got, wanted);
 }
 
-static void assert_grade(enum hf_grade grade, const char *proof, const char *why)
+__attribute__((unused)) static void assert_grade(enum hf_grade grade, const char *proof, const char *why)
 {
     assert_hf_ok(held.err.cls, &held.err);
     assert_string_equal(hf_grade_name(held.result.grade), hf_grade_name(grade));
@@ -463,7 +463,7 @@ static void assert_grade(enum hf_grade grade, const char *proof, const char *why
 }
 
 /* Failed without a capture that counts, and nothing is held any more. */
-static void assert_failed_released(int rc, enum hf_err_class cls, const char *piece)
+__attribute__((unused)) static void assert_failed_released(int rc, enum hf_err_class cls, const char *piece)
 {
     assert_int_equal(rc, -1);
     assert_hf_err(&held.err, cls, piece);
