@@ -51,38 +51,14 @@ static void look_for_guest(struct creation *c)
 
 /* ---- services --------------------------------------------------------------------------- */
 
-static int warn_idle(struct creation *c, const struct hf_services *set, struct hf_err *err)
-{
-    const struct hf_strv *idle = hf_services_idle(set);
-    for (size_t i = 0; i < idle->n; i++) {
-        HF_AUTOFREE char *text = hf_asprintf("%s did not run, and stays as it is", idle->items[i]);
-        if (!text)
-            return hf_fail_nomem(err);
-        if (creation_warn(c, text, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Opens a set, and adds what it stops to what has to be started again. */
 static struct hf_services *open_set(struct creation *c, const struct hf_strv *units,
                                     struct hf_err *err)
 {
-    const struct hf_env *env = c->run->env;
-    struct hf_hv_call call = hf_env_call(env, c->run->id, LOOK_MS);
-    struct hf_services_opts opts = {
-        .guest = c->way.guest, .units = units, .clock = env->clock, .log = env->log};
-    HF_AUTO(hf_services) struct hf_services *set = hf_services_open(&opts, call.deadline_ms, err);
-    if (!set || warn_idle(c, set, err) < 0)
-        return NULL;
-    const struct hf_strv *running = hf_services_to_start(set);
-    for (size_t i = 0; i < running->n; i++)
-        if (!hf_strv_has(&c->to_start, running->items[i]) &&
-            hf_strv_add(&c->to_start, running->items[i]) < 0) {
-            hf_fail_nomem(err);
-            return NULL;
-        }
-    return HF_STEAL(set);
+    HF_AUTO(hf_strv) struct hf_strv idle = HF_STRV_INIT;
+    HF_AUTO(hf_services)
+    struct hf_services *set =
+        hf_rest_units_open(c->run->env, c->way.guest, units, &c->to_start, &idle, err);
+    return set && creation_warn_all(c, &idle, err) == 0 ? HF_STEAL(set) : NULL;
 }
 
 /* The database first: it is stopped last, and started first. */
@@ -111,11 +87,8 @@ static int prepare_services(struct creation *c, struct hf_err *err)
         .database = c->db_services,
         .to_start = &c->to_start,
         .db_target = vm->db.kind == HF_DB_NONE ? NULL : &c->db_target,
-        .stop_timeout_ms = vm->stop_timeout,
-        .start_timeout_ms = vm->start_timeout,
     };
-    hf_deadman_name(c->rest.deadman_stopping, run->id, "stopping");
-    hf_deadman_name(c->rest.deadman_resting, run->id, "resting");
+    hf_rest_units_plan(&c->rest, vm, run->id);
     return 0;
 }
 
@@ -200,20 +173,9 @@ int creation_prepare_guest(struct creation *c, struct hf_err *err)
 
 /* ---- journal ---------------------------------------------------------------------------- */
 
-static int journal_rest(struct creation *c, struct hf_err *err)
-{
-    HF_AUTO(hf_strv) struct hf_strv deadmen = HF_STRV_INIT;
-    if (!c->to_start.n)
-        return 0;
-    if (hf_strv_add(&deadmen, c->rest.deadman_stopping) < 0 ||
-        hf_strv_add(&deadmen, c->rest.deadman_resting) < 0)
-        return hf_fail_nomem(err);
-    return hf_effect_rest(c->run->journal, &c->to_start, &deadmen, &c->rest_seq, err);
-}
-
 int creation_journal_guest(struct creation *c, struct hf_err *err)
 {
-    if (journal_rest(c, err) < 0)
+    if (hf_rest_units_journal(c->run->journal, &c->rest, &c->rest_seq, err) < 0)
         return -1;
     if (!c->freeze.hv)
         return 0;
