@@ -62,8 +62,7 @@ static void print_stall(struct json_object *doc)
                hf_cli_text(doc, "attempts"), hf_cli_text(doc, "worst_attempt_ms"));
 }
 
-/* "stopped    apache2.service, mariadb.service", in the order of stopping */
-static void print_stopped(struct json_object *doc)
+void hf_cli_print_stopped(struct json_object *doc)
 {
     struct json_object *list = NULL, *rest = NULL;
     if (!json_object_object_get_ex(doc, "stopped", &list) ||
@@ -77,7 +76,7 @@ static void print_stopped(struct json_object *doc)
     putchar('\n');
 }
 
-static void print_position(struct json_object *doc, const char *name, const char *key)
+void hf_cli_print_position(struct json_object *doc, const char *name, const char *key)
 {
     struct json_object *p = NULL;
     if (!json_object_object_get_ex(doc, key, &p) || !p)
@@ -136,10 +135,10 @@ int hf_cli_print_report(struct json_object *doc, struct hf_err *err)
         line(plain[i][0], hf_cli_text(doc, plain[i][1]));
     print_grade(doc);
     print_stall(doc);
-    print_stopped(doc);
-    print_position(doc, "position", "position");
-    print_position(doc, "not before", "position_min");
-    print_position(doc, "not after", "position_max");
+    hf_cli_print_stopped(doc);
+    hf_cli_print_position(doc, "position", "position");
+    hf_cli_print_position(doc, "not before", "position_min");
+    hf_cli_print_position(doc, "not after", "position_max");
     print_timeline(doc);
     hf_cli_print_list(doc, "warning", "warnings");
     if (json_object_object_get_ex(doc, "error", &failure)) {

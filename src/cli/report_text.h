@@ -18,6 +18,10 @@ int hf_cli_print_report(struct json_object *doc, struct hf_err *err) HF_CHECKED;
 const char *hf_cli_text(struct json_object *doc, const char *key);
 /* A member as a number; 0: absent or null. */
 int64_t hf_cli_number(struct json_object *doc, const char *key);
+/* "stopped    apache2.service, mariadb.service", in the order of stopping; nothing where nothing was. */
+void hf_cli_print_stopped(struct json_object *doc);
+/* "NAME       FILE:OFFSET, GTID …"; nothing where KEY is absent or null. */
+void hf_cli_print_position(struct json_object *doc, const char *name, const char *key);
 /* Each text of a list on a line of its own, behind `before`; nothing where there is no such list. */
 void hf_cli_print_lines(FILE *to, struct json_object *doc, const char *before, const char *key);
 /* The same on stdout, "NAME  TEXT". */

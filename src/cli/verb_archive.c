@@ -4,6 +4,7 @@
  */
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/dump_text.h"
 #include "cli/engine.h"
 #include "cli/report_text.h"
 #include "run/archive_run.h"
@@ -16,21 +17,31 @@
 
 static const struct hf_cli_opt archive_opts[] = {
     {"to", 't', HF_OPT_STRING, "DIR", "The directory to make; it must be new or empty."},
-    {"compression", 0, HF_OPT_STRING, "zstd|gzip|none", "Of the tar; by default zstd."},
+    {"compression", 0, HF_OPT_STRING, "zstd|gzip|none", "Of tar and dump; by default zstd."},
+    {"with-dump", 0, HF_OPT_FLAG, NULL, "Dump the databases first, into DIR/dump."},
 };
 
 extern const struct hf_verb hf_verb_archive;
 
 struct showing {
-    const struct hf_clock *clock;
-    int64_t begin_ms, shown_ms;
+    struct hf_cli_dump_showing dump;
+    int64_t begin_ms, shown_ms; /* of the files; begin 0: not yet */
 };
+
+static void show_dump(void *ctx, const struct hf_dump_progress *p)
+{
+    struct showing *s = ctx;
+    hf_cli_dump_show(&s->dump, p);
+}
 
 static void show(void *ctx, uint64_t entries, uint64_t tar_bytes)
 {
     struct showing *s = ctx;
     char bytes[HF_UNITS_MAX], rate[HF_UNITS_MAX];
-    int64_t now = hf_clock_mono_ms(s->clock), ms = now - s->begin_ms;
+    int64_t now = hf_clock_mono_ms(s->dump.clock);
+    if (!s->begin_ms)
+        s->begin_ms = now;
+    int64_t ms = now - s->begin_ms;
     if (now - s->shown_ms < SHOW_EVERY_MS)
         return;
     s->shown_ms = now;
@@ -43,6 +54,7 @@ static void show(void *ctx, uint64_t entries, uint64_t tar_bytes)
 static int print_text(struct json_object *doc, const char *dir, struct hf_err *err)
 {
     char bytes[HF_UNITS_MAX], stored[HF_UNITS_MAX], took[HF_UNITS_MAX];
+    struct json_object *dump = NULL;
     hf_format_size((uint64_t)hf_cli_number(doc, "bytes"), bytes);
     hf_format_size((uint64_t)hf_cli_number(doc, "stored_bytes"), stored);
     hf_format_duration(hf_cli_number(doc, "duration_ms"), took);
@@ -51,6 +63,9 @@ static int print_text(struct json_object *doc, const char *dir, struct hf_err *e
            bytes, stored);
     printf("time       %s; what changed while it was read: %" PRId64 ", vanished: %" PRId64 "\n",
            took, hf_cli_number(doc, "changed"), hf_cli_number(doc, "vanished"));
+    hf_cli_print_stopped(doc);
+    if (json_object_object_get_ex(doc, "dump", &dump) && dump)
+        hf_cli_print_dump(dump);
     hf_cli_print_list(doc, "warning", "warnings");
     return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
 }
@@ -60,10 +75,14 @@ static int run_archive(struct hf_cli *cli, const struct hf_cli_args *args, struc
     struct hf_env env = hf_cli_env(cli);
     HF_AUTOJSON struct json_object *doc = NULL;
     const struct hf_cli_value *packing = hf_cli_get(&hf_verb_archive, args, "compression");
-    struct showing showing = {.clock = cli->clock, .begin_ms = hf_clock_mono_ms(cli->clock)};
+    struct showing showing = {
+        .dump = {.clock = cli->clock, .begin_ms = hf_clock_mono_ms(cli->clock)}};
     bool is_shown = !cli->quiet && isatty(STDERR_FILENO);
     struct hf_run_archive req = {.vm = args->items[0],
                                  .dir = hf_cli_get(&hf_verb_archive, args, "to")->text,
+                                 .with_dump =
+                                     hf_cli_get(&hf_verb_archive, args, "with-dump")->is_set,
+                                 .dump_progress = is_shown ? show_dump : NULL,
                                  .progress = is_shown ? show : NULL,
                                  .progress_ctx = &showing};
     if (!req.dir)
@@ -94,7 +113,12 @@ const struct hf_verb hf_verb_archive = {
             "or is a warning, too, with unreadable = warn. A file INCOMPLETE is in the directory "
             "until everything is there and "
             "on disk: with it the directory is no archive.\n\n"
+            "With --with-dump the databases are dumped first: the application whole, in one directory. "
+            "Where the VM says rest-until = files, its services rest meanwhile, so that uploads "
+            "match their rows: they are stopped before the first byte is read, started again after "
+            "the last one, and at rest-limit in any case.\n\n"
             "  holdfast archive web01 --to /srv/archives/web01-monday\n"
+            "  holdfast archive cmdb --with-dump --to /srv/archives/cmdb-monday\n"
             "  holdfast restore files /srv/archives/web01-monday --to look var/www\n"
             "  tar --zstd -tf /srv/archives/web01-monday/files.tar.zst",
     .opts = archive_opts,

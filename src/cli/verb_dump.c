@@ -2,15 +2,11 @@
  *
  * cli/verb_dump.c - `dump`: the databases of a VM as files that ordinary tools load.
  */
-#include "base/units.h"
 #include "cli/cli.h"
+#include "cli/dump_text.h"
 #include "cli/engine.h"
-#include "cli/report_text.h"
-#include "run/dump_run.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 static const struct hf_cli_opt dump_opts[] = {
@@ -67,79 +63,17 @@ static int read_options(const struct hf_cli_args *args, struct hf_run_dump *req,
     return 0;
 }
 
-/* ---- progress --------------------------------------------------------------------------- */
-
-struct showing {
-    const struct hf_clock *clock;
-    int64_t begin_ms;
-};
-
-/* The server only estimates how much there is: the time left is a guess until the end. */
-static void show(void *ctx, const struct hf_dump_progress *p)
-{
-    struct showing *s = ctx;
-    char bytes[HF_UNITS_MAX], rate[HF_UNITS_MAX], left[HF_UNITS_MAX] = "?";
-    int64_t ms = hf_clock_mono_ms(s->clock) - s->begin_ms;
-    hf_format_size(p->bytes, bytes);
-    hf_format_size(ms > 0 ? p->bytes * 1000 / (uint64_t)ms : 0, rate);
-    if (p->done_bytes > 0 && p->expected_bytes >= p->done_bytes)
-        hf_format_duration((int64_t)((double)ms * (double)(p->expected_bytes - p->done_bytes) /
-                                     (double)p->done_bytes / 1000) *
-                               1000,
-                           left);
-    fprintf(stderr, "\r%s, %" PRIu64 " rows, %zu of %zu tables, %s/s, %s left\033[K", bytes,
-            p->rows, p->tables_done, p->tables, rate, left);
-    fflush(stderr);
-}
-
-/* ---- the result ------------------------------------------------------------------------- */
-
-static void print_position(struct json_object *doc)
-{
-    struct json_object *p = NULL, *gtid = NULL, *file = NULL;
-    if (!json_object_object_get_ex(doc, "position", &p) || !p) {
-        printf("position   none: the server writes no binary log\n");
-        return;
-    }
-    json_object_object_get_ex(p, "file", &file);
-    json_object_object_get_ex(p, "gtid", &gtid);
-    printf("position   %s:%" PRId64, json_object_get_string(file), hf_cli_number(p, "offset"));
-    if (gtid && json_object_get_string_len(gtid) > 0)
-        printf(", GTID %s", json_object_get_string(gtid));
-    printf("\n");
-}
-
-static void print_text(struct json_object *doc, const char *dir)
-{
-    char bytes[HF_UNITS_MAX], stored[HF_UNITS_MAX], duration[HF_UNITS_MAX];
-    hf_format_size((uint64_t)hf_cli_number(doc, "bytes"), bytes);
-    hf_format_size((uint64_t)hf_cli_number(doc, "stored_bytes"), stored);
-    hf_format_duration(hf_cli_number(doc, "duration_ms"), duration);
-    printf("dump       %s\n", dir);
-    printf("content    %" PRId64 " rows of %" PRId64 " tables in %" PRId64 " schemas, %" PRId64
-           " views\n",
-           hf_cli_number(doc, "rows"), hf_cli_number(doc, "tables"), hf_cli_number(doc, "schemas"),
-           hf_cli_number(doc, "views"));
-    printf("size       %s of SQL in %s, %" PRId64 " files\n", bytes, stored,
-           hf_cli_number(doc, "files"));
-    printf("time       %s; commits were held back for %" PRId64 " ms\n", duration,
-           hf_cli_number(doc, "stall_ms"));
-    print_position(doc);
-    hf_cli_print_list(doc, "not of it", "nontransactional");
-    hf_cli_print_list(doc, "warning", "warnings");
-}
-
 static int run_dump(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
 {
     struct hf_env env = hf_cli_env(cli);
     HF_AUTO(hf_strv) struct hf_strv only = HF_STRV_INIT;
     HF_AUTOJSON struct json_object *doc = NULL;
-    struct showing showing = {.clock = cli->clock, .begin_ms = hf_clock_mono_ms(cli->clock)};
+    struct hf_cli_dump_showing showing = {.clock = cli->clock, .begin_ms = hf_clock_mono_ms(cli->clock)};
     struct hf_run_dump req = {.vm = args->items[0], .progress_ctx = &showing};
     if (read_options(args, &req, &only, err) < 0)
         return -1;
     bool is_shown = !cli->quiet && isatty(STDERR_FILENO);
-    req.progress = is_shown ? show : NULL;
+    req.progress = is_shown ? hf_cli_dump_show : NULL;
     int rc = hf_run_dump(&env, &req, &doc, err);
     if (is_shown)
         fprintf(stderr, "\r\033[K");
@@ -147,7 +81,7 @@ static int run_dump(struct hf_cli *cli, const struct hf_cli_args *args, struct h
         return -1;
     if (cli->json)
         return hf_cli_print_json(doc, err);
-    print_text(doc, req.dir);
+    hf_cli_print_dump(doc);
     return 0;
 }
 

@@ -24,6 +24,7 @@ enum hf_catalog_kind { HF_CATALOG_SQLITE };
 enum hf_quiesce { HF_QUIESCE_STOP, HF_QUIESCE_LOCK, HF_QUIESCE_LIGHT, HF_QUIESCE_NONE };
 enum hf_guest_channel { HF_GUEST_AGENT, HF_GUEST_SSH, HF_GUEST_NONE };
 enum hf_freeze { HF_FREEZE_AUTO, HF_FREEZE_YES, HF_FREEZE_NO };
+enum hf_rest { HF_REST_RELEASE, HF_REST_FILES };
 enum hf_uncovered { HF_UNCOVERED_REFUSE, HF_UNCOVERED_LOWER };
 enum hf_unreadable { HF_UNREADABLE_FAIL, HF_UNREADABLE_WARN };
 enum hf_grade { HF_GRADE_NONE, HF_GRADE_A, HF_GRADE_B, HF_GRADE_C, HF_GRADE_D, HF_GRADE_E };

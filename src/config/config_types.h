@@ -37,6 +37,7 @@ struct hf_config_head {
 #define HF_FIELD_QUIESCE enum hf_quiesce
 #define HF_FIELD_GRADE enum hf_grade
 #define HF_FIELD_FREEZE enum hf_freeze
+#define HF_FIELD_REST enum hf_rest
 #define HF_FIELD_UNCOVERED enum hf_uncovered
 #define HF_FIELD_UNREADABLE enum hf_unreadable
 #define HF_FIELD_DB struct hf_db_address

@@ -16,6 +16,8 @@ static const char *const quiesce_words[] = {[HF_QUIESCE_STOP] = "stop",
                                             NULL};
 static const char *const freeze_words[] = {
     [HF_FREEZE_AUTO] = "auto", [HF_FREEZE_YES] = "yes", [HF_FREEZE_NO] = "no", NULL};
+static const char *const rest_words[] = {
+    [HF_REST_RELEASE] = "release", [HF_REST_FILES] = "files", NULL};
 static const char *const uncovered_words[] = {
     [HF_UNCOVERED_REFUSE] = "refuse", [HF_UNCOVERED_LOWER] = "lower", NULL};
 static const char *const unreadable_words[] = {
@@ -48,6 +50,7 @@ WORD_PARSE(catalog, enum hf_catalog_kind, 0)
 WORD_PARSE(guest, enum hf_guest_channel, 0)
 WORD_PARSE(quiesce, enum hf_quiesce, 0)
 WORD_PARSE(freeze, enum hf_freeze, 0)
+WORD_PARSE(rest, enum hf_rest, 0)
 WORD_PARSE(uncovered, enum hf_uncovered, 0)
 WORD_PARSE(unreadable, enum hf_unreadable, 0)
 WORD_PARSE(grade, enum hf_grade, HF_GRADE_A)
@@ -62,6 +65,8 @@ const struct hf_type hf_type_QUIESCE = {.name = "word",
                                         .parse = quiesce_parse};
 const struct hf_type hf_type_FREEZE = {
     .name = "word", .expects = "auto, yes or no", .choices = freeze_words, .parse = freeze_parse};
+const struct hf_type hf_type_REST = {
+    .name = "word", .expects = "release or files", .choices = rest_words, .parse = rest_parse};
 const struct hf_type hf_type_UNCOVERED = {.name = "word",
                                           .expects = "refuse or lower",
                                           .choices = uncovered_words,

@@ -14,6 +14,7 @@
 #define HF_ARCHIVE_TAR "files.tar"
 #define HF_ARCHIVE_LISTING "files.jsonl"
 #define HF_ARCHIVE_ABOUT "files.json"
+#define HF_ARCHIVE_DUMP "dump" /* a directory */
 
 struct hf_archive_about {
     char tar_sha256[HF_SHA256_HEX], listing_sha256[HF_SHA256_HEX];

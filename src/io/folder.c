@@ -34,6 +34,14 @@ static int check_empty(const struct hf_io_folder *f, struct hf_err *err)
     return hf_hint(err, "It needs a directory of its own: name a new one.");
 }
 
+int hf_io_folder_check(const char *path, struct hf_err *err)
+{
+    HF_AUTO(hf_io_folder) struct hf_io_folder f = HF_IO_FOLDER_INIT;
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return 0;
+    return open_dir(&f, path, err) < 0 ? -1 : check_empty(&f, err);
+}
+
 /* The directory's own entry, and what is in it. */
 static int sync_entries(const struct hf_io_folder *f, struct hf_err *err)
 {

@@ -26,6 +26,8 @@ struct hf_io_folder {
 /* what: "dump", for the text of INCOMPLETE. CONFLICT: not empty. */
 int hf_io_folder_begin(struct hf_io_folder *f, const char *path, const char *what,
                        struct hf_err *err) HF_CHECKED;
+/* Whether begin would take it, and nothing else: to be asked before something that costs. CONFLICT: not empty. */
+int hf_io_folder_check(const char *path, struct hf_err *err) HF_CHECKED;
 int hf_io_folder_finish(struct hf_io_folder *f, struct hf_err *err) HF_CHECKED;
 /* One that is there, to read from it. CONFLICT: INCOMPLETE. */
 int hf_io_folder_open(struct hf_io_folder *f, const char *path, struct hf_err *err) HF_CHECKED;

@@ -3,21 +3,24 @@
 
 #include "base/buf.h"
 #include "base/id.h"
+#include "base/path.h"
 #include "base/point.h"
 #include "files/command.h"
 #include "files/said.h"
 #include "files/tar.h"
 #include "guest/stream_ssh.h"
 #include "io/folder.h"
+#include "run/at_rest.h"
 #include "run/way.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Status of tar: files changed or vanished; something is missing. */
 enum { TAR_DIFFERS = 1, TAR_FAILED = 2 };
 
 struct archiving {
-    const struct hf_env *env;
+    const struct hf_env *env; /* while services rest, it ends with the time that they have */
     const struct hf_run_archive *req;
     const struct hf_config_vm *vm;
     char id[HF_ID_MAX];
@@ -31,6 +34,8 @@ struct archiving {
     uint64_t tar_stored, listing_stored;
     struct hf_tar_totals totals;
     int64_t from_us, until_us;
+    struct hf_at_rest rest;
+    struct json_object *dump; /* its document; NULL: none was asked for */
 };
 
 static void archiving_close(struct archiving *x)
@@ -44,8 +49,15 @@ static void archiving_close(struct archiving *x)
     hf_said_free(&x->said);
     hf_strv_free(&x->argv);
     hf_strv_free(&x->warnings);
+    hf_at_rest_free(&x->rest);
+    json_object_put(x->dump);
 }
 HF_DEFINE_AUTO_VALUE(archiving, archiving_close)
+
+static bool rests(const struct archiving *x)
+{
+    return x->vm->rest_until == HF_REST_FILES && x->vm->services.n > 0;
+}
 
 /* ---- before ----------------------------------------------------------------------------- */
 
@@ -59,6 +71,11 @@ static int find_files(struct archiving *x, struct hf_err *err)
         hf_fail(err, HF_E_CONFIG, "vm %s has no files to archive", x->vm->label);
         return hf_hint(err, "Name folders and files of the guest in [vm %s]: files = /var/www/app",
                        x->vm->label);
+    }
+    if (x->vm->rest_until == HF_REST_FILES && x->vm->services.n == 0) {
+        hf_fail(err, HF_E_CONFIG, "vm %s: rest-until = files, and there are no services to rest",
+                x->vm->label);
+        return hf_hint(err, "Name them in [vm %s]: services = apache2, cron", x->vm->label);
     }
     if (!x->vm->ssh.host) {
         hf_fail(err, HF_E_CONFIG, "vm %s: an archive needs a way into the guest by ssh",
@@ -169,6 +186,14 @@ static int warn_of(struct archiving *x, enum hf_said_kind kind, struct hf_err *e
     return 0;
 }
 
+static int add_warnings(struct archiving *x, struct hf_err *err)
+{
+    for (size_t i = 0; i < x->rest.warnings.n; i++)
+        if (hf_strv_add(&x->warnings, x->rest.warnings.items[i]) < 0)
+            return hf_fail_nomem(err);
+    return 0;
+}
+
 static int judge(struct archiving *x, struct hf_err *err)
 {
     int status = hf_stream_status(x->stream);
@@ -239,6 +264,9 @@ static int make_document(const struct archiving *x, struct json_object **out, st
         hf_json_add(doc, "exclude", hf_json_strings(&x->vm->exclude)) < 0 ||
         hf_json_add_string(doc, "compression", hf_io_packing_name(x->req->packing)) < 0 ||
         add_times(x, doc) < 0 || add_sums(x, doc) < 0 ||
+        hf_json_add(doc, "stopped", hf_json_strings(&x->rest.stopped)) < 0 ||
+        hf_json_add_int(doc, "rest_ms", (int64_t)(x->rest.rest_ms + 0.5)) < 0 ||
+        hf_json_add(doc, "dump", json_object_get(x->dump)) < 0 ||
         hf_json_add(doc, "warnings", hf_json_strings(&x->warnings)) < 0)
         return hf_fail_nomem(err);
     *out = HF_STEAL(doc);
@@ -258,8 +286,24 @@ static int write_about(struct archiving *x, struct json_object *doc, struct hf_e
 
 /* ---- all of it -------------------------------------------------------------------------- */
 
-static int archive(struct archiving *x, struct json_object **out, struct hf_err *err)
+static int dump(struct archiving *x, struct hf_err *err)
 {
+    HF_AUTOFREE char *dir = hf_path_join(x->req->dir, HF_ARCHIVE_DUMP);
+    if (!dir)
+        return hf_fail_nomem(err);
+    struct hf_run_dump req = {.vm = x->req->vm,
+                              .dir = dir,
+                              .packing = x->req->packing,
+                              .progress = x->req->dump_progress,
+                              .progress_ctx = x->req->progress_ctx};
+    return hf_run_dump(x->env, &req, &x->dump, err);
+}
+
+/* All that has to come from the guest. */
+static int read_all(struct archiving *x, struct hf_err *err)
+{
+    if (x->req->with_dump && dump(x, err) < 0)
+        return -1;
     if (!(x->tar = open_sink(x, HF_ARCHIVE_TAR, 0, &x->tar_digest, &x->tar_stored, err)) ||
         !(x->listing =
               open_sink(x, HF_ARCHIVE_LISTING, 1, &x->listing_digest, &x->listing_stored, err)) ||
@@ -267,11 +311,56 @@ static int archive(struct archiving *x, struct json_object **out, struct hf_err 
         return -1;
     if (take_stream(x, err) < 0)
         return explain(x, err);
-    if (judge(x, err) < 0 || HF_POINT_ERR("archive.before_finish", err) < 0 ||
-        hf_io_finish(x->tar, err) < 0 || hf_io_finish(x->listing, err) < 0 ||
-        make_document(x, out, err) < 0 || write_about(x, *out, err) < 0)
+    return judge(x, err);
+}
+
+static int read_at_rest(void *ctx, struct hf_cancel *until, struct hf_err *err)
+{
+    struct archiving *x = ctx;
+    const struct hf_env *env = x->env;
+    struct hf_env limited = *env;
+    limited.cancel = until;
+    x->env = &limited;
+    int rc = read_all(x, err);
+    x->env = env;
+    return rc;
+}
+
+static int finish(struct archiving *x, struct json_object **out, struct hf_err *err)
+{
+    if (HF_POINT_ERR("archive.before_finish", err) < 0 || hf_io_finish(x->tar, err) < 0 ||
+        hf_io_finish(x->listing, err) < 0 || make_document(x, out, err) < 0 ||
+        write_about(x, *out, err) < 0)
         return -1;
     return hf_io_folder_finish(&x->folder, err);
+}
+
+static int archive(struct archiving *x, struct hf_run *run, struct json_object **out,
+                   struct hf_err *err)
+{
+    const struct hf_hold_work work = {.run = read_at_rest, .ctx = x};
+    if (hf_io_folder_begin(&x->folder, x->req->dir, "archive", err) < 0)
+        return -1;
+    int rc = run ? hf_run_at_rest(run, &x->vm->services, x->vm->rest_limit, &work, &x->rest, err)
+                 : read_all(x, err);
+    if (rc == 0 && run)
+        rc = add_warnings(x, err);
+    if (rc == 0)
+        rc = finish(x, out, err);
+    return rc == 0 ? 0 : hf_left(err, "%s, an unfinished archive", x->req->dir);
+}
+
+static int archive_as_run(struct archiving *x, struct json_object **out, struct hf_err *err)
+{
+    HF_AUTO(hf_run) struct hf_run run = {0};
+    if (hf_io_folder_check(x->req->dir, err) < 0 ||
+        hf_run_begin(&run, x->env, "archive", x->req->vm, err) < 0)
+        return -1;
+    snprintf(x->id, sizeof x->id, "%s", run.id);
+    if (archive(x, &run, out, err) < 0)
+        return hf_run_fail(&run, err);
+    hf_run_end(&run, "done", *out, "The archive is whole");
+    return 0;
 }
 
 int hf_run_archive(const struct hf_env *env, const struct hf_run_archive *req,
@@ -280,12 +369,11 @@ int hf_run_archive(const struct hf_env *env, const struct hf_run_archive *req,
     HF_AUTO(archiving)
     struct archiving x = {.env = env, .req = req, .folder = HF_IO_FOLDER_INIT};
     HF_AUTOJSON struct json_object *doc = NULL;
-    if (find_files(&x, err) < 0 || hf_io_folder_begin(&x.folder, req->dir, "archive", err) < 0)
+    if (find_files(&x, err) < 0)
         return -1;
-    if (archive(&x, &doc, err) < 0) {
-        hf_left(err, "%s, an unfinished archive", req->dir);
+    int rc = rests(&x) ? archive_as_run(&x, &doc, err) : archive(&x, NULL, &doc, err);
+    if (rc < 0)
         return hf_wrap(err, "archive of vm %s", x.vm->label);
-    }
     if (hf_json_add_string(doc, "dir", req->dir) < 0)
         return hf_fail_nomem(err);
     hf_log(env->log, HF_LOG_INFO, "archive", "all of it is in %s", req->dir);
