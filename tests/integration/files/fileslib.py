@@ -92,6 +92,20 @@ class Site:
         p.doc = json.loads(p.stdout) if p.stdout else None
         return p
 
+    def run_measured(self, *args):
+        """The same, and the most memory it had, in KiB. (What wait4 says has ours in it, from before the exec.)"""
+        most = 0
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as said:
+            child = subprocess.Popen(self.command(*args), stdout=out, stderr=said)
+            while child.poll() is None:
+                status = Path(f"/proc/{child.pid}/status").read_text()
+                most = max([most] + [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")])
+                time.sleep(0.01)
+            out.seek(0), said.seek(0)
+            p = subprocess.CompletedProcess(child.args, child.returncode, out.read(), said.read())
+        p.doc = json.loads(p.stdout) if p.stdout else None
+        return p, most
+
 
 def awkward_tree(root):
     """Every kind of entry, and names that programs get wrong."""
@@ -148,7 +162,8 @@ def describe(root):
             content = os.readlink(path)
         same = inodes.setdefault(st.st_ino, []) if kind == stat.S_IFREG else []
         same.append(os.path.relpath(path, base))
-        found[os.path.relpath(path, base)] = [st.st_mode, st.st_uid, st.st_gid, st.st_size, st.st_mtime_ns, attrs, content,
+        size = 0 if kind == stat.S_IFDIR else st.st_size    # of a folder: how it has grown
+        found[os.path.relpath(path, base)] = [st.st_mode, st.st_uid, st.st_gid, size, st.st_mtime_ns, attrs, content,
                                               st.st_rdev, same]
     for entry in found.values():
         entry[8] = sorted(entry[8])

@@ -13,7 +13,10 @@ import time
 import unittest
 from pathlib import Path
 
-from fileslib import Site, Sshd, awkward_tree, describe
+from fileslib import BUILD, Site, Sshd, awkward_tree, describe
+
+# For any tree; sanitizers take more.
+MEMORY_MAX_KIB = 64 << 10 if BUILD.name != "asan" else 1 << 30
 
 
 def lines(folder):
@@ -95,6 +98,28 @@ class RoundTrip(FilesTest):
                 self.assertEqual(describe(self.tree), describe(self.restored()))
                 shutil.rmtree(self.out)
                 shutil.rmtree(self.target)
+
+    def test_many_small_files_come_back_in_bounded_memory(self):
+        n = 200_000 if int(os.environ.get("HOLDFAST_SAMPLE", "0")) == 0 else 20_000
+        for folder in range(n // 1000):
+            (self.tree / f"d{folder}").mkdir(parents=True)
+            for i in range(1000):
+                with open(self.tree / f"d{folder}" / f"f{i}", "wb") as f:
+                    f.write(b"%d/%d" % (folder, i))
+        before = describe(self.tree)
+        at = time.monotonic()
+        p, kib = self.site().run_measured("archive", "web", "--to", self.out)
+        self.assertEqual(p.returncode, 0, p.stdout)
+        print(f"  {n} files: archived in {time.monotonic() - at:.1f} s with {kib // 1024} MiB", flush=True)
+        self.assertLess(kib, MEMORY_MAX_KIB)
+        self.assertEqual(p.doc["types"]["file"], n)
+        at = time.monotonic()
+        p, kib = self.site().run_measured("restore", "files", self.out, "--to", self.target)
+        self.assertEqual(p.returncode, 0, p.stdout)
+        print(f"  {n} files: restored in {time.monotonic() - at:.1f} s with {kib // 1024} MiB", flush=True)
+        self.assertLess(kib, MEMORY_MAX_KIB)
+        after = describe(self.restored())
+        self.assertEqual([n for n in before.keys() | after.keys() if before.get(n) != after.get(n)], [])
 
     def test_single_paths_come_back_alone(self):
         awkward_tree(self.tree)
