@@ -3,6 +3,7 @@
  * What the parser cannot see in one line: missing keys, defaults, and keys that contradict another.
  */
 #include "base/units.h"
+#include "config/apps.h"
 #include "config/parse.h"
 
 #include <stdlib.h>
@@ -37,17 +38,17 @@ static int fill_section(const struct hf_section *s, void *item, struct hf_err *e
     return 0;
 }
 
-/* For tests that run with plugins from the build directory. */
-static int override_plugin_dir(struct hf_config_defaults *d, struct hf_err *err)
+/* For tests that run with what lies in the build directory. */
+static int override_dir(const char *variable, char **field, struct hf_err *err)
 {
-    const char *dir = secure_getenv("HOLDFAST_PLUGIN_DIR");
+    const char *dir = secure_getenv(variable);
     if (!dir || !*dir)
         return 0;
     char *copy = strdup(dir);
     if (!copy)
         return hf_fail_nomem(err);
-    free(d->plugin_dir);
-    d->plugin_dir = copy;
+    free(*field);
+    *field = copy;
     return 0;
 }
 
@@ -99,6 +100,14 @@ static int check_vm_db(const struct hf_config_vm *vm, struct hf_err *err)
         return hf_hint(err, "Add 'db = tcp://HOST:PORT', or say 'db = none'.");
     }
     return 0;
+}
+
+static int check_vm_dump(const struct hf_config_vm *vm, struct hf_err *err)
+{
+    if (vm->db.kind != HF_DB_NONE || vm->dump_line == 0 || vm->dump.kind == HF_DUMPED_NONE)
+        return 0;
+    return contradiction(vm, vm->dump_line, "there are schemas to dump, and there is no 'db'",
+                         "Add 'db = tcp://HOST:PORT', or set 'dump = none'.", err);
 }
 
 static int check_vm_guest(const struct hf_config_vm *vm, struct hf_err *err)
@@ -159,16 +168,28 @@ static int check_vm_times(const struct hf_config_vm *vm, struct hf_err *err)
 
 /* ---- all -------------------------------------------------------------------------------- */
 
+static int fill_defaults(struct hf_config *c, struct hf_err *err)
+{
+    struct hf_section_list *list = &c->sections[HF_SECTION_ID_defaults];
+    if (list->n == 0 && !hf_config_add_section(c, HF_SECTION_ID_defaults, NULL, 0))
+        return hf_fail_nomem(err);
+    struct hf_config_defaults *d = list->items[0];
+    if (fill_section(&hf_sections[HF_SECTION_ID_defaults], d, err) != 0 ||
+        override_dir("HOLDFAST_PLUGIN_DIR", &d->plugin_dir, err) != 0)
+        return -1;
+    return override_dir("HOLDFAST_APP_DIR", &d->app_dir, err);
+}
+
+/* Where apps are looked for is said by [defaults], and their sections are filled in like all others. */
 static int fill_all(struct hf_config *c, struct hf_err *err)
 {
-    struct hf_section_list *defaults = &c->sections[HF_SECTION_ID_defaults];
-    if (defaults->n == 0 && !hf_config_add_section(c, HF_SECTION_ID_defaults, NULL, 0))
-        return hf_fail_nomem(err);
+    if (fill_defaults(c, err) != 0 || hf_config_load_apps(c, err) != 0)
+        return -1;
     for (size_t id = 0; id < HF_SECTION_COUNT; id++)
-        for (size_t i = 0; i < c->sections[id].n; i++)
+        for (size_t i = 0; i < c->sections[id].n && id != HF_SECTION_ID_defaults; i++)
             if (fill_section(&hf_sections[id], c->sections[id].items[i], err) != 0)
                 return -1;
-    return override_plugin_dir(defaults->items[0], err);
+    return 0;
 }
 
 int hf_config_check(struct hf_config *c, struct hf_err *err)
@@ -178,8 +199,9 @@ int hf_config_check(struct hf_config *c, struct hf_err *err)
     const struct hf_section_list *vms = &c->sections[HF_SECTION_ID_vm];
     for (size_t i = 0; i < vms->n; i++) {
         struct hf_config_vm *vm = vms->items[i];
-        if (fill_vm(vm, err) != 0 || check_vm_hypervisor(c, vm, err) != 0 ||
-            check_vm_db(vm, err) != 0 || check_vm_guest(vm, err) != 0 ||
+        if (hf_config_merge_apps(c, vm, err) != 0 || fill_vm(vm, err) != 0 ||
+            check_vm_hypervisor(c, vm, err) != 0 || check_vm_db(vm, err) != 0 ||
+            check_vm_dump(vm, err) != 0 || check_vm_guest(vm, err) != 0 ||
             check_vm_probes(vm, err) != 0 || check_vm_times(vm, err) != 0)
             return -1;
     }

@@ -38,6 +38,7 @@ void hf_config_free(struct hf_config *c)
             section_free(&hf_sections[id], c->sections[id].items[i]);
         free(c->sections[id].items);
     }
+    hf_strv_free(&c->app_files);
     free(c->file);
     free(c);
 }
@@ -126,18 +127,21 @@ static int read_all(int fd, const char *path, struct hf_buf *out, struct hf_err 
     return hf_buf_ok(out) ? 0 : hf_fail_nomem(err);
 }
 
-struct hf_config *hf_config_load(const char *path, struct hf_err *err)
+int hf_config_read_file(const char *path, struct hf_buf *out, struct hf_err *err)
 {
     struct stat st;
-    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     /* NONBLOCK: opening a FIFO must not wait for a writer */
     HF_AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        open_fail(path, err);
-        return NULL;
-    }
-    if (check_file(path, &st, err) != 0 || read_all(fd, path, &text, err) != 0)
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return open_fail(path, err);
+    return check_file(path, &st, err) != 0 ? -1 : read_all(fd, path, out, err);
+}
+
+struct hf_config *hf_config_load(const char *path, struct hf_err *err)
+{
+    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
+    if (hf_config_read_file(path, &text, err) != 0)
         return NULL;
     return hf_config_parse(hf_buf_str(&text), text.len, path, err);
 }
@@ -187,6 +191,12 @@ const struct hf_config_hypervisor *hf_config_find_hypervisor(const struct hf_con
                                                              const char *name, struct hf_err *err)
 {
     return find(c, HF_SECTION_ID_hypervisor, name, err);
+}
+
+const struct hf_config_app *hf_config_find_app(const struct hf_config *c, const char *name,
+                                               struct hf_err *err)
+{
+    return find(c, HF_SECTION_ID_app, name, err);
 }
 
 size_t hf_config_vm_count(const struct hf_config *c)

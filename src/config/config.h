@@ -2,11 +2,12 @@
  *
  * config/config.h - the configuration file, typed and checked.
  *
- * INI as in my.cnf and systemd: sections [defaults], [hypervisor NAME], [vm NAME]. Every key stands
+ * INI as in my.cnf and systemd: sections [defaults], [hypervisor NAME], [vm NAME], [app NAME]. Every key stands
  * once in options.def (name, type, default, range, help); structs, parser, sample file and man page
  * are made from it. Unknown sections and keys, wrong types and values out of range are HF_E_CONFIG
  * with "FILE:LINE: …" and the nearest known name as hint. The file must not be writable by others
- * when run as root. Secrets are never in this file, only paths of private files.
+ * when run as root. What the apps of a VM name is part of that VM's own keys once the file is read, and an app that is not
+ * in the file comes from app-dir (config/apps.h). Secrets are never in this file, only paths of private files.
  */
 #ifndef HF_CONFIG_CONFIG_H
 #define HF_CONFIG_CONFIG_H
@@ -69,6 +70,12 @@ struct hf_vm_probes {
     size_t n;
 };
 const char *hf_probe_kind_name(enum hf_probe_kind kind); /* "sql", as in the file */
+/* `dump`: what of the database goes with an archive. */
+enum hf_dumped_kind { HF_DUMPED_ALL, HF_DUMPED_NONE, HF_DUMPED_SCHEMAS };
+struct hf_dumped {
+    enum hf_dumped_kind kind;
+    struct hf_strv schemas; /* of HF_DUMPED_SCHEMAS; else empty */
+};
 /* "10%" or "20G": a share of something whose size is not known yet, or bytes. */
 struct hf_share {
     bool is_percent;
@@ -97,6 +104,8 @@ const struct hf_config_vm *hf_config_find_vm(const struct hf_config *c, const ch
 const struct hf_config_hypervisor *hf_config_find_hypervisor(const struct hf_config *c,
                                                              const char *name, struct hf_err *err)
     HF_CHECKED;
+const struct hf_config_app *hf_config_find_app(const struct hf_config *c, const char *name,
+                                               struct hf_err *err) HF_CHECKED;
 size_t hf_config_vm_count(const struct hf_config *c);
 const struct hf_config_vm *hf_config_vm_at(const struct hf_config *c, size_t i);
 size_t hf_config_hypervisor_count(const struct hf_config *c);

@@ -46,6 +46,9 @@ struct hf_config_head {
 #define HF_FIELD_PATHS struct hf_strv /* absolute */
 #define HF_FIELD_PROBES struct hf_vm_probes
 #define HF_FIELD_PATTERNS struct hf_strv
+#define HF_FIELD_APPS struct hf_strv
+#define HF_FIELD_SCHEMAS struct hf_strv
+#define HF_FIELD_DUMP struct hf_dumped
 
 /* The head is reached as vm->label for those who use a section and as vm->head by the code for all
  * sections. */

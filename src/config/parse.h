@@ -3,7 +3,8 @@
  * config/parse.h - the three steps from text to a checked configuration; private to config/.
  *
  * parse   reads sections and values as they stand (parse.c)
- * check   fills in defaults and looks at what one key means for another (check.c)
+ * check   fills in defaults, adds to each VM what its apps name (apps.c), and looks at what one key means for
+ *         another (check.c)
  */
 #ifndef HF_CONFIG_PARSE_H
 #define HF_CONFIG_PARSE_H
@@ -18,6 +19,7 @@ struct hf_section_list {
 
 struct hf_config {
     char *file;
+    struct hf_strv app_files; /* names of the profiles that were read; heads of sections point to them */
     struct hf_section_list sections[HF_SECTION_COUNT];
 };
 
@@ -44,6 +46,8 @@ static inline unsigned *hf_option_line(void *item, const struct hf_option *o)
 int hf_option_wrap(const struct hf_config_head *head, const struct hf_option *o, unsigned line,
                    struct hf_err *err);
 
+/* The whole file, adding to out. CONFIG: not there, too long, or others than root could have written it. */
+int hf_config_read_file(const char *path, struct hf_buf *out, struct hf_err *err) HF_CHECKED;
 int hf_config_parse_text(struct hf_config *c, const char *text, size_t len, struct hf_err *err)
     HF_CHECKED;
 int hf_config_check(struct hf_config *c, struct hf_err *err) HF_CHECKED;

@@ -65,7 +65,8 @@ extern const struct hf_section hf_sections[HF_SECTION_COUNT];
 /* The types of options.def: types.c, types_number.c, types_word.c, types_address.c, types_list.c, types_probe.c. */
 extern const struct hf_type hf_type_STRING, hf_type_PATH, hf_type_DURATION, hf_type_SHARE, hf_type_COUNT,
     hf_type_CATALOG, hf_type_GUEST, hf_type_QUIESCE, hf_type_FREEZE, hf_type_REST, hf_type_UNCOVERED, hf_type_UNREADABLE,
-    hf_type_PATTERNS, hf_type_GRADE, hf_type_DB, hf_type_SSH, hf_type_UNITS, hf_type_PATHS, hf_type_PROBES;
+    hf_type_PATTERNS, hf_type_GRADE, hf_type_DB, hf_type_SSH, hf_type_UNITS, hf_type_PATHS, hf_type_PROBES, hf_type_APPS,
+    hf_type_SCHEMAS, hf_type_DUMP;
 
 /* "low..high" of options.def into two texts. INTERNAL: not one, a bug there, which the tests find. */
 int hf_type_split_range(const char *range, char low[HF_UNITS_MAX], char high[HF_UNITS_MAX],
@@ -73,6 +74,12 @@ int hf_type_split_range(const char *range, char low[HF_UNITS_MAX], char high[HF_
 
 /* The name with its type, .service where it has none, to be freed; NULL: no memory. */
 char *hf_config_unit_in_full(const char *name);
+
+/* What `apps` accepts: a to z, 0 to 9, _ and -, so that NAME.conf is never anything but a file of app-dir. */
+bool hf_app_name_is_valid(const char *name);
+
+/* Most values of one key, with those of a VM's apps. */
+#define HF_CONFIG_LIST_MAX 64
 
 /* A default that check.c works out is written in parentheses. */
 bool hf_option_default_is_text(const struct hf_option *o);
