@@ -72,6 +72,8 @@ static int find_files(struct archiving *x, struct hf_err *err)
         return hf_hint(err, "Name folders and files of the guest in [vm %s]: files = /var/www/app",
                        x->vm->label);
     }
+    if (x->req->with_dump && x->vm->dump.kind == HF_DUMPED_NONE)
+        return hf_fail(err, HF_E_CONFIG, "vm %s: --with-dump, and dump = none", x->vm->label);
     if (x->vm->rest_until == HF_REST_FILES && x->vm->services.n == 0) {
         hf_fail(err, HF_E_CONFIG, "vm %s: rest-until = files, and there are no services to rest",
                 x->vm->label);
@@ -294,6 +296,8 @@ static int dump(struct archiving *x, struct hf_err *err)
     struct hf_run_dump req = {.vm = x->req->vm,
                               .dir = dir,
                               .packing = x->req->packing,
+                              .only = &x->vm->dump.schemas,
+                              .accounts = true, /* without its own no application comes back */
                               .progress = x->req->dump_progress,
                               .progress_ctx = x->req->progress_ctx};
     return hf_run_dump(x->env, &req, &x->dump, err);

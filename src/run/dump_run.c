@@ -56,7 +56,7 @@ static int open_dump(struct dumping *x, struct hf_err *err)
         .only = x->req->only,
         .plain = x->req->plain,
         .strip_definers = x->req->strip_definers,
-        .users = !is_part,
+        .users = !is_part || x->req->accounts,
         .clock = x->env->clock,
         .cancel = x->env->cancel,
         .log = x->env->log,

@@ -20,6 +20,7 @@ struct hf_run_dump {
     const char *dir;
     unsigned threads;           /* 0: the usual number */
     const struct hf_strv *only; /* NULL or empty: everything, accounts included */
+    bool accounts;              /* with `only`, too */
     enum hf_io_packing packing;
     enum hf_dump_plain plain;
     bool strip_definers;
