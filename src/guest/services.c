@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long what was killed last may take to leave its control group. */
-#define EMPTY_WAIT_MS 2000
+/* Between two looks at what a unit has left: often at first, when it is only on its way out. */
 #define PAUSE_MS 100
+#define LONG_PAUSE_MS 1000
+#define SOON_MS 2000
 #define ANSWER_MS 1000
 /* What shells and Java make of an orderly end by SIGTERM; systemd calls it a failure. */
 #define EXIT_BY_SIGTERM 143
@@ -56,30 +57,16 @@ static int judge_stopped(const struct hf_unit *u, struct hf_err *err)
                        u->state_word);
     if (!hf_unit_is_empty(u)) {
         hf_fail(err, HF_E_CONFLICT, "unit '%s' is stopped, and processes of it still run", u->id);
-        return hf_hint(err, "See KillMode= in systemd.kill(5), and 'systemctl status %s'.", u->id);
+        return hf_hint(err,
+                       "systemd leaves them to themselves (KillMode= in systemd.kill(5)), such as "
+                       "jobs of cron: wait for their end, or raise stop-timeout. "
+                       "'systemctl status %s' names them.",
+                       u->id);
     }
     if (!ended_well(u)) {
         hf_fail(err, HF_E_CONFLICT, "unit '%s' did not stop cleanly: %s", u->id,
                 u->result[0] ? u->result : u->state_word);
         return hf_hint(err, "See 'journalctl -u %s' in the guest.", u->id);
-    }
-    return 0;
-}
-
-/* Its last processes may be on their way out when systemctl comes home. */
-static int wait_until_empty(struct hf_services *s, const char *name, int64_t deadline_ms,
-                            struct hf_unit_list *look, struct hf_err *err)
-{
-    char *item[] = {(char *)name, NULL};
-    struct hf_strv names = {.items = item, .n = 1};
-    int64_t until = hf_clock_mono_ms(s->clock) + EMPTY_WAIT_MS;
-    until = until < deadline_ms ? until : deadline_ms;
-    while (hf_unit_is_idle(&look->items[0]) && !hf_unit_is_empty(&look->items[0]) &&
-           hf_clock_left_ms(s->clock, until) > PAUSE_MS) {
-        hf_clock_sleep_ms(s->clock, PAUSE_MS);
-        hf_unit_list_free(look);
-        if (hf_units_show(s->guest, &names, deadline_ms, look, err) < 0)
-            return -1;
     }
     return 0;
 }
@@ -97,6 +84,26 @@ static int64_t stop_limit(const struct hf_services *s, int64_t deadline_ms)
 {
     int64_t left_ms = hf_clock_left_ms(s->clock, deadline_ms);
     return left_ms > 4 * ANSWER_MS ? left_ms - ANSWER_MS : left_ms * 3 / 4;
+}
+
+/* Its last processes may be on their way out when systemctl comes home, and jobs of cron are left to end by themselves. */
+static int wait_until_empty(struct hf_services *s, const char *name, int64_t deadline_ms,
+                            struct hf_unit_list *look, struct hf_err *err)
+{
+    char *item[] = {(char *)name, NULL};
+    struct hf_strv names = {.items = item, .n = 1};
+    int64_t began_ms = hf_clock_mono_ms(s->clock), until_ms = began_ms + stop_limit(s, deadline_ms);
+    while (hf_unit_is_idle(&look->items[0]) && !hf_unit_is_empty(&look->items[0])) {
+        bool is_soon = hf_clock_mono_ms(s->clock) < began_ms + SOON_MS;
+        int64_t pause_ms = is_soon ? PAUSE_MS : LONG_PAUSE_MS;
+        if (hf_clock_left_ms(s->clock, until_ms) <= pause_ms)
+            break;
+        hf_clock_sleep_ms(s->clock, pause_ms);
+        hf_unit_list_free(look);
+        if (hf_units_show(s->guest, &names, deadline_ms, look, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int stop_one(struct hf_services *s, const char *name, int64_t deadline_ms,

@@ -7,7 +7,7 @@
  *         wake one up (sockets, timers, paths), stopped before it; and what systemd stops together with it (units that
  *         require it, or are part of it), stopped before it and started after it, because systemd would not.
  * stop    in the given order, each checked by its effect: inactive, no main process, nothing left in its control group,
- *         and not killed: CONFLICT otherwise. On failure some may be stopped: start them again. A stop that has not come
+ *         and not killed: CONFLICT otherwise. What a unit leaves to itself (jobs of cron) is waited for. On failure some may be stopped: start them again. A stop that has not come
  *         home by the deadline (TIMEOUT) goes on in the guest; a start takes its place in systemd's queue and waits until
  *         the unit is down, for its TimeoutStopSec at the most, then starts it.
  * verify  the rest was unbroken: every unit's state and InvocationID are what they were after stop. CONFLICT otherwise,

@@ -201,6 +201,14 @@ class Faults(ServicesTest):
         self.assertIn("is stopped, and processes of it still run", r("stop"))
         self.assertEqual(r("start"), "ok")
 
+    def test_what_a_service_leaves_to_itself_is_waited_for(self):
+        unit = self.unit("hft-left.service",
+                         "[Service]\nExecStart=/bin/sh -c 'sleep 6 & exec sleep 2000'\nKillMode=process")
+        r = self.rest(unit)
+        self.assertEqual(r("stop"), "ok")
+        self.assertEqual(guest("pgrep -fc '^sleep 6'", check=False), "0")
+        self.assertEqual(r("start"), "ok")
+
     def test_one_that_does_not_start_keeps_nobody_else_down(self):
         unit = self.unit("hft-once.service", "[Service]\nType=notify\nExecStart=/bin/sh -c 'test ! -e /run/hft-broken && "
                                              "systemd-notify --ready && exec sleep 1000'\nNotifyAccess=all")

@@ -243,12 +243,25 @@ static void gives_the_last_processes_a_moment(void **state)
     fake_done(&f);
 }
 
+static void waits_for_a_job_of_cron_until_its_end(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_services) struct hf_services *s = open_cron(state);
+    step_stop("cron", LEFT_BEHIND);
+    for (int i = 0; i < 24; i++)
+        step_show("-- cron.service", show("cron", LEFT_BEHIND, NULL));
+    step_show("-- cron.service", show("cron", DEAD(INV("1")), NULL));
+    assert_hf_ok(hf_services_stop(s, in_ms(9000), &err), &err);
+    assert_int_equal(f.clock->slept_us, 7000000); /* 20 short pauses and 5 long ones */
+    fake_done(&f);
+}
+
 static void refuses_processes_that_stay(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
     HF_AUTO(hf_services) struct hf_services *s = open_cron(state);
     step_stop("cron", LEFT_BEHIND);
-    for (int i = 0; i < 19; i++)
+    for (int i = 0; i < 25; i++)
         step_show("-- cron.service", show("cron", LEFT_BEHIND, NULL));
     assert_int_equal(hf_services_stop(s, in_ms(9000), &err), -1);
     assert_hf_err(&err, HF_E_CONFLICT, "is stopped, and processes of it still run");
@@ -449,6 +462,7 @@ int main(void)
         HF_TEST(refuses_a_stop_that_was_none),
         HF_TEST(takes_an_end_by_sigterm_for_an_orderly_one),
         HF_TEST(gives_the_last_processes_a_moment),
+        HF_TEST(waits_for_a_job_of_cron_until_its_end),
         HF_TEST(refuses_processes_that_stay),
         HF_TEST(a_stop_that_hangs_stops_nothing_after_it),
         HF_TEST(notices_each_way_of_not_staying_at_rest),
