@@ -198,7 +198,7 @@ class Faults(ServicesTest):
         unit = self.unit("hft-left.service",
                          "[Service]\nExecStart=/bin/sh -c 'sleep 1001 & exec sleep 2000'\nKillMode=process")
         r = self.rest(unit)
-        self.assertIn("is stopped, and processes of it still run", r("stop"))
+        self.assertIn("is stopped, and processes of it still run", r("stop 6000"))
         self.assertEqual(r("start"), "ok")
 
     def test_what_a_service_leaves_to_itself_is_waited_for(self):
