@@ -54,10 +54,10 @@ def lab(*args, check=True, **kw):
     return p.stdout
 
 
-def lab_env():
-    """The guest's shell variables as a dictionary."""
+def lab_env(guest=None):
+    """The guest's shell variables as a dictionary; without a name those of the guest that is tested."""
     folder = Path(os.environ["HOLDFAST_LAB_DIR"])
-    guest = os.environ.get("HOLDFAST_LAB_GUEST")
+    guest = guest or os.environ.get("HOLDFAST_LAB_GUEST")
     text = (folder / "guests" / guest / "env" if guest else folder / "env").read_text()
     return dict(shlex.split(line)[-1].split("=", 1) for line in text.splitlines() if "=" in line)
 
