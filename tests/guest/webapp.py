@@ -15,9 +15,9 @@ What a site consists of, for an archive and a dump, is named by PATHS, SCHEMA an
 Debian's cron.service leaves running jobs alone when it stops: JOB is what to look for then.
 """
 
+import collections
 import hashlib
 import http.client
-import http.cookiejar
 import json
 import random
 import re
@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 
 from hf import SOURCE, lab, lab_env
 
-PATHS = ("/etc/wordpress", "/etc/apache2", "/etc/cron.d/hf-site", "/usr/local/lib/hf-site", "/var/lib/wordpress")
+PATHS = ("/etc/wordpress", "/etc/apache2", "/etc/php", "/etc/cron.d/hf-site", "/usr/local/lib/hf-site", "/var/lib/wordpress")
 SCHEMA = "wordpress"
 ACCOUNT = "wordpress@localhost"
 SERVICES = ("apache2", "cron")
@@ -267,11 +267,13 @@ class Clicks:
         self.deadline = time.monotonic() + seconds
         self.limit = limit
         self.done = {"login": 0, "read": 0, "download": 0, "post": 0, "upload": 0}
-        self.errors = 0
+        self.errors = collections.Counter()  # what was said -> how often
         self.wrong = []
         self.posts = {}  # acknowledged to a user: number -> (token, when, ns since the epoch)
         self.uploads = {}  # the same: name -> (digest, when)
         self.lock = threading.Lock()
+        # WordPress reads, changes and writes the list of a user's sessions: of two logins at once one is lost.
+        self.door = threading.Lock()
         self.enough = threading.Event()
         self.threads = [threading.Thread(target=self.user, daemon=True) for _ in range(users)]
 
@@ -286,7 +288,7 @@ class Clicks:
         for t in self.threads:
             t.join(timeout=120)
         assert not any(t.is_alive() for t in self.threads), "a user does not end"
-        return {**self.done, "errors": self.errors, "wrong": len(self.wrong)}
+        return {**self.done, "errors": self.errors.total(), "wrong": len(self.wrong)}
 
     def __enter__(self):
         return self.start()
@@ -300,7 +302,7 @@ class Clicks:
         want = {kind: self.done[kind] + n for kind, n in more.items()}
         while any(self.done[kind] < n for kind, n in want.items()):
             if time.monotonic() > end or not any(t.is_alive() for t in self.threads):
-                raise RuntimeError(f"the users got no further than {self.done}, {self.errors} errors, {self.wrong[:3]}")
+                raise RuntimeError(f"the users got no further than {self.done}: {self.errors.most_common(3)} {self.wrong[:3]}")
             time.sleep(0.1)
 
     def missing(self, verdict, before_ns=None):
@@ -318,12 +320,15 @@ class Clicks:
                 self.click(visitor)
             except FAILED as e:
                 with self.lock:
-                    self.errors += 1
+                    self.errors[str(e)[:100]] += 1
+                if isinstance(e, urllib.error.HTTPError) and e.code in (401, 403):
+                    visitor.nonce = None
                 self.enough.wait(0.5)
 
     def click(self, visitor):
         if not visitor.nonce:
-            visitor.login("author", self.password)
+            with self.door:
+                visitor.login("author", self.password)
             kind = "login"
         else:
             kind = random.choice(("read", "read", "download", "post", "upload"))
