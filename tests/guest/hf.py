@@ -26,14 +26,16 @@ SOURCE = Path(__file__).resolve().parents[2]
 LAB = SOURCE / "tests/lab/lab"
 
 
-def need_guest():
-    """Ends the process unless lab and build are there."""
-    missing = [v for v in ("HOLDFAST_LAB_DIR", "HOLDFAST_BUILD_DIR") if not os.environ.get(v)]
+def need_guest(flavour=None):
+    """Ends the process unless lab and build are there, and the guest is of that flavour (None: any)."""
+    missing = [f"{v} not set" for v in ("HOLDFAST_LAB_DIR", "HOLDFAST_BUILD_DIR") if not os.environ.get(v)]
+    if not missing and flavour and lab_env()["FLAVOUR"] != flavour:
+        missing = [f"no guest of flavour {flavour}"]
     if not missing:
         return
     if "guest" in os.environ.get("HOLDFAST_TEST_REQUIRE", "").split(","):
-        sys.exit(f"FAIL guest: {', '.join(missing)} not set, and the guest is required")
-    print(f"SKIP guest: {', '.join(missing)} not set (tests/guest/run starts a lab)")
+        sys.exit(f"FAIL guest: {', '.join(missing)}, and the guest is required")
+    print(f"SKIP guest: {', '.join(missing)} (tests/guest/run starts a lab)")
     sys.exit(77)
 
 
@@ -54,10 +56,10 @@ def lab(*args, check=True, **kw):
     return p.stdout
 
 
-def lab_env():
-    """The guest's shell variables as a dictionary."""
+def lab_env(guest=None):
+    """The guest's shell variables as a dictionary; without a name those of the guest that is tested."""
     folder = Path(os.environ["HOLDFAST_LAB_DIR"])
-    guest = os.environ.get("HOLDFAST_LAB_GUEST")
+    guest = guest or os.environ.get("HOLDFAST_LAB_GUEST")
     text = (folder / "guests" / guest / "env" if guest else folder / "env").read_text()
     return dict(shlex.split(line)[-1].split("=", 1) for line in text.splitlines() if "=" in line)
 
@@ -453,7 +455,7 @@ class Sampling(unittest.TestLoader):
         return self.suiteClass([cases[i] for i in chosen])
 
 
-def main(loader=unittest.defaultTestLoader):
-    need_guest()
+def main(loader=unittest.defaultTestLoader, flavour=None):
+    need_guest(flavour)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     unittest.main(verbosity=2, testLoader=loader)

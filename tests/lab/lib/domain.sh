@@ -20,10 +20,10 @@ extra_disks_xml()
         "<source file='$1/cd.iso'/><target dev='sda' bus='sata'/><readonly/></disk>"
 }
 
-# domain_xml NAME DISKS-XML CONSOLE-FILE DB-PORT SSH-PORT
+# domain_xml NAME DISKS-XML CONSOLE-FILE DB-PORT SSH-PORT HTTP-PORT
 #
 # type qemu: hardware virtualisation is not to be relied on. restrict=on: the guest reaches nothing
-# and nobody; only the two forwarded ports on the loopback address lead in. The address of the
+# and nobody; only the forwarded ports on the loopback address lead in. The address of the
 # network card is fixed, because libvirt does not know of it and would give the slot away.
 domain_xml()
 {
@@ -52,7 +52,7 @@ domain_xml()
 	  </devices>
 	  <qemu:commandline>
 	    <qemu:arg value='-netdev'/>
-	    <qemu:arg value='user,id=lab,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:$4-:3306,hostfwd=tcp:127.0.0.1:$5-:22'/>
+	    <qemu:arg value='user,id=lab,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:$4-:3306,hostfwd=tcp:127.0.0.1:$5-:22,hostfwd=tcp:127.0.0.1:$6-:80'/>
 	    <qemu:arg value='-device'/>
 	    <qemu:arg value='virtio-net-pci,netdev=lab,addr=0x10,romfile='/>
 	  </qemu:commandline>
@@ -60,7 +60,7 @@ domain_xml()
 	EOF
 }
 
-# start_domain NAME DISKS-XML: defines and starts; sets DB_PORT and SSH_PORT.
+# start_domain NAME DISKS-XML: defines and starts; sets DB_PORT, SSH_PORT and HTTP_PORT.
 start_domain()
 {
     local name=$1 disks=$2 dir=$LAB/guests/$1 try
@@ -68,7 +68,9 @@ start_domain()
     for try in 1 2 3 4 5; do
         DB_PORT=$(free_port)
         SSH_PORT=$(free_port)
-        domain_xml "$name" "$disks" "$dir/console.log" "$DB_PORT" "$SSH_PORT" >"$dir/domain.xml"
+        HTTP_PORT=$(free_port)
+        domain_xml "$name" "$disks" "$dir/console.log" "$DB_PORT" "$SSH_PORT" "$HTTP_PORT" \
+            >"$dir/domain.xml"
         virsh_lab define "$dir/domain.xml" >&2
         if virsh_lab start "$name" 2>"$dir/start.err" >&2; then
             return 0
@@ -109,12 +111,13 @@ write_guest_files()
 	export HOLDFAST_LAB_DIR='$LAB'
 	export HOLDFAST_LAB_GUEST='$name'
 	export FLAVOUR=$2
-	export DB_SERVICE=$2
+	export DB_SERVICE=$(server_of "$2")
 	export URI='$URI'
 	export DOMAIN='$name'
 	export DB_HOST=127.0.0.1
 	export DB_PORT=$DB_PORT
 	export SSH_PORT=$SSH_PORT
+	export HTTP_PORT=$HTTP_PORT
 	export SSH_KEY='$IMAGE/ssh_key'
 	export SSH_KNOWN_HOSTS='$dir/known_hosts'
 	export CA_FILE='$IMAGE/ca.pem'
