@@ -7,6 +7,7 @@
 #include "files/command.h"
 #include "files/said.h"
 #include "files/tar.h"
+#include "guest/stream_agent.h"
 #include "guest/stream_ssh.h"
 #include "io/folder.h"
 #include "run/way.h"
@@ -16,6 +17,8 @@
 /* Status of tar: files changed or vanished; something is missing. */
 enum { TAR_DIFFERS = 1, TAR_FAILED = 2 };
 
+#define FIND_MS 15000
+
 struct archiving {
     const struct hf_env *env;
     const struct hf_run_archive *req;
@@ -24,6 +27,7 @@ struct archiving {
     struct hf_io_folder folder;
     struct hf_strv argv, warnings;
     struct hf_said said;
+    struct hf_way way; /* for the agent */
     struct hf_stream *stream;
     struct hf_io_packer *packers[2]; /* of tar and listing, which are written side by side */
     struct hf_io_sink *tar, *listing;
@@ -36,6 +40,7 @@ struct archiving {
 static void archiving_close(struct archiving *x)
 {
     hf_stream_close(x->stream);
+    hf_way_close(&x->way);
     hf_io_close(x->tar);
     hf_io_close(x->listing);
     for (size_t i = 0; i < HF_ARRAY_SIZE(x->packers); i++)
@@ -60,10 +65,13 @@ static int find_files(struct archiving *x, struct hf_err *err)
         return hf_hint(err, "Name folders and files of the guest in [vm %s]: files = /var/www/app",
                        x->vm->label);
     }
-    if (!x->vm->ssh.host) {
-        hf_fail(err, HF_E_CONFIG, "vm %s: an archive needs a way into the guest by ssh",
-                x->vm->label);
-        return hf_hint(err, "Set ssh, ssh-key and ssh-known-hosts in [vm %s].", x->vm->label);
+    if (!x->vm->ssh.host && x->vm->guest == HF_GUEST_NONE) {
+        hf_fail(err, HF_E_CONFIG, "vm %s: an archive needs a way into the guest", x->vm->label);
+        return hf_hint(
+            err,
+            "Set ssh, ssh-key and ssh-known-hosts in [vm %s], or guest = agent, which is "
+            "slower.",
+            x->vm->label);
     }
     return hf_files_command(&x->vm->files, &x->vm->exclude, &x->argv, err);
 }
@@ -89,9 +97,21 @@ static void take_said(void *ctx, const char *data, size_t len)
     hf_said_add(ctx, data, len);
 }
 
+static struct hf_stream *start_by_agent(struct archiving *x, const struct hf_stream_opts *opts,
+                                        struct hf_err *err)
+{
+    HF_AUTO(hf_vm_copy) struct hf_vm_copy found = {0};
+    struct hf_hv_call call = hf_env_call(x->env, x->id, FIND_MS);
+    if (hf_way_open(&x->way, x->env, x->vm, NULL, x->id, HF_WAY_AGENT, err) < 0 ||
+        hf_hv_vm_find(x->way.hv, &call, x->vm->name, &found, err) < 0 ||
+        hf_way_open(&x->way, x->env, x->vm, found.id, x->id, HF_WAY_GUEST, err) < 0)
+        return NULL;
+    return hf_stream_agent(x->way.guest, x->id, HF_STREAM_LIFE_MS, opts, err);
+}
+
+/* By ssh where there is one: it is the faster. */
 static int start(struct archiving *x, struct hf_err *err)
 {
-    struct hf_ssh_target target = hf_way_ssh_target(x->vm);
     struct hf_stream_opts opts = {
         .argv = (const char *const *)x->argv.items,
         .said = take_said,
@@ -101,7 +121,12 @@ static int start(struct archiving *x, struct hf_err *err)
         .log = x->env->log,
     };
     x->from_us = hf_clock_wall_us(x->env->clock);
-    x->stream = hf_stream_ssh(&target, &opts, err);
+    if (x->vm->ssh.host) {
+        struct hf_ssh_target target = hf_way_ssh_target(x->vm);
+        x->stream = hf_stream_ssh(&target, &opts, err);
+    } else {
+        x->stream = start_by_agent(x, &opts, err);
+    }
     return x->stream ? 0 : -1;
 }
 
