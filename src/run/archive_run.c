@@ -9,6 +9,7 @@
 #include "files/tar.h"
 #include "guest/stream_agent.h"
 #include "guest/stream_ssh.h"
+#include "io/aside.h"
 #include "io/folder.h"
 #include "run/way.h"
 
@@ -89,7 +90,8 @@ static struct hf_io_sink *open_sink(struct archiving *x, const char *name, int w
     struct hf_io_sink *s =
         x->packers[which] ? hf_io_file_new(x->folder.fd, x->req->dir, file, stored, err) : NULL;
     s = s ? hf_io_pack_new(x->packers[which], s, err) : NULL;
-    return s ? hf_io_hash_new(s, digest, err) : NULL;
+    s = s ? hf_io_hash_new(s, digest, err) : NULL;
+    return s ? hf_io_aside_new(s, err) : NULL;
 }
 
 static void take_said(void *ctx, const char *data, size_t len)
