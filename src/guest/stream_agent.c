@@ -285,7 +285,10 @@ static void close_it(struct hf_stream *stream)
 {
     struct by_agent *s = (struct by_agent *)stream;
     struct hf_err err = HF_ERR_INIT;
-    if (hf_bridge_end(s->g, s->name, now_ms(s) + STOP_MS, &err) < 0)
+    char pattern[HF_BRIDGE_NAME_MAX + 2];
+    /* A pattern, since there may be none. */
+    snprintf(pattern, sizeof pattern, "%s*", s->name);
+    if (hf_bridge_end(s->g, pattern, now_ms(s) + STOP_MS, &err) < 0)
         hf_log_err(s->opts.log, HF_LOG_DETAIL, "stream", &err);
     hf_buf_free(&s->piece);
     free(s);

@@ -7,9 +7,10 @@
  *     DIR/files.json        what it is: paths, when they were read, counts, warnings, SHA-256 of the tar
  *     DIR/INCOMPLETE        until all of that is whole and on disk
  *
- * Way        ssh: the stream needs no room in the guest. The stream is read as a tar while it passes: what is none, or has no
- *            end, fails the archive. Memory does not grow with the tree.
- * Crash      nothing is journalled: the session ends with the process and tar with it, and the directory says INCOMPLETE.
+ * Way        ssh where the VM has it, else the guest's agent (guest/stream.h). The stream is read as a tar while it passes:
+ *            what is none, or has no end, fails the archive. Memory does not grow with the tree.
+ * Crash      nothing is journalled: tar ends by itself, by ssh with the session and through the agent after
+ *            HF_STREAM_LIFE_MS, and the directory says INCOMPLETE.
  */
 #ifndef HF_RUN_ARCHIVE_RUN_H
 #define HF_RUN_ARCHIVE_RUN_H

@@ -132,6 +132,18 @@ class Archive(GuestTest):
         self.assertEqual(process.wait(60), 1)
         self.assertEqual(traces(), "")
 
+    def test_a_guest_without_room_for_a_piece_ends_it_and_no_archive_is_whole(self):
+        self.big()
+        self.site.write(**NO_SSH)
+        self.addCleanup(guest, "rm -f /run/hf-filler")
+        guest("fallocate -l $(( $(df --output=avail -B1 /run | tail -1) - 2500000 )) /run/hf-filler")
+        error = self.archive("out", status=1)["error"]
+        self.assertIn("is gone before its end", error["message"])
+        self.assertIn("room in /run", error["hint"])
+        self.assertTrue((self.site.dir / "out/INCOMPLETE").exists())
+        guest("rm /run/hf-filler")
+        self.assertEqual(traces(), "")
+
     def test_an_agent_that_is_restarted_in_the_middle_loses_no_byte(self):
         process = self.half_way()
         guest("systemctl restart qemu-guest-agent")
