@@ -104,9 +104,11 @@ const struct hf_verb hf_verb_archive = {
     .max_args = 1,
     .summary = "write the files of a VM's application into a tar, with a listing",
     .help = "Reads the paths of `files` in the guest, without what `exclude` names, with the "
-            "guest's own tar over ssh: "
+            "guest's own tar, over ssh or, without `ssh` and with guest = agent, through the guest "
+            "agent: "
             "owners, modes, xattrs, ACLs, hard links and holes included, other filesystems below "
-            "them not. Nothing is written in the guest. The tar is read while it passes: a line of "
+            "them not. Nothing is written in the guest but, through the agent, up to 5 MiB in /run "
+            "at a time. The tar is read while it passes: a line of "
             "the listing for every entry, with the SHA-256 of each file.\n\n"
             "Files that change or vanish while they are read are named as warnings; one that "
             "cannot be read fails the archive, "

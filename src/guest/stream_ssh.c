@@ -16,7 +16,8 @@
 #define END_MS 10000
 #define SAID_BYTES 16384
 
-struct hf_stream {
+struct by_ssh {
+    struct hf_stream stream;
     struct hf_ssh_conn *c;
     LIBSSH2_CHANNEL *channel;
     struct hf_stream_opts opts;
@@ -25,16 +26,15 @@ struct hf_stream {
     int status; /* -1: not yet */
 };
 
-void hf_stream_close(struct hf_stream *s)
+static void close_it(struct hf_stream *stream)
 {
-    if (!s)
-        return;
+    struct by_ssh *s = (struct by_ssh *)stream;
     hf_ssh_conn_close(s->c); /* its channels with it */
     free(s->what);
     free(s);
 }
 
-static int start(struct hf_stream *s, const char *command, int64_t deadline_ms, struct hf_err *err)
+static int start(struct by_ssh *s, const char *command, int64_t deadline_ms, struct hf_err *err)
 {
     int rc;
     s->channel = hf_ssh_open_channel(s->c, deadline_ms, err);
@@ -51,28 +51,7 @@ static int start(struct hf_stream *s, const char *command, int64_t deadline_ms, 
     return 0;
 }
 
-struct hf_stream *hf_stream_ssh(const struct hf_ssh_target *target,
-                                const struct hf_stream_opts *opts, struct hf_err *err)
-{
-    HF_AUTO(hf_buf) struct hf_buf command = HF_BUF_INIT;
-    int64_t deadline_ms = hf_clock_mono_ms(opts->clock) + CONNECT_MS;
-    HF_AUTO(hf_stream) struct hf_stream *s = calloc(1, sizeof *s);
-    if (!s || !(s->what = strdup(opts->argv[0]))) {
-        hf_fail_nomem(err);
-        return NULL;
-    }
-    s->opts = *opts;
-    s->status = -1;
-    hf_buf_str_add(&command, "exec ");
-    if (hf_ssh_quote(opts->argv, &command, err) < 0 ||
-        !(s->c = hf_ssh_connect(target, opts->clock, opts->log, deadline_ms, err)) ||
-        start(s, hf_buf_str(&command), deadline_ms, err) < 0)
-        return NULL;
-    s->heard_ms = hf_clock_mono_ms(opts->clock);
-    return HF_STEAL(s);
-}
-
-static int take_said(struct hf_stream *s, struct hf_err *err)
+static int take_said(struct by_ssh *s, struct hf_err *err)
 {
     char said[SAID_BYTES];
     ssize_t n;
@@ -83,7 +62,7 @@ static int take_said(struct hf_stream *s, struct hf_err *err)
     return n < 0 && n != LIBSSH2_ERROR_EAGAIN ? hf_ssh_fail(s->c, (int)n, s->what, err) : 0;
 }
 
-static int wait_more(struct hf_stream *s, struct hf_err *err)
+static int wait_more(struct by_ssh *s, struct hf_err *err)
 {
     int64_t now = hf_clock_mono_ms(s->opts.clock);
     if (hf_cancel_check(s->opts.cancel, err) < 0)
@@ -95,7 +74,7 @@ static int wait_more(struct hf_stream *s, struct hf_err *err)
 }
 
 /* sshd sends the status before it closes the channel. */
-static ssize_t end(struct hf_stream *s, struct hf_err *err)
+static ssize_t end(struct by_ssh *s, struct hf_err *err)
 {
     char *signal = NULL;
     int rc;
@@ -117,8 +96,9 @@ static ssize_t end(struct hf_stream *s, struct hf_err *err)
     return -1;
 }
 
-ssize_t hf_stream_read(struct hf_stream *s, void *buf, size_t size, struct hf_err *err)
+static ssize_t read_some(struct hf_stream *stream, void *buf, size_t size, struct hf_err *err)
 {
+    struct by_ssh *s = (struct by_ssh *)stream;
     for (;;) {
         size_t got = 0;
         ssize_t n = 0;
@@ -141,7 +121,33 @@ ssize_t hf_stream_read(struct hf_stream *s, void *buf, size_t size, struct hf_er
     }
 }
 
-int hf_stream_status(const struct hf_stream *s)
+static int status_of(const struct hf_stream *stream)
 {
-    return s->status;
+    return ((const struct by_ssh *)stream)->status;
+}
+
+static const struct hf_stream_ops ssh_ops = {read_some, status_of, close_it};
+
+struct hf_stream *hf_stream_ssh(const struct hf_ssh_target *target,
+                                const struct hf_stream_opts *opts, struct hf_err *err)
+{
+    HF_AUTO(hf_buf) struct hf_buf command = HF_BUF_INIT;
+    int64_t deadline_ms = hf_clock_mono_ms(opts->clock) + CONNECT_MS;
+    struct by_ssh *s = calloc(1, sizeof *s);
+    HF_AUTO(hf_stream) struct hf_stream *stream = (struct hf_stream *)s;
+    if (s)
+        s->stream.ops = &ssh_ops;
+    if (!s || !(s->what = strdup(opts->argv[0]))) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    s->opts = *opts;
+    s->status = -1;
+    hf_buf_str_add(&command, "exec ");
+    if (hf_ssh_quote(opts->argv, &command, err) < 0 ||
+        !(s->c = hf_ssh_connect(target, opts->clock, opts->log, deadline_ms, err)) ||
+        start(s, hf_buf_str(&command), deadline_ms, err) < 0)
+        return NULL;
+    s->heard_ms = hf_clock_mono_ms(opts->clock);
+    return HF_STEAL(stream);
 }

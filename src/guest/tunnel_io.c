@@ -40,36 +40,14 @@ static int64_t sooner(int64_t a, int64_t b)
 
 /* ---- calls ------------------------------------------------------------------------------ */
 
-/* The word "frozen" is the agent's own: it decides how long we wait, no more. */
-static int64_t patience_ms(const struct hf_io *io, const struct hf_err *one)
-{
-    switch (one->cls) {
-    case HF_E_TIMEOUT:
-    case HF_E_UNREACHABLE:
-    case HF_E_BUSY:
-    case HF_E_PLUGIN:
-        return HF_IO_PATIENCE_MS;
-    case HF_E_CONFLICT:
-        return strstr(one->message, "frozen") ? io->lifetime_ms : HF_IO_PATIENCE_MS;
-    default:
-        return 0;
-    }
-}
-
 /* How a call ended: 0, AGAIN when it is worth another try, -1. */
 static ssize_t judge(struct hf_io *io, int64_t begin_ms, int rc, const struct hf_err *one,
                      struct hf_err *err)
 {
-    io->call_ms = now_ms(io) - begin_ms;
-    if (rc == 0) {
-        io->is_failing = false;
-        return 0;
-    }
-    if (!io->is_failing)
-        io->failing_ms = begin_ms;
-    io->is_failing = true;
-    if (now_ms(io) - io->failing_ms < patience_ms(io, one))
-        return HF_TUNNEL_AGAIN;
+    int64_t now = now_ms(io);
+    io->call_ms = now - begin_ms;
+    if (hf_patience_judge(&io->patience, rc == 0 ? NULL : one, begin_ms, now, io->lifetime_ms))
+        return rc == 0 ? 0 : HF_TUNNEL_AGAIN;
     if (one->cls == HF_E_NOT_FOUND)
         return hf_fail(err, HF_E_UNREACHABLE, "the bridge '%s' in the guest is gone", io->name);
     hf_err_copy(err, one);
@@ -235,7 +213,7 @@ ssize_t hf_io_write(struct hf_io *io, const void *buf, size_t len, struct hf_err
     if (rc == 0)
         rc = send_line(io, err);
     if (rc == HF_TUNNEL_AGAIN)
-        io->write_ms = now_ms(io) + (io->is_failing ? RETRY_MS : PAUSE_ANSWER_MS);
+        io->write_ms = now_ms(io) + (io->patience.is_failing ? RETRY_MS : PAUSE_ANSWER_MS);
     return rc;
 }
 
@@ -276,7 +254,7 @@ bool hf_io_end(struct hf_io *io)
 {
     struct hf_err err = HF_ERR_INIT;
     HF_AUTO(hf_buf) struct hf_buf last = HF_BUF_INIT;
-    if (io->is_failing || io->line.len || find_room(io, &err) != 0)
+    if (io->patience.is_failing || io->line.len || find_room(io, &err) != 0)
         return false;
     (void)hf_bridge_line(&last, io->n_sent, io->n_seen, NULL, 0);
     return put(io, "in", (int64_t)io->n_sent, &last, &err) == 0;

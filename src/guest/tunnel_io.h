@@ -3,8 +3,7 @@
  * guest/tunnel_io.h - our end of a bridge (tunnel_bridge.h): bytes into pieces and back, and when to ask for them.
  *
  * A call of the agent that fails in a way that may pass (it is restarted, busy, gone for a moment) is made again: the
- * bridge takes the same piece twice for one. After HF_IO_PATIENCE_MS of nothing else the stream has failed; while the guest is
- * frozen, when the agent does nothing, only after lifetime_ms. A bridge that is gone is seen at the next look.
+ * bridge takes the same piece twice for one. How long: guest/patience.h. A bridge that is gone is seen at the next look.
  *
  * Input      what the files say is the guest's: a piece is bounded, one without its mark is waited for, a wrong number
  *            counts as none.
@@ -14,11 +13,10 @@
 
 #include "base/clock.h"
 #include "guest/guest.h"
+#include "guest/patience.h"
 #include "guest/tunnel_bridge.h"
 
 #include <sys/types.h>
-
-#define HF_IO_PATIENCE_MS 8000
 
 struct hf_io {
     struct hf_guest *g; /* borrowed, as the next two */
@@ -36,8 +34,7 @@ struct hf_io {
     int64_t active_ms, read_ms, write_ms, beat_ms; /* last moved; when to read, write, beat next */
     bool wants_read, wants_write;                  /* asked for in this turn */
     int64_t call_ms;                               /* what the last call took */
-    bool is_failing;                               /* the last call did */
-    int64_t failing_ms;                            /* since when */
+    struct hf_patience patience;
 };
 
 /* A bridge of this name was started just now. */

@@ -4,7 +4,8 @@
  *
  * A filter owns the sink behind it. `finish` writes what is still inside, ends the format (a checksum, a trailer) and
  * finishes the sink behind it; after it nothing may be written. `close` frees the whole row; without a finish before it that
- * means: abandon, and the file is gone. Errors name the file once. Threads: one at a time per row.
+ * means: abandon, and the file is gone. Errors name the file once. Threads: one at a time per row (io/aside.h
+ * puts the rest of a row into another one).
  *
  *     hash → pack → file        digest of the content, compressed, under a temporary name until finished
  */

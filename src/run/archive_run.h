@@ -9,12 +9,12 @@
  *     DIR/dump              with_dump: a directory as `holdfast dump` makes it, read before the files
  *     DIR/INCOMPLETE        until all of that is whole and on disk
  *
- * Way        ssh: the stream needs no room in the guest. The stream is read as a tar while it passes: what is none, or has no
- *            end, fails the archive. Memory does not grow with the tree.
+ * Way        ssh where the VM has it, else the guest's agent (guest/stream.h). The stream is read as a tar while it passes:
+ *            what is none, or has no end, fails the archive. Memory does not grow with the tree.
  * Rest       with rest-until = files the VM's services rest until the last byte is read (run/at_rest.h), and it is a run: it
  *            takes the VM's lock, and is recorded.
- * Crash      the directory says INCOMPLETE; the session ends with the process, and tar with it. What rests is started by the
- *            guardian. Without rest nothing is journalled.
+ * Crash      the directory says INCOMPLETE; tar ends by itself, by ssh with the session and through the agent after
+ *            HF_STREAM_LIFE_MS. What rests is started by the guardian. Without rest nothing is journalled.
  */
 #ifndef HF_RUN_ARCHIVE_RUN_H
 #define HF_RUN_ARCHIVE_RUN_H

@@ -134,7 +134,7 @@ static void a_bridge_that_is_killed_closes_its_client(void **state)
     begin(&s, state, 60000);
     int client = client_of(&s), server = server_of(&s);
     assert_says(server, client, "hello");
-    HF_AUTO(hf_guest) struct hf_guest *g = guest_of(&s);
+    HF_AUTO(hf_guest) struct hf_guest *g = guest_of(&s.guest);
     assert_hf_ok(hf_tunnel_agent_end(g, "hf-20261123T030000Z-00000000", now_ms() + SOON_MS, &err),
                  &err);
     assert_says(client, server, "not of that run");
@@ -273,7 +273,7 @@ static void a_bridge_ends_by_itself_when_it_hears_nothing_and_no_sooner(void **s
     begin(&s, state, 2000);
     int client = client_of(&s), server = server_of(&s);
     assert_says(server, client, "hello");
-    HF_AUTO(hf_guest) struct hf_guest *g = guest_of(&s);
+    HF_AUTO(hf_guest) struct hf_guest *g = guest_of(&s.guest);
     int64_t begin_ms = now_ms();
     assert_hf_ok(hf_bridge_start(g, "holdfast-bridge-forgotten", "token", &s.to, 2000,
                                  now_ms() + SOON_MS, &err),
