@@ -11,6 +11,9 @@
 
 static void checking_close(struct checking *c)
 {
+    check_looked_free(&c->units);
+    check_looked_free(&c->paths);
+    check_looked_free(&c->schemas);
     hf_way_close(&c->way);
     hf_vm_copy_free(&c->found);
     hf_hv_close(c->hv);
@@ -251,6 +254,8 @@ int hf_check_vm(const struct hf_env *env, const struct hf_config_vm *vm, hf_find
         (check_disks(&c, err) < 0 || check_limits(&c, err) < 0 || check_guest(&c, err) < 0))
         return -1;
     if (check_database(&c, err) < 0 || check_grade(&c, err) < 0)
+        return -1;
+    if (check_apps(&c, err) < 0)
         return -1;
     if (go_on && check_coverage(&c, err) < 0)
         return -1;

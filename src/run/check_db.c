@@ -98,6 +98,8 @@ int check_database(struct checking *c, struct hf_err *err)
     if (check_tellf(c, "database", HF_FINDING_OK, err, "%s at %s, %s", s->text, hf_db_name(db),
                     s->tls ? "encrypted" : "not encrypted") < 0)
         return -1;
+    if (check_apps_schemas(c, db, err) < 0)
+        return -1;
     if (c->vm->quiesce == HF_QUIESCE_NONE || c->vm->quiesce == HF_QUIESCE_STOP)
         return 0;
     if (check_rights(c, db, err) < 0 || check_blockers(c, db, err) < 0)

@@ -76,11 +76,22 @@ static int check_set(struct checking *c, const struct hf_strv *units, struct hf_
     return s ? tell_set(c, s, err) : check_tell_err(c, "services", &what, err);
 }
 
+/* Those that an app names and that do not exist are told with the app. */
+static int check_rest(struct checking *c, struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv units = HF_STRV_INIT;
+    for (size_t i = 0; i < c->vm->services.n; i++)
+        if (!hf_strv_has(&c->units.missing, c->vm->services.items[i]) &&
+            hf_strv_add(&units, c->vm->services.items[i]) < 0)
+            return hf_fail_nomem(err);
+    return check_set(c, &units, err);
+}
+
 static int check_services(struct checking *c, struct hf_err *err)
 {
     struct hf_err what = HF_ERR_INIT;
     HF_AUTO(hf_strv) struct hf_strv units = HF_STRV_INIT;
-    if (check_set(c, &c->vm->services, err) < 0)
+    if (check_rest(c, err) < 0)
         return -1;
     if (c->vm->quiesce != HF_QUIESCE_STOP)
         return 0;
@@ -123,7 +134,7 @@ int check_guest(struct checking *c, struct hf_err *err)
         return -1;
     if (!c->has_guest)
         return 0;
-    if (check_clock(c, err) < 0 || check_services(c, err) < 0)
+    if (check_clock(c, err) < 0 || check_apps_guest(c, err) < 0 || check_services(c, err) < 0)
         return -1;
     return check_deadman(c, err);
 }
@@ -137,6 +148,8 @@ static int tell_coverage(struct checking *c, const struct hf_coverage *coverage,
     for (size_t i = 0; i < coverage->n; i++) {
         const struct hf_coverage_finding *f = &coverage->items[i];
         bool is_bad = hf_coverage_is_problem(f);
+        if (f->is_missing && !is_bad && hf_strv_has(&c->paths.missing, f->path))
+            continue; /* told with the app that names it */
         enum hf_finding_level level = is_bad          ? bad
                                       : f->is_missing ? HF_FINDING_WARN
                                                       : HF_FINDING_OK;

@@ -6,10 +6,19 @@
 #define HF_RUN_CHECKING_H
 
 #include "base/id.h"
+#include "base/strv.h"
+#include "db/conn.h"
 #include "run/check.h"
 #include "run/way.h"
 
 #define CHECK_QUERY_MS 10000
+
+/* What was looked for of one kind, for all apps of the VM. */
+struct check_looked {
+    bool done; /* else nobody could look */
+    struct hf_strv missing;
+};
+void check_looked_free(struct check_looked *l);
 
 struct checking {
     const struct hf_env *env;
@@ -22,6 +31,7 @@ struct checking {
     char id[HF_ID_MAX]; /* of this check, for what it opens */
     bool has_guest;     /* a program can be run in the guest */
     bool has_db;        /* the database can be reached */
+    struct check_looked units, paths, schemas;
 };
 
 int check_tell(struct checking *c, const char *area, enum hf_finding_level level,
@@ -40,6 +50,11 @@ int64_t check_deadline_ms(const struct checking *c);
 int check_guest(struct checking *c, struct hf_err *err);
 /* … and whether what is needed lies on disks that are captured */
 int check_coverage(struct checking *c, struct hf_err *err);
+/* check_apps.c: looks for what the VM's apps name, in the guest and in the database; what is missing is told by check_apps
+ * alone, with the app that names it */
+int check_apps_guest(struct checking *c, struct hf_err *err);
+int check_apps_schemas(struct checking *c, struct hf_db_conn *db, struct hf_err *err);
+int check_apps(struct checking *c, struct hf_err *err);
 /* check_probes.c */
 int check_probes(struct checking *c, struct hf_err *err);
 /* check_db.c */

@@ -711,16 +711,47 @@ static int dir_guest_ping(struct hf_instance *in, const struct hf_call *call, co
     return check_agent(in, vm, err);
 }
 
-/* Paths in this guest have no links: each is printed as it is. */
-static int say_paths(const struct hf_guest_exec *req)
+static int say(const struct hf_guest_exec *req, const char *text)
+{
+    return req->output(req->output_ctx, 1, text, strlen(text));
+}
+
+/* What is asked for stands behind "--". */
+static const char *const *names_of(const struct hf_guest_exec *req)
 {
     const char *const *arg = req->argv;
     while (*arg && strcmp(*arg, "--") != 0)
         arg++;
-    for (arg += *arg ? 1 : 0; *arg; arg++)
-        if (req->output(req->output_ctx, 1, *arg, strlen(*arg)) != 0 ||
-            req->output(req->output_ctx, 1, "\n", 1) != 0)
+    return arg + (*arg ? 1 : 0);
+}
+
+/* Paths in this guest have no links: each is printed as it is. All exist but those in /absent. */
+static int say_paths(const struct hf_guest_exec *req, struct hf_guest_exec_result *out)
+{
+    bool is_lenient = strcmp(req->argv[4], "-m") == 0;
+    for (const char *const *arg = names_of(req); *arg; arg++) {
+        if (!is_lenient && strncmp(*arg, "/absent/", 8) == 0)
+            out->exit_code = 1;
+        else if (say(req, *arg) != 0 || say(req, "\n") != 0)
             return -1;
+    }
+    return 0;
+}
+
+/* All units run but absent.service, which does not exist. */
+static int say_units(const struct hf_guest_exec *req)
+{
+    const char *const *first = names_of(req);
+    for (const char *const *arg = first; *arg; arg++) {
+        bool is_there = strcmp(*arg, "absent.service") != 0;
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "%sId=%s\nNames=%s\nLoadState=%s\nActiveState=%s\nCanStart=yes\nCanStop=yes\n",
+                 arg == first ? "" : "\n", *arg, *arg, is_there ? "loaded" : "not-found",
+                 is_there ? "active" : "inactive");
+        if (say(req, text) != 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -731,12 +762,13 @@ static int say_time(const struct hf_guest_exec *req)
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     snprintf(text, sizeof text, "%lld%09ld\n", (long long)t.tv_sec, t.tv_nsec);
-    return req->output(req->output_ctx, 1, text, strlen(text));
+    return say(req, text);
 }
 
 static bool says_paths(const struct hf_guest_exec *req)
 {
-    return req->output && req->argv[1] && req->argv[2] && strcmp(req->argv[2], "readlink") == 0;
+    return req->output && req->argv[1] && req->argv[2] &&
+           (strcmp(req->argv[2], "readlink") == 0 || strcmp(req->argv[2], "stat") == 0);
 }
 
 static int dir_guest_exec(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
@@ -753,7 +785,9 @@ static int dir_guest_exec(struct hf_instance *in, const struct hf_call *call, co
     if (strcmp(req->argv[0], "date") == 0)
         return say_time(req);
     if (says_paths(req))
-        return say_paths(req);
+        return say_paths(req, out);
+    if (strcmp(req->argv[0], "systemctl") == 0 && req->output)
+        return say_units(req);
     if (strcmp(req->argv[0], "/bin/sync") != 0 || req->argv[1])
         return hf_fail(err, HF_E_UNSUPPORTED, "this guest can only sync");
     if (work(in, call, env_ms("DIR_SYNC_MS"), err) < 0)

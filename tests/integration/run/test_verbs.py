@@ -165,6 +165,33 @@ class Done(RunTest):
         self.assertEqual(text.status, 0)
         self.assertIn("0 failed, 0 warnings", text.stdout)
 
+    def apps(self, name, **keys):
+        """Findings of `check` for an app with these keys: its own, and those of other areas that speak of the same."""
+        profile = self.site.dir / f"{name}.conf"
+        profile.write_text("\n".join([f"[app {name}]", *(f"{k} = {v}" for k, v in keys.items())]) + "\n")
+        profile.chmod(0o600)
+        self.site.write(apps=name)
+        self.addCleanup(self.site.write, apps=None)
+        checks = self.site.run("check", HOLDFAST_APP_DIR=self.site.dir)
+        rows = [(c["status"], c["message"]) for c in checks.json["checks"] if c["area"] == "apps"]
+        return checks.status, rows, [c["message"] for c in checks.json["checks"] if c["area"] in ("services", "coverage")]
+
+    def test_check_says_that_all_of_an_app_was_found(self):
+        self.addCleanup(self.session().sql, "DROP SCHEMA cmdb_data")
+        self.session().sql("CREATE SCHEMA cmdb_data")
+        status, rows, _ = self.apps("cmdb", schemas="cmdb_data, mysql", files="/srv/cmdb", config="/etc/apache2")
+        self.assertEqual(rows, [("ok", "app cmdb: 2 schemas, 2 paths: all found")])
+        self.assertEqual(status, 0)
+
+    def test_check_names_what_an_app_lacks_once(self):
+        status, rows, others = self.apps("cmdb", schemas="no_such, mysql", files="/srv/cmdb, /absent/upload",
+                                         services="apache2, absent")
+        self.assertEqual(rows, [("fail", "app cmdb: no unit 'absent.service'"), ("fail", "app cmdb: no schema 'no_such'"),
+                                ("fail", "app cmdb: no path '/absent/upload'")])
+        self.assertEqual(status, 1)
+        self.assertIn("apache2.service rests during the hold", others)
+        self.assertNotIn("absent", str(others))
+
 
 class Refused(RunTest):
     """Nothing was held, nothing is left."""
