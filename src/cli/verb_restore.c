@@ -115,7 +115,7 @@ const struct hf_verb hf_verb_restore_files = {
     .args = "DIR [PATH…]",
     .min_args = 1,
     .max_args = SIZE_MAX,
-    .summary = "restore an archive, or single paths of it, into a folder or a guest",
+    .summary = "restore an archive, or paths of it, into a folder or a guest",
     .help = "DIR is what `holdfast archive` has written. A PATH is a name in the guest, with all "
             "below it; without one "
             "everything is restored: owners (as root), modes, times, xattrs, ACLs, hard links, "
@@ -130,7 +130,7 @@ const struct hf_verb hf_verb_restore_files = {
             "may have a part of it: the same with --overwrite completes it.\n\n"
             "  holdfast restore files /srv/archives/web01-monday --to /tmp/look\n"
             "  holdfast restore files monday --to / --overwrite /etc/apache2/sites-enabled\n"
-            "  holdfast restore files monday --to-guest web02 --overwrite --with-links /var/www",
+            "  holdfast restore files monday --to-guest web02 --overwrite /var/www",
     .opts = restore_opts,
     .n_opts = HF_ARRAY_SIZE(restore_opts),
     .config_with = "to-guest",

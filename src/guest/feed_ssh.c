@@ -73,28 +73,35 @@ static void keep_said(struct hf_feed *f, const char *data, size_t len)
         f->opts.said(f->opts.ctx, data, len);
 }
 
-/* One piece at the most of each: a program that never stops talking is fed all the same. */
+/* 1: there may be more, which libssh2 has already, and no wait would notice. One piece at the most of each stream: a program
+ * that never stops talking is fed all the same. */
 static int hear(struct hf_feed *f, struct hf_err *err)
 {
     static const int streams[] = {0, SSH_EXTENDED_DATA_STDERR};
     char chunk[CHUNK];
+    int has_heard = 0;
     for (size_t i = 0; i < HF_ARRAY_SIZE(streams); i++) {
         ssize_t n = libssh2_channel_read_ex(f->channel, streams[i], chunk, sizeof chunk);
         if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
             return hf_ssh_fail(f->c, (int)n, f->what, err);
-        if (n > 0)
-            f->moved_ms = hf_clock_mono_ms(f->opts.clock);
-        if (n > 0 && streams[i])
+        if (n <= 0)
+            continue;
+        has_heard = 1;
+        f->moved_ms = hf_clock_mono_ms(f->opts.clock);
+        if (streams[i])
             keep_said(f, chunk, (size_t)n);
     }
-    return 0;
+    return has_heard;
 }
 
-static int wait_more(struct hf_feed *f, struct hf_err *err)
+/* Not at all when something was heard. */
+static int wait_more(struct hf_feed *f, int has_heard, struct hf_err *err)
 {
     int64_t now = hf_clock_mono_ms(f->opts.clock);
     if (hf_cancel_check(f->opts.cancel, err) < 0)
         return -1;
+    if (has_heard)
+        return 0;
     if (now - f->moved_ms > (f->opts.idle_ms ? f->opts.idle_ms : HF_FEED_IDLE_MS))
         return hf_ssh_fail_time(f->c, f->what, err);
     (void)hf_ssh_wait(f->c, now + LOOK_MS);
@@ -107,7 +114,8 @@ static int wait_more(struct hf_feed *f, struct hf_err *err)
 static int wait_closed(struct hf_feed *f, struct hf_err *err)
 {
     for (;;) {
-        if (hear(f, err) < 0)
+        int has_heard = hear(f, err);
+        if (has_heard < 0)
             return -1;
         if (libssh2_channel_eof(f->channel)) {
             int rc = libssh2_channel_wait_closed(f->channel);
@@ -116,7 +124,7 @@ static int wait_closed(struct hf_feed *f, struct hf_err *err)
             if (rc != LIBSSH2_ERROR_EAGAIN)
                 return hf_ssh_fail(f->c, rc, f->what, err);
         }
-        if (wait_more(f, err) < 0)
+        if (wait_more(f, has_heard, err) < 0)
             return -1;
     }
 }
@@ -154,7 +162,8 @@ int hf_feed_write(struct hf_feed *f, const void *data, size_t len, struct hf_err
     const char *p = data;
     while (len > 0) {
         ssize_t n = 0;
-        if (hear(f, err) < 0)
+        int has_heard = hear(f, err);
+        if (has_heard < 0)
             return -1;
         if (libssh2_channel_eof(f->channel))
             return end(f, true, err);
@@ -162,7 +171,7 @@ int hf_feed_write(struct hf_feed *f, const void *data, size_t len, struct hf_err
             n = libssh2_channel_write(f->channel, p, len);
         if (n < 0 && n != LIBSSH2_ERROR_EAGAIN && n != LIBSSH2_ERROR_CHANNEL_CLOSED)
             return hf_ssh_fail(f->c, (int)n, f->what, err);
-        if (n <= 0 && wait_more(f, err) < 0)
+        if (n <= 0 && wait_more(f, has_heard, err) < 0)
             return -1;
         if (n > 0) {
             f->moved_ms = hf_clock_mono_ms(f->opts.clock);
@@ -181,7 +190,7 @@ int hf_feed_finish(struct hf_feed *f, struct hf_err *err)
     /* One that knows the end when it reads it may be gone by now. */
     while (!libssh2_channel_eof(f->channel) &&
            (rc = libssh2_channel_send_eof(f->channel)) == LIBSSH2_ERROR_EAGAIN)
-        if (wait_more(f, err) < 0)
+        if (wait_more(f, 0, err) < 0)
             return -1;
     if (rc)
         return hf_ssh_fail(f->c, rc, f->what, err);
