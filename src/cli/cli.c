@@ -64,6 +64,12 @@ static int run_with_libraries(const struct hf_verb *verb, struct hf_cli *cli,
     return result;
 }
 
+static bool needs_config(const struct hf_verb *verb, const struct hf_cli_args *args)
+{
+    return verb->needs_config ||
+           (verb->config_with && hf_cli_get(verb, args, verb->config_with)->is_set);
+}
+
 static int run_verb(const struct hf_cli_call *call, const char *program, struct hf_err *err)
 {
     HF_AUTO(hf_cancel) struct hf_cancel *cancel = hf_cancel_new(err);
@@ -72,10 +78,11 @@ static int run_verb(const struct hf_cli_call *call, const char *program, struct 
     HF_AUTO(hf_signals) struct hf_signals signals = {.is_installed = false};
     char self[PATH_MAX];
     const char *path = config_path(call);
+    struct hf_cli_args args = {.n = call->n, .items = call->items, .values = call->values};
 
     if (!log || find_self(self, err) != 0)
         return -1;
-    if (call->verb->needs_config && !(config = hf_config_load(path, err)))
+    if (needs_config(call->verb, &args) && !(config = hf_config_load(path, err)))
         return -1;
     hf_signals_install(&signals, cancel);
 
@@ -88,8 +95,7 @@ static int run_verb(const struct hf_cli_call *call, const char *program, struct 
                          .clock = hf_clock_system(),
                          .program = program,
                          .self = self};
-    struct hf_cli_args args = {.n = call->n, .items = call->items, .values = call->values};
-    if (!call->verb->needs_config)
+    if (!config)
         return call->verb->run(&cli, &args, err);
     return run_with_libraries(call->verb, &cli, &args, err);
 }

@@ -7,13 +7,11 @@
 #include "cli/dump_text.h"
 #include "cli/engine.h"
 #include "cli/report_text.h"
+#include "cli/tar_progress.h"
 #include "run/archive_run.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
-
-#define SHOW_EVERY_MS 200
 
 static const struct hf_cli_opt archive_opts[] = {
     {"to", 't', HF_OPT_STRING, "DIR", "The directory to make; it must be new or empty."},
@@ -23,32 +21,11 @@ static const struct hf_cli_opt archive_opts[] = {
 
 extern const struct hf_verb hf_verb_archive;
 
-struct showing {
-    struct hf_cli_dump_showing dump;
-    int64_t begin_ms, shown_ms; /* of the files; begin 0: not yet */
-};
-
 static void show_dump(void *ctx, const struct hf_dump_progress *p)
 {
-    struct showing *s = ctx;
-    hf_cli_dump_show(&s->dump, p);
-}
-
-static void show(void *ctx, uint64_t entries, uint64_t tar_bytes)
-{
-    struct showing *s = ctx;
-    char bytes[HF_UNITS_MAX], rate[HF_UNITS_MAX];
-    int64_t now = hf_clock_mono_ms(s->dump.clock);
-    if (!s->begin_ms)
-        s->begin_ms = now;
-    int64_t ms = now - s->begin_ms;
-    if (now - s->shown_ms < SHOW_EVERY_MS)
-        return;
-    s->shown_ms = now;
-    hf_format_size(tar_bytes, bytes);
-    hf_format_size(ms > 0 ? tar_bytes * 1000 / (uint64_t)ms : 0, rate);
-    fprintf(stderr, "\r%" PRIu64 " files and folders, %s, %s/s\033[K", entries, bytes, rate);
-    fflush(stderr);
+    const struct hf_tar_progress *files = ctx;
+    struct hf_cli_dump_showing dump = {.clock = files->clock, .begin_ms = files->begin_ms};
+    hf_cli_dump_show(&dump, p);
 }
 
 static int print_text(struct json_object *doc, const char *dir, struct hf_err *err)
@@ -75,23 +52,20 @@ static int run_archive(struct hf_cli *cli, const struct hf_cli_args *args, struc
     struct hf_env env = hf_cli_env(cli);
     HF_AUTOJSON struct json_object *doc = NULL;
     const struct hf_cli_value *packing = hf_cli_get(&hf_verb_archive, args, "compression");
-    struct showing showing = {
-        .dump = {.clock = cli->clock, .begin_ms = hf_clock_mono_ms(cli->clock)}};
-    bool is_shown = !cli->quiet && isatty(STDERR_FILENO);
+    struct hf_tar_progress progress = hf_tar_progress_begin(cli);
     struct hf_run_archive req = {.vm = args->items[0],
                                  .dir = hf_cli_get(&hf_verb_archive, args, "to")->text,
                                  .with_dump =
                                      hf_cli_get(&hf_verb_archive, args, "with-dump")->is_set,
-                                 .dump_progress = is_shown ? show_dump : NULL,
-                                 .progress = is_shown ? show : NULL,
-                                 .progress_ctx = &showing};
+                                 .dump_progress = progress.is_shown ? show_dump : NULL,
+                                 .progress = progress.is_shown ? hf_tar_progress_show : NULL,
+                                 .progress_ctx = &progress};
     if (!req.dir)
         return hf_fail(err, HF_E_CONFIG, "archive needs --to DIR");
     if (hf_io_packing_parse(packing->is_set ? packing->text : "zstd", &req.packing, err) < 0)
         return -1;
     int rc = hf_run_archive(&env, &req, &doc, err);
-    if (is_shown)
-        fprintf(stderr, "\r\033[K");
+    hf_tar_progress_end(&progress);
     if (rc < 0)
         return -1;
     return cli->json ? hf_cli_print_json(doc, err) : print_text(doc, req.dir, err);

@@ -16,14 +16,17 @@ int hf_archive_about(const struct hf_io_folder *f, struct hf_archive_about *out,
 {
     const char *tar = NULL, *listing = NULL;
     size_t len = 0;
+    int64_t tar_bytes = 0;
     HF_AUTOFREE char *path = hf_path_join(f->path, HF_ARCHIVE_ABOUT);
     if (!path)
         return hf_fail_nomem(err);
     HF_AUTOFREE char *text = hf_path_read(path, ABOUT_MAX, &len, err);
     HF_AUTOJSON struct json_object *doc = text ? hf_json_parse(text, len, err) : NULL;
     if (!doc || hf_json_get_string(doc, "tar_sha256", &tar, err) < 0 ||
-        hf_json_get_string(doc, "listing_sha256", &listing, err) < 0)
+        hf_json_get_string(doc, "listing_sha256", &listing, err) < 0 ||
+        hf_json_opt_int(doc, "tar_bytes", &tar_bytes, err) < 0)
         return hf_wrap(err, "'%s' is no archive", f->path);
+    out->tar_bytes = tar_bytes > 0 ? (uint64_t)tar_bytes : 0;
     snprintf(out->tar_sha256, sizeof out->tar_sha256, "%s", tar);
     snprintf(out->listing_sha256, sizeof out->listing_sha256, "%s", listing);
     return 0;

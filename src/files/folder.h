@@ -18,6 +18,7 @@
 
 struct hf_archive_about {
     char tar_sha256[HF_SHA256_HEX], listing_sha256[HF_SHA256_HEX];
+    uint64_t tar_bytes; /* 0: not told */
 };
 int hf_archive_about(const struct hf_io_folder *f, struct hf_archive_about *out, struct hf_err *err)
     HF_CHECKED;

@@ -221,7 +221,7 @@ static int digest_hole(struct hf_tar *t, uint64_t from, uint64_t to, struct hf_e
     return 0;
 }
 
-static int copy_blocks(struct hf_tar *t, const struct hf_entry *e, struct archive *to,
+static int copy_blocks(struct hf_tar *t, const struct hf_entry *e, const struct hf_tar_taker *to,
                        struct hf_err *err)
 {
     const void *data;
@@ -237,14 +237,14 @@ static int copy_blocks(struct hf_tar *t, const struct hf_entry *e, struct archiv
             hf_sha256_add(t->sha, data, len, err) < 0)
             return -1;
         at = (uint64_t)offset + len;
-        if (to && len && archive_write_data_block(to, data, len, offset) < ARCHIVE_OK)
-            return hf_fail(err, archive_errno(to) == ENOSPC ? HF_E_NOSPACE : HF_E_INTERNAL,
-                           "cannot write '%s': %s", e->name, archive_error_string(to));
+        if (to && len && to->take(to->ctx, e, data, len, (uint64_t)offset, err) < 0)
+            return -1;
     }
     return rc == ARCHIVE_EOF ? digest_hole(t, at, e->size, err) : fail(t, t->a, err);
 }
 
-int hf_tar_content(struct hf_tar *t, struct hf_entry *e, struct archive *to, struct hf_err *err)
+int hf_tar_content(struct hf_tar *t, struct hf_entry *e, const struct hf_tar_taker *to,
+                   struct hf_err *err)
 {
     return hf_sha256_begin(t->sha, err) < 0 || copy_blocks(t, e, to, err) < 0
                ? -1

@@ -33,9 +33,16 @@ HF_DEFINE_AUTO(hf_tar, hf_tar_close)
  * next call; 0: that was all, and the stream was read to its end. */
 int hf_tar_next(struct hf_tar *t, struct hf_entry *out, struct archive_entry **raw,
                 struct hf_err *err) HF_CHECKED;
-/* The content of the entry at hand: into `to` (libarchive's; may be NULL) with its holes, its digest into e. A file only. */
-int hf_tar_content(struct hf_tar *t, struct hf_entry *e, struct archive *to, struct hf_err *err)
-    HF_CHECKED;
+/* Data of a file at its offset, in order; what is between is a hole. -1 ends it. */
+typedef int hf_tar_take(void *ctx, const struct hf_entry *e, const void *data, size_t len,
+                        uint64_t offset, struct hf_err *err);
+struct hf_tar_taker {
+    hf_tar_take *take;
+    void *ctx;
+};
+/* The content of the entry at hand: to `to` (may be NULL), its digest into e. A file only. */
+int hf_tar_content(struct hf_tar *t, struct hf_entry *e, const struct hf_tar_taker *to,
+                   struct hf_err *err) HF_CHECKED;
 
 struct hf_tar_totals {
     uint64_t entries, by_type[HF_ENTRY_TYPES], content_bytes, tar_bytes;

@@ -157,17 +157,24 @@ static int make_command(struct run *r, struct hf_buf *out, struct hf_err *err)
     return hf_buf_ok(out) ? 0 : hf_fail_nomem(err);
 }
 
-static int start(struct run *r, const char *command, bool *out_sent, struct hf_err *err)
+int hf_ssh_channel_exec(struct hf_ssh_conn *c, LIBSSH2_CHANNEL *channel, const char *command,
+                        const char *what, int64_t until_ms, struct hf_err *err)
 {
     int rc;
+    while ((rc = libssh2_channel_exec(channel, command)) == LIBSSH2_ERROR_EAGAIN)
+        if (!hf_ssh_wait(c, until_ms))
+            return hf_ssh_fail_time(c, what, err);
+    return rc ? hf_ssh_fail(c, rc, what, err) : 0;
+}
+
+static int start(struct run *r, const char *command, bool *out_sent, struct hf_err *err)
+{
     r->channel = hf_ssh_open_channel(r->c, r->cmd->deadline_ms, err);
     if (!r->channel)
         return -1;
     *out_sent = true;
-    while ((rc = libssh2_channel_exec(r->channel, command)) == LIBSSH2_ERROR_EAGAIN)
-        if (!hf_ssh_wait(r->c, r->cmd->deadline_ms))
-            return hf_ssh_fail_time(r->c, r->cmd->argv[0], err);
-    return rc ? hf_ssh_fail(r->c, rc, r->cmd->argv[0], err) : 0;
+    return hf_ssh_channel_exec(r->c, r->channel, command, r->cmd->argv[0], r->cmd->deadline_ms,
+                               err);
 }
 
 /* First line of what it said, without what a terminal would obey. */

@@ -98,6 +98,9 @@ int hf_ssh_key_check(const char *text, const char *path, struct hf_err *err) HF_
 
 /* The command line for a POSIX shell, each argument in single quotes. CONFIG: control characters, or too long. */
 int hf_ssh_quote(const char *const *argv, struct hf_buf *out, struct hf_err *err) HF_CHECKED;
+/* Asks for `command` on an open channel. what: its name, for messages. */
+int hf_ssh_channel_exec(struct hf_ssh_conn *c, LIBSSH2_CHANNEL *channel, const char *command,
+                        const char *what, int64_t until_ms, struct hf_err *err) HF_CHECKED;
 /* *out_sent: the command may have reached the guest. */
 int hf_ssh_exec(struct hf_ssh_conn *c, const struct hf_guest_cmd *cmd, size_t max_output,
                 struct hf_hv_exec_result *out, bool *out_sent, struct hf_err *err) HF_CHECKED;

@@ -19,7 +19,8 @@ static inline ssize_t bytes_read(void *ctx, void *buf, size_t size, struct hf_er
     struct bytes *b = ctx;
     size_t n = b->len - b->at < size ? b->len - b->at : size;
     (void)err;
-    memcpy(buf, (const char *)b->data + b->at, n);
+    if (n > 0)
+        memcpy(buf, (const char *)b->data + b->at, n);
     b->at += n;
     return (ssize_t)n;
 }

@@ -2,6 +2,7 @@
 """What tests of archives stand on: an sshd of their own on this machine in a guest's place, an awkward tree, its description."""
 
 import hashlib
+import io
 import json
 import os
 import pwd
@@ -10,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -168,3 +170,29 @@ def describe(root):
     for entry in found.values():
         entry[8] = sorted(entry[8])
     return found
+
+
+def forged_member(name, kind, content):
+    """For forge: a file with its content, or a symlink or hardlink with where it leads."""
+    m = tarfile.TarInfo(name)
+    m.type = {"file": tarfile.REGTYPE, "symlink": tarfile.SYMTYPE, "hardlink": tarfile.LNKTYPE}[kind]
+    m.linkname = "" if kind == "file" else content
+    data = content if kind == "file" else b""
+    e = {"name": name, "type": kind, "size": len(data), "mode": "0644", "uid": 0, "gid": 0, "mtime": "0.000000000"}
+    e |= {"sha256": hashlib.sha256(data).hexdigest()} if kind == "file" else {"link": content}
+    return m, data, e
+
+
+def forge(folder, members):
+    """An archive whose tar, listing and digests somebody has made up."""
+    raw, listing = io.BytesIO(), b""
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for m, data, e in members:
+            m.size = len(data)
+            tar.addfile(m, io.BytesIO(data))
+            listing += json.dumps(e).encode() + b"\n"
+    folder.mkdir()
+    (folder / "files.tar").write_bytes(raw.getvalue())
+    (folder / "files.jsonl").write_bytes(listing)
+    (folder / "files.json").write_text(json.dumps({"tar_sha256": hashlib.sha256(raw.getvalue()).hexdigest(),
+                                                   "listing_sha256": hashlib.sha256(listing).hexdigest()}))
