@@ -44,7 +44,7 @@ static const char script[] =
     "  n=0 gone=0 bytes=0 size=$2\n"
     "  while [ $size -eq $2 ]; do\n"
     "    while see $1; [ $((n - gone)) -ge 4 ] || [ $gone -lt \"${k:-0}\" ]; do\n"
-    "      if [ $gone -lt \"${k:-0}\" ] && [ $gone -lt $n ]; then rm -f $1.$gone; gone=$((gone + "
+    "      if [ $gone -lt \"${k:-0}\" ]; then rm -f $1.$gone; gone=$((gone + "
     "1))\n"
     "      else nap 0.01; fi\n"
     "    done\n"
