@@ -13,7 +13,7 @@ an upload has that of its bytes as the title of its row. So the same judge reads
 
 What a site consists of, for an archive and a dump, is named by PATHS, SCHEMA and ACCOUNT; SERVICES write to it.
 Debian's cron.service leaves running jobs alone when it stops: JOB is what to look for then. Its apache2.service
-cuts requests when it stops; the guest has a drop-in that lets them end (apache2.service.d/graceful.conf).
+does not wait for requests when it stops; the guest has a drop-in that does (apache2.service.d/graceful.conf).
 """
 
 import collections
