@@ -12,7 +12,8 @@ A guest is its name in the lab (None: the one that hf.py means). All content pro
 an upload has that of its bytes as the title of its row. So the same judge reads restored data in another guest.
 
 What a site consists of, for an archive and a dump, is named by PATHS, SCHEMA and ACCOUNT; SERVICES write to it.
-Debian's cron.service leaves running jobs alone when it stops: JOB is what to look for then.
+Debian's cron.service leaves running jobs alone when it stops: JOB is what to look for then. Its apache2.service
+does not wait for requests when it stops; the guest has a drop-in that does (apache2.service.d/graceful.conf).
 """
 
 import collections
