@@ -10,7 +10,8 @@
  *
  * A symlink in a folder's place is no folder: nothing is written through it. Who can write in the target himself may still put
  * one there between question and write.
- * Names      go to a program's standard input, 1 MiB at a time, each ended by a NUL; no shell reads them.
+ * Names      go to xargs by its standard input, 1 MiB at a time, each ended by a NUL, and from there as arguments to a script of ours:
+ *            no shell parses them.
  * Room       the smaller of the files' sizes and the tar's; not asked for with overwrite, where what goes makes room for what comes.
  */
 #ifndef HF_RUN_RESTORE_ASK_H

@@ -81,7 +81,6 @@ static int start(struct restoring *x, struct hf_err *err)
                                 "--file=-",
                                 "--preserve-permissions",
                                 "--numeric-owner",
-                                "--delay-directory-restore",
                                 "--acls",
                                 "--xattrs",
                                 "--xattrs-include=user.*",
