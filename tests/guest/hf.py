@@ -210,7 +210,7 @@ class Site:
         return [str(binary), "-c", str(self.config), *(["--json"] if as_json else []), *args]
 
     def environ(self, **more):
-        return {**os.environ, "HOLDFAST_PLUGIN_DIR": str(build_dir() / "plugins"), **more}
+        return {**os.environ, "HOLDFAST_PLUGIN_DIR": str(build_dir() / "plugins"), "HOLDFAST_APP_DIR": str(SOURCE / "apps"), **more}
 
     def run(self, *args, as_json=True, timeout=180, env=None):
         p = subprocess.run(self.command(*args, as_json=as_json), capture_output=True, text=True, timeout=timeout,

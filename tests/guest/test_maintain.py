@@ -16,16 +16,10 @@ import time
 import unittest
 from pathlib import Path
 
-from hf import LAB, SOURCE, GuestTest, Latency, build_dir, is_mysql, lab, main, sql
+from guide import Guide
+from hf import LAB, SOURCE, GuestTest, Latency, is_mysql, lab, main, sql
 
 GUIDE = SOURCE / "docs/guides/maintenance.md"
-
-
-def blocks(text):
-    """The fenced blocks: (language, attributes, lines)."""
-    for head, body in re.findall(r"^```(\S[^\n]*)\n(.*?)^```$", text, re.M | re.S):
-        language, *attributes = head.split()
-        yield language, dict(a.split("=", 1) for a in attributes), body
 
 
 class MaintainTest(GuestTest):
@@ -56,26 +50,20 @@ class MaintainTest(GuestTest):
         return "\n".join(self.ok(self.site.run("status"))["undecided"])
 
 
-class Guide(MaintainTest):
+class Walk(Guide, MaintainTest):
     @unittest.skipIf(is_mysql() if os.environ.get("HOLDFAST_LAB_DIR") else False, "the guide speaks of MariaDB")
     def test_the_guide_does_what_it_says(self):
         sql("REVOKE REPLICATION SLAVE ON *.* FROM holdfast", user="root")
+        self.names = {"/var/lib/holdfast": self.site.state}
         with tempfile.TemporaryDirectory(prefix="hf-guide-") as name:
             self.folder = Path(name)
             self.put("ssh", f'#!/bin/sh\nshift\nPATH=${{PATH#*:}} exec "{LAB}" ssh "$@"\n')  # which calls ssh itself
-            self.put("holdfast", f'#!/bin/sh\nexec "{build_dir()}/src/holdfast" -c "{self.site.config}" "$@"\n')
-            for language, attributes, body in blocks(GUIDE.read_text()):
-                getattr(self, f"do_{language}")(attributes, body)
+            self.follow(GUIDE, name)
         self.site.write()
         self.assertEqual(self.orders(), ["10", "20"])
         self.assertEqual(sql("SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'shop' "
                              "AND column_name = 'currency'", user="root"), ["1"])
         self.assert_clean()
-
-    def put(self, name, text):
-        path = self.folder / name
-        path.write_text(text)
-        path.chmod(0o755)
 
     def do_ini(self, _, body):
         """The VM is called web01 there."""
@@ -86,15 +74,7 @@ class Guide(MaintainTest):
     def do_sql(self, _, body):
         sql(body, user="root")
 
-    def do_sh(self, attributes, body):
-        if "file" in attributes:
-            self.put(attributes["file"], body)
-            return
-        body = body.replace("/var/lib/holdfast", str(self.site.state))
-        p = subprocess.run(["bash", "-ec", body], cwd=self.folder, capture_output=True, text=True, check=False,
-                           timeout=150, env=self.site.environ(PATH=f"{self.folder}:{os.environ['PATH']}"))
-        self.assertEqual(p.returncode, int(attributes.get("status", 0)), f"{body}\n{p.stdout}{p.stderr}")
-        self.assertIn(attributes.get("output", ""), p.stdout)
+    def after(self, attributes, body):
         if "status" in attributes:
             self.assertEqual(self.orders(), ["10", "20"], "the application does not answer as before")
 
