@@ -34,12 +34,12 @@ ELSEWHERE = re.compile(r"^(maintain\.|rollback\.|libvirt\.(before|after)_(destro
 
 
 def points_in_source():
-    """Those of a dump, a load and an archive are walked in tests/integration/{dump,load,files}."""
+    """Those of a dump, a load, an archive and a restore are walked in tests/integration/{dump,load,files}."""
     found = set()
     for folder in ("src", "plugins"):
         for path in (SOURCE / folder).rglob("*.c"):
             found |= set(re.findall(r'HF_POINT(?:_ERR)?\("([^"]+)"', path.read_text()))
-    return {p for p in found if not p.startswith(("archive.", "dump.", "io.", "load.", "stream."))}
+    return {p for p in found if not p.startswith(("archive.", "dump.", "feed.", "io.", "load.", "restore.", "stream."))}
 
 
 class KillWalk(GuestTest):

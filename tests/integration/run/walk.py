@@ -16,13 +16,13 @@ VARIABLES = ("innodb_flush_log_at_trx_commit", "sync_binlog")
 
 
 # Only a guest with systemd and an agent comes by these: tests/guest/test_kill.py walks them.
-IN_GUEST = re.compile(r"services\.|deadman\.|tunnel\.|archive\.|dump\.|io\.|load\.|stream\.|maintain\.|rollback\.|"
+IN_GUEST = re.compile(r"services\.|deadman\.|tunnel\.|archive\.|dump\.|feed\.|io\.|load\.|restore\.|stream\.|maintain\.|rollback\.|"
                       r"hold\.(before|after)_(services_|stop$|start$|freeze$|thaw$)|hold\.after_rearm$")
 
 
 def points_in_source(pattern=r"HF_POINT(?:_ERR)?"):
     """Names of the points in src that this guest of directories has; those of the plugins, and of a guest that can be
-    stopped and frozen, are walked on real guests (tests/guest), those of a dump, a load and an archive in
+    stopped and frozen, are walked on real guests (tests/guest), those of a dump, a load, an archive and a restore in
     tests/integration/{dump,load,files}."""
     found = set()
     for path in (SOURCE / "src").rglob("*.c"):
