@@ -23,6 +23,7 @@ from datetime import datetime
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "tests/harness"))
 LAB = SOURCE / "tests/lab/lab"
 
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 from hf import SOURCE, GuestTest, Latency, build_dir, lab, main
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import time
 
-from hf import GuestTest, lab, main
+from hf import GuestTest, lab, main  # noqa: I001  it says where the others are
+import kill_points
 
 # That the program in the guest is not heard of any more (HF_STREAM_LIFE_MS), and what an emulated guest takes to end it.
 LIFE_S = 60 + 30
@@ -116,7 +117,18 @@ class Archive(GuestTest):
         print(f"through the agent {took['agent']:.1f} MiB/s, through ssh {took['ssh']:.1f} MiB/s")
         self.assertGreater(took["agent"], 1)
 
+    def die_at(self, point):
+        process = self.site.start("archive", "db", "--to", str(self.site.dir / point), env={"HOLDFAST_POINT": f"{point}=kill"})
+        process.communicate(timeout=120)
+        self.assertEqual(process.returncode, -signal.SIGKILL, point)
+        self.assertTrue((self.site.dir / point / "INCOMPLETE").exists())
+
     def test_a_killed_holdfast_leaves_nothing_in_the_guest_after_the_time_out(self):
+        """At each of its points that this way alone visits, and in the middle of the stream."""
+        guest("mkdir -p /root/hf-archive")
+        self.site.write(**NO_SSH)
+        for point in sorted(kill_points.of("guest.archive")):
+            self.die_at(point)
         process = self.half_way()
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -10,13 +10,12 @@ and no dead-man, and a second `recover` changes nothing. A point in the source t
 import os
 import re
 import signal
-import subprocess
 import tempfile
 import time
-import unittest
 from pathlib import Path
 
-from hf import SOURCE, Blocker, GuestTest, Guest, Latency, db_service, main, sql
+from hf import Blocker, GuestTest, Guest, Latency, db_service, main, sql  # noqa: I001  it says where the others are
+import kill_points
 
 COMMIT_WITHIN_S = 2.0
 
@@ -27,19 +26,6 @@ PLAIN = {"quiesce": "lock", "services": None, "freeze": None, "hold_limit": None
 
 # Points that only an undo visits: they are walked with the coordinator dead before.
 IN_UNDO = re.compile(r"^(undo|recover|guardian|db\.(before|after)_kill$|tunnel\.(before|after)_bridge_end$)")
-
-# Walked by test_rollback.py, tests/plugin/odd.d/rollback.sh and test_maintain.py: after many of these deaths a guest boots, which
-# takes its time.
-ELSEWHERE = re.compile(r"^(maintain\.|rollback\.|libvirt\.(before|after)_(destroy|define|start|redefine)$)")
-
-
-def points_in_source():
-    """Those of a dump, a load, an archive and a restore are walked in tests/integration/{dump,load,files}."""
-    found = set()
-    for folder in ("src", "plugins"):
-        for path in (SOURCE / folder).rglob("*.c"):
-            found |= set(re.findall(r'HF_POINT(?:_ERR)?\("([^"]+)"', path.read_text()))
-    return {p for p in found if not p.startswith(("archive.", "dump.", "feed.", "io.", "load.", "restore.", "stream."))}
 
 
 class KillWalk(GuestTest):
@@ -212,8 +198,7 @@ class KillWalk(GuestTest):
         self.walk_undo("create", "hold.after_capture")
         self.walk_undo("create_blocked", "db.before_kill_query")
         self.walk_undo("create_through_agent", "hold.after_capture")
-        missing = {p for p in points_in_source() - self.visited if not ELSEWHERE.match(p)}
-        self.assertEqual(missing, set(), "points that no scenario visits")
+        self.assertEqual(kill_points.of("guest.kill") - self.visited, set(), "points that no scenario visits")
 
     def walk_undo(self, scenario, death):
         """Coordinator and guardian both die (the host lost power): the next recover does it all."""

@@ -7,7 +7,6 @@ binlog, and SIGKILL at each of maintain's own kill points, after which nothing w
 
 import contextlib
 import os
-import re
 import select
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import unittest
 from pathlib import Path
 
 from guide import Guide
+import kill_points
 from hf import LAB, SOURCE, GuestTest, Latency, is_mysql, lab, main, sql
 
 GUIDE = SOURCE / "docs/guides/maintenance.md"
@@ -205,9 +205,7 @@ class Killed(MaintainTest):
 
     def test_every_point(self):
         walked = {p for p, _ in self.WALK}
-        in_source = set(re.findall(r'HF_POINT(?:_ERR)?\("(maintain\.[^"]+)"',
-                                   "".join(p.read_text() for p in (SOURCE / "src/run").glob("*.c"))))
-        self.assertEqual(walked, in_source)
+        self.assertEqual(walked, kill_points.of("guest.maintain"))
         Latency()
         for point, says in self.WALK:
             with self.subTest(point=point):

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong while a dump is made: the object is named, INCOMPLETE stays, nothing is left in the server."""
 
-import re
 import signal
 import subprocess
 import time
 
 import dumplib
 import runlib
+import kill_points
 from dumplib import IS_MARIADB, DumpTest, sql
 
 CONTENT = """
@@ -25,13 +25,6 @@ CREATE DATABASE crm;
 CREATE TABLE crm.people (id INT PRIMARY KEY) ENGINE = InnoDB;
 INSERT INTO crm.people VALUES (1);
 """
-
-
-def points_in_source():
-    found = set()
-    for path in (runlib.SOURCE / "src").rglob("*.c"):
-        found |= set(re.findall(r'HF_POINT(?:_ERR)?\(\s*"((?:dump|io)\.[^"]+)"', path.read_text()))
-    return sorted(found)
 
 
 class Failures(DumpTest):
@@ -69,7 +62,7 @@ class Failures(DumpTest):
     # ---- deaths -------------------------------------------------------------------------
 
     def test_killed_at_any_point_it_is_no_dump_and_holds_nothing(self):
-        for n, point in enumerate(dumplib.sampled(points_in_source())):
+        for n, point in enumerate(dumplib.sampled(sorted(kill_points.of("integration.dump.failures")))):
             with self.subTest(point=point):
                 to = f"killed{n}"
                 env = {**runlib.os.environ, "HOLDFAST_POINT": f"{point}=kill"}

@@ -9,7 +9,7 @@ import subprocess
 
 import dumplib
 import runlib
-from dumplib import Dump, DumpTest, own_dump, quote, sql
+from dumplib import DumpTest, own_dump, quote, sql
 from schemas import Maker
 
 SEED = dumplib.seed()

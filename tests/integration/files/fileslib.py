@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
 BUILD = Path(os.environ["HOLDFAST_BUILD_DIR"])
 HOLDFAST = BUILD / "src/holdfast"
 

@@ -11,7 +11,7 @@ import subprocess
 import loadlib  # noqa: I001  it says where the others are
 import dumplib
 import runlib
-from dumplib import own_dump, quote, sql
+from dumplib import quote, sql
 from loadlib import LoadTest
 
 SEED = dumplib.seed()

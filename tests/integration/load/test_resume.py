@@ -3,13 +3,13 @@
 """A load that is killed anywhere and resumed brings everything once; many small tables cost no more each."""
 
 import os
-import re
 import signal
 import subprocess
 import time
 
 import loadlib  # noqa: I001  it says where the others are
 import dumplib
+import kill_points
 from dumplib import own_dump, sql
 from loadlib import LoadTest
 
@@ -51,10 +51,7 @@ class Resume(LoadTest):
                 self.kill_and_resume(point)
 
     def test_every_point_of_the_source_is_visited(self):
-        found = set()
-        for path in (loadlib.runlib.SOURCE / "src/db/load").glob("*.c"):
-            found |= set(re.findall(r'HF_POINT(?:_ERR)?\(\s*"([^"]+)"', path.read_text()))
-        self.assertEqual(found, {*POINTS, "load.before_drop"})
+        self.assertEqual(kill_points.of("integration.load.resume"), {*POINTS, "load.before_drop"})
 
     def test_killed_while_dropping_it_begins_anew(self):
         self.dump = self.run_dump("d", "--only", "shop,crm")

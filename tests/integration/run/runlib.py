@@ -22,6 +22,7 @@ import unittest
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(SOURCE / "tests/harness"))
 BUILD = Path(os.environ.get("HOLDFAST_BUILD_DIR", SOURCE / "build/dev"))
 BINARY = BUILD / "src/holdfast"
 PLUGINS = BUILD / "tests/integration/run/plugins"

@@ -5,10 +5,9 @@
 has to wait for the next recover.
 """
 
-import unittest
 
 from runlib import main
-from walk import SCENARIOS, WalkTest, points_in_source
+from walk import WalkTest, points_in_source
 
 POINT_EXIT = 99
 FALLIBLE = points_in_source("HF_POINT_ERR")

@@ -8,7 +8,6 @@ complete; `recover` has nothing to add, or finishes what had no guardian yet.
 import os
 import subprocess
 import time
-import unittest
 
 from runlib import main, wait_until
 from walk import UNDO_WITHIN_S, WalkTest

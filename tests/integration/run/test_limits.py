@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A hypervisor that hangs, a guest that hangs, sessions that are lost: hold-limit holds, and no grade is made up."""
 
-import unittest
 
 from runlib import SANITIZED, Pulse, RunTest, main
 

@@ -5,7 +5,6 @@ Then `recover` does it all, and twice is once; or the next `snapshot create` doe
 only an undo visits are walked as well: dying there, too, is finished by the next one.
 """
 
-import unittest
 
 from runlib import Pulse, RunTest, main, wait_until
 from walk import COMMIT_WITHIN_S, SCENARIOS, WalkTest, points_in_source

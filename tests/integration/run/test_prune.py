@@ -4,7 +4,6 @@
 import contextlib
 import sqlite3
 import time
-import unittest
 
 from runlib import RunTest, main
 

@@ -6,7 +6,6 @@ process of its own and is not judged; the plugin's call is, and the plugin of th
 """
 
 import re
-import unittest
 
 from runlib import RunTest, main, need, program
 

@@ -4,7 +4,6 @@
 import os
 import signal
 import time
-import unittest
 
 from runlib import RunTest, main
 

@@ -4,7 +4,6 @@
 import contextlib
 import errno
 import subprocess
-import unittest
 
 from runlib import RunTest, main, missing
 

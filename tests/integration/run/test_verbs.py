@@ -2,7 +2,6 @@
 """Whole runs that work, and those that are refused: each verb's answer as JSON and as text, each exit status."""
 
 import time
-import unittest
 
 from runlib import RunTest, main
 

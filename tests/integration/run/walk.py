@@ -8,26 +8,23 @@ first scenario that visits it. Programs of the walk share this list, so that non
 import re
 import time
 
-from runlib import SOURCE, RunTest
+from runlib import RunTest  # noqa: I001  it says where the others are
+import kill_points
 
 COMMIT_WITHIN_S = 2.0
 UNDO_WITHIN_S = 10.0
 VARIABLES = ("innodb_flush_log_at_trx_commit", "sync_binlog")
 
 
-# Only a guest with systemd and an agent comes by these: tests/guest/test_kill.py walks them.
-IN_GUEST = re.compile(r"services\.|deadman\.|tunnel\.|archive\.|dump\.|feed\.|io\.|load\.|restore\.|stream\.|maintain\.|rollback\.|"
-                      r"hold\.(before|after)_(services_|stop$|start$|freeze$|thaw$)|hold\.after_rearm$")
+# Of those that guest.kill walks, only a guest with systemd and an agent comes by these.
+IN_GUEST = re.compile(r"services\.|deadman\.|tunnel\.|libvirt\."
+                      r"|hold\.(before|after)_(services_|stop$|start$|freeze$|thaw$)|hold\.after_rearm$")
 
 
 def points_in_source(pattern=r"HF_POINT(?:_ERR)?"):
-    """Names of the points in src that this guest of directories has; those of the plugins, and of a guest that can be
-    stopped and frozen, are walked on real guests (tests/guest), those of a dump, a load, an archive and a restore in
-    tests/integration/{dump,load,files}."""
-    found = set()
-    for path in (SOURCE / "src").rglob("*.c"):
-        found |= set(re.findall(pattern + r'\(\s*"([^"]+)"', path.read_text()))
-    return {p for p in found if not IN_GUEST.match(p)}
+    """Names of the points that this guest of directories has; those of the plugins, and of a guest that can be
+    stopped and frozen, are walked on real guests alone."""
+    return {p for p in kill_points.of("guest.kill", pattern) if not IN_GUEST.match(p)}
 
 
 class Scenario:

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kill points of the source, and which test walks which: each belongs to exactly one, which fails when it visits less.
+
+A new point is walked by the first test below whose pattern it matches; guest.kill has all that match none.
+"""
+
+import re
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+
+WALKS = (
+    # After many of these deaths a guest boots, or a server is loaded: each kind by itself.
+    ("guest.maintain", r"maintain\."),
+    ("guest.rollback", r"rollback\."),
+    ("plugin.odd.libvirt", r"libvirt\.(before|after)_(destroy|define|start|redefine)$"),
+    ("integration.load.resume", r"load\."),
+    ("integration.dump.failures", r"dump\."),
+    ("integration.files.into_guest", r"(restore|feed)\."),
+    ("guest.archive", r"stream\.(before|after)_unit_start$"),
+    ("integration.files.archive", r"(archive|stream|io)\."),
+    ("guest.kill", r""),
+)
+
+
+def in_source(macro=r"HF_POINT(?:_ERR)?"):
+    """All names, of src and plugins."""
+    found = set()
+    for folder in ("src", "plugins"):
+        for path in (SOURCE / folder).rglob("*.c"):
+            found |= set(re.findall(macro + r'\(\s*"([^"]+)"', path.read_text()))
+    return found
+
+
+def walker(point):
+    """The test that has to visit it."""
+    return next(test for test, pattern in WALKS if re.match(pattern, point))
+
+
+def of(test, macro=r"HF_POINT(?:_ERR)?"):
+    """Those that this test has to visit."""
+    assert test in dict(WALKS), test
+    return {p for p in in_source(macro) if walker(p) == test}
