@@ -166,20 +166,31 @@ static int forget_gone(struct pruning *p, struct asked *a, struct hf_err *err)
     return 0;
 }
 
+/* 1: this VM, or what is left of it, is not looked at any more, and that is told. */
+static int stop_if_cancelled(struct pruning *p, struct hf_err *err)
+{
+    struct hf_err what = HF_ERR_INIT;
+    if (hf_cancel_check(p->env->cancel, &what) == 0)
+        return 0;
+    p->is_cancelled = true;
+    return tell_failed(p, NULL, &what, err) < 0 ? -1 : 1;
+}
+
 /* One that fails does not stop the others; -1: nothing can be told any more. */
 static int prune_vm(struct pruning *p, const struct hf_config_vm *vm, struct hf_err *err)
 {
     struct hf_err what = HF_ERR_INIT;
     HF_AUTO(asked) struct asked a = {0};
+    int stops;
     p->vm = vm;
+    if ((stops = stop_if_cancelled(p, err)) != 0)
+        return stops < 0 ? -1 : 0;
     if (ask(p, &a, &what) < 0)
         return tell_failed(p, NULL, &what, err);
     for (size_t i = 0; i < a.list.n; i++) {
         const struct hf_snapshot_copy *s = &a.list.items[i];
-        if (hf_cancel_check(p->env->cancel, &what) < 0) { /* what was done until here is told */
-            p->is_cancelled = true;
-            return tell_failed(p, NULL, &what, err);
-        }
+        if ((stops = stop_if_cancelled(p, err)) != 0)
+            return stops < 0 ? -1 : 0;
         if (judge(p, s, hf_known_find(&a.known, s->name), err) < 0)
             return -1;
     }

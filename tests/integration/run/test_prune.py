@@ -2,6 +2,7 @@
 """Snapshots whose time is over, those whose time is not, and limits."""
 
 import contextlib
+import signal
 import sqlite3
 import time
 
@@ -60,6 +61,26 @@ class Prune(RunTest):
         self.site.wait_for_point("run.before_prepare")
         self.assertEqual(self.kept(self.prune())[name], "busy")
         self.ok(p.wait())
+
+    def test_an_interrupted_prune_ends_with_the_deletion_at_hand_and_says_so(self):
+        """The last of a VM, so that the next VM is the first that is not looked at any more."""
+        self.site.sections["other"] = dict(self.site.sections["web"], name="nowhere")
+        self.site.sections["third"] = dict(self.site.sections["web"], name="nowhere")
+        self.site.write()
+        name = self.expired()
+        p = self.site.start("prune", "web", "other", "third", **self.site.points("run.before_delete=stall:1500"))
+        self.site.wait_for_point("run.before_delete")
+        p.signal(signal.SIGINT)
+        doc = self.ok(p.wait(), 1)
+        told = [r["snapshot"] for r in doc["pruned"]] + [r["snapshot"] for r in doc["failed"]]
+        self.assertIn(name, told)
+        self.assertEqual([r["vm"] for r in doc["failed"] if r["snapshot"] is None], ["other"])
+        self.assertEqual({r["error"]["class"] for r in doc["failed"]}, {"cancelled"})
+        del self.site.sections["other"], self.site.sections["third"]
+        self.site.write()
+        self.ok(self.site.run("recover"))
+        self.prune("web")
+        self.assertEqual(self.site.snapshots(), [])
 
     def test_one_that_fails_does_not_stop_the_others(self):
         self.site.sections["away"] = dict(self.site.sections["web"], name="nowhere")
