@@ -443,16 +443,16 @@ def cases_of(suite):
 
 
 class Sampling(unittest.TestLoader):
-    """HOLDFAST_SAMPLE cases of a module, drawn by HOLDFAST_SEED (printed); all of them without."""
+    """HOLDFAST_SAMPLE cases of a module, drawn by HOLDFAST_SAMPLE_SEED (printed); all of them without."""
 
     def loadTestsFromModule(self, module, *args, **kw):
         suite = super().loadTestsFromModule(module, *args, **kw)
         cases, size = list(cases_of(suite)), int(os.environ.get("HOLDFAST_SAMPLE", "0"))
         if not 0 < size < len(cases):
             return suite
-        seed = int(os.environ.get("HOLDFAST_SEED") or time.time())
+        seed = int(os.environ.get("HOLDFAST_SAMPLE_SEED") or time.time())
         chosen = sorted(random.Random(seed).sample(range(len(cases)), size))
-        print(f"{size} of {len(cases)} cases, HOLDFAST_SEED={seed}", flush=True)
+        print(f"{size} of {len(cases)} cases, HOLDFAST_SAMPLE_SEED={seed}", flush=True)
         return self.suiteClass([cases[i] for i in chosen])
 
 
