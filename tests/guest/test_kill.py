@@ -7,7 +7,6 @@ frozen: within hold-limit and two seconds), the services run, both disks take wr
 and no dead-man, and a second `recover` changes nothing. A point in the source that no scenario visits fails the walk.
 """
 
-import os
 import re
 import signal
 import tempfile
@@ -45,8 +44,6 @@ class KillWalk(GuestTest):
         self.hold_limit_s = self.guest.hold_limit_s()
         self.visited = set()
         self.db = self.site.keys["db"]
-        seed = int(os.environ.get("HOLDFAST_SEED", "0"))
-        print(f"seed {seed}")
 
     @staticmethod
     def set_durability(value):

@@ -224,9 +224,9 @@ class Rollback(LoadedTest):
         self.assertEqual(kill_points.of("guest.rollback") - set(DEATHS), set(), "points that nobody visits")
         points = list(DEATHS)
         if int(os.environ.get("HOLDFAST_SAMPLE", "0")):
-            seed = int(os.environ.get("HOLDFAST_SEED") or time.time())
+            seed = int(os.environ.get("HOLDFAST_SAMPLE_SEED") or time.time())
             points = random.Random(seed).sample(points, 2)
-            print(f"{points}, HOLDFAST_SEED={seed}", flush=True)
+            print(f"{points}, HOLDFAST_SAMPLE_SEED={seed}", flush=True)
         for point in points:
             with self.subTest(point=point):
                 self.mark("mark_old")
