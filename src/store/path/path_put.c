@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
+#include "base/point.h"
+#include "store/path/path_intern.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define TRIES 5
+
+struct path_sink {
+    struct hf_io_sink sink;
+    int dir, fd;
+    bool replace;
+    char *tmp; /* NULL: renamed, or never there */
+    char last[HF_STORE_PART_MAX + 1];
+};
+
+static int path_write(struct hf_io_sink *s, const void *data, size_t len, struct hf_err *err)
+{
+    struct path_sink *f = (struct path_sink *)s;
+    for (const char *p = data; len > 0;) {
+        ssize_t n = write(f->fd, p, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return hf_fail_sys(err, errno, "cannot write it");
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* File systems without RENAME_NOREPLACE (NFS, FUSE) get a link, which fails alike when the name is there. */
+static int rename_new(struct path_sink *f)
+{
+    if (renameat2(f->dir, f->tmp, f->dir, f->last, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    if (linkat(f->dir, f->tmp, f->dir, f->last, 0) < 0)
+        return -1;
+    return unlinkat(f->dir, f->tmp, 0);
+}
+
+static int path_finish(struct hf_io_sink *s, struct hf_err *err)
+{
+    struct path_sink *f = (struct path_sink *)s;
+    if (fsync(f->fd) < 0)
+        return hf_fail_sys(err, errno, "cannot sync it");
+    int fd = HF_STEAL_FD(f->fd);
+    if (close(fd) < 0) /* network file systems report a full disk here */
+        return hf_fail_sys(err, errno, "cannot write it");
+    if (HF_POINT_ERR("store.path.before_rename", err) < 0)
+        return -1;
+    if ((f->replace ? renameat(f->dir, f->tmp, f->dir, f->last) : rename_new(f)) < 0)
+        return errno == EEXIST ? hf_fail(err, HF_E_CONFLICT, "it exists already")
+                               : hf_fail_sys(err, errno, "cannot rename it into place");
+    free(HF_STEAL(f->tmp));
+    HF_POINT("store.path.after_rename");
+    if (fsync(f->dir) < 0)
+        return hf_fail_sys(err, errno, "cannot sync its directory");
+    return 0;
+}
+
+static void path_close(struct hf_io_sink *s)
+{
+    struct path_sink *f = (struct path_sink *)s;
+    if (f->fd >= 0)
+        close(f->fd);
+    if (f->tmp)
+        unlinkat(f->dir, f->tmp, 0);
+    if (f->dir >= 0)
+        close(f->dir);
+    free(f->tmp);
+    free(f);
+}
+
+static const struct hf_io_sink_ops path_sink_ops = {path_write, path_finish, path_close};
+
+/* NOT_FOUND: the directory vanished between our walk and our open. */
+static int try_tmp(struct path_sink *f, struct hf_path_store *s, const char *name,
+                   struct hf_err *err)
+{
+    const char *last = NULL;
+    uint64_t salt = 0;
+    if (f->dir >= 0)
+        close(HF_STEAL_FD(f->dir));
+    f->dir = hf_path_store_walk(s, name, true, &last, err);
+    if (f->dir < 0)
+        return -1;
+    if (getrandom(&salt, sizeof salt, 0) != sizeof salt)
+        return hf_fail_sys(err, errno, "no random numbers");
+    HF_AUTOFREE char *tmp =
+        hf_asprintf(".%s.%016llx" HF_PATH_TMP_END, last, (unsigned long long)salt);
+    if (!tmp)
+        return hf_fail_nomem(err);
+    f->fd = openat(f->dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (f->fd < 0)
+        return hf_fail_sys(err, errno, "cannot create it");
+    f->tmp = HF_STEAL(tmp);
+    snprintf(f->last, sizeof f->last, "%s", last);
+    return 0;
+}
+
+/* Somebody who removed the last object of a directory may have pruned it under our hands: then once more. */
+static int open_tmp(struct path_sink *f, struct hf_path_store *s, const char *name,
+                    struct hf_err *err)
+{
+    struct hf_err odd = HF_ERR_INIT;
+    for (int i = 0; i < TRIES; i++) {
+        if (try_tmp(f, s, name, &odd) == 0)
+            return 0;
+        if (odd.cls != HF_E_NOT_FOUND)
+            break;
+    }
+    hf_err_copy(err, &odd);
+    return -1;
+}
+
+struct hf_io_sink *hf_path_store_put(struct hf_store *s, const char *name,
+                                     const struct hf_store_put *how, bool *out_confirmed,
+                                     struct hf_err *err)
+{
+    *out_confirmed = false; /* a file system tells nothing about the bytes */
+    struct path_sink *f = calloc(1, sizeof *f);
+    if (!f) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    f->sink.ops = &path_sink_ops;
+    f->dir = f->fd = -1;
+    f->replace = how->replace;
+    if (open_tmp(f, (struct hf_path_store *)s, name, err) < 0) {
+        path_close(&f->sink);
+        return NULL;
+    }
+    return &f->sink;
+}
