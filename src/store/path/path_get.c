@@ -14,8 +14,7 @@ static int open_object(struct hf_store *store, const char *name, int flags, stru
                        struct hf_err *err)
 {
     const char *last = NULL;
-    HF_AUTOFD int dir =
-        hf_path_store_walk((struct hf_path_store *)store, name, false, &last, err);
+    HF_AUTOFD int dir = hf_path_store_walk((struct hf_path_store *)store, name, false, &last, err);
     if (dir < 0)
         return -1;
     HF_AUTOFD int fd =
@@ -103,8 +102,7 @@ int hf_path_store_get(struct hf_store *s, const char *name, uint64_t at, void *b
     if (fd < 0)
         return -1;
     if (fresh)
-        (void)posix_fadvise(fd, (off_t)(at / DIRECT_ALIGN * DIRECT_ALIGN), 0,
-                            POSIX_FADV_DONTNEED);
+        (void)posix_fadvise(fd, (off_t)(at / DIRECT_ALIGN * DIRECT_ALIGN), 0, POSIX_FADV_DONTNEED);
     return read_exactly(fd, at, buf, len, err);
 }
 

@@ -19,7 +19,8 @@ static int add_entry(int fd, const char *name, struct hf_strv *out, struct hf_er
 {
     struct stat st;
     if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? 0 : hf_path_store_fail(err, errno, "cannot examine what lies in it");
+        return errno == ENOENT ? 0
+                               : hf_path_store_fail(err, errno, "cannot examine what lies in it");
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return 0;
     if (out->n == ENTRIES_MAX)

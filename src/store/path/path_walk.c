@@ -14,8 +14,8 @@
 
 int hf_path_store_fail(struct hf_err *err, int sys_errno, const char *what)
 {
-    static const int gone[] = {EIO,    ESTALE, ENOTCONN, ESHUTDOWN, EHOSTDOWN, EHOSTUNREACH,
-                               ENODEV, ENXIO,  EREMOTEIO, ETIMEDOUT};
+    static const int gone[] = {EIO,          ESTALE, ENOTCONN, ESHUTDOWN, EHOSTDOWN,
+                               EHOSTUNREACH, ENODEV, ENXIO,    EREMOTEIO, ETIMEDOUT};
     if (sys_errno == ELOOP)
         return hf_fail(err, HF_E_CONFLICT, "%s: links are not followed", what);
     hf_fail_sys(err, sys_errno, "%s", what);
