@@ -27,6 +27,14 @@ int __wrap_openat(int fd, const char *path, int flags, ...)
     return __real_openat(fd, path, flags, mode);
 }
 
+/* So that a direct read has to do it alone. */
+int __real_posix_fadvise(int fd, off_t at, off_t len, int advice);
+int __wrap_posix_fadvise(int fd, off_t at, off_t len, int advice);
+int __wrap_posix_fadvise(int fd, off_t at, off_t len, int advice)
+{
+    return has_no_direct ? __real_posix_fadvise(fd, at, len, advice) : 0;
+}
+
 static void a_full_file_system_says_so_and_keeps_what_is_there(void **state)
 {
     static char data[256 << 10];
