@@ -114,6 +114,8 @@ static void refuses_wrong_values(void **state)
         {"off-host", "yes", "verify or assume"},
         {"compression", "xz", "zstd, gzip or none"},
         {"recipients", "age1short", "58 more characters"},
+        {"pin", "sha256//AbCdEfGhIjKlMnOpQrStUvWxYz0123456789+/abcde!", "44 characters"},
+        {"recipients", KEY "!", "58 more characters"},
         {"recipients", KEY "x", "58 more characters"},
         {"recipients",
          "AGE1"
