@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store.h"
 
-#include "base/buf.h"
+#include "io/sha256.h"
 #include "store/path/path.h"
 #include "store/s3/s3.h"
 
 #include <ctype.h>
-#include <openssl/evp.h>
 #include <string.h>
 
 #define READ_BACK_BYTES ((size_t)4 << 20)
@@ -18,12 +17,13 @@ static bool is_name_byte(char c)
 
 bool hf_store_name_is_valid(const char *name)
 {
-    size_t part = 0, len = 0;
+    size_t part = 0, len = 0, parts = 1;
     for (const char *p = name; *p; p++, len++) {
         if (*p == '/' ? part == 0 : !is_name_byte(*p) || (part == 0 && *p == '.'))
             return false;
+        parts += *p == '/';
         part = *p == '/' ? 0 : part + 1;
-        if (part > HF_STORE_PART_MAX || len >= HF_STORE_NAME_MAX)
+        if (part > HF_STORE_PART_MAX || parts > HF_STORE_PARTS_MAX || len >= HF_STORE_NAME_MAX)
             return false;
     }
     return part > 0;
@@ -82,30 +82,49 @@ void hf_store_close(struct hf_store *s)
 
 /* ---- put -------------------------------------------------------------------------------- */
 
-/* Names the object in each error, and holds the length to what was announced. */
+/* Names the object in each error, and holds the length to what was announced. What failed once stays failed: an fsync that is
+ * tried again would succeed with bytes that are lost. */
 struct put {
     struct hf_io_sink sink, *next;
     struct hf_store *store;
     uint64_t announced, bytes;
+    bool has_failed;
     char name[HF_STORE_NAME_MAX + 1];
 };
+
+static int put_fail(struct put *p, struct hf_err *err)
+{
+    p->has_failed = true;
+    return wrap(p->store, p->name, err);
+}
+
+static int wrong_length(const struct put *p, struct hf_err *err)
+{
+    return hf_fail(err, HF_E_CORRUPT, "%llu bytes were written of %llu",
+                   (unsigned long long)p->bytes, (unsigned long long)p->announced);
+}
 
 static int put_write(struct hf_io_sink *s, const void *data, size_t len, struct hf_err *err)
 {
     struct put *p = (struct put *)s;
     p->bytes += len;
-    return hf_io_write(p->next, data, len, err) < 0 ? wrap(p->store, p->name, err) : 0;
+    if (p->bytes > p->announced)
+        wrong_length(p, err);
+    else if (hf_io_write(p->next, data, len, err) == 0)
+        return 0;
+    return put_fail(p, err);
 }
 
 static int put_finish(struct hf_io_sink *s, struct hf_err *err)
 {
     struct put *p = (struct put *)s;
-    if (p->announced != HF_STORE_UNKNOWN && p->announced != p->bytes)
-        hf_fail(err, HF_E_CORRUPT, "%llu bytes were written of %llu", (unsigned long long)p->bytes,
-                (unsigned long long)p->announced);
+    if (p->has_failed)
+        hf_fail(err, HF_E_INTERNAL, "it was finished after a failure");
+    else if (p->announced != HF_STORE_UNKNOWN && p->announced != p->bytes)
+        wrong_length(p, err);
     else if (hf_io_finish(p->next, err) == 0)
         return 0;
-    return wrap(p->store, p->name, err);
+    return put_fail(p, err);
 }
 
 static void put_close(struct hf_io_sink *s)
@@ -166,12 +185,12 @@ int hf_store_put_bytes(struct hf_store *s, const char *name, const void *data, s
 int hf_store_get(struct hf_store *s, const char *name, uint64_t at, void *buf, size_t len,
                  struct hf_err *err)
 {
-    if (len == 0)
-        return check_name(name, err);
-    hf_io_rate_take(s->rate, len);
-    if (check_name(name, err) < 0 || s->ops->get(s, name, at, buf, len, false, err) < 0)
+    if (check_name(name, err) < 0)
         return wrap(s, name, err);
-    return 0;
+    if (len == 0)
+        return 0;
+    hf_io_rate_take(s->rate, len);
+    return s->ops->get(s, name, at, buf, len, false, err) < 0 ? wrap(s, name, err) : 0;
 }
 
 int hf_store_head(struct hf_store *s, const char *name, struct hf_store_object *out,
@@ -232,37 +251,16 @@ int hf_store_sweep(struct hf_store *s, int64_t before_s, uint64_t *out_n, struct
 
 /* ---- reading back ----------------------------------------------------------------------- */
 
-static void auto_md(EVP_MD_CTX **c)
-{
-    EVP_MD_CTX_free(*c);
-}
-
 static int read_back(struct hf_store *s, const char *name, uint64_t bytes, char *buf,
-                     EVP_MD_CTX *md, struct hf_err *err)
+                     struct hf_sha256 *sha, struct hf_err *err)
 {
     for (uint64_t at = 0; at < bytes;) {
         size_t n = bytes - at < READ_BACK_BYTES ? (size_t)(bytes - at) : READ_BACK_BYTES;
         hf_io_rate_take(s->rate, n);
-        if (s->ops->get(s, name, at, buf, n, true, err) < 0)
+        if (s->ops->get(s, name, at, buf, n, true, err) < 0 || hf_sha256_add(sha, buf, n, err) < 0)
             return -1;
-        if (EVP_DigestUpdate(md, buf, n) != 1)
-            return hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
         at += n;
     }
-    return 0;
-}
-
-static int compare(EVP_MD_CTX *md, const struct hf_io_digest *want, struct hf_err *err)
-{
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    char hex[HF_SHA256_HEX] = "";
-    unsigned len = 0;
-    if (EVP_DigestFinal_ex(md, sum, &len) != 1)
-        return hf_fail(err, HF_E_INTERNAL, "the SHA-256 of libcrypto does not work");
-    for (unsigned i = 0; i < len && 2 * i + 2 < sizeof hex; i++)
-        snprintf(hex + 2 * i, 3, "%02x", sum[i]);
-    if (strcmp(hex, want->sha256) != 0)
-        return hf_fail(err, HF_E_CORRUPT, "what was read back has another content");
     return 0;
 }
 
@@ -270,21 +268,29 @@ static int confirm(struct hf_store *s, const char *name, const struct hf_io_dige
                    struct hf_err *err)
 {
     struct hf_store_object o = {0};
-    __attribute__((cleanup(auto_md))) EVP_MD_CTX *md = EVP_MD_CTX_new();
+    char got[HF_SHA256_HEX];
+    HF_AUTO(hf_sha256) struct hf_sha256 *sha = hf_sha256_new(err);
     HF_AUTOFREE char *buf = malloc(READ_BACK_BYTES);
-    if (!md || !buf || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1)
+    if (!sha)
+        return -1;
+    if (!buf)
         return hf_fail_nomem(err);
     if (s->ops->head(s, name, &o, err) < 0)
         return -1;
     if (o.bytes != want->bytes)
         return hf_fail(err, HF_E_CORRUPT, "it has %llu bytes there instead of %llu",
                        (unsigned long long)o.bytes, (unsigned long long)want->bytes);
-    return read_back(s, name, want->bytes, buf, md, err) < 0 ? -1 : compare(md, want, err);
+    if (read_back(s, name, want->bytes, buf, sha, err) < 0 || hf_sha256_end(sha, got, err) < 0)
+        return -1;
+    return strcmp(got, want->sha256) == 0
+               ? 0
+               : hf_fail(err, HF_E_CORRUPT, "what was read back has another content");
 }
 
 int hf_store_confirm(struct hf_store *s, const char *name, struct hf_store_receipt *receipt,
                      struct hf_err *err)
 {
+    receipt->confirmed = false;
     if (check_name(name, err) < 0 || confirm(s, name, &receipt->digest, err) < 0)
         return wrap(s, name, err);
     receipt->confirmed = true;

@@ -7,7 +7,7 @@
  * behind struct hf_store_ops; callers use the functions below, which check names, digest and limit the rate.
  *
  * Names: parts of A-Z a-z 0-9 . _ ~ @ = + - with '/' between them, none empty or beginning with '.', 900 bytes at most, 200 per
- * part. So a name never leaves the prefix, means the same on each store, and needs no quoting.
+ * part, 16 parts. So a name never leaves the prefix, means the same on each store, and needs no quoting.
  *
  * Errors: NOT_FOUND: the object (a bucket or directory that is gone says so and has a hint), NOSPACE, AUTH, UNREACHABLE, TIMEOUT,
  * CORRUPT: an answer that makes no sense. Retries are the driver's, under retry_ms. Threads: any, also several sinks at once.
@@ -29,14 +29,14 @@
 
 #define HF_STORE_NAME_MAX 900
 #define HF_STORE_PART_MAX 200
+#define HF_STORE_PARTS_MAX 16
 #define HF_STORE_UNKNOWN UINT64_MAX /* a length */
 
 enum hf_store_feature {
     HF_STORE_CONFIRMS = 1 << 0,   /* may confirm a put by its answer */
     HF_STORE_EXCLUSIVE = 1 << 1,  /* a put without `replace` fails when the name exists */
     HF_STORE_FREE_SPACE = 1 << 2, /* hf_store_space works */
-    HF_STORE_LOCAL =
-        1 << 3, /* a path of this host: whether that is off the host is another question */
+    HF_STORE_LOCAL = 1 << 3,      /* a path of this host: store/offhost.h tells whether off it */
 };
 
 struct hf_store_put {
@@ -118,7 +118,8 @@ HF_DEFINE_AUTO(hf_store, hf_store_close)
 bool hf_store_name_is_valid(const char *name);
 
 /* Writes an object: finish of the sink makes it appear and fills *out, which outlives the sink; close without finish abandons
- * it. CONFLICT: exists (EXCLUSIVE stores). CORRUPT at finish: not the length that was announced. */
+ * it. After a failure nothing else succeeds; a failed finish may have made it appear, whole. CONFLICT: exists (EXCLUSIVE stores).
+ * CORRUPT: not the length that was announced. */
 struct hf_io_sink *hf_store_put(struct hf_store *s, const char *name,
                                 const struct hf_store_put *how, struct hf_store_receipt *out,
                                 struct hf_err *err) HF_CHECKED;
@@ -145,7 +146,7 @@ int hf_store_space(struct hf_store *s, uint64_t *out_free, struct hf_err *err) H
 int hf_store_sweep(struct hf_store *s, int64_t before_s, uint64_t *out_n, struct hf_err *err)
     HF_CHECKED;
 
-/* Reads the whole object back, not from this host's memory, and compares. CORRUPT: other bytes. Sets confirmed. */
+/* Reads the whole object back, not from this host's memory, and compares. CORRUPT: other bytes. Sets confirmed, or clears it. */
 int hf_store_confirm(struct hf_store *s, const char *name, struct hf_store_receipt *receipt,
                      struct hf_err *err) HF_CHECKED;
 

@@ -3,21 +3,11 @@
 #include "base/strv.h"
 #include "store/path/path_intern.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define ENTRIES_MAX ((size_t)1 << 20) /* of one directory */
-#define DEPTH_MAX 16
-
-static void auto_dir(DIR **d)
-{
-    int saved = errno;
-    if (*d)
-        closedir(*d);
-    errno = saved;
-}
 
 /* Directories get their '/' before sorting: so the walk is in the byte order of whole names. */
 static int by_name(const void *a, const void *b)
@@ -29,7 +19,8 @@ static int add_entry(int fd, const char *name, struct hf_strv *out, struct hf_er
 {
     struct stat st;
     if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? 0 : hf_fail_sys(err, errno, "cannot examine '%s'", name);
+        return errno == ENOENT ? 0
+                               : hf_path_store_fail(err, errno, "cannot examine what lies in it");
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return 0;
     if (out->n == ENTRIES_MAX)
@@ -38,22 +29,10 @@ static int add_entry(int fd, const char *name, struct hf_strv *out, struct hf_er
     return hf_strv_take(out, entry) < 0 ? hf_fail_nomem(err) : 0;
 }
 
-/* A descriptor of its own: dup would share the place in the listing. */
-static DIR *open_listing(int fd, struct hf_err *err)
-{
-    HF_AUTOFD int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = own < 0 ? NULL : fdopendir(own);
-    if (!d)
-        hf_fail_sys(err, errno, "cannot list a directory");
-    else
-        (void)HF_STEAL_FD(own);
-    return d;
-}
-
 /* What is no name of an object, as our hidden files, is not listed. */
 static int read_dir(int fd, struct hf_strv *out, struct hf_err *err)
 {
-    __attribute__((cleanup(auto_dir))) DIR *d = open_listing(fd, err);
+    HF_PATH_AUTODIR DIR *d = hf_path_store_open_listing(fd, err);
     if (!d)
         return -1;
     errno = 0;
@@ -61,20 +40,35 @@ static int read_dir(int fd, struct hf_strv *out, struct hf_err *err)
         if (hf_store_name_is_valid(e->d_name) && add_entry(fd, e->d_name, out, err) < 0)
             return -1;
     if (errno)
-        return hf_fail_sys(err, errno, "cannot list a directory");
+        return hf_path_store_fail(err, errno, "cannot list a directory");
     if (out->n > 1)
         qsort(out->items, out->n, sizeof *out->items, by_name);
     return 0;
 }
 
 struct walk {
+    struct hf_store *store;
     const struct hf_store_list *what;
     hf_store_emit emit;
     void *ctx;
 };
 
-static int walk_dir(const struct walk *w, int fd, const char *prefix, int depth,
-                    struct hf_err *err);
+static int fail_at(const struct walk *w, const char *name, int sys_errno, struct hf_err *err)
+{
+    hf_path_store_fail(err, sys_errno, "cannot examine it");
+    return hf_wrap(err, "%s: %s", w->store->url, name);
+}
+
+static int walk_dir(const struct walk *w, int fd, const char *prefix, struct hf_err *err);
+
+/* What somebody else put deeper than an object can lie is none. */
+static bool is_too_deep(const char *name)
+{
+    size_t slashes = 0;
+    for (const char *p = name; *p; p++)
+        slashes += *p == '/';
+    return slashes >= HF_STORE_PARTS_MAX || strlen(name) > HF_STORE_NAME_MAX;
+}
 
 static int emit_one(const struct walk *w, int fd, const char *entry, const char *name,
                     struct hf_err *err)
@@ -83,14 +77,14 @@ static int emit_one(const struct walk *w, int fd, const char *entry, const char 
     struct stat st;
     if (name[strlen(name) - 1] != '/') {
         if (fstatat(fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
-            return errno == ENOENT ? 0 : hf_fail_sys(err, errno, "cannot examine '%s'", name);
+            return errno == ENOENT ? 0 : fail_at(w, name, errno, err);
         o.bytes = (uint64_t)st.st_size;
         o.changed_s = st.st_mtim.tv_sec;
     }
     return w->emit(w->ctx, &o, err);
 }
 
-static int visit(const struct walk *w, int fd, const char *entry, const char *name, int depth,
+static int visit(const struct walk *w, int fd, const char *entry, const char *name,
                  struct hf_err *err)
 {
     bool is_dir = entry[strlen(entry) - 1] == '/';
@@ -105,24 +99,22 @@ static int visit(const struct walk *w, int fd, const char *entry, const char *na
     HF_AUTOFREE char *dir = strndup(entry, strlen(entry) - 1);
     if (!dir)
         return hf_fail_nomem(err);
-    HF_AUTOFD int below = openat(fd, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    HF_AUTOFD int below = hf_path_store_open_dir(fd, dir);
     if (below < 0)
-        return errno == ENOENT ? 0 : hf_fail_sys(err, errno, "cannot open '%s'", name);
-    return walk_dir(w, below, name, depth + 1, err);
+        return errno == ENOENT ? 0 : fail_at(w, name, errno, err);
+    return walk_dir(w, below, name, err);
 }
 
-static int walk_dir(const struct walk *w, int fd, const char *prefix, int depth, struct hf_err *err)
+static int walk_dir(const struct walk *w, int fd, const char *prefix, struct hf_err *err)
 {
     HF_AUTO(hf_strv) struct hf_strv entries = HF_STRV_INIT;
-    if (depth > DEPTH_MAX)
-        return hf_fail(err, HF_E_CORRUPT, "'%s' lies too deep", prefix);
     if (read_dir(fd, &entries, err) < 0)
-        return -1;
+        return hf_wrap(err, "%s: %s", w->store->url, prefix);
     for (size_t i = 0; i < entries.n; i++) {
         HF_AUTOFREE char *name = hf_asprintf("%s%s", prefix, entries.items[i]);
         if (!name)
             return hf_fail_nomem(err);
-        int rc = visit(w, fd, entries.items[i], name, depth, err);
+        int rc = is_too_deep(name) ? 0 : visit(w, fd, entries.items[i], name, err);
         if (rc != 0)
             return rc;
     }
@@ -134,7 +126,7 @@ int hf_path_store_list(struct hf_store *s, const struct hf_store_list *what, hf_
 {
     const char *last = NULL;
     struct hf_err walk_err = HF_ERR_INIT;
-    struct walk w = {what, emit, ctx};
+    struct walk w = {s, what, emit, ctx};
     HF_AUTOFD int fd =
         hf_path_store_walk((struct hf_path_store *)s, what->prefix, false, &last, &walk_err);
     if (fd < 0 && walk_err.cls == HF_E_NOT_FOUND)
@@ -143,49 +135,5 @@ int hf_path_store_list(struct hf_store *s, const struct hf_store_list *what, hf_
         hf_err_copy(err, &walk_err);
         return hf_wrap(err, "%s: %s", s->url, what->prefix);
     }
-    return walk_dir(&w, fd, what->prefix, 0, err);
-}
-
-/* ---- sweep ------------------------------------------------------------------------------ */
-
-static bool is_tmp(const char *name)
-{
-    size_t len = strlen(name), end = strlen(HF_PATH_TMP_END);
-    return name[0] == '.' && len > end && strcmp(name + len - end, HF_PATH_TMP_END) == 0;
-}
-
-static int sweep_dir(int fd, int64_t before_s, int depth, uint64_t *n, struct hf_err *err);
-
-static int sweep_entry(int fd, const char *name, int64_t before_s, int depth, uint64_t *n,
-                       struct hf_err *err)
-{
-    struct stat st;
-    if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
-    if (S_ISDIR(st.st_mode) && hf_store_name_is_valid(name) && depth < DEPTH_MAX) {
-        HF_AUTOFD int below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return below < 0 ? 0 : sweep_dir(below, before_s, depth + 1, n, err);
-    }
-    if (S_ISREG(st.st_mode) && is_tmp(name) && st.st_mtim.tv_sec < before_s) {
-        if (unlinkat(fd, name, 0) < 0 && errno != ENOENT)
-            return hf_fail_sys(err, errno, "cannot remove '%s'", name);
-        ++*n;
-    }
-    return 0;
-}
-
-static int sweep_dir(int fd, int64_t before_s, int depth, uint64_t *n, struct hf_err *err)
-{
-    __attribute__((cleanup(auto_dir))) DIR *d = open_listing(fd, err);
-    if (!d)
-        return -1;
-    for (struct dirent *e = readdir(d); e; e = readdir(d))
-        if (sweep_entry(fd, e->d_name, before_s, depth, n, err) < 0)
-            return -1;
-    return 0;
-}
-
-int hf_path_store_sweep(struct hf_store *s, int64_t before_s, uint64_t *out_n, struct hf_err *err)
-{
-    return sweep_dir(((struct hf_path_store *)s)->root, before_s, 0, out_n, err);
+    return walk_dir(&w, fd, what->prefix, err);
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/buf.h"
 #include "base/point.h"
 #include "store/path/path_intern.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/stat.h>
 
 #define TRIES 5
 
@@ -26,11 +25,18 @@ static int path_write(struct hf_io_sink *s, const void *data, size_t len, struct
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return hf_fail_sys(err, errno, "cannot write it");
+            return hf_path_store_fail(err, errno, "cannot write it");
         p += n;
         len -= (size_t)n;
     }
     return 0;
+}
+
+/* The link was made and its answer lost: an NFS client asks again then, and hears that it is there already. */
+static bool is_linked(const struct path_sink *f)
+{
+    struct stat st;
+    return fstatat(f->dir, f->tmp, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink == 2;
 }
 
 /* File systems without RENAME_NOREPLACE (NFS, FUSE) get a link, which fails alike when the name is there. */
@@ -40,29 +46,37 @@ static int rename_new(struct path_sink *f)
         return 0;
     if (errno != EINVAL && errno != ENOSYS)
         return -1;
-    if (linkat(f->dir, f->tmp, f->dir, f->last, 0) < 0)
+    if (linkat(f->dir, f->tmp, f->dir, f->last, 0) < 0 && !(errno == EEXIST && is_linked(f)))
         return -1;
     return unlinkat(f->dir, f->tmp, 0);
+}
+
+static int give_name(struct path_sink *f, struct hf_err *err)
+{
+    if ((f->replace ? renameat(f->dir, f->tmp, f->dir, f->last) : rename_new(f)) == 0)
+        return 0;
+    if (errno == EEXIST)
+        return hf_fail(err, HF_E_CONFLICT, "it exists already");
+    if (!f->replace && (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)) {
+        hf_fail(err, HF_E_UNSUPPORTED, "its file system cannot refuse to replace: no hard links");
+        return hf_hint(err, "Use another kind of file system for this store.");
+    }
+    return hf_path_store_fail(err, errno, "cannot rename it into place");
 }
 
 static int path_finish(struct hf_io_sink *s, struct hf_err *err)
 {
     struct path_sink *f = (struct path_sink *)s;
     if (fsync(f->fd) < 0)
-        return hf_fail_sys(err, errno, "cannot sync it");
+        return hf_path_store_fail(err, errno, "cannot sync it");
     int fd = HF_STEAL_FD(f->fd);
     if (close(fd) < 0) /* network file systems report a full disk here */
-        return hf_fail_sys(err, errno, "cannot write it");
-    if (HF_POINT_ERR("store.path.before_rename", err) < 0)
+        return hf_path_store_fail(err, errno, "cannot write it");
+    if (HF_POINT_ERR("store.path.before_rename", err) < 0 || give_name(f, err) < 0)
         return -1;
-    if ((f->replace ? renameat(f->dir, f->tmp, f->dir, f->last) : rename_new(f)) < 0)
-        return errno == EEXIST ? hf_fail(err, HF_E_CONFLICT, "it exists already")
-                               : hf_fail_sys(err, errno, "cannot rename it into place");
     free(HF_STEAL(f->tmp));
     HF_POINT("store.path.after_rename");
-    if (fsync(f->dir) < 0)
-        return hf_fail_sys(err, errno, "cannot sync its directory");
-    return 0;
+    return hf_path_store_sync_dir(f->dir, err);
 }
 
 static void path_close(struct hf_io_sink *s)
@@ -85,22 +99,14 @@ static int try_tmp(struct path_sink *f, struct hf_path_store *s, const char *nam
                    struct hf_err *err)
 {
     const char *last = NULL;
-    uint64_t salt = 0;
     if (f->dir >= 0)
         close(HF_STEAL_FD(f->dir));
     f->dir = hf_path_store_walk(s, name, true, &last, err);
     if (f->dir < 0)
         return -1;
-    if (getrandom(&salt, sizeof salt, 0) != sizeof salt)
-        return hf_fail_sys(err, errno, "no random numbers");
-    HF_AUTOFREE char *tmp =
-        hf_asprintf(".%s.%016llx" HF_PATH_TMP_END, last, (unsigned long long)salt);
-    if (!tmp)
-        return hf_fail_nomem(err);
-    f->fd = openat(f->dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    f->fd = hf_path_store_make_tmp(f->dir, last, &f->tmp, err);
     if (f->fd < 0)
-        return hf_fail_sys(err, errno, "cannot create it");
-    f->tmp = HF_STEAL(tmp);
+        return -1;
     snprintf(f->last, sizeof f->last, "%s", last);
     return 0;
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 #include "base/path.h"
-#include "base/strv.h"
-#include "harness/hf_test.h"
-#include "store/store.h"
+#include "unit/store/path_store.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,59 +12,7 @@
 
 static struct hf_store *open_store(void **state)
 {
-    struct hf_err err = HF_ERR_INIT;
-    HF_AUTOFREE char *url = hf_asprintf("file://%s", hf_test_dir(state));
-    struct hf_store_opts opts = {.url = url, .clock = hf_clock_system()};
-    struct hf_store *s = hf_store_open(&opts, &err);
-    assert_hf_got(s, &err);
-    return s;
-}
-
-static void put(struct hf_store *s, const char *name, const char *text)
-{
-    struct hf_err err = HF_ERR_INIT;
-    struct hf_store_receipt r;
-    assert_hf_ok(hf_store_put_bytes(s, name, text, strlen(text), false, &r, &err), &err);
-    assert_int_equal(r.digest.bytes, strlen(text));
-    assert_false(r.confirmed);
-}
-
-/* Names, each with a blank behind it. */
-static int collect(void *ctx, const struct hf_store_object *o, struct hf_err *err)
-{
-    (void)err;
-    hf_buf_printf(ctx, "%s ", o->name);
-    return 0;
-}
-
-static char *listed(struct hf_store *s, const char *prefix, const char *after, bool shallow)
-{
-    struct hf_err err = HF_ERR_INIT;
-    struct hf_buf b = HF_BUF_INIT;
-    struct hf_store_list what = {prefix, after, shallow};
-    hf_buf_str_add(&b, "");
-    assert_hf_ok(hf_store_list(s, &what, collect, &b, &err), &err);
-    return hf_buf_steal(&b);
-}
-
-static void assert_listed(struct hf_store *s, const char *prefix, const char *after, bool shallow,
-                          const char *want)
-{
-    HF_AUTOFREE char *got = listed(s, prefix, after, shallow);
-    assert_string_equal(got ? got : "", want);
-}
-
-/* Hidden files in the directory of the case. */
-static int hidden(void **state, const char *sub)
-{
-    char cmd[600];
-    int n = 0;
-    snprintf(cmd, sizeof cmd, "find '%s%s' -name '.*' -type f | grep -c .", hf_test_dir(state),
-             sub);
-    FILE *f = popen(cmd, "r");
-    assert_int_equal(fscanf(f, "%d", &n), 1);
-    pclose(f);
-    return n;
+    return open_at(hf_test_dir(state));
 }
 
 static void names_that_could_leave_the_prefix_are_none(void **state)
@@ -90,6 +36,33 @@ static void names_that_could_leave_the_prefix_are_none(void **state)
     name[HF_STORE_NAME_MAX] = 'a';
     name[HF_STORE_NAME_MAX + 1] = '\0';
     assert_false(hf_store_name_is_valid(name));
+    memset(name, 'a', sizeof name);
+    name[HF_STORE_PART_MAX] = '\0';
+    assert_true(hf_store_name_is_valid(name));
+    name[HF_STORE_PART_MAX] = 'a';
+    name[HF_STORE_PART_MAX + 1] = '\0';
+    assert_false(hf_store_name_is_valid(name));
+    assert_true(hf_store_name_is_valid("1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16"));
+    assert_false(hf_store_name_is_valid("1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"));
+}
+
+static void no_function_takes_a_name_that_is_none(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_store) struct hf_store *s = open_store(state);
+    struct hf_store_receipt r = {0};
+    struct hf_store_object o;
+    struct hf_store_list what = {.prefix = "../"};
+    char back[1];
+    assert_int_equal(hf_store_put_bytes(s, "../x", "x", 1, true, &r, &err), -1);
+    assert_hf_err(&err, HF_E_INTERNAL, "'../x' is no name");
+    assert_int_equal(hf_store_get(s, "/etc/passwd", 0, back, 1, &err), -1);
+    assert_hf_err(&err, HF_E_INTERNAL, "is no name");
+    assert_int_equal(hf_store_head(s, "..", &o, &err), -1);
+    assert_int_equal(hf_store_remove(s, ".hidden", &err), -1);
+    assert_int_equal(hf_store_confirm(s, "a//b", &r, &err), -1);
+    assert_int_equal(hf_store_list(s, &what, collect, NULL, &err), -1);
+    assert_hf_err(&err, HF_E_INTERNAL, "no prefix");
 }
 
 static void what_was_put_is_read_headed_confirmed_and_removed(void **state)
@@ -129,7 +102,7 @@ static void an_object_appears_when_it_is_finished_and_not_before(void **state)
     assert_listed(s, "", NULL, false, "");
     hf_io_close(sink);
     assert_listed(s, "", NULL, false, "");
-    assert_int_equal(hidden(state, "/x"), 0);
+    assert_int_equal(hidden_in(hf_test_dir(state)), 0);
     how.bytes = 4;
     sink = hf_store_put(s, "x/y", &how, &r, &err);
     assert_hf_got(sink, &err);
@@ -149,7 +122,7 @@ static void a_name_is_given_once_unless_it_may_be_replaced(void **state)
     put(s, "m", "old");
     assert_int_equal(hf_store_put_bytes(s, "m", "new", 3, false, &r, &err), -1);
     assert_hf_err(&err, HF_E_CONFLICT, "m: it exists already");
-    assert_int_equal(hidden(state, ""), 0);
+    assert_int_equal(hidden_in(hf_test_dir(state)), 0);
     assert_hf_ok(hf_store_get(s, "m", 0, back, 3, &err), &err);
     assert_string_equal(back, "old");
     assert_hf_ok(hf_store_put_bytes(s, "m", "new", 3, true, &r, &err), &err);
@@ -196,6 +169,39 @@ static void lists_in_the_byte_order_of_whole_names(void **state)
     assert_listed(s, "nothing/", NULL, false, "");
 }
 
+static int stop_at_second(void *ctx, const struct hf_store_object *o, struct hf_err *err)
+{
+    (void)o;
+    (void)err;
+    int *n = ctx;
+    return ++*n == 2 ? 7 : 0;
+}
+
+static void a_listing_ends_when_its_reader_has_enough(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_store) struct hf_store *s = open_store(state);
+    struct hf_store_list what = {.prefix = ""};
+    int n = 0;
+    put(s, "a/1", "");
+    put(s, "a/2", "");
+    put(s, "b", "");
+    assert_int_equal(hf_store_list(s, &what, stop_at_second, &n, &err), 7);
+    assert_int_equal(n, 2);
+}
+
+static void what_lies_deeper_than_names_go_is_not_listed(void **state)
+{
+    HF_AUTO(hf_store) struct hf_store *s = open_store(state);
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTOFREE char *deep =
+        hf_asprintf("%s/1/2/3/4/5/6/7/8/9/a/b/c/d/e/f/g/h", hf_test_dir(state));
+    put(s, "1/2/3/4/5/6/7/8/9/a/b/c/d/e/f/o", "x");
+    assert_hf_ok(hf_path_mkdirs(deep, 0755, &err), &err);
+    hf_test_file(state, "1/2/3/4/5/6/7/8/9/a/b/c/d/e/f/g/h/o", "x", 0600);
+    assert_listed(s, "", NULL, false, "1/2/3/4/5/6/7/8/9/a/b/c/d/e/f/o ");
+}
+
 static void links_inside_the_store_are_not_followed(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -209,6 +215,15 @@ static void links_inside_the_store_are_not_followed(void **state)
     assert_int_equal(hf_store_put_bytes(s, "out/x", "x", 1, true, &r, &err), -1);
     assert_hf_err(&err, HF_E_CONFLICT, "links are not followed");
     assert_int_equal(hf_store_get(s, "file", 0, back, 1, &err), -1);
+    assert_hf_err(&err, HF_E_CONFLICT, "links are not followed");
+    assert_int_equal(hf_store_remove(s, "out/passwd", &err), -1);
+    assert_hf_err(&err, HF_E_CONFLICT, "links are not followed");
+    struct hf_store_list what = {.prefix = "out/"};
+    assert_int_equal(hf_store_list(s, &what, collect, NULL, &err), -1);
+    assert_hf_err(&err, HF_E_CONFLICT, "out/: ");
+    assert_int_equal(mkfifo(hf_test_path(state, "pipe"), 0600), 0);
+    assert_int_equal(hf_store_get(s, "pipe", 0, back, 1, &err), -1);
+    assert_hf_err(&err, HF_E_CORRUPT, "not a regular file");
     assert_listed(s, "", NULL, false, "");
 }
 
@@ -224,9 +239,13 @@ static void a_sweep_removes_old_leftovers_and_nothing_else(void **state)
     assert_true(llabs(now - (int64_t)time(NULL)) < 60);
     assert_hf_ok(hf_store_sweep(s, now - 3600, &n, &err), &err);
     assert_int_equal(n, 0);
+    assert_int_equal(mkdir(hf_test_path(state, "empty"), 0755), 0);
+    hf_test_file(state, "d/.foreign", "not ours", 0600);
     assert_hf_ok(hf_store_sweep(s, now + 3600, &n, &err), &err);
-    assert_int_equal(n, 1);
-    assert_int_equal(hidden(state, ""), 0);
+    assert_int_equal(n, 2);
+    assert_listed(s, "", NULL, true, "d/ ");
+    assert_int_equal(unlink(hf_test_path(state, "d/.foreign")), 0);
+    assert_int_equal(hidden_in(hf_test_dir(state)), 0);
     assert_listed(s, "", NULL, false, "d/object ");
 }
 
@@ -243,6 +262,43 @@ static void a_directory_that_is_not_there_is_not_made(void **state)
     opts.url = "ftp://x/y";
     assert_null(hf_store_open(&opts, &err));
     assert_hf_err(&err, HF_E_CONFIG, "no store of this kind");
+}
+
+static void a_directory_that_was_removed_is_no_empty_store(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    const char *dir = hf_test_path(state, "store");
+    assert_int_equal(mkdir(dir, 0755), 0);
+    HF_AUTO(hf_store) struct hf_store *s = open_at(dir);
+    assert_int_equal(rmdir(dir), 0);
+    struct hf_store_receipt r;
+    struct hf_store_object o;
+    struct hf_store_list what = {.prefix = ""};
+    uint64_t n;
+    assert_int_equal(hf_store_head(s, "a", &o, &err), -1);
+    assert_hf_err(&err, HF_E_UNREACHABLE, "directory was removed");
+    assert_contains(err.hint, "mounted");
+    assert_int_equal(hf_store_list(s, &what, collect, NULL, &err), -1);
+    assert_hf_err(&err, HF_E_UNREACHABLE, "directory was removed");
+    assert_int_equal(hf_store_put_bytes(s, "a/b", "x", 1, true, &r, &err), -1);
+    assert_hf_err(&err, HF_E_UNREACHABLE, "directory was removed");
+    assert_int_equal(hf_store_remove(s, "a", &err), -1);
+    assert_int_equal(hf_store_sweep(s, 0, &n, &err), -1);
+    assert_hf_err(&err, HF_E_UNREACHABLE, "directory was removed");
+}
+
+static void more_than_announced_is_refused_at_once(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_store) struct hf_store *s = open_store(state);
+    struct hf_store_receipt r;
+    struct hf_store_put how = {.bytes = 2};
+    HF_AUTO(hf_io_sink) struct hf_io_sink *sink = hf_store_put(s, "o", &how, &r, &err);
+    assert_hf_got(sink, &err);
+    assert_int_equal(hf_io_write(sink, "one", 3, &err), -1);
+    assert_hf_err(&err, HF_E_CORRUPT, "o: 3 bytes were written of 2");
+    assert_int_equal(hf_io_finish(sink, &err), -1);
+    assert_listed(s, "", NULL, false, "");
 }
 
 static void tells_its_free_space(void **state)
@@ -297,14 +353,19 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(names_that_could_leave_the_prefix_are_none),
+        HF_TEST(no_function_takes_a_name_that_is_none),
         HF_TEST(what_was_put_is_read_headed_confirmed_and_removed),
         HF_TEST(an_object_appears_when_it_is_finished_and_not_before),
         HF_TEST(a_name_is_given_once_unless_it_may_be_replaced),
         HF_TEST(other_bytes_on_the_store_are_not_confirmed),
         HF_TEST(lists_in_the_byte_order_of_whole_names),
+        HF_TEST(a_listing_ends_when_its_reader_has_enough),
+        HF_TEST(what_lies_deeper_than_names_go_is_not_listed),
         HF_TEST(links_inside_the_store_are_not_followed),
         HF_TEST(a_sweep_removes_old_leftovers_and_nothing_else),
         HF_TEST(a_directory_that_is_not_there_is_not_made),
+        HF_TEST(a_directory_that_was_removed_is_no_empty_store),
+        HF_TEST(more_than_announced_is_refused_at_once),
         HF_TEST(tells_its_free_space),
         HF_TEST(a_source_reads_ahead),
         HF_TEST(a_rate_makes_them_wait),
