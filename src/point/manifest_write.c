@@ -203,7 +203,8 @@ int hf_manifest_write(struct hf_manifest *m, const struct hf_image_keys *keys, b
     if (!o || add_which(o, m) < 0 || add_how(o, m) < 0 || add_artifacts(o, m) < 0 ||
         add_packs(o, m) < 0)
         return hf_fail_nomem(err);
-    const char *inner = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+    const char *inner =
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     if (!inner)
         return hf_fail_nomem(err);
     if (check(inner, is_encrypted, err) < 0)

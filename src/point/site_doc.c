@@ -152,7 +152,8 @@ int hf_site_doc_write(const struct hf_site_doc *d, struct hf_buf *out, struct hf
         hf_json_add_string(o, "metadata_recipient", d->metadata_recipient) < 0 ||
         add_identity(o, d) < 0)
         return hf_fail_nomem(err);
-    const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
+    const char *text =
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
     if (!text)
         return hf_fail_nomem(err);
     hf_buf_str_add(out, text);

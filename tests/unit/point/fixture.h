@@ -133,8 +133,8 @@ static inline void put_object(struct hf_site *s, struct hf_manifest *m, struct h
     char object[HF_POINT_NAME_MAX], at[HF_POINT_NAME_MAX];
     assert_hf_ok(hf_point_object_name(a->kind, name, s->is_encrypted, object, &err), &err);
     assert_hf_ok(hf_point_object_at(&m->point, object, at, &err), &err);
-    assert_hf_ok(
-        hf_site_put_bytes(s, HF_SITE_DATA, at, content, strlen(content), &receipt, &err), &err);
+    assert_hf_ok(hf_site_put_bytes(s, HF_SITE_DATA, at, content, strlen(content), &receipt, &err),
+                 &err);
     assert_true(receipt.confirmed);
     struct hf_point_object o = {
         .name = object, .bytes = strlen(content), .stored_bytes = receipt.digest.bytes};

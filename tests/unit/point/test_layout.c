@@ -59,8 +59,8 @@ static void a_label_that_is_empty_or_too_long_is_refused(void **state)
 
 static void what_is_written_otherwise_is_no_vm(void **state)
 {
-    static const char *const others[] = {"",      "=2f",  "=2",    "=",    "a=61b", "=61",
-                                         "=00",   ".web", "a/b",   "=2Ex=", "a b",   "=2E.=2E"};
+    static const char *const others[] = {"",    "=2f",  "=2",  "=",     "a=61b", "=61",
+                                         "=00", ".web", "a/b", "=2Ex=", "a b",   "=2E.=2E"};
     char back[HF_POINT_VM_MAX];
     (void)state;
     for (size_t i = 0; i < HF_ARRAY_SIZE(others); i++)
@@ -93,10 +93,15 @@ static void names_of_a_point_are_made_and_taken_apart(void **state)
 
 static void groups_that_are_no_points_are_passed_over(void **state)
 {
-    static const char *const others[] = {
-        "points/",          "points/web01",       "points/web01/" ID,
-        "points//" ID "/",  "points/web01/x/",    "points/web01/" ID "/dump/",
-        "packs/web01/" ID "/", "points/=2f/" ID "/", "points/web01/20261123T030000Z-7F3A9C21/"};
+    static const char *const others[] = {"points/",
+                                         "points/web01",
+                                         "points/web01/" ID,
+                                         "points//" ID "/",
+                                         "points/web01/x/",
+                                         "points/web01/" ID "/dump/",
+                                         "packs/web01/" ID "/",
+                                         "points/=2f/" ID "/",
+                                         "points/web01/20261123T030000Z-7F3A9C21/"};
     struct hf_point_name n;
     char label[HF_POINT_VM_MAX];
     (void)state;
@@ -109,10 +114,10 @@ static void groups_that_are_no_points_are_passed_over(void **state)
 
 static void an_object_stays_inside_its_point(void **state)
 {
-    static const char *const out[] = {"dump/../x.age",  "dump/a/b.age", "../dump/x.age",
-                                      "/dump/x.age",    "files/x.age",  "dump/.x.age",
-                                      "dump/.age",      "dump/x",       "manifest.json.age",
-                                      "dump//x.age",    "dump/x y.age", "dump"};
+    static const char *const out[] = {"dump/../x.age", "dump/a/b.age", "../dump/x.age",
+                                      "/dump/x.age",   "files/x.age",  "dump/.x.age",
+                                      "dump/.age",     "dump/x",       "manifest.json.age",
+                                      "dump//x.age",   "dump/x y.age", "dump"};
     (void)state;
     assert_true(hf_point_object_is_valid(HF_POINT_DUMP, "dump/x.age", true));
     assert_true(hf_point_object_is_valid(HF_POINT_DUMP, "dump/x", false));
