@@ -286,7 +286,8 @@ static void a_pack_of_two_points_is_read_once_and_said_twice(void **state)
     struct hf_err err = HF_ERR_INIT;
     struct hf_verified first, second;
     HF_AUTO(hf_manifest) struct hf_manifest m = {0};
-    const struct hf_verify_opts opts = {.depth = HF_VERIFY_READ};
+    HF_AUTO(hf_buf) struct hf_buf said = HF_BUF_INIT;
+    const struct hf_verify_opts opts = {.depth = HF_VERIFY_READ, .complain = note, .ctx = &said};
     place_begin(state, &p, true);
     HF_AUTO(hf_site) struct hf_site *s = make_site(&p);
     fill_manifest(&m, "web01", POINT_A);
@@ -305,6 +306,7 @@ static void a_pack_of_two_points_is_read_once_and_said_twice(void **state)
         assert_int_equal(second.bytes_read, 0);
         assert_int_equal(first.complaints, is_damaged);
         assert_int_equal(second.complaints, is_damaged);
+        assert_true(is_damaged == (strstr(hf_buf_str(&said), "is damaged, as was said") != NULL));
         list_files(&p, "packs");
         flip(files.items[0], 1000);
     }
