@@ -30,6 +30,8 @@ struct memory {
     struct object *objects;
     size_t n, gets, puts;
     size_t fail_put; /* the put that fails, from 1; 0: none */
+    size_t flip_put; /* the put of which one bit changes on the way */
+    uint64_t got;    /* bytes */
     size_t open, open_max;
     long delay_us;
 };
@@ -77,6 +79,8 @@ static inline int memory_finish(struct hf_io_sink *s, struct hf_err *err)
         snprintf(o->name, sizeof o->name, "%s", k->name);
         o->len = k->data.len;
         o->data = (unsigned char *)hf_buf_steal(&k->data);
+        if (m->puts == m->flip_put)
+            o->data[o->len / 2] ^= 8;
     }
     pthread_mutex_unlock(&m->lock);
     return fails ? hf_fail(err, HF_E_UNREACHABLE, "the store went away") : 0;
@@ -112,6 +116,7 @@ static inline int memory_get(struct hf_store *s, const char *name, uint64_t at, 
     (void)fresh;
     pthread_mutex_lock(&m->lock);
     m->gets++;
+    m->got += len;
     if (++m->open > m->open_max)
         m->open_max = m->open;
     pthread_mutex_unlock(&m->lock);

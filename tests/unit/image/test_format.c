@@ -168,6 +168,8 @@ static void a_root_says_how_long_it_is(void **state)
     assert_memory_equal(got, ids, sizeof ids);
     HF_AUTOFREE unsigned char *none = NULL;
     assert_int_equal(hf_image_root_parse(b.data, b.len - 1, &back, &none, &err), -1);
+    hf_buf_add(&b, "x", 1);
+    assert_int_equal(hf_image_root_parse(b.data, b.len, &back, &none, &err), -1);
     hf_put_u64((unsigned char *)b.data + 8, UINT64_MAX);
     assert_int_equal(hf_image_root_parse(b.data, b.len, &back, &none, &err), -1);
     assert_hf_err(&err, HF_E_CORRUPT, "another length");
