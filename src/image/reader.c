@@ -34,7 +34,7 @@ static int load_chunk(struct hf_image_reader *r, uint64_t n, struct cached *c, s
         c->data = malloc(hf_image_tree_shape(r->tree)->chunk_bytes);
     if (!c->data)
         return hf_fail_nomem(err);
-    if (hf_image_read_chunks(r->im, r->tree, r->fetch, n, 1, c->data, err) < 0)
+    if (hf_image_read_chunks(r->tree, r->fetch, n, 1, c->data, err) < 0)
         return -1;
     c->n = n;
     return 0;

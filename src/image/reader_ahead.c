@@ -34,32 +34,22 @@ struct hf_image_ahead {
 
 /* ---- chunks ----------------------------------------------------------------------------- */
 
-/* False: a hole. */
-static int want_chunk(struct hf_image *im, struct hf_image_tree *tree, uint64_t n,
-                      struct hf_image_want *w, bool *is_wanted, struct hf_err *err)
+static int want_chunk(struct hf_image_tree *tree, uint64_t n, struct hf_image_want *w,
+                      bool *is_wanted, struct hf_err *err)
 {
     const struct hf_image_shape *shape = hf_image_tree_shape(tree);
-    unsigned char id[HF_IMAGE_ID];
-    uint32_t len = hf_image_chunk_len(shape, n);
-    if (hf_image_tree_id(tree, n, id, err) < 0)
+    bool is_hole = false;
+    if (hf_image_tree_place(tree, n, &is_hole, &w->place, err) < 0)
         return -1;
-    *is_wanted = !hf_image_is_hole(id);
-    if (!*is_wanted) {
-        memset(w->out, 0, len);
-        return 0;
-    }
+    if (is_hole)
+        memset(w->out, 0, hf_image_chunk_len(shape, n));
     w->disk_at = n * shape->chunk_bytes;
-    if (!hf_image_chunks_find(im->chunks, HF_IMAGE_DATA, id, false, &w->place))
-        return hf_fail(err, HF_E_CORRUPT, "the disk at %llu: its chunk is in no pack of the store",
-                       (unsigned long long)w->disk_at);
-    if (w->place.entry.plain != len)
-        return hf_fail(err, HF_E_CORRUPT, "the disk at %llu: its chunk has another length",
-                       (unsigned long long)w->disk_at);
+    *is_wanted = !is_hole;
     return 0;
 }
 
-int hf_image_read_chunks(struct hf_image *im, struct hf_image_tree *tree, struct hf_image_fetch *f,
-                         uint64_t first, uint32_t n, unsigned char *out, struct hf_err *err)
+int hf_image_read_chunks(struct hf_image_tree *tree, struct hf_image_fetch *f, uint64_t first,
+                         uint32_t n, unsigned char *out, struct hf_err *err)
 {
     size_t wanted = 0;
     HF_AUTOFREE struct hf_image_want *wants = calloc(n, sizeof *wants);
@@ -68,7 +58,7 @@ int hf_image_read_chunks(struct hf_image *im, struct hf_image_tree *tree, struct
     for (uint32_t i = 0; i < n; i++) {
         bool is_wanted = false;
         wants[wanted].out = out + (size_t)i * hf_image_tree_shape(tree)->chunk_bytes;
-        if (want_chunk(im, tree, first + i, &wants[wanted], &is_wanted, err) < 0)
+        if (want_chunk(tree, first + i, &wants[wanted], &is_wanted, err) < 0)
             return -1;
         wanted += is_wanted;
     }
@@ -98,8 +88,8 @@ static int load(struct hf_image_ahead *a, struct hf_image_fetch *f, struct batch
     uint64_t left = hf_image_chunks_n(hf_image_tree_shape(a->tree)) - first;
     if (!f)
         return hf_fail_nomem(err);
-    return hf_image_read_chunks(a->im, a->tree, f, first,
-                                left < a->chunks ? (uint32_t)left : a->chunks, b->data, err);
+    return hf_image_read_chunks(a->tree, f, first, left < a->chunks ? (uint32_t)left : a->chunks,
+                                b->data, err);
 }
 
 static void *fetch_ahead(void *arg)

@@ -248,6 +248,50 @@ static void a_pruned_pack_is_gone_from_the_index(void **state)
     end(&c);
 }
 
+static int order_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, HF_IMAGE_PACK_ID);
+}
+
+static void a_tree_names_the_packs_it_needs_without_the_key_of_the_data(void **state)
+{
+    struct case_ c;
+    begin(&c, state, true);
+    memset(c.disk, 0, 9 * CHUNK);
+    c.disk[30 * CHUNK] ^= 1;
+    HF_AUTO(hf_image_written) struct hf_image_written w = write_disk(&c.s, c.disk, LEN);
+    assert_int_equal(w.packs_n, 3);
+    site_open(&c.s, false);
+    HF_AUTO(hf_image_needs) struct hf_image_needs needs = {0};
+    assert_hf_ok(hf_image_verify_tree(c.s.im, w.root, &needs, &c.err), &c.err);
+    assert_int_equal(needs.chunks, 40);
+    assert_int_equal(needs.holes, 9);
+    assert_int_equal(needs.packs_n, w.packs_n);
+    qsort(needs.packs, needs.packs_n, sizeof *needs.packs, order_ids);
+    qsort(w.packs, w.packs_n, sizeof *w.packs, order_ids);
+    assert_memory_equal(needs.packs, w.packs, w.packs_n * sizeof *w.packs);
+    end(&c);
+}
+
+static void a_tree_whose_chunks_are_gone_says_where(void **state)
+{
+    struct case_ c;
+    struct hf_image_refreshed seen;
+    struct hf_image_pack pack;
+    char name[HF_IMAGE_NAME_MAX];
+    begin(&c, state, true);
+    for (uint32_t i = 0; hf_image_chunks_pack(hf_image_chunks(c.s.im), i, &pack); i++)
+        if (pack.kind == HF_IMAGE_DATA) {
+            hf_image_index_name(pack.id, true, name);
+            memory_remove(&c.s.m->store, name, &c.err);
+        }
+    assert_hf_ok(hf_image_refresh(c.s.im, &seen, &c.err), &c.err);
+    HF_AUTO(hf_image_needs) struct hf_image_needs needs = {0};
+    assert_int_equal(hf_image_verify_tree(c.s.im, c.w.root, &needs, &c.err), -1);
+    assert_hf_err(&c.err, HF_E_CORRUPT, "the disk at 0: its chunk is in no pack");
+    end(&c);
+}
+
 static void without_the_key_of_the_data_nothing_is_read(void **state)
 {
     struct case_ c;
@@ -308,6 +352,8 @@ int main(void)
         HF_TEST(a_forged_index_is_damage),
         HF_TEST(a_damaged_tree_is_named),
         HF_TEST(a_pruned_pack_is_gone_from_the_index),
+        HF_TEST(a_tree_names_the_packs_it_needs_without_the_key_of_the_data),
+        HF_TEST(a_tree_whose_chunks_are_gone_says_where),
         HF_TEST(without_the_key_of_the_data_nothing_is_read),
         HF_TEST(another_stores_identity_opens_nothing),
         HF_TEST(content_is_nowhere_in_the_clear),

@@ -144,20 +144,25 @@ static void a_lost_index_costs_reading_and_no_sending(void **state)
     site_free(&s);
 }
 
-static void a_condemned_pack_is_not_built_upon(void **state)
+static void condemn(struct site *s, const unsigned char *id)
 {
     struct hf_err err = HF_ERR_INIT;
     struct hf_store_receipt receipt;
+    char name[64] = "condemned/";
+    hf_image_hex(id, HF_IMAGE_PACK_ID, name + strlen(name));
+    assert_hf_ok(hf_store_put_bytes(&s->m->store, name, "", 0, true, &receipt, &err), &err);
+}
+
+static void a_condemned_pack_is_not_built_upon(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
     struct site s = site_new(state, true, CHUNK);
     unsigned char disk[CHUNK];
     fill_random(disk, CHUNK, 6);
     HF_AUTO(hf_image_written) struct hf_image_written one = write_disk(&s, disk, CHUNK);
     assert_int_equal(one.packs_n, 2);
-    for (size_t i = 0; i < one.packs_n; i++) {
-        char name[64] = "condemned/";
-        hf_image_hex(one.packs[i], HF_IMAGE_PACK_ID, name + strlen(name));
-        assert_hf_ok(hf_store_put_bytes(&s.m->store, name, "", 0, true, &receipt, &err), &err);
-    }
+    for (size_t i = 0; i < one.packs_n; i++)
+        condemn(&s, one.packs[i]);
     assert_hf_ok(hf_image_refresh_condemned(s.im, &err), &err);
     HF_AUTO(hf_image_written) struct hf_image_written two = write_disk(&s, disk, CHUNK);
     assert_int_equal(two.fresh, 1);
@@ -167,6 +172,44 @@ static void a_condemned_pack_is_not_built_upon(void **state)
         for (size_t j = 0; j < 2; j++)
             assert_memory_not_equal(one.packs[i], two.packs[j], HF_IMAGE_PACK_ID);
     assert_reads(&s, one.root, disk, CHUNK);
+    site_free(&s);
+}
+
+/* The run's last look before its manifest. Only what the condemned pack had is read and sent again. */
+static void what_was_condemned_meanwhile_is_written_again_by_the_tree(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    const size_t n = 300;
+    struct site s = site_new(state, true, CHUNK);
+    HF_AUTOFREE unsigned char *disk = malloc(n * CHUNK);
+    fill_random(disk, n * CHUNK, 21);
+    HF_AUTO(hf_image_written) struct hf_image_written one = write_disk(&s, disk, n * CHUNK);
+    condemn(&s, one.packs[0]);
+    assert_hf_ok(hf_image_refresh_condemned(s.im, &err), &err);
+    assert_true(hf_image_chunks_is_condemned(hf_image_chunks(s.im), one.packs[0]));
+    HF_AUTO(hf_image_tree) struct hf_image_tree *tree = hf_image_tree_open(s.im, one.root, &err);
+    struct hf_image_writer_opts opts = {.disk_bytes = n * CHUNK};
+    HF_AUTO(hf_image_writer) struct hf_image_writer *w = hf_image_write_begin(s.im, &opts, &err);
+    size_t again = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char id[HF_IMAGE_ID];
+        assert_hf_ok(hf_image_tree_id(tree, i, id, &err), &err);
+        if (hf_image_write_id(w, i, id, &err) == 0)
+            continue;
+        assert_int_equal(err.cls, HF_E_NOT_FOUND);
+        assert_hf_ok(hf_image_write_chunk(w, i, disk + i * CHUNK, &err), &err);
+        again++;
+    }
+    HF_AUTO(hf_image_written) struct hf_image_written two = {0};
+    assert_hf_ok(hf_image_write_finish(w, &two, &err), &err);
+    assert_true(again > 0 && again < n);
+    assert_int_equal(two.fresh, again);
+    assert_memory_equal(one.root, two.root, HF_IMAGE_ID);
+    for (size_t i = 0; i < two.packs_n; i++)
+        assert_memory_not_equal(two.packs[i], one.packs[0], HF_IMAGE_PACK_ID);
+    assert_reads(&s, two.root, disk, n * CHUNK);
+    hf_image_write_close(HF_STEAL(w));
+    hf_image_tree_close(HF_STEAL(tree));
     site_free(&s);
 }
 
@@ -423,6 +466,7 @@ int main(void)
         HF_TEST(the_same_twice_on_one_disk_is_sent_once),
         HF_TEST(a_lost_index_costs_reading_and_no_sending),
         HF_TEST(a_condemned_pack_is_not_built_upon),
+        HF_TEST(what_was_condemned_meanwhile_is_written_again_by_the_tree),
         HF_TEST(chunks_come_in_any_order_or_by_their_ids),
         HF_TEST(an_unknown_id_has_to_be_read),
         HF_TEST(extents_must_ascend_and_lie_on_the_disk),
