@@ -108,6 +108,10 @@ static void what_is_there_is_not_sent_again(void **state)
     assert_int_equal(three.objects, 4);
     assert_true(three.stored_bytes < 20000);
     assert_int_equal(three.packs_n, one.packs_n + 2);
+    HF_AUTO(hf_image_needs) struct hf_image_needs needs = {0};
+    struct hf_err err = HF_ERR_INIT;
+    assert_hf_ok(hf_image_verify_tree(s.im, three.root, &needs, &err), &err);
+    assert_int_equal(needs.packs_n, three.packs_n); /* also that of the unchanged segments */
     assert_reads(&s, three.root, disk, len);
     site_free(&s);
 }
