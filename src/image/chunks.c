@@ -172,6 +172,16 @@ void hf_image_chunks_condemn(struct hf_image_chunks *c, const unsigned char id[H
     pthread_rwlock_unlock(&c->lock);
 }
 
+bool hf_image_chunks_is_condemned(struct hf_image_chunks *c,
+                                  const unsigned char id[HF_IMAGE_PACK_ID])
+{
+    pthread_rwlock_rdlock(&c->lock);
+    uint32_t number = find_pack(c, id);
+    bool is_condemned = number != HF_IMAGE_NO_PACK && c->packs[number].is_condemned;
+    pthread_rwlock_unlock(&c->lock);
+    return is_condemned;
+}
+
 /* ---- the table -------------------------------------------------------------------------- */
 
 static size_t table_hash(const unsigned char *id)

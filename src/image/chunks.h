@@ -52,6 +52,8 @@ void hf_image_chunks_live(struct hf_image_chunks *c, const unsigned char (*ids)[
 /* Not to be reused (or again), until this says otherwise. A pack that is not known: nothing. */
 void hf_image_chunks_condemn(struct hf_image_chunks *c, const unsigned char id[HF_IMAGE_PACK_ID],
                              bool is_condemned);
+bool hf_image_chunks_is_condemned(struct hf_image_chunks *c,
+                                  const unsigned char id[HF_IMAGE_PACK_ID]);
 /* What is new goes into the file, what is gone out of it, durably; without change: nothing. */
 int hf_image_chunks_save(struct hf_image_chunks *c, struct hf_err *err) HF_CHECKED;
 

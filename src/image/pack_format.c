@@ -3,7 +3,7 @@
 #include "image/format.h"
 
 #define HEAD_MAGIC "HFPACK01"
-#define TAIL_MAGIC "HFPKEND1"
+#define TAIL_MAGIC "HFPEND01"
 #define MAGIC 8
 
 void hf_image_pack_head(enum hf_image_kind kind, const unsigned char id[HF_IMAGE_PACK_ID],

@@ -34,7 +34,7 @@ static int load_chunk(struct hf_image_reader *r, uint64_t n, struct cached *c, s
         c->data = malloc(hf_image_tree_shape(r->tree)->chunk_bytes);
     if (!c->data)
         return hf_fail_nomem(err);
-    if (hf_image_read_chunks(r->im, r->tree, r->fetch, n, 1, c->data, err) < 0)
+    if (hf_image_read_chunks(r->tree, r->fetch, n, 1, c->data, err) < 0)
         return -1;
     c->n = n;
     return 0;
@@ -78,11 +78,27 @@ static int read_some(struct hf_image_reader *r, uint64_t at, void *buf, size_t l
     return read_chunk(r, at, buf, len, out_n, err);
 }
 
+/* Does a read here go on where the last one ended? Holes between them do not count: a restore leaps over them. */
+static bool goes_on(struct hf_image_reader *r, uint64_t at)
+{
+    const struct hf_image_shape *shape = hf_image_tree_shape(r->tree);
+    struct hf_err damaged = HF_ERR_INIT; /* who reads there will find it */
+    uint64_t n = r->end / shape->chunk_bytes + (r->end % shape->chunk_bytes ? 1 : 0);
+    while (n < at / shape->chunk_bytes) {
+        bool is_hole = false;
+        uint64_t count = 0;
+        if (hf_image_tree_run(r->tree, n, &is_hole, &count, &damaged) < 0 || !is_hole)
+            return false;
+        n += count;
+    }
+    return at >= r->end;
+}
+
 static int reader_read_at(struct hf_io_source *s, uint64_t at, void *buf, size_t len,
                           struct hf_err *err)
 {
     struct hf_image_reader *r = (struct hf_image_reader *)s;
-    if (at != r->end)
+    if (!goes_on(r, at))
         r->steady = 0;
     for (char *p = buf; len > 0;) {
         size_t n = 0;

@@ -19,7 +19,7 @@ struct hf_image_ahead {
     struct hf_image *im;
     struct hf_image_tree *tree;
     uint32_t chunks; /* of a batch */
-    uint64_t bytes, batches_of_disk;
+    uint64_t bytes;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool is_ending;
@@ -27,36 +27,29 @@ struct hf_image_ahead {
     unsigned threads_n, threads_wanted;
     size_t batches_n;
     struct batch batches[HF_IMAGE_AHEAD_MAX];
+    uint64_t plan
+        [HF_IMAGE_AHEAD_MAX]; /* the caller's: batches wanted now, without those that are all hole */
+    size_t plan_n;
 };
 
 /* ---- chunks ----------------------------------------------------------------------------- */
 
-/* False: a hole. */
-static int want_chunk(struct hf_image *im, struct hf_image_tree *tree, uint64_t n,
-                      struct hf_image_want *w, bool *is_wanted, struct hf_err *err)
+static int want_chunk(struct hf_image_tree *tree, uint64_t n, struct hf_image_want *w,
+                      bool *is_wanted, struct hf_err *err)
 {
     const struct hf_image_shape *shape = hf_image_tree_shape(tree);
-    unsigned char id[HF_IMAGE_ID];
-    uint32_t len = hf_image_chunk_len(shape, n);
-    if (hf_image_tree_id(tree, n, id, err) < 0)
+    bool is_hole = false;
+    if (hf_image_tree_place(tree, n, &is_hole, &w->place, err) < 0)
         return -1;
-    *is_wanted = !hf_image_is_hole(id);
-    if (!*is_wanted) {
-        memset(w->out, 0, len);
-        return 0;
-    }
+    if (is_hole)
+        memset(w->out, 0, hf_image_chunk_len(shape, n));
     w->disk_at = n * shape->chunk_bytes;
-    if (!hf_image_chunks_find(im->chunks, HF_IMAGE_DATA, id, false, &w->place))
-        return hf_fail(err, HF_E_CORRUPT, "the disk at %llu: its chunk is in no pack of the store",
-                       (unsigned long long)w->disk_at);
-    if (w->place.entry.plain != len)
-        return hf_fail(err, HF_E_CORRUPT, "the disk at %llu: its chunk has another length",
-                       (unsigned long long)w->disk_at);
+    *is_wanted = !is_hole;
     return 0;
 }
 
-int hf_image_read_chunks(struct hf_image *im, struct hf_image_tree *tree, struct hf_image_fetch *f,
-                         uint64_t first, uint32_t n, unsigned char *out, struct hf_err *err)
+int hf_image_read_chunks(struct hf_image_tree *tree, struct hf_image_fetch *f, uint64_t first,
+                         uint32_t n, unsigned char *out, struct hf_err *err)
 {
     size_t wanted = 0;
     HF_AUTOFREE struct hf_image_want *wants = calloc(n, sizeof *wants);
@@ -65,7 +58,7 @@ int hf_image_read_chunks(struct hf_image *im, struct hf_image_tree *tree, struct
     for (uint32_t i = 0; i < n; i++) {
         bool is_wanted = false;
         wants[wanted].out = out + (size_t)i * hf_image_tree_shape(tree)->chunk_bytes;
-        if (want_chunk(im, tree, first + i, &wants[wanted], &is_wanted, err) < 0)
+        if (want_chunk(tree, first + i, &wants[wanted], &is_wanted, err) < 0)
             return -1;
         wanted += is_wanted;
     }
@@ -95,8 +88,8 @@ static int load(struct hf_image_ahead *a, struct hf_image_fetch *f, struct batch
     uint64_t left = hf_image_chunks_n(hf_image_tree_shape(a->tree)) - first;
     if (!f)
         return hf_fail_nomem(err);
-    return hf_image_read_chunks(a->im, a->tree, f, first,
-                                left < a->chunks ? (uint32_t)left : a->chunks, b->data, err);
+    return hf_image_read_chunks(a->tree, f, first, left < a->chunks ? (uint32_t)left : a->chunks,
+                                b->data, err);
 }
 
 static void *fetch_ahead(void *arg)
@@ -144,7 +137,6 @@ struct hf_image_ahead *hf_image_ahead_new(const struct hf_image_ahead_opts *opts
     a->tree = opts->tree;
     a->chunks = HF_IMAGE_BATCH_BYTES / shape->chunk_bytes;
     a->bytes = (uint64_t)a->chunks * shape->chunk_bytes;
-    a->batches_of_disk = (shape->disk_bytes + a->bytes - 1) / a->bytes;
     a->threads_wanted = opts->threads;
     a->batches_n = opts->batches;
     pthread_mutex_init(&a->lock, NULL);
@@ -181,29 +173,65 @@ static struct batch *find(struct hf_image_ahead *a, uint64_t n)
     return NULL;
 }
 
-/* One that lies outside of what is wanted now, and that no thread has. */
-static struct batch *spare(struct hf_image_ahead *a, uint64_t from)
+static bool is_planned(const struct hf_image_ahead *a, uint64_t n)
+{
+    for (size_t i = 0; i < a->plan_n; i++)
+        if (a->plan[i] == n)
+            return true;
+    return false;
+}
+
+/* One that is not wanted now, and that no thread has. */
+static struct batch *spare(struct hf_image_ahead *a)
 {
     for (size_t i = 0; i < a->batches_n; i++) {
         struct batch *b = &a->batches[i];
-        bool is_outside = b->n < from || b->n >= from + a->batches_n;
-        if (b->state == BATCH_EMPTY || (b->state != BATCH_LOADING && is_outside))
+        if (b->state == BATCH_EMPTY || (b->state != BATCH_LOADING && !is_planned(a, b->n)))
             return b;
     }
     return NULL;
 }
 
-static int want_from(struct hf_image_ahead *a, uint64_t from, struct hf_err *err)
+/* The next batch from n on that has data in it. */
+static bool next_data(struct hf_image_ahead *a, uint64_t *n)
 {
-    for (uint64_t n = from; n < from + a->batches_n && n < a->batches_of_disk; n++) {
-        struct batch *b = find(a, n) ? NULL : spare(a, from);
+    struct hf_err damaged = HF_ERR_INIT; /* who reads there will find it */
+    uint64_t chunk = *n * a->chunks, chunks = hf_image_chunks_n(hf_image_tree_shape(a->tree));
+    while (chunk < chunks) {
+        bool is_hole = false;
+        uint64_t count = 0;
+        if (hf_image_tree_run(a->tree, chunk, &is_hole, &count, &damaged) < 0)
+            return false;
+        *n = chunk / a->chunks;
+        if (!is_hole)
+            return true;
+        chunk += count;
+    }
+    return false;
+}
+
+/* Not under the lock: it may read segments. */
+static void plan_from(struct hf_image_ahead *a, uint64_t from)
+{
+    if (a->plan_n && a->plan[0] == from)
+        return;
+    a->plan[0] = from;
+    a->plan_n = 1;
+    for (uint64_t n = from + 1; a->plan_n < a->batches_n && next_data(a, &n); n++)
+        a->plan[a->plan_n++] = n;
+}
+
+static int want_plan(struct hf_image_ahead *a, struct hf_err *err)
+{
+    for (size_t i = 0; i < a->plan_n; i++) {
+        struct batch *b = find(a, a->plan[i]) ? NULL : spare(a);
         if (!b)
             continue;
         if (!b->data)
             b->data = malloc(a->bytes);
         if (!b->data)
             return hf_fail_nomem(err);
-        b->n = n;
+        b->n = a->plan[i];
         b->state = BATCH_WANTED;
         pthread_cond_broadcast(&a->changed);
     }
@@ -214,7 +242,7 @@ static int want_from(struct hf_image_ahead *a, uint64_t from, struct hf_err *err
 static struct batch *await(struct hf_image_ahead *a, uint64_t n, struct hf_err *err)
 {
     for (;;) {
-        if (want_from(a, n, err) < 0)
+        if (want_plan(a, err) < 0)
             return NULL;
         struct batch *b = find(a, n);
         if (b && (b->state == BATCH_READY || b->state == BATCH_FAILED))
@@ -230,6 +258,7 @@ int hf_image_ahead_read(struct hf_image_ahead *a, uint64_t at, void *buf, size_t
     size_t from = (size_t)(at % a->bytes);
     if (!a->threads_n && start(a, err) < 0)
         return -1;
+    plan_from(a, n);
     *out_n = a->bytes - from < len ? (size_t)(a->bytes - from) : len;
     pthread_mutex_lock(&a->lock);
     struct batch *b = await(a, n, err);

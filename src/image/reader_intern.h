@@ -35,8 +35,7 @@ int hf_image_ahead_read(struct hf_image_ahead *a, uint64_t at, void *buf, size_t
                         struct hf_err *err) HF_CHECKED;
 
 /* Chunks of a disk, side by side, into out; holes are zeros. */
-int hf_image_read_chunks(struct hf_image *im, struct hf_image_tree *tree, struct hf_image_fetch *f,
-                         uint64_t first, uint32_t n, unsigned char *out, struct hf_err *err)
-    HF_CHECKED;
+int hf_image_read_chunks(struct hf_image_tree *tree, struct hf_image_fetch *f, uint64_t first,
+                         uint32_t n, unsigned char *out, struct hf_err *err) HF_CHECKED;
 
 #endif

@@ -102,7 +102,7 @@ const struct hf_image_shape *hf_image_tree_shape(const struct hf_image_tree *t)
 
 /* ---- segments --------------------------------------------------------------------------- */
 
-static const unsigned char *segment_id(const struct hf_image_tree *t, uint64_t n)
+const unsigned char *hf_image_tree_segment(const struct hf_image_tree *t, uint64_t n)
 {
     return t->segment_ids + n * HF_IMAGE_ID;
 }
@@ -112,8 +112,8 @@ static int load_segment(struct hf_image_tree *t, uint64_t n, struct cached *c, s
     size_t len = 0;
     uint64_t disk_at = n * HF_IMAGE_SEGMENT_CHUNKS * t->shape.chunk_bytes;
     c->n = NO_SEGMENT;
-    HF_AUTOFREE unsigned char *text =
-        get_record(t, segment_id(t, n), disk_at, (uint32_t)HF_IMAGE_SEGMENT_MAX, &len, err);
+    HF_AUTOFREE unsigned char *text = get_record(t, hf_image_tree_segment(t, n), disk_at,
+                                                 (uint32_t)HF_IMAGE_SEGMENT_MAX, &len, err);
     if (!text || hf_image_segment_parse(text, len, hf_image_segment_len(&t->shape, n), c->ids, err))
         return hf_wrap(err, "segment %llu of the disk", (unsigned long long)n);
     c->n = n;
@@ -141,7 +141,7 @@ int hf_image_tree_id(struct hf_image_tree *t, uint64_t n, unsigned char out[HF_I
 {
     uint64_t s = n / HF_IMAGE_SEGMENT_CHUNKS;
     memset(out, 0, HF_IMAGE_ID);
-    if (hf_image_is_hole(segment_id(t, s)))
+    if (hf_image_is_hole(hf_image_tree_segment(t, s)))
         return 0;
     pthread_mutex_lock(&t->lock);
     const unsigned char *ids = segment(t, s, err);
@@ -149,6 +149,27 @@ int hf_image_tree_id(struct hf_image_tree *t, uint64_t n, unsigned char out[HF_I
         memcpy(out, ids + n % HF_IMAGE_SEGMENT_CHUNKS * HF_IMAGE_ID, HF_IMAGE_ID);
     pthread_mutex_unlock(&t->lock);
     return ids ? 0 : -1;
+}
+
+int hf_image_tree_place(struct hf_image_tree *t, uint64_t n, bool *out_is_hole,
+                        struct hf_image_place *out, struct hf_err *err)
+{
+    struct hf_image_chunks *c = t->im->chunks;
+    unsigned char id[HF_IMAGE_ID];
+    if (hf_image_tree_id(t, n, id, err) < 0)
+        return -1;
+    *out_is_hole = hf_image_is_hole(id);
+    if (*out_is_hole)
+        return 0;
+    unsigned long long disk_at = n * t->shape.chunk_bytes;
+    if (!hf_image_chunks_find(c, HF_IMAGE_DATA, id, true, out) &&
+        !hf_image_chunks_find(c, HF_IMAGE_DATA, id, false, out))
+        return hf_fail(err, HF_E_CORRUPT, "the disk at %llu: its chunk is in no pack of the store",
+                       disk_at);
+    if (out->entry.plain != hf_image_chunk_len(&t->shape, n))
+        return hf_fail(err, HF_E_CORRUPT, "the disk at %llu: its chunk has another length",
+                       disk_at);
+    return 0;
 }
 
 /* How many of this segment's chunks from `from` on are holes, or not, as asked. */
@@ -177,7 +198,7 @@ int hf_image_tree_run(struct hf_image_tree *t, uint64_t n, bool *out_is_hole, ui
         uint64_t s = at / HF_IMAGE_SEGMENT_CHUNKS;
         uint32_t from = (uint32_t)(at % HF_IMAGE_SEGMENT_CHUNKS), alike = 0;
         uint32_t rest = hf_image_segment_len(&t->shape, s) - from;
-        if (!hf_image_is_hole(segment_id(t, s))) {
+        if (!hf_image_is_hole(hf_image_tree_segment(t, s))) {
             if (count_alike(t, s, from, *out_is_hole, &alike, err) < 0)
                 return -1;
         } else if (*out_is_hole) {

@@ -104,7 +104,7 @@ class Store:
             if text[:32] != b"HFPACK01" + struct.pack("<II", kind, 0) + bytes.fromhex(pack):
                 fail("another pack at " + pack)
             magic, _, zero, before = struct.unpack("<8sIIQ", text[-24:])
-            if magic != b"HFPKEND1" or zero or before != len(text) - 24:
+            if magic != b"HFPEND01" or zero or before != len(text) - 24:
                 fail("no end of " + pack)
             self.contents[pack] = text
         return self.contents[pack]
