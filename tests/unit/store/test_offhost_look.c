@@ -152,7 +152,8 @@ static void a_directory_of_this_machine_is_refused_as_it_is(void **state)
 static void assert_dir(void **state, const char *mount, enum hf_offhost want, const char *piece)
 {
     struct stat st;
-    HF_AUTOFREE char *real = realpath(hf_test_dir(state), NULL);
+    assert_int_equal(mkdir(hf_test_path(state, "mnt"), 0755), 0);
+    HF_AUTOFREE char *real = realpath(hf_test_path(state, "mnt"), NULL);
     const char *link = hf_test_path(state, "link");
     HF_AUTOFREE char *url = hf_asprintf("file://%s", link);
     assert_int_equal(symlink(real, link), 0);
@@ -164,6 +165,7 @@ static void assert_dir(void **state, const char *mount, enum hf_offhost want, co
     assert_url(url, want, piece);
     played_mounts = NULL;
     assert_int_equal(unlink(link), 0);
+    assert_int_equal(rmdir(real), 0);
 }
 
 static void a_directory_is_judged_by_the_server_of_its_mount(void **state)
