@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define TRIES 5
+#define TRIES 100 /* bounded, should something be odd; each is lost to one who just removed a directory */
 
 struct path_sink {
     struct hf_io_sink sink;
