@@ -2,11 +2,11 @@
  *
  * store/offhost.h - does a store lie off the host: neither on this machine, nor on the guest, the hypervisor or its datastore?
  *
- * Off the host is what can be shown to be, by the mounts, addresses and names of this moment; what cannot be told is not. A directory:
- * its file system is a network one whose server can be told, and holds none of the VM's disks. A server: its addresses are all
- * somebody else's. Of a cluster those servers are seen that the mount names. Not seen is what lies behind a tunnel, a proxy or a
- * forwarded port, and a name that will mean another machine later: ask again before each run. `off-host = assume` is the caller's
- * business: the verdict is given, and recorded, all the same.
+ * Off the host is what can be shown to be, by the mounts, addresses and names of this moment; what cannot be told is not. A
+ * directory: its file system is a network one whose server can be told, and holds none of the VM's disks. A server: its
+ * addresses are all somebody else's. Of a cluster those servers are seen that the mount names. Not seen is what lies behind a
+ * tunnel, a proxy or a forwarded port, and a name that will mean another machine later: ask again before each run.
+ * `off-host = assume` is the caller's business: the verdict is given, and recorded, all the same.
  *
  * Errors: it could not be looked at, which is no verdict: NOT_FOUND the directory, UNREACHABLE and TIMEOUT a name, CONFIG the url.
  * Threads: any. Nothing is written.

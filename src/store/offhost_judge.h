@@ -52,7 +52,8 @@ struct hf_offhost_facts {
     size_t n_disks;
 };
 
-/* The servers behind a mount, names or addresses, added to an empty list: none for a local file system, and where not all can be told. */
+/* The servers behind a mount, names or addresses, added to an empty list: none for a local file system, and where not all
+ * can be told. */
 int hf_offhost_servers(const struct hf_mountinfo_entry *m, struct hf_strv *out, struct hf_err *err)
     HF_CHECKED;
 
