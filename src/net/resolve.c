@@ -15,7 +15,8 @@
  * for them. Whoever comes last, the thread or the one who gave up, frees it. */
 struct question {
     struct addrinfo hints, *answer;
-    int error, answered_fd;
+    int answered_fd;
+    atomic_int error; /* set after answer */
     atomic_int n_done;
     char port[8];
     char host[];

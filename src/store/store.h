@@ -9,8 +9,9 @@
  * Names: parts of A-Z a-z 0-9 . _ ~ @ = + - with '/' between them, none empty or beginning with '.', 900 bytes at most, 200 per
  * part, 16 parts. So a name never leaves the prefix, means the same on each store, and needs no quoting.
  *
- * Errors: NOT_FOUND: the object (a bucket or directory that is gone says so and has a hint), NOSPACE, AUTH, UNREACHABLE, TIMEOUT,
- * CORRUPT: an answer that makes no sense. Retries are the driver's, under retry_ms. Threads: any, also several sinks at once.
+ * Errors: NOT_FOUND: the object (a bucket that is gone says so and has a hint; a directory that is gone is UNREACHABLE), NOSPACE,
+ * AUTH, UNREACHABLE, TIMEOUT, CORRUPT: an answer that makes no sense. Retries are the driver's, under retry_ms. Threads: any, also
+ * several sinks at once.
  * A crash in mid-put leaves at most what hf_store_sweep removes.
  */
 #ifndef HF_STORE_STORE_H

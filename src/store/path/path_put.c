@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define TRIES 5
+#define TRIES                                                                                      \
+    100 /* bounded, should something be odd; each is lost to one who just removed a directory */
 
 struct path_sink {
     struct hf_io_sink sink;
@@ -55,13 +56,16 @@ static int give_name(struct path_sink *f, struct hf_err *err)
 {
     if ((f->replace ? renameat(f->dir, f->tmp, f->dir, f->last) : rename_new(f)) == 0)
         return 0;
-    if (errno == EEXIST)
+    int why = errno;
+    /* SFTP has one word for all failures: sshfs says EPERM when somebody else was faster. */
+    bool is_refused = !f->replace && (why == EPERM || why == EOPNOTSUPP || why == ENOSYS);
+    if (why == EEXIST || (is_refused && faccessat(f->dir, f->last, F_OK, AT_SYMLINK_NOFOLLOW) == 0))
         return hf_fail(err, HF_E_CONFLICT, "it exists already");
-    if (!f->replace && (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)) {
+    if (is_refused) {
         hf_fail(err, HF_E_UNSUPPORTED, "its file system cannot refuse to replace: no hard links");
         return hf_hint(err, "Use another kind of file system for this store.");
     }
-    return hf_path_store_fail(err, errno, "cannot rename it into place");
+    return hf_path_store_fail(err, why, "cannot rename it into place");
 }
 
 static int path_finish(struct hf_io_sink *s, struct hf_err *err)

@@ -82,11 +82,6 @@ static void run(const char *const *argv)
 static struct hf_store *open_on_image(void **state, const char *image)
 {
     const char *dir = hf_test_path(state, "mnt");
-    int fd = open(image, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_int_equal(ftruncate(fd, IMAGE_BYTES), 0);
-    close(fd);
-    run((const char *const[]){"mkfs.ext4", "-q", "-O", "^has_journal", image, NULL});
-    assert_int_equal(mkdir(dir, 0755), 0);
     if (geteuid() != 0 || access("/dev/loop-control", F_OK) != 0 || !small_fs_namespace()) {
         const char *required = getenv("HOLDFAST_TEST_REQUIRE");
         print_message("SKIP mount: no loop devices for us\n");
@@ -94,6 +89,11 @@ static struct hf_store *open_on_image(void **state, const char *image)
             fail_msg("mounting is required here");
         skip();
     }
+    int fd = open(image, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(ftruncate(fd, IMAGE_BYTES), 0);
+    close(fd);
+    run((const char *const[]){"mkfs.ext4", "-q", "-O", "^has_journal", image, NULL});
+    assert_int_equal(mkdir(dir, 0755), 0);
     run((const char *const[]){"mount", "-o", "loop", image, dir, NULL});
     struct hf_store *s = open_at(dir);
     small_fs_umount(dir);

@@ -248,6 +248,9 @@ static void a_file_system_that_cannot_refuse_to_replace_is_refused(void **state)
     assert_int_equal(try_put(s, false, &err), -1);
     assert_hf_err(&err, HF_E_UNSUPPORTED, "cannot refuse to replace");
     assert_hf_ok(try_put(s, true, &err), &err);
+    /* Now it is there, and that is what the same answer means. */
+    assert_int_equal(try_put(s, false, &err), -1);
+    assert_hf_err(&err, HF_E_CONFLICT, "d/o: it exists already");
 }
 
 static void a_medium_that_fails_is_neither_missing_nor_other_bytes(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Processes that die in the middle of a put or a removal. This one visits no kill point itself: what the environment says of them is
- * read once, by the child.
+ * Processes that die in the middle of a put or a removal. This one visits no kill point itself: what the environment says of
+ * them is read once, by the child.
  */
 #include "unit/store/path_store.h"
 
