@@ -136,38 +136,14 @@ static int check_shape(const struct hf_image_shape *shape, const struct hf_verif
     return 0;
 }
 
-static int check_chunk(struct hf_verify *v, struct hf_image_tree *t, uint64_t n,
-                       struct hf_err *what)
-{
-    unsigned char id[HF_IMAGE_ID];
-    struct hf_image_place place;
-    if (hf_image_tree_id(t, n, id, what) < 0)
-        return -1;
-    if (hf_image_is_hole(id) ||
-        hf_image_chunks_find(hf_image_chunks(v->image), HF_IMAGE_DATA, id, false, &place))
-        return 0;
-    return hf_fail(what, HF_E_CORRUPT, "no pack has what lies at %llu",
-                   (unsigned long long)(n * v->site->chunk_bytes));
-}
-
 static int check_tree(struct hf_verify *v, const struct hf_point_artifact *a, struct hf_err *what)
 {
+    HF_AUTO(hf_image_needs) struct hf_image_needs needs = {0};
     HF_AUTO(hf_image_tree)
     struct hf_image_tree *t = hf_image_tree_open(v->image, a->root, what);
     if (!t || check_shape(hf_image_tree_shape(t), v, a, what) < 0)
         return -1;
-    const uint64_t chunks = hf_image_chunks_n(hf_image_tree_shape(t));
-    uint64_t run = 0;
-    bool is_hole = false;
-    for (uint64_t n = 0; n < chunks; n += run) {
-        if (hf_cancel_check(v->site->cancel, what) < 0 ||
-            hf_image_tree_run(t, n, &is_hole, &run, what) < 0)
-            return -1;
-        for (uint64_t i = 0; !is_hole && i < run; i++)
-            if (check_chunk(v, t, n + i, what) < 0)
-                return -1;
-    }
-    return 0;
+    return hf_image_verify_tree(v->image, a->root, &needs, what);
 }
 
 int hf_verify_tree(struct hf_verify *v, const struct hf_manifest *m,
