@@ -13,4 +13,15 @@ int lv_checkpoints_check(virDomainPtr dom, size_t *out_ours, struct hf_err *err)
 int lv_checkpoints_drop(struct hf_instance *in, const struct hf_call *call, virDomainPtr dom,
                         const struct lv_rollback *rb, struct hf_err *err) HF_CHECKED;
 
+/* One of them, by its name. */
+int lv_checkpoint_exists(virDomainPtr dom, const char *name, bool *out, struct hf_err *err)
+    HF_CHECKED;
+/* The disks it has a whole bitmap of, while the VM runs. No such checkpoint, or a bitmap is damaged: none. */
+int lv_checkpoint_disks(virDomainPtr dom, const char *name, struct hf_strv *out, struct hf_err *err)
+    HF_CHECKED;
+/* Ours only. Not there: success. is_off: the metadata alone, and the bitmaps are the caller's to remove; UNSUPPORTED
+ * when the VM has others. */
+int lv_checkpoint_delete(virDomainPtr dom, const char *name, bool is_off, bool *was_there,
+                         struct hf_err *err) HF_CHECKED;
+
 #endif

@@ -264,6 +264,25 @@ int lv_vm_check_idle(virDomainPtr dom, const struct lv_vm *vm, struct hf_err *er
     return 0;
 }
 
+/* A query of the domain's block layer waits for its job lock (30 s at the most). */
+int lv_vm_wait_for_calls(virDomainPtr dom, struct hf_err *err)
+{
+    virDomainBlockInfo info;
+    HF_AUTO(lv_vm) struct lv_vm *vm = lv_vm_load(dom, 0, err);
+    if (!vm)
+        return -1;
+    for (size_t i = 0; i < vm->n_disks; i++) {
+        if (!vm->disks[i].n_layers)
+            continue;
+        if (virDomainGetBlockInfo(dom, vm->disks[i].target, &info, 0) == 0)
+            return 0;
+        const virError *e = virGetLastError();
+        if (e && e->code == VIR_ERR_OPERATION_TIMEOUT)
+            return lv_fail(err, "another call keeps VM '%s' busy", vm->name);
+    }
+    return 0;
+}
+
 /* libvirt writes the overlay into the persistent definition only where that names the same file. Elsewhere the next
  * start would go back to the base, and all that was written since would be lost. */
 int lv_vm_check_definition(virDomainPtr dom, const struct lv_vm *vm, struct hf_err *err)
