@@ -218,7 +218,7 @@ static bool is_paused_by_io(const struct lv_export *e)
 }
 
 static int watch(struct hf_instance *in, const struct hf_call *call, struct lv_export *e,
-                    struct hf_export_state *out, struct hf_err *err)
+                 struct hf_export_state *out, struct hf_err *err)
 {
     uint64_t used, room;
     if (check_running(in, call, e, err) != 0)
@@ -226,8 +226,8 @@ static int watch(struct hf_instance *in, const struct hf_call *call, struct lv_e
     if (e->is_off)
         return 0;
     if (is_paused_by_io(e)) {
-        hf_fail(err, HF_E_NOSPACE, "the scratch files in '%s' had no room left, which paused the VM",
-                e->dir);
+        hf_fail(err, HF_E_NOSPACE,
+                "the scratch files in '%s' had no room left, which paused the VM", e->dir);
         return give_up(e, err);
     }
     if (lv_export_scratch_use(e, &used, &room, err) != 0)
@@ -242,7 +242,7 @@ static int watch(struct hf_instance *in, const struct hf_call *call, struct lv_e
 }
 
 static int end(struct hf_instance *in, const struct hf_call *call, struct lv_export *e,
-                  struct hf_err *err)
+               struct hf_err *err)
 {
     if (check_running(in, call, e, err) != 0)
         return -1;

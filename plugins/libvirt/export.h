@@ -32,9 +32,9 @@ struct lv_export_disk {
     char *target;
     struct lv_layer layer; /* the active one */
     uint64_t capacity_bytes;
-    bool takes_bitmap;     /* its format can hold the checkpoint's bitmap */
-    bool is_incremental;   /* the parent has a bitmap of it */
-    struct stat before;    /* of a VM that is off: the active layer's file */
+    bool takes_bitmap;   /* its format can hold the checkpoint's bitmap */
+    bool is_incremental; /* the parent has a bitmap of it */
+    struct stat before;  /* of a VM that is off: the active layer's file */
 };
 
 struct lv_export {
@@ -45,8 +45,8 @@ struct lv_export {
     char *backup_xml, *checkpoint_xml; /* from prepare on; no checkpoint: NULL */
     struct lv_export_disk *disks;
     size_t n;
-    virDomainPtr dom;        /* from prepare on */
-    bool is_off;             /* qemu-nbd instead of a job */
+    virDomainPtr dom; /* from prepare on */
+    bool is_off;      /* qemu-nbd instead of a job */
     bool leaves_checkpoint;
     bool is_begun, is_ended; /* a job runs in between */
     bool was_paused_by_io;   /* before us: not ours to resume */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "export.h"
-
 #include "base/buf.h"
 #include "base/point.h"
+#include "export.h"
 
 #include <dirent.h>
 #include <errno.h>

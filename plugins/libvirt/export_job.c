@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "export.h"
-
 #include "base/point.h"
+#include "export.h"
 
 #include <string.h>
 #include <unistd.h>

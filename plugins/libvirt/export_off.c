@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "export.h"
-
 #include "base/buf.h"
 #include "base/path.h"
 #include "base/point.h"
 #include "base/proc.h"
+#include "export.h"
 #include "net/json.h"
 #include "vm.h"
 
@@ -47,9 +46,8 @@ static int start_one(struct hf_instance *in, const struct hf_call *call, const s
     int64_t left = lv_left_ms(in, call);
     if (!option || !image)
         return hf_fail_nomem(err);
-    const char *const argv[] = {"qemu-nbd",        "--read-only", "--persistent", "--shared=8",
-                                "--fork",          option,        "--export-name", d->target,
-                                image,             NULL};
+    const char *const argv[] = {"qemu-nbd", "--read-only",   "--persistent", "--shared=8", "--fork",
+                                option,     "--export-name", d->target,      image,        NULL};
     struct hf_proc_request req = {.argv = argv, .timeout_ms = left < START_MS ? left : START_MS};
     HF_AUTO(hf_proc_result) struct hf_proc_result res = {0};
     if (hf_proc_check(&req, &res, err) != 0)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "export.h"
-
 #include "base/buf.h"
 #include "base/units.h"
 #include "checkpoints.h"
 #include "disks.h"
+#include "export.h"
 #include "image.h"
 #include "vm.h"
 
@@ -75,9 +74,9 @@ static int check_state(struct planning *p, struct hf_err *err)
 
 static const char *base_dir(const struct planning *p)
 {
-    return p->req->scratch_dir     ? p->req->scratch_dir
-           : p->in->scratch_dir    ? p->in->scratch_dir
-                                   : p->in->overlay_dir;
+    return p->req->scratch_dir  ? p->req->scratch_dir
+           : p->in->scratch_dir ? p->in->scratch_dir
+                                : p->in->overlay_dir;
 }
 
 static int check_disk(const struct planning *p, const struct lv_disk *d, struct hf_err *err)
@@ -206,8 +205,9 @@ static int plan_checkpoint(struct planning *p)
     if (!e->leaves_checkpoint || !p->has_snapshots || use == HF_CHECKPOINT_ALWAYS)
         return 0;
     e->leaves_checkpoint = false;
-    return lv_warn(p->w, "VM '%s' has internal snapshots, which could not be reverted to with a "
-                         "checkpoint: the next backup compares",
+    return lv_warn(p->w,
+                   "VM '%s' has internal snapshots, which could not be reverted to with a "
+                   "checkpoint: the next backup compares",
                    p->vm->name);
 }
 
@@ -226,8 +226,7 @@ static int check_persistent(struct planning *p, struct hf_err *err)
 {
     if (virDomainIsPersistent(p->dom) != 0)
         return 0;
-    hf_fail(err, HF_E_UNSUPPORTED, "VM '%s' is transient: it cannot have checkpoints",
-            p->vm->name);
+    hf_fail(err, HF_E_UNSUPPORTED, "VM '%s' is transient: it cannot have checkpoints", p->vm->name);
     return hf_hint(err, "Define it: virsh define.");
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "export.h"
-
 #include "base/buf.h"
 #include "checkpoints.h"
 #include "disks.h"
+#include "export.h"
 #include "image.h"
 #include "net/json.h"
 #include "vm.h"
@@ -135,8 +134,7 @@ int lv_export_discard(struct hf_instance *in, const struct hf_call *call, virDom
                       const char *vm_id, const char *name, const char *token, struct hf_err *err)
 {
     HF_AUTO(undo) struct undo u = {.name = name};
-    if (token ? read_token(&u, token, vm_id, err) != 0
-              : dom && look_around(&u, in, dom, err) != 0)
+    if (token ? read_token(&u, token, vm_id, err) != 0 : dom && look_around(&u, in, dom, err) != 0)
         return -1;
     for (size_t i = 0; i < u.dirs.n; i++)
         if (lv_export_dir_retire(u.dirs.items[i], name, err) != 0)

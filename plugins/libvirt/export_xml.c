@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "export.h"
-
 #include "base/buf.h"
+#include "export.h"
 #include "xml.h"
 
 #include <libvirt/virterror.h>

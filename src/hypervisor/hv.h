@@ -194,7 +194,8 @@ HF_DEFINE_AUTO_VALUE(hf_export_copy, hf_export_copy_free)
 
 int hf_hv_export_disk(struct hf_hv_capture *cap, const struct hf_hv_call *call, const char *target,
                       struct hf_export_copy *out, struct hf_err *err) HF_CHECKED;
-/* Four times a second while disks are read. Fails: nothing that was read counts, discard is next. */
+/* Four times a second while disks are read. NOSPACE, CONFLICT: nothing that was read counts, discard is
+ * next. UNREACHABLE, TIMEOUT, BUSY: ask again. */
 int hf_hv_export_watch(struct hf_hv_capture *cap, const struct hf_hv_call *call,
                        struct hf_export_state *out, struct hf_err *err) HF_CHECKED;
 /* After the last byte. 0: what was read is the instant, and the job has ended. */

@@ -203,10 +203,14 @@ static int watch_until(struct drive *d, struct hf_hv_capture *cap, const char *f
                        struct hf_err *err)
 {
     struct hf_export_state state = {0};
+    int failed = 0;
     while (access(file, F_OK) != 0) {
         struct hf_hv_call call = call_of(d);
-        if (hf_hv_export_watch(cap, &call, &state, err) != 0)
-            return -1;
+        struct hf_err why = HF_ERR_INIT;
+        failed = hf_hv_export_watch(cap, &call, &state, &why) == 0 ? 0 : failed + 1;
+        /* libvirtd may be restarted: nothing is known then, and it is asked again. */
+        if (failed && (why.cls != HF_E_UNREACHABLE || failed > 200))
+            return (hf_err_copy(err, &why), -1);
         usleep(50000);
     }
     struct hf_hv_call call = call_of(d);
