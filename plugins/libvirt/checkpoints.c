@@ -121,6 +121,24 @@ int lv_checkpoint_exists(virDomainPtr dom, const char *name, bool *out, struct h
     return 0;
 }
 
+int lv_checkpoint_is_newest(virDomainPtr dom, const char *name, bool *out, struct hf_err *err)
+{
+    __attribute__((cleanup(auto_checkpoint))) virDomainCheckpointPtr c = NULL;
+    HF_AUTO(list) struct list children = {0};
+    *out = false;
+    if (find(dom, name, &c, err) != 0)
+        return -1;
+    if (!c)
+        return 0;
+    children.n = virDomainCheckpointListAllChildren(c, &children.items, 0);
+    if (children.n < 0) {
+        children.n = 0;
+        return lv_fail(err, "children of checkpoint '%s'", name);
+    }
+    *out = children.n == 0;
+    return 0;
+}
+
 int lv_checkpoint_disks(virDomainPtr dom, const char *name, struct hf_strv *out, struct hf_err *err)
 {
     bool failed = false;

@@ -19,6 +19,9 @@ int lv_checkpoint_exists(virDomainPtr dom, const char *name, bool *out, struct h
 /* The disks it has a whole bitmap of, while the VM runs. No such checkpoint, or a bitmap is damaged: none. */
 int lv_checkpoint_disks(virDomainPtr dom, const char *name, struct hf_strv *out, struct hf_err *err)
     HF_CHECKED;
+/* No other one was made since. No such checkpoint: false. */
+int lv_checkpoint_is_newest(virDomainPtr dom, const char *name, bool *out, struct hf_err *err)
+    HF_CHECKED;
 /* Ours only. Not there: success. is_off: the metadata alone, and the bitmaps are the caller's to remove; UNSUPPORTED
  * when the VM has others. */
 int lv_checkpoint_delete(virDomainPtr dom, const char *name, bool is_off, bool *was_there,

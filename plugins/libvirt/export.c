@@ -81,9 +81,10 @@ int lv_export_prepare(struct hf_instance *in, const struct hf_call *call, struct
                       struct hf_err *err)
 {
     if (lv_enter(in, call, err) != 0 || lv_domain(in, e->vm_id, &e->dom, err) != 0 ||
-        lv_export_dir_make(e->dir, e->disks[0].layer.path, err) != 0)
+        lv_export_dir_make(e->dir, err) != 0)
         return -1;
-    if (!e->is_off && make_scratch(in, call, e, err) != 0)
+    if (!e->is_off && (make_scratch(in, call, e, err) != 0 ||
+                       lv_export_dir_give(e->dir, e->disks[0].layer.path, err) != 0))
         return -1;
     HF_AUTO(lv_vm) struct lv_vm *vm = lv_vm_load(e->dom, 0, err);
     if (!vm || check_disks(e, vm, err) != 0)
@@ -194,7 +195,9 @@ static int disk_of(struct hf_instance *in, const struct hf_call *call, struct lv
     out->allocation_ctx = "base:allocation";
     out->size_bytes = d->capacity_bytes;
     if (d->is_incremental)
-        out->dirty_ctx = lv_keep(in, hf_asprintf("qemu:dirty-bitmap:backup-%s", target));
+        out->dirty_ctx =
+            lv_keep(in, hf_asprintf("qemu:dirty-bitmap:%s%s", e->is_off ? "" : "backup-",
+                                    e->is_off ? e->parent : target));
     return out->uri && (out->dirty_ctx || !d->is_incremental) ? 0 : hf_fail_nomem(err);
 }
 
@@ -225,19 +228,16 @@ static int watch(struct hf_instance *in, const struct hf_call *call, struct lv_e
         return -1;
     if (e->is_off)
         return 0;
-    if (is_paused_by_io(e)) {
-        hf_fail(err, HF_E_NOSPACE,
-                "the scratch files in '%s' had no room left, which paused the VM", e->dir);
-        return give_up(e, err);
-    }
     if (lv_export_scratch_use(e, &used, &room, err) != 0)
         return -1;
     out->scratch_used_bytes = used;
     out->scratch_room_bytes = room / 100 * (uint64_t)in->scratch_limit;
-    if (used <= out->scratch_room_bytes)
+    bool is_paused = is_paused_by_io(e);
+    if (used <= out->scratch_room_bytes && !is_paused)
         return 0;
-    hf_fail(err, HF_E_NOSPACE, "the scratch files in '%s' have taken %llu of %llu bytes", e->dir,
-            (unsigned long long)used, (unsigned long long)room);
+    hf_fail(err, HF_E_NOSPACE, "the scratch files in '%s' have taken %llu of %llu bytes%s", e->dir,
+            (unsigned long long)used, (unsigned long long)room,
+            is_paused ? ", and an I/O error paused the VM" : "");
     return give_up(e, err);
 }
 

@@ -8,7 +8,7 @@
  *   settle    reads the job back: all disks are in it, at the size they were prepared for
  *   end       the job is still ours and the VM was never in its way: it is aborted (the good end of a pull), files removed
  *
- * All an export leaves on disk lies in one directory, DIR/NAME.export, which belongs to the user QEMU runs as and
+ * All an export leaves on disk lies in one directory, DIR/NAME.export, which is open to the user QEMU runs as and
  * to nobody else: scratch files TARGET.scratch and the socket. DIR: what the request says, else the keys scratch-dir and
  * overlay-dir, else beside the first disk. The directory is renamed before it is removed: a begin that comes late,
  * after its run was undone, finds no scratch file and fails.
@@ -32,6 +32,7 @@ struct lv_export_disk {
     char *target;
     struct lv_layer layer; /* the active one */
     uint64_t capacity_bytes;
+    bool is_alone;       /* no layer below it */
     bool takes_bitmap;   /* its format can hold the checkpoint's bitmap */
     bool is_incremental; /* the parent has a bitmap of it */
     struct stat before;  /* of a VM that is off: the active layer's file */
@@ -85,8 +86,11 @@ int lv_export_resume(virDomainPtr dom, struct hf_err *err) HF_CHECKED;
 /* export_dir.c: DIR/NAME.export; NULL, err set. */
 char *lv_export_dir(const char *base, const char *name, struct hf_err *err) HF_CHECKED;
 bool lv_export_dir_is_of(const char *dir, const char *name);
-/* A new directory for nobody but the owner of `like`. */
-int lv_export_dir_make(const char *dir, const char *like, struct hf_err *err) HF_CHECKED;
+/* A new directory, for nobody but us. */
+int lv_export_dir_make(const char *dir, struct hf_err *err) HF_CHECKED;
+/* From now on it belongs to the owner of `like`, a disk that libvirt has given to QEMU's user. Not before all of our files
+ * are in it: whoever owns it can replace them. */
+int lv_export_dir_give(const char *dir, const char *like, struct hf_err *err) HF_CHECKED;
 /* Out of the way under another name, so that a late call finds nothing. Gone already: fine. */
 int lv_export_dir_retire(const char *dir, const char *name, struct hf_err *err) HF_CHECKED;
 /* Removes it under either name, with what we put there. */

@@ -29,24 +29,24 @@ bool lv_export_dir_is_of(const char *dir, const char *name)
            strcmp(slash + 1 + len, SUFFIX) == 0;
 }
 
-int lv_export_dir_make(const char *dir, const char *like, struct hf_err *err)
+int lv_export_dir_make(const char *dir, struct hf_err *err)
+{
+    if (HF_POINT_ERR("libvirt.before_export_dir", err) != 0)
+        return -1;
+    if (mkdir(dir, 0700) != 0)
+        return errno == EEXIST ? hf_fail(err, HF_E_CONFLICT, "'%s' exists already", dir)
+                               : hf_fail_sys(err, errno, "create '%s'", dir);
+    return HF_POINT_ERR("libvirt.after_export_dir", err);
+}
+
+int lv_export_dir_give(const char *dir, const char *like, struct hf_err *err)
 {
     struct stat st;
     if (stat(like, &st) != 0)
         return hf_fail_sys(err, errno, "'%s'", like);
-    if (HF_POINT_ERR("libvirt.before_export_dir", err) != 0)
-        return -1;
-    if (mkdir(dir, 0700) != 0 && errno == EEXIST)
-        return hf_fail(err, HF_E_CONFLICT, "'%s' exists already", dir);
-    else if (access(dir, F_OK) != 0)
-        return hf_fail_sys(err, errno, "create '%s'", dir);
-    /* libvirt has given the disk to QEMU's user; of a device node that holds as well. */
-    if (chown(dir, st.st_uid, st.st_gid) != 0 && geteuid() == 0) {
-        int saved = errno;
-        rmdir(dir);
-        return hf_fail_sys(err, saved, "owner of '%s'", dir);
-    }
-    return HF_POINT_ERR("libvirt.after_export_dir", err);
+    if (chown(dir, st.st_uid, st.st_gid) != 0 && geteuid() == 0)
+        return hf_fail_sys(err, errno, "owner of '%s'", dir);
+    return 0;
 }
 
 static int check_is_ours(const char *dir, const char *name, struct hf_err *err)

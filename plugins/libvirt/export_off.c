@@ -46,8 +46,12 @@ static int start_one(struct hf_instance *in, const struct hf_call *call, const s
     int64_t left = lv_left_ms(in, call);
     if (!option || !image)
         return hf_fail_nomem(err);
-    const char *const argv[] = {"qemu-nbd", "--read-only",   "--persistent", "--shared=8", "--fork",
-                                option,     "--export-name", d->target,      image,        NULL};
+    const char *const argv[] = {"qemu-nbd",      "--read-only",
+                                "--persistent",  "--shared=8",
+                                "--fork",        option,
+                                "--export-name", d->target,
+                                image,           d->is_incremental ? "--bitmap" : NULL,
+                                e->parent,       NULL};
     struct hf_proc_request req = {.argv = argv, .timeout_ms = left < START_MS ? left : START_MS};
     HF_AUTO(hf_proc_result) struct hf_proc_result res = {0};
     if (hf_proc_check(&req, &res, err) != 0)

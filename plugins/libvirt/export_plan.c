@@ -99,6 +99,7 @@ static int plan_disk(struct planning *p, const struct lv_disk *d, struct hf_err 
         return hf_wrap(err, "disk %s", d->target);
     p->has_snapshots |= chain.has_snapshots;
     out->takes_bitmap = chain.takes_bitmaps;
+    out->is_alone = chain.depth == 1;
     out->target = strdup(d->target);
     out->layer = (struct lv_layer){.type = strdup(top->type ? top->type : "file"),
                                    .path = strdup(top->path),
@@ -170,6 +171,26 @@ static int plan_place(struct planning *p, struct hf_err *err)
     return errno == ENOENT ? 0 : hf_fail_sys(err, errno, "'%s'", p->e->dir);
 }
 
+/* While the VM is off its file alone tells: the bitmap must be whole, of the only layer, and of the newest checkpoint (what
+ * an older one knows lies in several). */
+static int find_bitmaps(const struct planning *p, struct hf_strv *targets, struct hf_err *err)
+{
+    bool is_newest = false;
+    if (lv_checkpoint_is_newest(p->dom, p->e->parent, &is_newest, err) != 0)
+        return -1;
+    for (size_t i = 0; is_newest && i < p->e->n; i++) {
+        const struct lv_export_disk *d = &p->e->disks[i];
+        bool is_whole = false;
+        if (!d->takes_bitmap || !d->is_alone)
+            continue;
+        if (lv_image_has_whole_bitmap(p->in, p->call, &d->layer, p->e->parent, &is_whole, err) != 0)
+            return hf_wrap(err, "disk %s", d->target);
+        if (is_whole && hf_strv_add(targets, d->target) != 0)
+            return hf_fail_nomem(err);
+    }
+    return 0;
+}
+
 /* A parent that is gone, or not of all disks, costs time and nothing else: what has no bitmap is read and compared. */
 static int plan_parent(struct planning *p, struct hf_err *err)
 {
@@ -177,9 +198,8 @@ static int plan_parent(struct planning *p, struct hf_err *err)
     struct lv_export *e = p->e;
     if (!e->parent)
         return 0;
-    if (e->is_off)
-        free(HF_STEAL(e->parent));
-    else if (lv_checkpoint_disks(p->dom, e->parent, &targets, err) != 0)
+    if ((e->is_off ? find_bitmaps(p, &targets, err)
+                   : lv_checkpoint_disks(p->dom, e->parent, &targets, err)) != 0)
         return -1;
     size_t n = 0;
     for (size_t i = 0; i < e->n; i++) {
@@ -190,8 +210,10 @@ static int plan_parent(struct planning *p, struct hf_err *err)
     if (n)
         return 0;
     free(HF_STEAL(e->parent));
-    return lv_warn(p->w, "nothing can be read as changes since '%s' (%s): everything is read",
-                   p->req->parent, e->is_off ? "the VM is off" : "its checkpoint is gone");
+    return lv_warn(p->w,
+                   "nothing can be read as changes since '%s', whose checkpoint is gone or "
+                   "incomplete: everything is read",
+                   p->req->parent);
 }
 
 static int plan_checkpoint(struct planning *p)

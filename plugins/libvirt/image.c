@@ -154,9 +154,9 @@ static struct json_object *bitmaps_of(struct json_object *info)
     return json_object_is_type(info, json_type_array) ? info : NULL;
 }
 
-int lv_image_has_bitmap(struct hf_instance *in, const struct hf_call *call,
-                        const struct lv_layer *layer, const char *name, bool *out,
-                        struct hf_err *err)
+static int look_for_bitmap(struct hf_instance *in, const struct hf_call *call,
+                           const struct lv_layer *layer, const char *name, bool must_be_whole,
+                           bool *out, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *info = image_info(in, call, layer, false, err);
     if (!info)
@@ -165,11 +165,28 @@ int lv_image_has_bitmap(struct hf_instance *in, const struct hf_call *call,
     *out = false;
     for (size_t i = 0; list && i < json_object_array_length(list); i++) {
         const char *is;
-        if (hf_json_get_string(json_object_array_get_idx(list, i), "name", &is, err) != 0)
+        HF_AUTO(hf_strv) struct hf_strv flags = HF_STRV_INIT;
+        struct json_object *one = json_object_array_get_idx(list, i);
+        if (hf_json_get_string(one, "name", &is, err) != 0 ||
+            hf_json_get_strings(one, "flags", &flags, err) != 0)
             return hf_wrap(err, "qemu-img info");
-        *out |= strcmp(is, name) == 0;
+        *out |= strcmp(is, name) == 0 && !(must_be_whole && hf_strv_has(&flags, "in-use"));
     }
     return 0;
+}
+
+int lv_image_has_bitmap(struct hf_instance *in, const struct hf_call *call,
+                        const struct lv_layer *layer, const char *name, bool *out,
+                        struct hf_err *err)
+{
+    return look_for_bitmap(in, call, layer, name, false, out, err);
+}
+
+int lv_image_has_whole_bitmap(struct hf_instance *in, const struct hf_call *call,
+                              const struct lv_layer *layer, const char *name, bool *out,
+                              struct hf_err *err)
+{
+    return look_for_bitmap(in, call, layer, name, true, out, err);
 }
 
 int lv_image_drop_bitmap(struct hf_instance *in, const struct hf_call *call,

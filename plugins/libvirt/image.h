@@ -38,6 +38,10 @@ int lv_image_size(struct hf_instance *in, const struct hf_call *call, const stru
 int lv_image_has_bitmap(struct hf_instance *in, const struct hf_call *call,
                         const struct lv_layer *layer, const char *name, bool *out,
                         struct hf_err *err) HF_CHECKED;
+/* The same, and it was stored in order: a QEMU that died leaves one that is "in use" for ever. */
+int lv_image_has_whole_bitmap(struct hf_instance *in, const struct hf_call *call,
+                              const struct lv_layer *layer, const char *name, bool *out,
+                              struct hf_err *err) HF_CHECKED;
 int lv_image_drop_bitmap(struct hf_instance *in, const struct hf_call *call,
                          const struct lv_layer *layer, const char *name, struct hf_err *err)
     HF_CHECKED;

@@ -75,7 +75,7 @@ static uint64_t can_capture(const struct lv_vm *vm, enum hf_vm_state state, bool
     *failed |= !*why && (!is_active || has_none || refused);
     if (has_none || refused || (!is_active && state != HF_VM_OFF))
         return 0;
-    return is_active ? LV_CAPTURE_CAPABILITIES : HF_CAN_EXPORT_NBD | HF_CAN_MULTI_DISK;
+    return is_active ? LV_CAPTURE_CAPABILITIES : LV_CAPTURE_CAPABILITIES & ~HF_CAN_SNAPSHOT;
 }
 
 static int fill_vm(struct hf_instance *in, virDomainPtr dom, struct hf_vm *out, struct hf_err *err)

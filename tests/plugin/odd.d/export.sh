@@ -269,7 +269,8 @@ it_lets_a_guest_that_fills_the_scratch_space_go_on()
     from=$(now_ms)
     kill -CONT "$exporting"
     ends_badly "$exporting"
-    has "$(cat "$dir/out-hf-1")" "error no-space: the scratch files in '$dir/scratch/hf-1.export' had no room left"
+    has "$(cat "$dir/out-hf-1")" "error no-space: the scratch files in '$dir/scratch/hf-1.export' have taken"
+    has "$(cat "$dir/out-hf-1")" ", and an I/O error paused the VM"
     is "$(V domstate m)" running state
     [ $(($(now_ms) - from)) -lt 2000 ]
     wrote_all
@@ -337,6 +338,31 @@ it_exports_a_machine_that_is_off()
         d discard m hf-3 "$dir/token-hf-3"
         export_is_gone m "vda.qcow2 vdb.raw "
     done
+}
+
+it_reads_changes_of_a_machine_that_is_off()
+{
+    machine m "$(disk vda qcow2)$(disk vdb raw)"
+    export_begin m hf-1
+    export_end hf-1
+    io m 0 write -P 0x61 5M 64k
+    V destroy m
+    export_begin m hf-2 hf-1
+    has "$(cat "$dir/out-hf-2")" "disks 2 checkpoint=0 incremental=1"
+    has "$(grep '^export vdb' "$dir/out-hf-2")" "base:allocation - 16777216"
+    is "$(python3 "$here/odd.d/dirty.py" "$(uri hf-2 vda)" qemu:dirty-bitmap:hf-1)" "5242880+65536" changes
+    export_end hf-2
+    # A QEMU that was killed leaves a bitmap that nobody may believe.
+    V start --paused m
+    kill -KILL "$(lab_pids "$dir" qemu-system-x86)"
+    wait_for_state "shut off (crashed)"
+    export_begin m hf-3 hf-1
+    has "$(cat "$dir/out-hf-3")" "warning: nothing can be read as changes since 'hf-1'"
+    has "$(cat "$dir/out-hf-3")" "incremental=0"
+    export_end hf-3
+    d discard m hf-1
+    lacks "$(qemu-img info "$dir/vda.qcow2")" "name: hf-1"
+    export_is_gone m "vda.qcow2 vdb.raw "
 }
 
 it_does_not_keep_a_machine_from_starting_and_voids_what_it_read()
@@ -418,4 +444,29 @@ it_keeps_a_checkpoint_of_somebody_else()
     export_end hf-2
     d discard m hf-2
     export_is_gone m "vda.qcow2 " hf-1
+}
+
+it_exports_from_a_qemu_without_rights()
+{
+    chmod 711 "$LAB" "$LAB"/{lib,run} "$dir"
+    trap 'QEMU_USER=; chmod 700 "$LAB"; restart_daemon' EXIT
+    export QEMU_USER=+65534
+    restart_daemon
+    machine m "$(disk vda qcow2)$(disk vdb raw)"
+    io m 0 write -P 0x71 0 64k
+    export_begin m hf-1
+    is "$(stat -c '%a %u' "$dir/hf-1.export")" "700 65534" "owner and mode of its directory"
+    io m 0 write -P 0x72 0 64k
+    read_export hf-1 vda "$dir/out-a"
+    qemu-io -r -f raw -c 'read -P 0x71 0 64k' "$dir/out-a" | has "$(cat)" "read 65536"
+    export_end hf-1
+    export_begin m hf-2 hf-1
+    kill -KILL "$exporting"
+    d discard m hf-2 "$dir/token-hf-2"
+    d discard m hf-1
+    export_is_gone m "vda.qcow2 vdb.raw "
+    V destroy m
+    export_begin m hf-3
+    export_end hf-3
+    export_is_gone m "vda.qcow2 vdb.raw "
 }
