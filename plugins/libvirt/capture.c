@@ -5,6 +5,7 @@
 #include "base/point.h"
 #include "base/units.h"
 #include "chain.h"
+#include "checkpoints.h"
 #include "disks.h"
 #include "export.h"
 #include "image.h"
@@ -175,22 +176,6 @@ static int warn_of_disk(struct hf_instance *in, const struct hf_call *call, cons
     return 0;
 }
 
-static int warn_of_checkpoints(virDomainPtr dom, const struct lv_warner *w)
-{
-    virDomainCheckpointPtr *list = NULL;
-    int n = virDomainListAllCheckpoints(dom, &list, 0), rc = 0;
-    if (n > 0) /* less: a driver that knows none */
-        rc =
-            lv_warn(w,
-                 "%d checkpoint%s of another backup exist%s ('%s' …): they live on in the overlay, "
-                 "and rollback will be refused",
-                 n, n > 1 ? "s" : "", n > 1 ? "" : "s", virDomainCheckpointGetName(list[0]));
-    for (int i = 0; i < n; i++)
-        virDomainCheckpointFree(list[i]);
-    free(list);
-    return rc;
-}
-
 static int plan_disks(struct hf_instance *in, const struct hf_call *call, const struct lv_vm *vm,
                       struct hf_capture *cap, const struct lv_warner *w, struct hf_err *err)
 {
@@ -273,7 +258,7 @@ int libvirt_capture_plan(struct hf_instance *in, const struct hf_call *call,
         return hf_fail_nomem(err);
     if (lv_vm_check_idle(dom, vm, err) != 0 || check_disks(in, vm, err) != 0 ||
         lv_vm_check_definition(dom, vm, err) != 0 || check_name_free(dom, req->name, err) != 0 ||
-        plan_disks(in, call, vm, cap, &w, err) != 0 || warn_of_checkpoints(dom, &w) != 0)
+        plan_disks(in, call, vm, cap, &w, err) != 0 || lv_checkpoints_warn(dom, &w, err) != 0)
         return -1;
     if (vm->is_uefi && lv_warn(&w, "UEFI variables (NVRAM) are not part of the snapshot") != 0)
         return -1;

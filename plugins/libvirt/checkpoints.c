@@ -67,6 +67,28 @@ int lv_checkpoints_check(virDomainPtr dom, size_t *out_ours, struct hf_err *err)
     return 0;
 }
 
+int lv_checkpoints_warn(virDomainPtr dom, const struct lv_warner *w, struct hf_err *err)
+{
+    HF_AUTO(list) struct list l = {0};
+    const char *first = NULL;
+    size_t n = 0;
+    if (list_all(dom, &l, err) != 0)
+        return -1;
+    for (int i = 0; i < l.n; i++) {
+        bool is_ours = false;
+        if (judge(l.items[i], &is_ours, err) != 0)
+            return -1;
+        if (!is_ours && !n++)
+            first = virDomainCheckpointGetName(l.items[i]);
+    }
+    if (!n)
+        return 0;
+    return lv_warn(w,
+                   "%zu checkpoint%s of another backup exist%s ('%s' …): they live on in the overlay, "
+                   "and rollback will be refused",
+                   n, n > 1 ? "s" : "", n > 1 ? "" : "s", first);
+}
+
 /* Those in the layers that are given up go with them. */
 static int drop_bitmaps(struct hf_instance *in, const struct hf_call *call,
                         const struct lv_rollback *rb, const char *name, struct hf_err *err)

@@ -6,9 +6,12 @@
 #define HF_LIBVIRT_CHECKPOINTS_H
 
 #include "rollback.h"
+#include "warn.h"
 
 /* *out_ours: how many are holdfast's, by their description. CONFLICT, naming it: one of somebody else. */
 int lv_checkpoints_check(virDomainPtr dom, size_t *out_ours, struct hf_err *err) HF_CHECKED;
+/* Warns of those of somebody else, before a snapshot. */
+int lv_checkpoints_warn(virDomainPtr dom, const struct lv_warner *w, struct hf_err *err) HF_CHECKED;
 /* Drops ours, of a domain that is off: their metadata, then their bitmaps in the layers that stay. */
 int lv_checkpoints_drop(struct hf_instance *in, const struct hf_call *call, virDomainPtr dom,
                         const struct lv_rollback *rb, struct hf_err *err) HF_CHECKED;

@@ -100,6 +100,25 @@ it_reads_everything_when_the_parent_is_gone()
     export_is_gone m "vda.qcow2 "
 }
 
+it_knows_what_changed_across_a_snapshot_and_its_deletion()
+{
+    machine m "$(disk vda qcow2)"
+    export_begin m hf-1
+    export_end hf-1
+    io m 0 write -P 0x31 2M 64k
+    lacks "$(capture m hf-s)" "of another backup"
+    io m 0 write -P 0x32 4M 64k
+    d delete m hf-s
+    io m 0 write -P 0x33 6M 64k
+    export_begin m hf-2 hf-1
+    is "$(python3 "$here/odd.d/dirty.py" "$(uri hf-2 vda)" qemu:dirty-bitmap:backup-vda | tr '\n' ' ')" \
+        "2097152+65536 4194304+65536 6291456+65536 " changes
+    export_end hf-2
+    d discard m hf-2
+    d discard m hf-1
+    export_is_gone m "vda.qcow2 "
+}
+
 it_ends_an_export_that_was_killed()
 {
     local token
