@@ -93,6 +93,8 @@ int lv_export_dir_make(const char *dir, struct hf_err *err) HF_CHECKED;
 int lv_export_dir_give(const char *dir, const char *like, struct hf_err *err) HF_CHECKED;
 /* Out of the way under another name, so that a late call finds nothing. Gone already: fine. */
 int lv_export_dir_retire(const char *dir, const char *name, struct hf_err *err) HF_CHECKED;
+/* Under either name. */
+bool lv_export_dir_is_left(const char *dir);
 /* Removes it under either name, with what we put there. */
 int lv_export_dir_remove(const char *dir, const char *name, struct hf_err *err) HF_CHECKED;
 char *lv_export_scratch(const struct lv_export *e, const char *target);

@@ -68,6 +68,12 @@ int lv_export_dir_retire(const char *dir, const char *name, struct hf_err *err)
     return HF_POINT_ERR("libvirt.after_export_retire", err);
 }
 
+bool lv_export_dir_is_left(const char *dir)
+{
+    HF_AUTOFREE char *aside = hf_asprintf("%s" ASIDE, dir);
+    return access(dir, F_OK) == 0 || (aside && access(aside, F_OK) == 0);
+}
+
 static inline void auto_dir(DIR **d)
 {
     if (*d)

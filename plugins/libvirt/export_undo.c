@@ -97,13 +97,15 @@ static int look_around(struct undo *u, const struct hf_instance *in, virDomainPt
     return 0;
 }
 
+/* As long as there are files the undo is not finished: one before may have died between abort and resume. */
 static int end_job(const struct undo *u, virDomainPtr dom, const char *dir, struct hf_err *err)
 {
     bool is_there = false;
     if (lv_export_is_running(dom, dir, &is_there, err) != 0 ||
         (is_there && lv_export_abort(dom, dir, err) != 0))
         return -1;
-    return u->was_paused || !is_there ? 0 : lv_export_resume(dom, err);
+    return u->was_paused || !(is_there || lv_export_dir_is_left(dir)) ? 0
+                                                                      : lv_export_resume(dom, err);
 }
 
 static int remove_bitmaps(struct hf_instance *in, const struct hf_call *call, virDomainPtr dom,

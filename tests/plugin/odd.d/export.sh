@@ -307,6 +307,8 @@ it_resumes_a_guest_when_its_killed_export_is_undone()
     kill -KILL "$exporting"
     V resume m
     wait_for_state "paused (I/O error)"
+    at kill libvirt.before_resume d discard m hf-1 "$dir/token-hf-1"
+    is "$(V domstate m)" paused state
     d discard m hf-1 "$dir/token-hf-1"
     is "$(V domstate m)" running state
     wrote_all
