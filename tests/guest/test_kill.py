@@ -28,9 +28,10 @@ PLAIN = {"quiesce": "lock", "services": None, "freeze": None, "hold_limit": None
 # Points that only an undo visits: they are walked with the coordinator dead before.
 IN_UNDO = re.compile(r"^(undo|recover|guardian|db\.(before|after)_kill$|tunnel\.(before|after)_bridge_end$)")
 
-# Walked by test_rollback.py, tests/plugin/odd.d/rollback.sh and test_maintain.py: after many of these deaths a guest boots, which
-# takes its time.
-ELSEWHERE = re.compile(r"^(maintain\.|rollback\.|libvirt\.(before|after)_(destroy|define|start|redefine)$)")
+# Walked by test_rollback.py, tests/plugin/odd.d/{rollback,export}.sh and test_maintain.py: after many of these deaths a guest
+# boots, which takes its time.
+ELSEWHERE = re.compile(r"^(maintain\.|rollback\.|libvirt\.(before|after)_(destroy|define|start|redefine|backup\w*|checkpoint_delete"
+                       r"|export_\w+|qemu_nbd\w*|resume)$)")
 
 
 def points_in_source():
