@@ -315,10 +315,15 @@ static int ended(const struct transfer *t, struct hf_err *err)
     return m->data.result == CURLE_OK ? 0 : fail_transfer(t, m->data.result, err);
 }
 
+static const struct hf_cancel *cancel_of(const struct transfer *t)
+{
+    return t->req->cancel ? t->req->cancel : t->http->cancel;
+}
+
 /* A cancel ends the wait at once: its descriptor is waited for beside the network's. */
 static int drive(const struct transfer *t, struct hf_err *err)
 {
-    const struct hf_cancel *cancel = t->http->cancel;
+    const struct hf_cancel *cancel = cancel_of(t);
     struct curl_waitfd stop = {.fd = hf_cancel_fd(cancel), .events = CURL_WAIT_POLLIN};
     for (int running = 1;;) {
         CURLMcode rc = curl_multi_perform(t->h.multi, &running);
@@ -335,7 +340,7 @@ static int drive(const struct transfer *t, struct hf_err *err)
 
 static int run_to_end(struct transfer *t, struct hf_err *err)
 {
-    if (hf_cancel_check(t->http->cancel, err) < 0)
+    if (hf_cancel_check(cancel_of(t), err) < 0)
         return -1;
     if (curl_multi_add_handle(t->h.multi, t->h.easy) != CURLM_OK)
         return hf_fail_nomem(err);

@@ -51,6 +51,7 @@ struct hf_http_request {
     size_t into_len;
     size_t answer_max; /* of any other body; 0: 64 KiB */
     int64_t timeout_ms;
+    const struct hf_cancel *cancel; /* of this request alone; NULL: that of the options */
 };
 
 struct hf_http_answer {
