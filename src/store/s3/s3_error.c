@@ -46,6 +46,10 @@ static const struct rule {
     {"XAmzContentSHA256Mismatch", HF_E_CORRUPT, true, "the bytes were damaged on their way", NULL},
     {"IncompleteBody", HF_E_UNREACHABLE, true, "the bytes came in only partly", NULL},
     {"RequestTimeout", HF_E_TIMEOUT, true, "the store waited too long for the bytes", NULL},
+    /* Also with status 200, from an answer that was begun before its work was done. */
+    {"InternalError", HF_E_UNREACHABLE, true, "the store is in trouble", NULL},
+    {"ServiceUnavailable", HF_E_UNREACHABLE, true, "the store cannot serve us now", NULL},
+    {"SlowDown", HF_E_UNREACHABLE, true, "the store asks for a slower pace", NULL},
     {"OperationAborted", HF_E_BUSY, true, "another request is in the way", NULL},
 };
 
