@@ -64,12 +64,11 @@ static int try_once(struct hf_s3 *s, const struct hf_s3_request *r,
     return hf_s3_fail(s, out, err);
 }
 
-static bool is_worth_it(const struct hf_s3_request *r, const struct hf_retry *retry,
-                        const struct hf_err *err)
+static bool is_worth_it(const struct hf_s3_request *r, const struct hf_err *err, unsigned *nonsense)
 {
     if (r->once || !err->retryable)
         return false;
-    return err->cls != HF_E_CORRUPT || retry->tries < NONSENSE_TRIES;
+    return err->cls != HF_E_CORRUPT || ++*nonsense <= NONSENSE_TRIES;
 }
 
 static int give_up(const struct hf_cancel *cancel, const struct hf_retry *retry,
@@ -87,6 +86,7 @@ static int try_all(struct hf_s3 *s, const struct hf_s3_request *r, struct hf_htt
     int64_t deadline_ms = hf_clock_mono_ms(s->clock) + (r->once ? ONCE_MS : s->retry_ms);
     const struct hf_cancel *cancel = r->cancel ? r->cancel : s->cancel;
     struct hf_retry retry = {.clock = s->clock, .cancel = cancel, .deadline_ms = deadline_ms};
+    unsigned nonsense = 0;
     http->cancel = cancel;
     for (;;) {
         struct hf_err one = HF_ERR_INIT;
@@ -94,7 +94,7 @@ static int try_all(struct hf_s3 *s, const struct hf_s3_request *r, struct hf_htt
         http->timeout_ms = hf_clock_left_ms(s->clock, deadline_ms) + work_ms + 1;
         if (try_once(s, r, http, out, &one) == 0)
             return 0;
-        if (!is_worth_it(r, &retry, &one) || !hf_retry_wait(&retry, hf_s3_retry_after_ms(out)))
+        if (!is_worth_it(r, &one, &nonsense) || !hf_retry_wait(&retry, hf_s3_retry_after_ms(out)))
             return give_up(cancel, &retry, &one, err);
     }
 }

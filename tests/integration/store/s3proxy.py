@@ -98,9 +98,14 @@ class Proxy:
         self.tls.load_cert_chain(swift.dir / f"{certificate}.crt", swift.dir / f"{certificate}.key")
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
 
     def close(self):
+        if self.socket.fileno() < 0:
+            return
+        self.socket.shutdown(socket.SHUT_RDWR)  # else the thread waits on, for the next socket of this number
+        self.thread.join()
         self.socket.close()
 
     def __enter__(self):

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import unittest
+import warnings
 from pathlib import Path
 
 import swiftlib
@@ -29,7 +30,8 @@ class Server:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.socket.getsockname()[1]}/x"
         self.closing = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
 
     def _accept(self):
         with contextlib.suppress(OSError):
@@ -62,6 +64,8 @@ class Server:
 
     def close(self):
         self.closing.set()
+        self.socket.shutdown(socket.SHUT_RDWR)  # else the thread waits on, for the next socket of this number
+        self.thread.join()
         self.socket.close()
 
 
@@ -243,6 +247,8 @@ class Http(unittest.TestCase):
     def test_an_old_tls_is_refused(self):
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         old.load_cert_chain(self.dir / "ca-server.crt", self.dir / "ca-server.key")
+        warnings.simplefilter("ignore", DeprecationWarning)
+        self.addCleanup(warnings.resetwarnings)
         old.set_ciphers("ALL:@SECLEVEL=0")
         old.minimum_version = ssl.TLSVersion.TLSv1
         old.maximum_version = ssl.TLSVersion.TLSv1_1

@@ -44,6 +44,8 @@ class Faults(storelib.Case):
         with s3proxy.Proxy(self.swift, fault=s3proxy.chaos(f"{SEED}/{run}", 0.5), seed=f"{SEED}/{run}") as proxy:
             options = {"port": proxy.port, "prefix": f"p{run}", "stall_ms": 1000, "retry_ms": 30000}
             done = self.drive("put", name, file, "confirm", *how, **options)
+            if done.status:
+                print(f"run {run}: {done.stdout.strip()}; met {' '.join(proxy.met)}", flush=True)
             with self.subTest(run=run, seed=SEED, done=str(done), met=proxy.met):
                 self.judge(done, name, content, f"p{run}", how)
                 met = proxy.met + (self.read(name, content, options) if done.status == 0 else [])
