@@ -47,6 +47,13 @@ static int check_curl(struct hf_err *err)
                          v->version);
 }
 
+bool hf_http_signs_plus(unsigned version)
+{
+    if (version == 0)
+        version = curl_version_info(CURLVERSION_NOW)->version_num;
+    return version < 0x080e00 || version >= 0x081300; /* 8.14 to 8.18 */
+}
+
 static int copy_text(char **out, const char *text)
 {
     *out = text ? strdup(text) : NULL;

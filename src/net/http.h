@@ -37,6 +37,8 @@ struct hf_http_opts {
 /* UNSUPPORTED: a libcurl older than 7.88, which does not sign a given content hash. Copies the strings. */
 struct hf_http *hf_http_new(const struct hf_http_opts *opts, struct hf_err *err) HF_CHECKED;
 void hf_http_free(struct hf_http *h);
+/* Is a '+' in a query signed as it is sent? Some versions of libcurl sign a blank. 0: the one that we run with. */
+bool hf_http_signs_plus(unsigned version);
 HF_DEFINE_AUTO(hf_http, hf_http_free)
 
 struct hf_http_request {

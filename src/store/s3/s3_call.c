@@ -99,6 +99,19 @@ static int try_all(struct hf_s3 *s, const struct hf_s3_request *r, struct hf_htt
     }
 }
 
+/* Said here, for the store would say that the secret is wrong. */
+static int check_plus(const struct hf_s3_request *r, struct hf_err *err)
+{
+    for (size_t i = 0; i < r->n_params; i++)
+        if (strchr(r->params[i].value, '+') && !hf_http_signs_plus(0)) {
+            hf_fail(err, HF_E_UNSUPPORTED, "libcurl 8.14 to 8.18 cannot sign the '+' in '%s'",
+                    r->params[i].value);
+            return hf_hint(err,
+                           "Take another version of libcurl, or a prefix and names without a '+'.");
+        }
+    return 0;
+}
+
 int hf_s3_call(struct hf_s3 *s, const struct hf_s3_request *r, struct hf_http_answer *out,
                struct hf_err *err)
 {
@@ -108,6 +121,8 @@ int hf_s3_call(struct hf_s3 *s, const struct hf_s3_request *r, struct hf_http_an
     HF_AUTOFREE char *url = hf_s3_url(s, r->name, r->params, r->n_params);
     if (!url)
         return hf_fail_nomem(err);
+    if (check_plus(r, err) < 0)
+        return -1;
     if (!r->sha256) {
         if (hf_s3_sha256(r->body ? r->body : "", r->body_len, sum, err) < 0)
             return -1;

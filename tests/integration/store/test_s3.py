@@ -45,6 +45,17 @@ class Operations(storelib.Case):
         self.assertIn("ends at byte 1000", self.fails("get", "x", 990, 20, self.dir / "out"))
         self.assertIn("truncated", self.fails("get", "x", 5000, 20, self.dir / "out"))
 
+    def test_a_store_that_knows_no_ranges_gives_no_wrong_bytes(self):
+        self.ok("put", "x", self.file("in", BIG[:1000]))
+
+        def forget(request):
+            request.headers = [h for h in request.headers if h[0].lower() != "range"]
+
+        self.proxy(before=forget)
+        self.ok("get", "x", 0, 1000, self.dir / "out")
+        self.assertIn("corrupt: ", self.fails("get", "x", 500, 1000, self.dir / "out"))
+        self.assertIn("corrupt: ", self.fails("get", "x", 0, 500, self.dir / "out"))
+
     def test_listings_are_in_order_and_skip_what_is_no_name_of_ours(self):
         ours = ["a/b", "a/c+d@e=f~g", "a.x", "a0", "z"]
         foreign = ["pre/fix/.hidden", "pre/fix/with%20blank", "pre/fix/%C3%A4", "pre/fixed", "pre/fix/a//b", "pre/fix/%3Cb%3E%26"]

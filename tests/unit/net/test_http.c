@@ -69,6 +69,16 @@ static void what_is_cancelled_before_is_not_begun(void **state)
     hf_cancel_free(c);
 }
 
+static void versions_of_libcurl_that_sign_a_plus_as_a_blank_are_known(void **state)
+{
+    (void)state;
+    assert_true(hf_http_signs_plus(0x075801));
+    assert_true(hf_http_signs_plus(0x080d00));
+    assert_false(hf_http_signs_plus(0x080e00)); /* Debian 13 has 8.14.1 */
+    assert_false(hf_http_signs_plus(0x081201));
+    assert_true(hf_http_signs_plus(0x081300));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -76,6 +86,7 @@ int main(void)
         HF_TEST(a_long_header_is_cut_to_what_there_is_room_for),
         HF_TEST(dates_are_seconds_and_what_is_none_is_minus_one),
         HF_TEST(what_is_cancelled_before_is_not_begun),
+        HF_TEST(versions_of_libcurl_that_sign_a_plus_as_a_blank_are_known),
     };
     return HF_RUN_TESTS("net.http", tests);
 }
