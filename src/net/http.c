@@ -296,8 +296,8 @@ static int fail_transfer(const struct transfer *t, CURLcode rc, struct hf_err *e
 {
     if (t->is_too_long)
         return hf_fail(err, HF_E_CORRUPT, "the server answers more than was asked for");
-    enum hf_err_class cls = HF_E_INTERNAL;
-    bool retryable = false;
+    bool retryable = t->answer->headers.len > 0; /* then it is the answer that libcurl dislikes */
+    enum hf_err_class cls = retryable ? HF_E_CORRUPT : HF_E_INTERNAL;
     for (size_t i = 0; i < HF_ARRAY_SIZE(endings); i++)
         if (endings[i].rc == rc) {
             cls = endings[i].cls;

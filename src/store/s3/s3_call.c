@@ -104,8 +104,8 @@ static int check_plus(const struct hf_s3_request *r, struct hf_err *err)
 {
     for (size_t i = 0; i < r->n_params; i++)
         if (strchr(r->params[i].value, '+') && !hf_http_signs_plus(0)) {
-            hf_fail(err, HF_E_UNSUPPORTED, "libcurl 8.14 to 8.18 cannot sign the '+' in '%s'",
-                    r->params[i].value);
+            hf_fail(err, HF_E_UNSUPPORTED,
+                    "libcurl 8.14 to 8.18 cannot sign the '+' in parameter %s", r->params[i].name);
             return hf_hint(err,
                            "Take another version of libcurl, or a prefix and names without a '+'.");
         }

@@ -219,6 +219,13 @@ class Http(unittest.TestCase):
             return "close"
         self.assertIn("error unreachable retryable: ", self.drive(self.serve(cut).url))
 
+    def test_an_answer_that_libcurl_dislikes_is_corrupt(self):
+        for head in (b"Content-Length: -1", b"Content-Length: 2x", b"Transfer-Encoding: odd", b"Transfer-Encoding: chunked"):
+            with self.subTest(head=head):
+                said = self.drive(self.serve(lambda server, c, n, head=head:
+                                             c.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\nzz\r\n") or "close").url)
+                self.assertNotIn("internal", said)
+
     def test_what_is_no_http_is_no_answer(self):
         self.assertRegex(self.drive(self.serve(b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n").url), "^error [a-z]+.*: ")
 

@@ -4,6 +4,8 @@
 import email.utils
 import os
 import signal
+import subprocess
+import sys
 import time
 import unittest
 
@@ -11,6 +13,7 @@ import s3proxy
 import sigv4
 import storelib
 import swiftlib
+from swiftlib import runlib
 
 BIG = os.urandom(12 << 20)  # three parts of 5 MiB
 
@@ -152,6 +155,57 @@ class Operations(storelib.Case):
         self.assertEqual(self.ok("sweep", int(time.time()) + 600).stdout, "2\n")
         self.assertEqual(self.uploads(), 1)
         self.assertEqual(self.stored("keep"), b"x")
+
+    def test_memory_is_bounded_by_the_parts_under_way(self):
+        if runlib.SANITIZED:
+            self.skipTest("a sanitizer takes memory of its own")
+        size = 200 << 20
+        with open(self.dir / "long", "wb") as f:
+            f.truncate(size)
+        command, env = self.command("put", "x", self.dir / "long", "unknown")
+        measure = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+                   "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+        done = subprocess.run([sys.executable, "-c", measure, *command], env=env, capture_output=True, text=True, check=True)
+        self.assertIn(f"{size} ", done.stdout)
+        self.assertLess(int(done.stdout.split()[-1]) << 10, 64 << 20, done.stdout)  # KiB: five parts, and the libraries
+
+
+class Kills(storelib.Case):
+    """Killed or failing at each of its points, the driver leaves an object that is whole, or none."""
+
+    POINTS = ("before_put", "after_put", "before_upload", "after_upload", "before_part", "before_complete", "after_complete")
+
+    def put_at(self, point, action):
+        content = BIG[:1000] if point.endswith("put") else BIG
+        name = f"{action}-{point}"
+        done = self.drive("put", name, self.file("in", content), "unknown", point=f"store.s3.{point}={action}")
+        there = self.stored(name)
+        self.assertTrue(there is None or there == content)
+        self.assertEqual(there is not None, point.startswith("after_") and point != "after_upload" or done.status == 0)
+        return done
+
+    def test_a_put_that_is_killed_is_there_or_not_and_a_sweep_removes_the_rest(self):
+        for point in self.POINTS:
+            with self.subTest(point=point):
+                self.assertEqual(self.put_at(point, "kill").status, -9)
+        self.ok("sweep", 1 << 33)
+        self.assertEqual(self.uploads(), 0)
+
+    def test_a_put_that_fails_leaves_no_upload(self):
+        for point in self.POINTS:
+            if point.startswith("before_"):
+                with self.subTest(point=point):
+                    self.assertEqual(self.put_at(point, "error").status, 1)
+        self.assertEqual(self.uploads(), 0)
+
+    def test_a_remove_or_sweep_that_is_killed_can_be_done_again(self):
+        self.ok("put", "x", self.file("in", b"x"))
+        self.swift.call("POST", f"/{self.bucket}/pre/fix/old", "uploads=")
+        for verb, point in ((("remove", "x"), "before_remove"), (("sweep", 1 << 33), "before_abort")):
+            self.assertEqual(self.drive(*verb, point=f"store.s3.{point}=kill").status, -9)
+            self.ok(*verb)
+        self.assertIsNone(self.stored("x"))
+        self.assertEqual(self.uploads(), 0)
 
 
 class Signatures(storelib.Case):
