@@ -194,6 +194,16 @@ class Swift:
         finally:
             conn.close()
 
+    def fill(self, bucket, paths):
+        """An object of one byte at each; over one connection."""
+        conn = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, timeout=60)
+        for path in paths:
+            send = sigv4.headers("PUT", f"/{bucket}/{path}", "", {"host": f"127.0.0.1:{self.port}"}, b"x", REGION, ACCESS_KEY, SECRET)
+            conn.request("PUT", f"/{bucket}/{path}", b"x", send)
+            answer = conn.getresponse()
+            assert (answer.status, answer.read()) == (200, b"")
+        conn.close()
+
     def make_bucket(self, name):
         status, _, body = self.call("PUT", f"/{name}")
         assert status in (200, 409), body
