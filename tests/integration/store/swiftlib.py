@@ -177,7 +177,9 @@ class Swift:
             except OSError:
                 pass
             time.sleep(0.1)
-        sys.exit(f"FAIL fixture: Swift does not answer:\n{(self.dir / 'log').read_text()[-4000:]}")
+        log = (self.dir / "log").read_text()[-4000:]
+        self.stop()
+        sys.exit(f"FAIL fixture: Swift does not answer:\n{log}")
 
     # ---- use -------------------------------------------------------------------------------
 
