@@ -4,17 +4,24 @@
 #include <curl/curl.h>
 #include <pthread.h>
 #include <string.h>
-#include <strings.h>
 
 #define IDLE_MAX 32
+#define LOOK_MS 250 /* at the least so often: has somebody cancelled by a parent or a deadline */
 #define ANSWER_MAX ((size_t)64 << 10)
 #define BUFFER_BYTES (512L << 10)
 #define EXPECT_MS 300L
+#define SLOW_BYTES_S 1024L  /* slower is standing still */
 #define CURL_LEAST 0x075800 /* 7.88.0: before it a given content hash was not signed */
+
+/* Its connections are kept by the multi handle, which also lets one wait for more than the network. */
+struct handle {
+    CURL *easy;
+    CURLM *multi;
+};
 
 struct hf_http {
     pthread_mutex_t lock;
-    CURL *idle[IDLE_MAX]; /* handles with their connections */
+    struct handle idle[IDLE_MAX];
     size_t n_idle;
     char *ca_file, *pin;
     uint64_t bytes_s;
@@ -38,6 +45,13 @@ static int check_curl(struct hf_err *err)
                ? 0
                : hf_fail(err, HF_E_UNSUPPORTED, "libcurl %s is too old: 7.88 is wanted",
                          v->version);
+}
+
+bool hf_http_signs_plus(unsigned version)
+{
+    if (version == 0)
+        version = curl_version_info(CURLVERSION_NOW)->version_num;
+    return version < 0x080e00 || version >= 0x081300; /* 8.14 to 8.18 */
 }
 
 static int copy_text(char **out, const char *text)
@@ -68,42 +82,58 @@ struct hf_http *hf_http_new(const struct hf_http_opts *opts, struct hf_err *err)
     return h;
 }
 
+static void free_handle(struct handle *e)
+{
+    curl_easy_cleanup(e->easy);
+    curl_multi_cleanup(e->multi);
+}
+
 void hf_http_free(struct hf_http *h)
 {
     if (!h)
         return;
     while (h->n_idle > 0)
-        curl_easy_cleanup(h->idle[--h->n_idle]);
+        free_handle(&h->idle[--h->n_idle]);
     pthread_mutex_destroy(&h->lock);
     free(h->ca_file);
     free(h->pin);
     free(h);
 }
 
-static CURL *take_handle(struct hf_http *h)
+/* The one used last: its connection is the likeliest to live. */
+static int take_handle(struct hf_http *h, struct handle *out, struct hf_err *err)
 {
     pthread_mutex_lock(&h->lock);
-    CURL *e = h->n_idle > 0 ? h->idle[--h->n_idle] : NULL;
+    bool is_kept = h->n_idle > 0;
+    if (is_kept)
+        *out = h->idle[--h->n_idle];
     pthread_mutex_unlock(&h->lock);
-    return e ? e : curl_easy_init();
+    if (is_kept)
+        return 0;
+    *out = (struct handle){curl_easy_init(), curl_multi_init()};
+    if (out->easy && out->multi)
+        return 0;
+    free_handle(out);
+    return hf_fail_nomem(err);
 }
 
 /* Without its options, and so without the secret; its connection stays. */
-static void give_handle(struct hf_http *h, CURL *e)
+static void give_handle(struct hf_http *h, struct handle *e)
 {
-    curl_easy_reset(e);
+    curl_easy_reset(e->easy);
     pthread_mutex_lock(&h->lock);
-    if (h->n_idle < IDLE_MAX)
-        h->idle[h->n_idle++] = HF_STEAL(e);
+    bool is_kept = h->n_idle < IDLE_MAX;
+    if (is_kept)
+        h->idle[h->n_idle++] = *e;
     pthread_mutex_unlock(&h->lock);
-    if (e)
-        curl_easy_cleanup(e);
+    if (!is_kept)
+        free_handle(e);
 }
 
 /* ---- what comes in ---------------------------------------------------------------------- */
 
 struct transfer {
-    CURL *easy;
+    struct handle h;
     const struct hf_http *http;
     const struct hf_http_request *req;
     struct hf_http_answer *answer;
@@ -122,7 +152,7 @@ static size_t take_body(char *data, size_t one, size_t n, void *ctx)
     struct transfer *t = ctx;
     long status = 0;
     n *= one;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(t->h.easy, CURLINFO_RESPONSE_CODE, &status);
     if (t->req->into && status / 100 == 2) {
         if (n > t->req->into_len - t->answer->into_have)
             return too_long(t);
@@ -157,12 +187,6 @@ static size_t take_header(char *data, size_t one, size_t n, void *ctx)
     return hf_buf_ok(all) ? n : 0;
 }
 
-static int watch(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-    (void)a, (void)b, (void)c, (void)d;
-    return hf_cancel_is_set(((struct transfer *)ctx)->http->cancel);
-}
-
 /* ---- what goes out ---------------------------------------------------------------------- */
 
 static void set_method(CURL *e, const struct hf_http_request *req)
@@ -185,10 +209,12 @@ static void set_bounds(CURL *e, const struct hf_http *h, const struct hf_http_re
 {
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not by a detour of the environment */
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)h->connect_ms);
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 64L);
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES_S);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)((h->stall_ms + 999) / 1000));
     curl_easy_setopt(e, CURLOPT_EXPECT_100_TIMEOUT_MS, EXPECT_MS);
     curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_BYTES);
@@ -202,6 +228,7 @@ static void set_bounds(CURL *e, const struct hf_http *h, const struct hf_http_re
 
 static void set_trust(CURL *e, const struct hf_http *h)
 {
+    curl_easy_setopt(e, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
     if (h->ca_file)
         curl_easy_setopt(e, CURLOPT_CAINFO, h->ca_file);
     if (!h->pin)
@@ -215,14 +242,11 @@ static void set_trust(CURL *e, const struct hf_http *h)
 
 static void set_callbacks(struct transfer *t)
 {
-    CURL *e = t->easy;
+    CURL *e = t->h.easy;
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, watch);
-    curl_easy_setopt(e, CURLOPT_XFERINFODATA, t);
-    curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->text);
 }
 
@@ -270,12 +294,10 @@ static const struct {
 
 static int fail_transfer(const struct transfer *t, CURLcode rc, struct hf_err *err)
 {
-    if (rc == CURLE_ABORTED_BY_CALLBACK)
-        return hf_fail(err, HF_E_CANCELLED, "cancelled");
     if (t->is_too_long)
         return hf_fail(err, HF_E_CORRUPT, "the server answers more than was asked for");
-    enum hf_err_class cls = HF_E_INTERNAL;
-    bool retryable = false;
+    bool retryable = t->answer->headers.len > 0; /* then it is the answer that libcurl dislikes */
+    enum hf_err_class cls = retryable ? HF_E_CORRUPT : HF_E_INTERNAL;
     for (size_t i = 0; i < HF_ARRAY_SIZE(endings); i++)
         if (endings[i].rc == rc) {
             cls = endings[i].cls;
@@ -291,6 +313,50 @@ static int fail_transfer(const struct transfer *t, CURLcode rc, struct hf_err *e
     return -1;
 }
 
+static int ended(const struct transfer *t, struct hf_err *err)
+{
+    int left = 0;
+    const CURLMsg *m = curl_multi_info_read(t->h.multi, &left);
+    if (!m || m->msg != CURLMSG_DONE)
+        return hf_fail(err, HF_E_INTERNAL, "libcurl does not say how the request ended");
+    return m->data.result == CURLE_OK ? 0 : fail_transfer(t, m->data.result, err);
+}
+
+static const struct hf_cancel *cancel_of(const struct transfer *t)
+{
+    return t->req->cancel ? t->req->cancel : t->http->cancel;
+}
+
+/* A cancel ends the wait at once: its descriptor is waited for beside the network's. */
+static int drive(const struct transfer *t, struct hf_err *err)
+{
+    const struct hf_cancel *cancel = cancel_of(t);
+    struct curl_waitfd stop = {.fd = hf_cancel_fd(cancel), .events = CURL_WAIT_POLLIN};
+    for (int running = 1;;) {
+        CURLMcode rc = curl_multi_perform(t->h.multi, &running);
+        if (rc == CURLM_OK && !running)
+            return ended(t, err);
+        if (hf_cancel_check(cancel, err) < 0)
+            return -1;
+        if (rc == CURLM_OK)
+            rc = curl_multi_poll(t->h.multi, &stop, cancel ? 1 : 0, LOOK_MS, NULL);
+        if (rc != CURLM_OK)
+            return hf_fail(err, HF_E_INTERNAL, "libcurl: %s", curl_multi_strerror(rc));
+    }
+}
+
+static int run_to_end(struct transfer *t, struct hf_err *err)
+{
+    if (hf_cancel_check(cancel_of(t), err) < 0)
+        return -1;
+    if (curl_multi_add_handle(t->h.multi, t->h.easy) != CURLM_OK)
+        return hf_fail_nomem(err);
+    int rc = drive(t, err);
+    /* One that was cut short loses its connection. */
+    curl_multi_remove_handle(t->h.multi, t->h.easy);
+    return rc;
+}
+
 static int perform(struct transfer *t, struct hf_err *err)
 {
     __attribute__((cleanup(auto_slist))) struct curl_slist *headers = NULL;
@@ -300,20 +366,19 @@ static int perform(struct transfer *t, struct hf_err *err)
             return hf_fail_nomem(err);
         headers = more;
     }
-    if (curl_easy_setopt(t->easy, CURLOPT_URL, t->req->url) != CURLE_OK)
+    if (curl_easy_setopt(t->h.easy, CURLOPT_URL, t->req->url) != CURLE_OK)
         return hf_fail_nomem(err);
     if (headers)
-        curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, headers);
-    set_method(t->easy, t->req);
-    set_bounds(t->easy, t->http, t->req);
-    set_trust(t->easy, t->http);
+        curl_easy_setopt(t->h.easy, CURLOPT_HTTPHEADER, headers);
+    set_method(t->h.easy, t->req);
+    set_bounds(t->h.easy, t->http, t->req);
+    set_trust(t->h.easy, t->http);
     set_callbacks(t);
-    if (set_signature(t->easy, t->req, err) < 0)
+    if (set_signature(t->h.easy, t->req, err) < 0)
         return -1;
-    CURLcode rc = curl_easy_perform(t->easy);
-    if (rc != CURLE_OK)
-        return fail_transfer(t, rc, err);
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->answer->status);
+    if (run_to_end(t, err) < 0)
+        return -1;
+    curl_easy_getinfo(t->h.easy, CURLINFO_RESPONSE_CODE, &t->answer->status);
     return 0;
 }
 
@@ -321,44 +386,10 @@ int hf_http_run(struct hf_http *h, const struct hf_http_request *req, struct hf_
                 struct hf_err *err)
 {
     hf_http_answer_free(out);
-    struct transfer t = {.easy = take_handle(h), .http = h, .req = req, .answer = out};
-    if (!t.easy)
-        return hf_fail_nomem(err);
+    struct transfer t = {.http = h, .req = req, .answer = out};
+    if (take_handle(h, &t.h, err) < 0)
+        return -1;
     int rc = perform(&t, err);
-    give_handle(h, t.easy);
+    give_handle(h, &t.h);
     return rc;
-}
-
-/* ---- the answer ------------------------------------------------------------------------- */
-
-void hf_http_answer_free(struct hf_http_answer *a)
-{
-    hf_buf_free(&a->body);
-    hf_buf_free(&a->headers);
-    memset(a, 0, sizeof *a);
-}
-
-bool hf_http_header(const struct hf_http_answer *a, const char *name, char *out, size_t size)
-{
-    size_t len = strlen(name);
-    for (const char *line = hf_buf_str(&a->headers); *line;) {
-        const char *end = strchrnul(line, '\n');
-        if ((size_t)(end - line) > len && strncasecmp(line, name, len) == 0 && line[len] == ':') {
-            const char *value = line + len + 1;
-            value += strspn(value, " \t");
-            size_t n = end > value ? (size_t)(end - value) : 0;
-            n = n < size - 1 ? n : size - 1;
-            memcpy(out, value, n);
-            out[n] = '\0';
-            return true;
-        }
-        line = *end ? end + 1 : end;
-    }
-    return false;
-}
-
-int64_t hf_http_date(const struct hf_http_answer *a, const char *name)
-{
-    char text[64];
-    return hf_http_header(a, name, text, sizeof text) ? (int64_t)curl_getdate(text, NULL) : -1;
 }

@@ -2,10 +2,15 @@
  *
  * net/http.h - one HTTP request with all its bounds: libcurl, wrapped.
  *
- * Connections are kept and used again; requests of several threads get one each. No redirect is followed. The server's certificate
+ * Connections are kept and used again; requests of several threads get one each. A kept one that turns out to be dead is replaced
+ * without a word. No redirect is followed, no proxy of the environment used; HTTP/1.1, TLS 1.2 or later. The server's certificate
  * is checked against the system's or the given CA file; a pin given with a CA file must match beside it, a pin alone decides.
  * A status is an answer, not an error: only what kept the answer from coming is (UNREACHABLE, TIMEOUT, AUTH for a certificate,
  * CANCELLED), and err.retryable says whether the same request may succeed later. Secrets go by the password option, never into a message.
+ *
+ * Bounds     connect_ms to connect, stall_ms without 1 KiB/s, the request's timeout_ms for all of it; the answer's header and body.
+ *            A cancel ends a request within a quarter of a second, mostly at once.
+ * Threads    any, at the same time.
  */
 #ifndef HF_NET_HTTP_H
 #define HF_NET_HTTP_H
@@ -29,9 +34,11 @@ struct hf_http_opts {
     const struct hf_cancel *cancel; /* borrowed, or NULL */
 };
 
-/* UNSUPPORTED: a libcurl older than 7.88. Copies the strings. */
+/* UNSUPPORTED: a libcurl older than 7.88, which does not sign a given content hash. Copies the strings. */
 struct hf_http *hf_http_new(const struct hf_http_opts *opts, struct hf_err *err) HF_CHECKED;
 void hf_http_free(struct hf_http *h);
+/* Is a '+' in a query signed as it is sent? Some versions of libcurl sign a blank. 0: the one that we run with. */
+bool hf_http_signs_plus(unsigned version);
 HF_DEFINE_AUTO(hf_http, hf_http_free)
 
 struct hf_http_request {
@@ -46,6 +53,7 @@ struct hf_http_request {
     size_t into_len;
     size_t answer_max; /* of any other body; 0: 64 KiB */
     int64_t timeout_ms;
+    const struct hf_cancel *cancel; /* of this request alone; NULL: that of the options */
 };
 
 struct hf_http_answer {
