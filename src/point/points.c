@@ -208,7 +208,6 @@ static int each(struct hf_site *s, const struct hf_point_name *n, hf_point_emit 
         return emit_rest(s, &f, emit, ctx, err);
     case HF_E_CORRUPT:
     case HF_E_UNSUPPORTED:
-    case HF_E_AUTH:
         f.damage = &why;
         return emit(ctx, &f, err);
     default:

@@ -83,7 +83,7 @@ struct hf_io_sink *hf_site_put(struct hf_site *s, enum hf_site_kind kind, const 
 /* A small one, confirmed. */
 int hf_site_put_bytes(struct hf_site *s, enum hf_site_kind kind, const char *name, const void *data,
                       size_t len, struct hf_store_receipt *out, struct hf_err *err) HF_CHECKED;
-/* Its content. AUTH with a hint: the key of the data is not at hand. */
+/* Its content. AUTH with a hint: the key of the data is not at hand. CORRUPT also: META that the metadata identity does not open. */
 struct hf_io_source *hf_site_source(struct hf_site *s, enum hf_site_kind kind, const char *name,
                                     struct hf_err *err) HF_CHECKED;
 /* A small one; more than max_bytes of content is CORRUPT. */

@@ -59,9 +59,13 @@ struct hf_io_source *hf_site_source(struct hf_site *s, enum hf_site_kind kind, c
     if (!file || !s->is_encrypted)
         return file;
     struct hf_io_source *plain = hf_age_source_new(file, ids, err);
-    if (!plain)
-        hf_wrap(err, "%s: %s", s->store->url, name);
-    return plain;
+    if (plain)
+        return plain;
+    /* No question of rights: every writer encrypts these to the metadata identity, which is at hand. */
+    if (kind == HF_SITE_META && err->cls == HF_E_AUTH)
+        hf_fail(err, HF_E_CORRUPT, "it was not encrypted to the store's metadata identity");
+    hf_wrap(err, "%s: %s", s->store->url, name);
+    return NULL;
 }
 
 int hf_site_get_bytes(struct hf_site *s, enum hf_site_kind kind, const char *name, size_t max_bytes,

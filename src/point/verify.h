@@ -8,7 +8,7 @@
  *     CONTENT    beside that each record of each pack is unpacked and is what its id says. Needs the key of the data, or a plain store
  *
  * A pack that several points need is read once per verification. Memory: that of the manifest, one byte per pack, windows of 4 MiB.
- * The store is read past this host's caches where the store allows. Threads: one at a time; no writer or reader of the image beside begin.
+ * Objects and packs are read past this host's caches where the store allows. Threads: one at a time; no writer or reader of the image beside begin.
  *
  * Errors: what is wrong with the point is told to `complain` (CORRUPT or NOT_FOUND, the object named) and counted, and is no failure of
  * the call. That is what keeps one from looking: UNREACHABLE, TIMEOUT, CANCELLED, AUTH of the store.

@@ -289,7 +289,7 @@ static void data_is_read_with_the_key_of_the_data_only(void **state)
     assert_int_equal(hf_site_get_bytes(s, HF_SITE_DATA, "points/d.age", 9, &out, &err), -1);
     assert_hf_err(&err, HF_E_AUTH, "identity-file");
     assert_int_equal(hf_site_get_bytes(s, HF_SITE_META, "points/d.age", 9, &out, &err), -1);
-    assert_hf_err(&err, HF_E_AUTH, "points/d.age");
+    assert_hf_err(&err, HF_E_CORRUPT, "points/d.age: it was not encrypted to the store's");
     HF_AUTO(hf_site) struct hf_site *reader = open_site(&p, p.identity_file);
     hf_buf_clear(&out);
     assert_hf_ok(hf_site_get_bytes(reader, HF_SITE_DATA, "points/d.age", 9, &out, &err), &err);

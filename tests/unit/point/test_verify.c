@@ -203,6 +203,33 @@ static void a_forged_manifest_is_named(void **state)
     place_end(&p);
 }
 
+/* Put there by somebody who knows the recipients only. */
+static void assert_stranger_named(struct place *p, struct hf_site *s, const char *path)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_store_receipt receipt;
+    const char *name = path + strlen(p->dir) + 1;
+    HF_AUTOFREE char *aside = hf_asprintf("%s/aside", p->state);
+    assert_int_equal(rename(path, aside), 0);
+    assert_hf_ok(hf_site_put_bytes(s, HF_SITE_DATA, name, "{}", 2, &receipt, &err), &err);
+    assert_bad(p, HF_VERIFY_READ, name);
+    assert_int_equal(rename(aside, path), 0);
+}
+
+static void what_was_not_encrypted_to_this_host_is_named(void **state)
+{
+    struct place p;
+    with_a_point(state, &p, true);
+    HF_AUTO(hf_site) struct hf_site *s = open_site(&p, NULL);
+    HF_AUTOFREE char *manifest = file_at(&p, MANIFEST ".age");
+    assert_stranger_named(&p, s, manifest);
+    list_files(&p, "index");
+    for (size_t i = 0; i < files.n; i++)
+        assert_stranger_named(&p, s, files.items[i]);
+    hf_strv_free(&files);
+    place_end(&p);
+}
+
 static void what_else_lies_in_a_point_is_no_damage(void **state)
 {
     struct place p;
@@ -229,6 +256,27 @@ static void a_manifest_that_names_another_tree_is_noticed(void **state)
     m.artifacts[0].root[0] ^= 1;
     assert_hf_ok(hf_point_commit(s, &m, &err), &err);
     assert_bad(&p, HF_VERIFY_THERE, "disk 'vda'");
+    place_end(&p);
+}
+
+static void a_chunk_that_lies_nowhere_is_noticed(void **state)
+{
+    struct place p;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_manifest) struct hf_manifest m = {0};
+    place_begin(state, &p, true);
+    HF_AUTO(hf_site) struct hf_site *s = make_site(&p);
+    fill_manifest(&m, "web01", POINT_A);
+    put_disk(s, &m, "vda");
+    m.n_packs = 0; /* a manifest that says nothing of them */
+    assert_hf_ok(hf_point_commit(s, &m, &err), &err);
+    assert_good(&p, HF_VERIFY_THERE);
+    list_files(&p, "packs");
+    HF_AUTOFREE char *index =
+        hf_asprintf("%s/index/%.32s.idx.age", p.dir, strrchr(files.items[0], '/') + 1);
+    assert_int_equal(unlink(index), 0);
+    assert_bad(&p, HF_VERIFY_THERE, "disk 'vda'");
+    hf_strv_free(&files);
     place_end(&p);
 }
 
@@ -325,8 +373,10 @@ int main(void)
         HF_TEST(a_missing_object_is_named_without_reading),
         HF_TEST(two_swapped_packs_are_named),
         HF_TEST(a_forged_manifest_is_named),
+        HF_TEST(what_was_not_encrypted_to_this_host_is_named),
         HF_TEST(what_else_lies_in_a_point_is_no_damage),
         HF_TEST(a_manifest_that_names_another_tree_is_noticed),
+        HF_TEST(a_chunk_that_lies_nowhere_is_noticed),
         HF_TEST(a_disk_of_another_size_is_noticed),
         HF_TEST(content_needs_the_key_of_the_data),
         HF_TEST(a_store_that_cannot_be_reached_is_no_damage),
