@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/secret.h"
+#include "run/backup_intern.h"
+
+#include <string.h>
+
+#define OFF_HOST_MS 10000
+
+void backup_close_store(struct backup_store *s)
+{
+    hf_image_write_close(s->writer);
+    hf_image_close(s->image);
+    hf_site_close(s->site);
+    hf_store_close(s->store);
+    hf_manifest_free(&s->manifest);
+}
+
+void backup_drop(struct backup *b, struct backup_store *s, struct hf_err *why)
+{
+    hf_wrap(why, "store '%s'", s->config->label);
+    hf_log_err(b->run->env->log, HF_LOG_WARN, "backup", why);
+    hf_err_copy(&s->failed, why);
+    hf_err_clear(why);
+    hf_image_write_close(HF_STEAL(s->writer));
+}
+
+int backup_has_stores(const struct backup *b, struct hf_err *err)
+{
+    for (size_t i = 0; i < b->n_stores; i++)
+        if (backup_store_is_in(&b->stores[i]))
+            return hf_cancel_check(b->run->env->cancel, err);
+    if (hf_cancel_check(b->run->env->cancel, err) < 0)
+        return -1;
+    hf_err_copy(err, &b->stores[b->n_stores - 1].failed);
+    return -1;
+}
+
+/* ---- which ------------------------------------------------------------------------------ */
+
+static int add_store(struct backup *b, const struct hf_config_store *config, struct hf_err *err)
+{
+    if (!config)
+        return -1;
+    for (size_t i = 0; i < b->n_stores; i++)
+        if (b->stores[i].config == config)
+            return 0;
+    if (b->n_stores == HF_BACKUP_STORES_MAX)
+        return hf_fail(err, HF_E_CONFIG, "more than %d stores for vm %s", HF_BACKUP_STORES_MAX,
+                       b->run->vm->label);
+    b->stores[b->n_stores++].config = config;
+    return 0;
+}
+
+static int choose(struct backup *b, struct hf_err *err)
+{
+    const struct hf_config *config = b->run->env->config;
+    const struct hf_strv *named = &b->run->vm->stores;
+    if (b->req->store)
+        return add_store(b, hf_config_find_store(config, b->req->store, err), err);
+    for (size_t i = 0; i < named->n; i++)
+        if (add_store(b, hf_config_find_store(config, named->items[i], err), err) < 0)
+            return -1;
+    for (size_t i = 0; !named->n && i < hf_config_store_count(config); i++)
+        if (add_store(b, hf_config_store_at(config, i), err) < 0)
+            return -1;
+    if (b->n_stores)
+        return 0;
+    hf_fail(err, HF_E_CONFIG, "no store is configured");
+    return hf_hint(err,
+                   "Add a section [store NAME] with its url, and run `holdfast store init NAME`.");
+}
+
+/* ---- off the host ----------------------------------------------------------------------- */
+
+static int judge(struct backup *b, struct backup_store *s, struct hf_err *err)
+{
+    const struct hf_config_vm *vm = b->run->vm;
+    HF_AUTO(hf_strv) struct hf_strv guest = HF_STRV_INIT, disks = HF_STRV_INIT;
+    if ((vm->db.kind == HF_DB_TCP && hf_strv_add(&guest, vm->db.host) < 0) ||
+        (vm->ssh.host && hf_strv_add(&guest, vm->ssh.host) < 0))
+        return hf_fail_nomem(err);
+    for (size_t i = 0; i < b->all_disks.n; i++)
+        if (b->all_disks.items[i].source && hf_strv_add(&disks, b->all_disks.items[i].source) < 0)
+            return hf_fail_nomem(err);
+    const struct hf_offhost_question q = {
+        .url = s->config->url,
+        .guest = &guest,
+        .disks = &disks,
+        .clock = b->run->env->clock,
+        .timeout_ms = OFF_HOST_MS,
+    };
+    return hf_offhost_check(&q, &s->off_host, err);
+}
+
+static int check_off_host(struct backup *b, struct backup_store *s, struct hf_err *err)
+{
+    bool is_assumed = s->config->off_host == HF_OFF_HOST_ASSUME;
+    HF_AUTOFREE char *text = NULL;
+    if (judge(b, s, err) < 0 && !is_assumed)
+        return hf_wrap(err, "is it off the host?");
+    hf_err_clear(err);
+    if (s->off_host.is == HF_OFFHOST_PROVEN)
+        return 0;
+    if (!is_assumed) {
+        hf_fail(err, HF_E_CONFIG, "it is not off the host: %s", s->off_host.why);
+        return hf_hint(err,
+                       "A backup on the system that is being secured is none. `off-host = assume` "
+                       "in [store %s] takes it for granted, and is reported with each point.",
+                       s->config->label);
+    }
+    text = hf_asprintf("store %s is only assumed to be off the host%s%s", s->config->label,
+                       s->off_host.why[0] ? ": " : "", s->off_host.why);
+    return text ? creation_warn(b->creation, text, err) : hf_fail_nomem(err);
+}
+
+/* ---- opened ----------------------------------------------------------------------------- */
+
+static int open_store(struct backup *b, struct backup_store *s, struct hf_err *err)
+{
+    const struct hf_config_store *config = s->config;
+    const struct hf_env *env = b->run->env;
+    HF_AUTO(hf_secret) struct hf_secret *key = NULL;
+    if (config->access_key_file && !(key = hf_secret_read(config->access_key_file, err)))
+        return -1;
+    const struct hf_store_opts opts = {
+        .url = config->url,
+        .clock = env->clock,
+        .cancel = env->cancel,
+        .rate_bytes_s = (uint64_t)config->rate_limit,
+        .region = config->region,
+        .access_key = key ? hf_secret_reveal(key) : NULL,
+        .secret_file = config->secret_key_file,
+        .ca_file = config->ca_file,
+        .pin = config->pin,
+    };
+    s->store = hf_store_open(&opts, err);
+    const struct hf_site_opts site = {
+        .store = s->store,
+        .state_dir = hf_env_state(env),
+        .name = config->label,
+        .recipients = &config->recipients,
+        .identity_file = config->identity_file,
+        .clock = env->clock,
+        .cancel = env->cancel,
+    };
+    s->site = s->store ? hf_site_open(&site, err) : NULL;
+    return s->site ? 0 : -1;
+}
+
+static int refresh(struct backup *b, struct backup_store *s, struct hf_err *err)
+{
+    struct hf_image_refreshed found = {.first_damage = HF_ERR_INIT};
+    s->image = hf_site_image(s->site, err);
+    if (!s->image || hf_image_refresh(s->image, &found, err) < 0)
+        return -1;
+    if (!found.damaged)
+        return 0;
+    HF_AUTOFREE char *text =
+        hf_asprintf("store %s has %u damaged index objects: %s", s->config->label, found.damaged,
+                    found.first_damage.message);
+    return text ? creation_warn(b->creation, text, err) : hf_fail_nomem(err);
+}
+
+int backup_open_stores(struct backup *b, struct hf_err *err)
+{
+    if (choose(b, err) < 0)
+        return -1;
+    for (size_t i = 0; i < b->n_stores; i++) {
+        struct hf_err why = HF_ERR_INIT;
+        struct backup_store *s = &b->stores[i];
+        s->failed = (struct hf_err)HF_ERR_INIT;
+        if (check_off_host(b, s, &why) < 0 || open_store(b, s, &why) < 0 || refresh(b, s, &why) < 0)
+            backup_drop(b, s, &why);
+    }
+    return backup_has_stores(b, err);
+}
