@@ -3,15 +3,18 @@
 
 import json
 import os
-import unittest
-from pathlib import Path
+import re
+import subprocess
+import sys
 
 import runlib
-from runlib import RunTest
+from runlib import SOURCE, RunTest
 
 runlib.need("qemu-nbd", "qemu-nbd")
 
 MIB = 1 << 20
+UNDO_WITHIN_S = 10
+POINT = re.compile(r'HF_POINT(?:_ERR)?\("([^"]+)"')
 
 
 class Backups(RunTest):
@@ -41,6 +44,14 @@ class Backups(RunTest):
     def manifests(self, name="vault"):
         return sorted((self.site.dir / name).glob("points/web/*/manifest.json"))
 
+    def rebuilt(self, doc, target, name="vault", identity=None):
+        """The disk as a reader that knows nothing but docs/format.md makes it of the store."""
+        root = next(a["digest"] for a in doc["artifacts"] if a["name"] == target)
+        out = self.site.dir / "rebuilt"
+        subprocess.run([sys.executable, SOURCE / "tests/interop/reader.py", self.site.dir / name, root, out,
+                        *([identity] if identity else [])], check=True)
+        return out.read_bytes()
+
     def calls(self):
         return [line.split()[0] for line in (self.site.vms / "calls").read_text().splitlines()]
 
@@ -59,6 +70,30 @@ class Backups(RunTest):
         self.assertEqual((manifest["point"], manifest["grade"], len(manifest["artifacts"])), (doc["point"], "B", 3))
         self.assertEqual((path.parent / "vm/definition").read_text(), self.site.domain())
         self.assert_clean()
+
+    def test_the_disks_are_those_of_the_instant_whatever_the_guest_writes_meanwhile(self):
+        running = self.site.start("backup", "web", **self.site.points("backup.before_disks=stall:1000"))
+        self.site.wait_for_point("backup.before_disks")
+        (self.site.vm / "vda.img").write_bytes(os.urandom(5 * MIB))
+        doc = self.ok(running.wait())
+        self.assertGreater(self.calls().count("export_watch"), 2)
+        for target, content in self.disks.items():
+            self.assertEqual(self.rebuilt(doc, target), content)
+
+    def test_an_encrypted_point_is_read_with_the_key_of_a_recipient_and_holds_nothing_open(self):
+        runlib.need("age", "age", "age-keygen")
+        identity = self.site.dir / "identity"
+        subprocess.run(["age-keygen", "-o", identity], check=True, stderr=subprocess.DEVNULL)
+        recipient = subprocess.run(["age-keygen", "-y", identity], check=True, capture_output=True, text=True).stdout
+        (self.site.vm / "vda.img").write_bytes(b"a secret of the guest " * 1000 + bytes(MIB))
+        self.add_store("safe", recipients=recipient.strip())
+        doc = self.ok(self.site.run("backup", "web", "--store", "safe"))
+        written = (self.site.vm / "vda.img").read_bytes()
+        self.assertEqual(self.rebuilt(doc, "vda", "safe", identity)[:len(written)], written)
+        objects = [p for p in (self.site.dir / "safe").rglob("*") if p.is_file() and p.name != "holdfast.json"]
+        self.assertTrue(objects)
+        for path in objects:
+            self.assertTrue(path.read_bytes().startswith(b"age-encryption.org/v1\n"), path)
 
     def test_the_second_backup_sends_only_what_changed(self):
         self.ok(self.site.run("backup", "web"))
@@ -117,21 +152,31 @@ class Backups(RunTest):
         self.assert_clean()
         self.assertEqual(self.manifests(), [])
 
-    def test_killed_at_every_point_it_leaves_no_job_and_the_next_run_works(self):
-        env = self.site.points()
-        self.ok(self.site.run("backup", "web", **env))
-        visited = self.site.visited()
-        self.assertIn("backup.after_export_end", visited)
-        for point in visited:
+    def wait_for_guardian(self):
+        runlib.wait_until(lambda: not self.site.journals(), UNDO_WITHIN_S, "no end of the undo")
+
+    def test_killed_at_every_point_it_is_undone_by_its_guardian_and_the_store_is_consistent(self):
+        self.ok(self.site.run("backup", "web", **self.site.points()))
+        order = self.site.visited()
+        own = {p for f in (SOURCE / "src/run").glob("backup*.c") for p in POINT.findall(f.read_text())}
+        self.assertEqual(own - set(order), set(), "never visited")
+        for point in order:
             with self.subTest(point=point):
-                (self.site.vm / "vda.img").write_bytes(os.urandom(MIB))
+                content = os.urandom(MIB)
+                (self.site.vm / "vda.img").write_bytes(content)
+                before = set(self.manifests())
                 self.site.run("backup", "web", **self.site.points(f"{point}=kill"))
+                if order.index(point) > order.index("run.after_journal"):
+                    self.wait_for_guardian()
+                    self.assertEqual(self.recover(), [], "the guardian left work to recover")
                 self.recover()
                 self.assert_clean()
-                for path in self.manifests():
-                    json.loads(path.read_text())
-        doc = self.ok(self.site.run("backup", "web"))
-        self.assertTrue(doc["protected"])
+                self.assertLess(self.session().commit(), 2)
+                for path in set(self.manifests()) - before:
+                    images = json.loads(path.read_text())["manifest"]["artifacts"]
+                    doc = {"artifacts": [{"name": a["name"], "digest": a.get("root")} for a in images]}
+                    self.assertEqual(self.rebuilt(doc, "vda"), content)
+        self.assertTrue(self.ok(self.site.run("backup", "web"))["protected"])
 
 
 if __name__ == "__main__":
