@@ -4,6 +4,8 @@
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 
@@ -114,6 +116,30 @@ class Backups(RunTest):
         self.assertIn("other", next(s["error"] for s in doc["stores"] if s["name"] == "other"))
         self.assertEqual((len(self.manifests()), len(self.manifests("other"))), (2, 1))
         self.assertTrue(doc["protected"])
+        self.assert_clean()
+
+    def test_a_store_that_vanishes_while_the_disks_are_read_is_out_and_the_other_counts(self):
+        other = self.add_store("other")
+        running = self.site.start("backup", "web", **self.site.points("backup.before_disks=stall:1000"))
+        self.site.wait_for_point("backup.before_disks")
+        shutil.rmtree(other)
+        doc = self.ok(running.wait(), 3)
+        self.assertEqual({s["name"]: s["protected"] for s in doc["stores"]}, {"vault": True, "other": False})
+        self.assertEqual(self.rebuilt(doc, "vda"), self.disks["vda"])
+        self.assert_clean()
+
+    def test_interrupted_while_the_disks_are_read_it_ends_the_export_and_there_is_no_point(self):
+        running = self.site.start("backup", "web", **self.site.points("backup.before_disks=stall:1000"))
+        self.site.wait_for_point("backup.before_disks")
+        running.signal(signal.SIGINT)
+        self.fails(running.wait(), 1, "cancelled")
+        self.assertEqual(self.manifests(), [])
+        self.assert_clean()
+
+    def test_without_a_store_that_is_ready_nothing_is_held(self):
+        (self.site.dir / "vault" / "holdfast.json").unlink()
+        self.fails(self.site.run("backup", "web"), 1, "not-found", "vault")
+        self.assertNotIn("capture_prepare", self.calls())
         self.assert_clean()
 
     def test_only_the_store_that_was_asked_for_gets_it(self):
