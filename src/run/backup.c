@@ -18,6 +18,7 @@ static void backup_close(struct backup *b)
         hf_export_copy_free(&b->disks[d].export);
     free(b->disks);
     free(b->definition);
+    hf_strv_free(&b->guest_addresses);
     hf_disk_list_free(&b->all_disks);
 }
 HF_DEFINE_AUTO_VALUE(backup, backup_close)
@@ -128,6 +129,8 @@ int hf_run_backup(const struct hf_env *env, const struct hf_backup *req,
     HF_AUTO(creation)
     struct creation c = {.run = &run, .kind = HF_CAPTURE_EXPORT, .guest_err = HF_ERR_INIT};
     HF_AUTO(backup) struct backup b = {.run = &run, .req = req, .creation = &c};
+    c.look = backup_look_at_guest;
+    c.look_ctx = &b;
     if (make_point(&b, err) == 0 && report_and_commit(&b, out_report, out_degraded, err) == 0)
         return 0;
     /* Sessions first: what is still held goes before anything slow is undone. */

@@ -47,6 +47,7 @@ struct backup {
     struct creation *creation;
     struct backup_store stores[HF_BACKUP_STORES_MAX];
     size_t n_stores;
+    struct hf_strv guest_addresses; /* as it told them */
     struct hf_disk_list all_disks;
     struct backup_disk *disks; /* those that are captured */
     size_t n_disks;
@@ -57,6 +58,8 @@ struct backup {
 
 /* backup_stores.c */
 int backup_open_stores(struct backup *b, struct hf_err *err);
+/* Once the guest answers, and before anything is held: is none of them the guest itself? backup is the struct. */
+int backup_look_at_guest(void *backup, struct hf_err *err);
 void backup_close_store(struct backup_store *s);
 static inline bool backup_store_is_in(const struct backup_store *s)
 {

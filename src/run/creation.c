@@ -197,7 +197,7 @@ static int prepare(struct creation *c, struct hf_err *err)
     if (check_busy(c, err) < 0 || check_limits(c, err) < 0 || plan_capture(c, err) < 0 ||
         creation_open_ways(c, err) < 0 || creation_prepare_db(c, err) < 0 ||
         creation_prepare_guest(c, err) < 0 || creation_check_grade(c, err) < 0 ||
-        prepare_capture(c, err) < 0)
+        (c->look && c->look(c->look_ctx, err) < 0) || prepare_capture(c, err) < 0)
         return -1;
     if (hf_run_wait_guardian(c->run, err) < 0 || hf_cancel_check(c->run->env->cancel, err) < 0 ||
         check_busy(c, err) < 0 || creation_calm_db(c, err) < 0)

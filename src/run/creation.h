@@ -25,7 +25,10 @@ struct creation {
     enum hf_capture_kind kind;
     const char *label;                    /* or NULL */
     const struct hf_snapshot_create *req; /* of a snapshot */
-    char name[HF_ID_MAX + 8];             /* hf-RUN */
+    int (*look)(void *ctx,
+                struct hf_err *err); /* before anything is held, with the guest at hand; or NULL */
+    void *look_ctx;
+    char name[HF_ID_MAX + 8]; /* hf-RUN */
     struct hf_way way;
     bool has_guest;          /* … and it answers */
     struct hf_err guest_err; /* why not */

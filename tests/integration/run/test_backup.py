@@ -136,6 +136,13 @@ class Backups(RunTest):
         self.assertEqual(self.manifests(), [])
         self.assert_clean()
 
+    def test_a_guest_that_tells_no_address_is_said_to_tell_none(self):
+        doc = self.ok(self.site.run("backup", "web"))
+        self.assertNotIn("does not tell its addresses", " ".join(doc["warnings"]))
+        (self.site.vm / "agent").unlink()
+        doc = self.ok(self.site.run("backup", "web"))
+        self.assertIn("does not tell its addresses", " ".join(doc["warnings"]))
+
     def test_without_a_store_that_is_ready_nothing_is_held(self):
         (self.site.dir / "vault" / "holdfast.json").unlink()
         self.fails(self.site.run("backup", "web"), 1, "not-found", "vault")
