@@ -131,7 +131,7 @@ static int read_export(struct backup *b, const struct hf_export_copy *e, struct 
     HF_AUTO(hf_nbd) struct hf_nbd *n = hf_nbd_open(&opts, err);
     if (!n)
         return -1;
-    if (hf_nbd_size(n) != e->size_bytes)
+    if (hf_nbd_size(n) < e->size_bytes) /* more: rounded up to whole sectors */
         return hf_fail(err, HF_E_CONFLICT, "the export has %llu bytes, the disk %llu",
                        (unsigned long long)hf_nbd_size(n), (unsigned long long)e->size_bytes);
     const struct hf_nbd_range whole = {0, e->size_bytes};

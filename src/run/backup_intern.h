@@ -3,7 +3,8 @@
  * run/backup_intern.h - the parts of one `backup`. For src/run only.
  *
  * backup.c          the run as a whole, and the catalog
- * backup_stores.c   the stores: opened, proven to be off the host, dropped when they fail
+ * backup_stores.c   the stores: opened, dropped when they fail
+ * backup_offhost.c  are they off the host?
  * backup_watch.c    the export under way, asked how it does
  * backup_disks.c    the disks, from the export to the stores
  * backup_point.c    the manifest of each store
@@ -58,8 +59,6 @@ struct backup {
 
 /* backup_stores.c */
 int backup_open_stores(struct backup *b, struct hf_err *err);
-/* Once the guest answers, and before anything is held: is none of them the guest itself? backup is the struct. */
-int backup_look_at_guest(void *backup, struct hf_err *err);
 void backup_close_store(struct backup_store *s);
 static inline bool backup_store_is_in(const struct backup_store *s)
 {
@@ -69,6 +68,12 @@ static inline bool backup_store_is_in(const struct backup_store *s)
 void backup_drop(struct backup *b, struct backup_store *s, struct hf_err *why);
 /* -1, and why the last one failed, when no store is left; CANCELLED when that is why one failed. */
 int backup_has_stores(const struct backup *b, struct hf_err *err);
+
+/* backup_offhost.c */
+/* CONFIG: it is not, and that is not accepted. Assumed: a warning. */
+int backup_check_off_host(struct backup *b, struct backup_store *s, struct hf_err *err);
+/* Once the guest answers, and before anything is held: is none of them the guest itself? backup is the struct. */
+int backup_look_at_guest(void *backup, struct hf_err *err);
 
 /* backup_watch.c. From start to stop the run's hv belongs to the watch's thread. */
 int backup_watch_start(struct backup *b, struct hf_err *err);
