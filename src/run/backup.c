@@ -59,7 +59,7 @@ static size_t copy_rows(const struct backup *b, struct hf_catalog_copy rows[HF_B
         rows[n++] = (struct hf_catalog_copy){
             .point_id = b->run->id,
             .store = s->config->label,
-            .store_id = s->site->id,
+            .store_id = s->at.site->id,
             .objects = s->objects,
             .bytes = s->bytes,
             .is_protected = backup_is_protected(s),

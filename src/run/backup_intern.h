@@ -17,6 +17,7 @@
 #include "point/points.h"
 #include "run/backup.h"
 #include "run/creation.h"
+#include "run/store_site.h"
 #include "store/offhost.h"
 
 #define HF_BACKUP_STORES_MAX 8
@@ -25,8 +26,7 @@ struct backup_watch;
 
 struct backup_store {
     const struct hf_config_store *config;
-    struct hf_store *store;
-    struct hf_site *site;
+    struct hf_store_site at;
     struct hf_image *image;
     struct hf_offhost_verdict off_host;
     struct hf_image_writer *writer;   /* of the disk that is being read */

@@ -105,13 +105,13 @@ static int put_definition(const struct backup *b, struct backup_store *s,
                           struct hf_err *err)
 {
     char at[HF_POINT_NAME_MAX];
-    if (hf_point_object_name(HF_POINT_DEFINITION, DEFINITION, s->site->is_encrypted, name, err) <
+    if (hf_point_object_name(HF_POINT_DEFINITION, DEFINITION, s->at.site->is_encrypted, name, err) <
             0 ||
         hf_point_object_at(&s->manifest.point, name, at, err) < 0 ||
         HF_POINT_ERR("backup.before_definition", err) < 0)
         return -1;
-    return hf_site_put_bytes(s->site, HF_SITE_DATA, at, b->definition, strlen(b->definition), out,
-                             err);
+    return hf_site_put_bytes(s->at.site, HF_SITE_DATA, at, b->definition, strlen(b->definition),
+                             out, err);
 }
 
 static int add_definition(const struct backup *b, struct backup_store *s, struct hf_err *err)
@@ -143,7 +143,7 @@ static int commit_point(const struct backup *b, struct backup_store *s, struct h
 {
     if (set_which(b, &s->manifest, err) < 0 || set_how(b, &s->manifest, err) < 0 ||
         add_disks(b, s, err) < 0 || add_definition(b, s, err) < 0 ||
-        hf_point_commit(s->site, &s->manifest, err) < 0)
+        hf_point_commit(s->at.site, &s->manifest, err) < 0)
         return -1;
     s->objects++;
     s->has_point = true;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/secret.h"
 #include "run/backup_intern.h"
 
 #include <string.h>
@@ -8,8 +7,7 @@ void backup_close_store(struct backup_store *s)
 {
     hf_image_write_close(s->writer);
     hf_image_close(s->image);
-    hf_site_close(s->site);
-    hf_store_close(s->store);
+    hf_store_site_close(&s->at);
     hf_manifest_free(&s->manifest);
 }
 
@@ -70,42 +68,10 @@ static int choose(struct backup *b, struct hf_err *err)
 
 /* ---- opened ----------------------------------------------------------------------------- */
 
-static int open_store(struct backup *b, struct backup_store *s, struct hf_err *err)
-{
-    const struct hf_config_store *config = s->config;
-    const struct hf_env *env = b->run->env;
-    HF_AUTO(hf_secret) struct hf_secret *key = NULL;
-    if (config->access_key_file && !(key = hf_secret_read(config->access_key_file, err)))
-        return -1;
-    const struct hf_store_opts opts = {
-        .url = config->url,
-        .clock = env->clock,
-        .cancel = env->cancel,
-        .rate_bytes_s = (uint64_t)config->rate_limit,
-        .region = config->region,
-        .access_key = key ? hf_secret_reveal(key) : NULL,
-        .secret_file = config->secret_key_file,
-        .ca_file = config->ca_file,
-        .pin = config->pin,
-    };
-    s->store = hf_store_open(&opts, err);
-    const struct hf_site_opts site = {
-        .store = s->store,
-        .state_dir = hf_env_state(env),
-        .name = config->label,
-        .recipients = &config->recipients,
-        .identity_file = config->identity_file,
-        .clock = env->clock,
-        .cancel = env->cancel,
-    };
-    s->site = s->store ? hf_site_open(&site, err) : NULL;
-    return s->site ? 0 : -1;
-}
-
 static int refresh(struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     struct hf_image_refreshed found = {.first_damage = HF_ERR_INIT};
-    s->image = hf_site_image(s->site, err);
+    s->image = hf_site_image(s->at.site, err);
     if (!s->image || hf_image_refresh(s->image, &found, err) < 0)
         return -1;
     if (!found.damaged)
@@ -124,8 +90,8 @@ int backup_open_stores(struct backup *b, struct hf_err *err)
         struct hf_err why = HF_ERR_INIT;
         struct backup_store *s = &b->stores[i];
         s->failed = (struct hf_err)HF_ERR_INIT;
-        if (backup_check_off_host(b, s, &why) < 0 || open_store(b, s, &why) < 0 ||
-            refresh(b, s, &why) < 0)
+        if (backup_check_off_host(b, s, &why) < 0 ||
+            hf_store_site_open(b->run->env, s->config, &s->at, &why) < 0 || refresh(b, s, &why) < 0)
             backup_drop(b, s, &why);
     }
     return backup_has_stores(b, err);
