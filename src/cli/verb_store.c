@@ -31,10 +31,8 @@ static int run_init(struct hf_cli *cli, const struct hf_cli_args *args, struct h
     struct hf_env env = hf_cli_env(cli);
     HF_AUTO(hf_store_site) struct hf_store_site made = {0};
     const struct hf_config_store *config = hf_config_find_store(cli->config, args->items[0], err);
-    if (!config)
+    if (!config || hf_store_site_make(&env, config, &made, err) < 0)
         return -1;
-    if (hf_store_site_make(&env, config, &made, err) < 0)
-        return hf_wrap(err, "store '%s'", config->label);
     return print_made(cli, made.site, err);
 }
 

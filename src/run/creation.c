@@ -32,7 +32,8 @@ void creation_close(struct creation *c)
 
 int creation_warn(struct creation *c, const char *text, struct hf_err *err)
 {
-    hf_log(c->run->env->log, HF_LOG_WARN, "snapshot", "%s", text);
+    hf_log(c->run->env->log, HF_LOG_WARN, c->kind == HF_CAPTURE_EXPORT ? "backup" : "snapshot",
+           "%s", text);
     return hf_strv_add(&c->warnings, text) < 0 ? hf_fail_nomem(err) : 0;
 }
 

@@ -2,7 +2,7 @@
  *
  * run/store_site.h - a [store NAME] of the configuration, opened: the store, and the site on it (point/site.h).
  *
- * Errors: theirs; the caller names the store. Clock and cancel of env are borrowed. Threads: one opens.
+ * Errors: theirs, which name the store or its URL. Clock and cancel of env are borrowed. Threads: one opens.
  */
 #ifndef HF_RUN_STORE_SITE_H
 #define HF_RUN_STORE_SITE_H
