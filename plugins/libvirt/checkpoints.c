@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "checkpoints.h"
 
+#include "base/point.h"
 #include "image.h"
 #include "xml.h"
 
+#include <libvirt/virterror.h>
 #include <string.h>
 
 #define MARK "holdfast run="
@@ -65,13 +67,26 @@ int lv_checkpoints_check(virDomainPtr dom, size_t *out_ours, struct hf_err *err)
     return 0;
 }
 
-static int drop_bitmap(struct hf_instance *in, const struct hf_call *call,
-                       const struct lv_layer *layer, const char *name, struct hf_err *err)
+int lv_checkpoints_warn(virDomainPtr dom, const struct lv_warner *w, struct hf_err *err)
 {
-    bool is_there = false;
-    if (lv_image_has_bitmap(in, call, layer, name, &is_there, err) != 0)
+    HF_AUTO(list) struct list l = {0};
+    const char *first = NULL;
+    size_t n = 0;
+    if (list_all(dom, &l, err) != 0)
         return -1;
-    return is_there ? lv_image_drop_bitmap(in, call, layer, name, err) : 0;
+    for (int i = 0; i < l.n; i++) {
+        bool is_ours = false;
+        if (judge(l.items[i], &is_ours, err) != 0)
+            return -1;
+        if (!is_ours && !n++)
+            first = virDomainCheckpointGetName(l.items[i]);
+    }
+    if (!n)
+        return 0;
+    return lv_warn(w,
+                   "%zu checkpoint%s of another backup exist%s ('%s' …): they live on in the overlay, "
+                   "and rollback will be refused",
+                   n, n > 1 ? "s" : "", n > 1 ? "" : "s", first);
 }
 
 /* Those in the layers that are given up go with them. */
@@ -79,7 +94,7 @@ static int drop_bitmaps(struct hf_instance *in, const struct hf_call *call,
                         const struct lv_rollback *rb, const char *name, struct hf_err *err)
 {
     for (size_t i = 0; i < rb->n; i++)
-        if (drop_bitmap(in, call, &rb->disks[i].base, name, err) != 0)
+        if (lv_image_forget_bitmap(in, call, &rb->disks[i].base, name, err) != 0)
             return hf_wrap(err, "disk %s", rb->disks[i].target);
     return 0;
 }
@@ -100,5 +115,108 @@ int lv_checkpoints_drop(struct hf_instance *in, const struct hf_call *call, virD
         if (drop_bitmaps(in, call, rb, name, err) != 0)
             return -1;
     }
+    return 0;
+}
+
+static inline void auto_checkpoint(virDomainCheckpointPtr *c)
+{
+    if (*c)
+        virDomainCheckpointFree(*c);
+}
+
+/* *out NULL: there is none. */
+static int find(virDomainPtr dom, const char *name, virDomainCheckpointPtr *out, struct hf_err *err)
+{
+    *out = virDomainCheckpointLookupByName(dom, name, 0);
+    const virError *e = virGetLastError();
+    if (*out || (e && (e->code == VIR_ERR_NO_DOMAIN_CHECKPOINT || e->code == VIR_ERR_NO_SUPPORT)))
+        return 0;
+    return lv_fail(err, "checkpoint '%s'", name);
+}
+
+int lv_checkpoint_exists(virDomainPtr dom, const char *name, bool *out, struct hf_err *err)
+{
+    __attribute__((cleanup(auto_checkpoint))) virDomainCheckpointPtr c = NULL;
+    if (find(dom, name, &c, err) != 0)
+        return -1;
+    *out = c != NULL;
+    return 0;
+}
+
+int lv_checkpoint_is_newest(virDomainPtr dom, const char *name, bool *out, struct hf_err *err)
+{
+    __attribute__((cleanup(auto_checkpoint))) virDomainCheckpointPtr c = NULL;
+    HF_AUTO(list) struct list children = {0};
+    *out = false;
+    if (find(dom, name, &c, err) != 0)
+        return -1;
+    if (!c)
+        return 0;
+    children.n = virDomainCheckpointListAllChildren(c, &children.items, 0);
+    if (children.n < 0) {
+        children.n = 0;
+        return lv_fail(err, "children of checkpoint '%s'", name);
+    }
+    *out = children.n == 0;
+    return 0;
+}
+
+int lv_checkpoint_disks(virDomainPtr dom, const char *name, struct hf_strv *out, struct hf_err *err)
+{
+    bool failed = false;
+    __attribute__((cleanup(auto_checkpoint))) virDomainCheckpointPtr c = NULL;
+    if (find(dom, name, &c, err) != 0)
+        return -1;
+    /* The size is asked for since QEMU can tell it only of a bitmap that is whole. */
+    HF_AUTOFREE char *xml = c ? virDomainCheckpointGetXMLDesc(c, VIR_DOMAIN_CHECKPOINT_XML_SIZE) : NULL;
+    if (!xml)
+        return 0;
+    LV_AUTODOC xmlDocPtr doc = lv_xml_parse(xml, "domaincheckpoint", err);
+    if (!doc)
+        return -1;
+    xmlNodePtr disks = lv_xml_child(xmlDocGetRootElement(doc), "disks");
+    for (xmlNodePtr d = lv_xml_child(disks, "disk"); d; d = lv_xml_next(d)) {
+        if (!lv_xml_attr_is(d, "checkpoint", "bitmap"))
+            continue;
+        char *target = lv_xml_attr(d, "name", &failed);
+        if (target && hf_strv_take(out, target) != 0)
+            return hf_fail_nomem(err);
+    }
+    return failed ? hf_fail_nomem(err) : 0;
+}
+
+/* libvirt merges nothing while a VM is off: with this one gone, what was changed since would be missing in an older one. */
+static int check_alone(virDomainPtr dom, const char *name, struct hf_err *err)
+{
+    HF_AUTO(list) struct list l = {0};
+    if (list_all(dom, &l, err) != 0)
+        return -1;
+    if (l.n < 2)
+        return 0;
+    hf_fail(err, HF_E_UNSUPPORTED, "VM '%s' is off and has other checkpoints than '%s'",
+            virDomainGetName(dom), name);
+    return hf_hint(err, "Start the VM (paused will do: virsh start --paused), then try again.");
+}
+
+int lv_checkpoint_delete(virDomainPtr dom, const char *name, bool is_off, bool *was_there,
+                         struct hf_err *err)
+{
+    bool is_ours = false;
+    __attribute__((cleanup(auto_checkpoint))) virDomainCheckpointPtr c = NULL;
+    *was_there = false;
+    if (find(dom, name, &c, err) != 0)
+        return -1;
+    if (!c)
+        return 0;
+    if (judge(c, &is_ours, err) != 0)
+        return -1;
+    if (!is_ours)
+        return hf_fail(err, HF_E_CONFLICT, "checkpoint '%s' was not made by holdfast", name);
+    if ((is_off && check_alone(dom, name, err) != 0) ||
+        HF_POINT_ERR("libvirt.before_checkpoint_delete", err) != 0)
+        return -1;
+    if (virDomainCheckpointDelete(c, is_off ? VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY : 0) != 0)
+        return lv_fail(err, "deletion of checkpoint '%s'", name);
+    *was_there = true;
     return 0;
 }

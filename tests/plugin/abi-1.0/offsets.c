@@ -80,6 +80,13 @@ AT(hf_capture_request, scratch_dir, 40);
 AT(hf_capture_plan, struct_size, 0);
 AT(hf_capture_plan, n_disks, 4);
 AT(hf_capture_plan, undo_token, 8);
+/* since 1.2 */
+AT(hf_capture_request, checkpoint, 48);
+AT(hf_capture_plan, leaves_checkpoint, 16);
+AT(hf_capture_plan, is_incremental, 17);
+AT(hf_export_state, struct_size, 0);
+AT(hf_export_state, scratch_used_bytes, 8);
+AT(hf_export_state, scratch_room_bytes, 16);
 AT(hf_export, struct_size, 0);
 AT(hf_export, form, 4);
 AT(hf_export, uri, 8);

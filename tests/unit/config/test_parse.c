@@ -123,7 +123,7 @@ static void refuses_keys_of_later_versions(void **state)
     (void)state;
     assert_refused(LAB "[vm web01]\ncheckpoint = always\n", "unknown key 'checkpoint'",
                    "keys of [vm]");
-    assert_refused("[store vault]\nurl = file:///mnt\n", "test.conf:1: unknown section [store]",
+    assert_refused("[policy nightly]\nkeep = last 3\n", "test.conf:1: unknown section [policy]",
                    "sample-config");
 }
 

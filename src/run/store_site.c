@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/store_site.h"
+
+#include "base/secret.h"
+
+void hf_store_site_close(struct hf_store_site *s)
+{
+    hf_site_close(s->site);
+    hf_store_close(s->store);
+    *s = (struct hf_store_site){0};
+}
+
+static struct hf_store *open_store(const struct hf_env *env, const struct hf_config_store *config,
+                                   struct hf_err *err)
+{
+    HF_AUTO(hf_secret) struct hf_secret *key = NULL;
+    if (config->access_key_file && !(key = hf_secret_read(config->access_key_file, err)))
+        return NULL;
+    const struct hf_store_opts opts = {
+        .url = config->url,
+        .clock = env->clock,
+        .cancel = env->cancel,
+        .rate_bytes_s = (uint64_t)config->rate_limit,
+        .region = config->region,
+        .access_key = key ? hf_secret_reveal(key) : NULL,
+        .secret_file = config->secret_key_file,
+        .ca_file = config->ca_file,
+        .pin = config->pin,
+    };
+    return hf_store_open(&opts, err);
+}
+
+typedef struct hf_site *(*site_fn)(const struct hf_site_opts *opts, struct hf_err *err);
+
+static int with_site(const struct hf_env *env, const struct hf_config_store *config, site_fn fn,
+                     struct hf_store_site *out, struct hf_err *err)
+{
+    out->store = open_store(env, config, err);
+    const struct hf_site_opts opts = {
+        .store = out->store,
+        .state_dir = hf_env_state(env),
+        .name = config->label,
+        .recipients = &config->recipients,
+        .identity_file = config->identity_file,
+        .clock = env->clock,
+        .cancel = env->cancel,
+    };
+    out->site = out->store ? fn(&opts, err) : NULL;
+    return out->site ? 0 : -1;
+}
+
+int hf_store_site_open(const struct hf_env *env, const struct hf_config_store *config,
+                       struct hf_store_site *out, struct hf_err *err)
+{
+    return with_site(env, config, hf_site_open, out, err);
+}
+
+int hf_store_site_make(const struct hf_env *env, const struct hf_config_store *config,
+                       struct hf_store_site *out, struct hf_err *err)
+{
+    return with_site(env, config, hf_site_make, out, err);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run/store_site.h - a [store NAME] of the configuration, opened: the store, and the site on it (point/site.h).
+ *
+ * Errors: theirs, which name the store or its URL. Clock and cancel of env are borrowed. Threads: one opens.
+ */
+#ifndef HF_RUN_STORE_SITE_H
+#define HF_RUN_STORE_SITE_H
+
+#include "point/site.h"
+#include "run/env.h"
+
+struct hf_store_site {
+    struct hf_store *store;
+    struct hf_site *site;
+};
+void hf_store_site_close(struct hf_store_site *s); /* by value: empties it */
+HF_DEFINE_AUTO_VALUE(hf_store_site, hf_store_site_close)
+
+/* One that was made ready. out is empty before, and to be closed in any case. */
+int hf_store_site_open(const struct hf_env *env, const struct hf_config_store *config,
+                       struct hf_store_site *out, struct hf_err *err) HF_CHECKED;
+/* Makes it ready: `store init`. */
+int hf_store_site_make(const struct hf_env *env, const struct hf_config_store *config,
+                       struct hf_store_site *out, struct hf_err *err) HF_CHECKED;
+
+#endif
