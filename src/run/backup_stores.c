@@ -9,6 +9,7 @@ void backup_close_store(struct backup_store *s)
     hf_image_close(s->image);
     hf_store_site_close(&s->at);
     hf_manifest_free(&s->manifest);
+    backup_parts_free(s);
 }
 
 void backup_drop(struct backup *b, struct backup_store *s, struct hf_err *why)
