@@ -110,6 +110,14 @@ class Parts(RunTest):
         dump = next(a for a in self.manifest(doc)["artifacts"] if a["kind"] == "dump")
         self.assertGreater(dump["position"]["offset"], doc["position_max"]["offset"])
 
+    def test_behind_ssh_the_dump_has_a_tunnel_of_its_own(self):
+        self.with_files(db=f"ssh://127.0.0.1:{RunTest.server.port}")
+        doc = self.ok(self.site.run("backup", "web"))
+        self.assertEqual(doc["grade"], "B")
+        ids = [int(x) for x in self.session().sql("SELECT id FROM t.pulse")]
+        self.assertEqual(sorted(self.loaded(self.point(doc))), sorted(ids))
+        self.assertEqual(list((self.site.state / "sockets").iterdir()), [])
+
     def test_the_dump_comes_back_by_load(self):
         doc = self.ok(self.site.run("backup", "web"))
         folder = self.site.dir / "fetched"
