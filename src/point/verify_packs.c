@@ -119,9 +119,6 @@ int hf_verify_packs(struct hf_verify *v, const struct hf_manifest *m, struct hf_
         bool is_known = number < v->n_packs && hf_image_chunks_pack(chunks, number, &pack);
         int rc = is_known ? look_at(v, number, &pack, out, &what) : no_index(v, m->packs[i], &what);
         out->packs++;
-        /* An index that the metadata identity does not open is none of ours. */
-        if (rc < 0 && what.cls == HF_E_AUTH)
-            what.cls = HF_E_CORRUPT;
         if (rc < 0 && hf_verify_judge(v, &m->point, out, &what, err) < 0)
             return -1;
     }

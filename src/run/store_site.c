@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/store_site.h"
 
+#include "base/buf.h"
 #include "base/secret.h"
+
+#include <string.h>
 
 void hf_store_site_close(struct hf_store_site *s)
 {
@@ -59,4 +62,12 @@ int hf_store_site_make(const struct hf_env *env, const struct hf_config_store *c
                        struct hf_store_site *out, struct hf_err *err)
 {
     return with_site(env, config, hf_site_make, out, err);
+}
+
+int hf_store_site_name(const struct hf_config_store *config, struct hf_err *err)
+{
+    HF_AUTOFREE char *name = hf_asprintf("store '%s'", config->label);
+    if (!name || strstr(err->message, name))
+        return -1;
+    return hf_wrap(err, "%s", name);
 }
