@@ -42,21 +42,11 @@ static void print_artifact(struct json_object *a)
            stored);
 }
 
-static void print_each(struct json_object *doc, const char *key,
-                       void (*print)(struct json_object *item))
-{
-    struct json_object *list = NULL;
-    if (!json_object_object_get_ex(doc, key, &list) || !json_object_is_type(list, json_type_array))
-        return;
-    for (size_t i = 0; i < json_object_array_length(list); i++)
-        print(json_object_array_get_idx(list, i));
-}
-
 static int print_report(struct json_object *doc, struct hf_err *err)
 {
     printf("%-10s %s/%s\n", "point", hf_cli_text(doc, "vm"), hf_cli_text(doc, "point"));
-    print_each(doc, "artifacts", print_artifact);
-    print_each(doc, "stores", print_store);
+    hf_cli_print_each(doc, "artifacts", print_artifact);
+    hf_cli_print_each(doc, "stores", print_store);
     return hf_cli_print_report(doc, err);
 }
 
