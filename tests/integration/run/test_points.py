@@ -60,6 +60,69 @@ class Points(StoresTest):
         self.ok(self.site.run("verify", point, "--read"))
         self.assertTrue(self.listed()[0]["protected"])
 
+    def lose_catalog(self):
+        for path in self.site.state.glob("catalog.sqlite*"):
+            path.unlink()
+
+    def test_a_point_is_shown_whole_from_the_catalog(self):
+        point = self.backup()
+        doc = self.ok(self.site.run("show", f"web/{point}"))
+        self.assertEqual((doc["point"], doc["outcome"], doc["protected"]), (point, "done", True))
+        self.assertEqual([c["store"] for c in doc["copies"]], ["vault"])
+        text = self.site.run("show", point[:20], as_json=False).stdout
+        for piece in (f"point      web/{point}\n", "image      vda: 5.0 MiB", "copy       vault: assumed off the host, ",
+                      "position   ", "timeline   ", "grade      B (commits blocked and proven, proof by position)"):
+            self.assertIn(piece, text)
+
+    def test_a_point_that_the_catalog_does_not_know_is_shown_from_its_manifest(self):
+        point = self.backup()
+        known = self.ok(self.site.run("show", point))
+        self.lose_catalog()
+        self.add_store("other")
+        doc = self.ok(self.site.run("show", point))
+        self.assertEqual((doc["read_from"], doc["copies"], doc["protected"]), ("vault", [], False))
+        for key in ("vm", "grade", "required", "proof", "stall_ms", "held_ms", "position", "timeline", "artifacts",
+                    "server"):
+            self.assertEqual(doc[key], known[key], key)
+        self.assertIn("from       the manifest on store vault", self.site.run("show", point, as_json=False).stdout)
+        self.fails(self.site.run("show", "20990101T000000Z-00000000"), 1, "not-found")
+
+    def test_a_lost_catalog_is_rebuilt_from_the_stores_and_says_what_it_found(self):
+        first, second = self.backup(), self.backup()
+        before = self.listed()
+        self.lose_catalog()
+        self.assertEqual(self.listed(), [])
+        store, = self.ok(self.site.run("catalog", "rebuild"))["stores"]
+        self.assertEqual((store["points"], store["new"], store["gone"], store["error"]),
+                         (2, [f"web/{second}", f"web/{first}"], [], None))
+        rows = self.listed()
+        for now, then in zip(rows, before, strict=True):
+            self.assertEqual([now[k] for k in ("point", "taken_at", "grade", "stall_ms")],
+                             [then[k] for k in ("point", "taken_at", "grade", "stall_ms")])
+            self.assertFalse(now["protected"], "nobody has proven it")
+        self.assertIn("vault (not proven to be protected)", self.site.run("list", as_json=False).stdout)
+        store, = self.ok(self.site.run("catalog", "rebuild"))["stores"]
+        self.assertEqual((store["points"], store["new"], store["gone"]), (2, [], []))
+        self.assertEqual(self.listed(), rows)
+
+    def test_a_rebuild_names_what_is_gone_and_what_is_damaged_and_keeps_what_it_knew_of_the_rest(self):
+        other = self.add_store("other")
+        first, second, third = self.backup(), self.backup(), self.backup()
+        paths = {p.parent.name: p for p in self.manifests()}
+        shutil.rmtree(paths[first].parent)
+        paths[second].write_text("{}")
+        other.rename(self.site.dir / "away")
+        vault, away = self.ok(self.site.run("catalog", "rebuild"), 1)["stores"]
+        self.assertEqual((vault["points"], vault["new"], vault["gone"], vault["damaged"]),
+                         (1, [], [f"web/{second}", f"web/{first}"], 1))
+        self.assertIn(f"points/web/{second}/manifest.json", vault["damage"])
+        self.assertIn("other", away["error"])
+        rows = {r["point"]: [c["store"] for c in r["copies"]] for r in self.listed()}
+        self.assertEqual(rows, {first: ["other"], second: ["other"], third: ["other", "vault"]})
+        self.assertTrue(self.listed()[0]["protected"])
+        text = self.site.run("catalog", "rebuild", "--store", "vault", as_json=False).stdout
+        self.assertIn("vault: points 1, damaged 1, without a manifest 0\n", text)
+
 
 if __name__ == "__main__":
     runlib.main()
