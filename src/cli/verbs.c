@@ -11,6 +11,7 @@ extern const struct hf_verb hf_verb_snapshot_delete;
 extern const struct hf_verb hf_verb_snapshot_rollback;
 extern const struct hf_verb hf_verb_backup;
 extern const struct hf_verb hf_verb_store_init;
+extern const struct hf_verb hf_verb_store_list;
 extern const struct hf_verb hf_verb_list;
 extern const struct hf_verb hf_verb_verify;
 extern const struct hf_verb hf_verb_catalog_rebuild;
@@ -37,6 +38,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_snapshot_rollback,
     &hf_verb_backup,
     &hf_verb_store_init,
+    &hf_verb_store_list,
     &hf_verb_list,
     &hf_verb_verify,
     &hf_verb_catalog_rebuild,

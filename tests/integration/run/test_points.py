@@ -123,6 +123,28 @@ class Points(StoresTest):
         text = self.site.run("catalog", "rebuild", "--store", "vault", as_json=False).stdout
         self.assertIn("vault: points 1, damaged 1, without a manifest 0\n", text)
 
+    def test_stores_are_listed_as_they_can_be_opened(self):
+        self.backup()
+        self.add_store("away").rename(self.site.dir / "elsewhere")
+        self.add_store("raw")
+        (self.site.dir / "raw" / "holdfast.json").unlink()
+        self.stores["vault"]["off-host"] = "verify"
+        self.write()
+        rows = {r["name"]: r for r in self.ok(self.site.run("store", "list"))["stores"]}
+        vault, away, raw = rows["vault"], rows["away"], rows["raw"]
+        self.assertEqual((vault["reachable"], vault["ready"], vault["points"], vault["recipients"], vault["error"]),
+                         (True, True, 1, 0, None))
+        self.assertEqual((vault["off_host"], vault["off_host_setting"]), ("refused", "verify"))
+        self.assertGreater(vault["bytes"], 3 * MIB)
+        self.assertGreater(vault["free_bytes"], 0)
+        self.assertEqual((away["reachable"], away["ready"], away["off_host"], away["id"]), (False, False, "assumed", None))
+        self.assertEqual((raw["reachable"], raw["ready"]), (True, False))
+        self.assertIn("store init raw", raw["hint"])
+        text = self.site.run("store", "list", as_json=False).stdout
+        self.assertRegex(text, r"\nvault +ready +refused +plain +1 ")
+        self.assertRegex(text, r"\naway +NOT REACHED +assumed ")
+        self.assertIn("\nvault: not proven to be off the host: ", text)
+
 
 if __name__ == "__main__":
     runlib.main()
