@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/known_points.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct finding {
@@ -68,5 +69,9 @@ int hf_known_points_on(struct hf_catalog *c, const char *store_id, struct hf_poi
                        struct hf_err *err)
 {
     struct gathering g = {.catalog = c, .store_id = store_id, .out = out};
-    return hf_catalog_points(c, NULL, 0, take_point, &g, err);
+    if (hf_catalog_points(c, NULL, 0, take_point, &g, err) < 0)
+        return -1;
+    if (out->n)
+        qsort(out->items, out->n, sizeof *out->items, hf_point_name_compare);
+    return 0;
 }

@@ -14,7 +14,7 @@
 int hf_known_point_find(struct hf_catalog *c, const char *text, struct hf_point_name *out,
                         struct hf_err *err) HF_CHECKED;
 
-/* Those with a copy on this store, newest first. out is empty before, and to be freed in any case. */
+/* Those with a copy on this store, as hf_point_name_compare sorts them. out is empty before, and to be freed in any case. */
 int hf_known_points_on(struct hf_catalog *c, const char *store_id, struct hf_points *out,
                        struct hf_err *err) HF_CHECKED;
 

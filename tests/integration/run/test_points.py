@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Points as people and programs look at them: list, show, store list, catalog rebuild, check and status."""
 
-import os
 import shutil
+import socket
 import subprocess
 import time
 
@@ -93,8 +93,8 @@ class Points(StoresTest):
         self.lose_catalog()
         self.assertEqual(self.listed(), [])
         store, = self.ok(self.site.run("catalog", "rebuild"))["stores"]
-        self.assertEqual((store["points"], store["new"], store["gone"], store["error"]),
-                         (2, [f"web/{second}", f"web/{first}"], [], None))
+        self.assertEqual((store["points"], set(store["new"]), store["gone"], store["error"]),
+                         (2, {f"web/{second}", f"web/{first}"}, [], None))
         rows = self.listed()
         for now, then in zip(rows, before, strict=True):
             self.assertEqual([now[k] for k in ("point", "taken_at", "grade", "stall_ms")],
@@ -113,8 +113,8 @@ class Points(StoresTest):
         paths[second].write_text("{}")
         other.rename(self.site.dir / "away")
         vault, away = self.ok(self.site.run("catalog", "rebuild"), 1)["stores"]
-        self.assertEqual((vault["points"], vault["new"], vault["gone"], vault["damaged"]),
-                         (1, [], [f"web/{second}", f"web/{first}"], 1))
+        self.assertEqual((vault["points"], vault["new"], set(vault["gone"]), vault["damaged"]),
+                         (1, [], {f"web/{second}", f"web/{first}"}, 1))
         self.assertIn(f"points/web/{second}/manifest.json", vault["damage"])
         self.assertIn("other", away["error"])
         rows = {r["point"]: [c["store"] for c in r["copies"]] for r in self.listed()}
@@ -144,6 +144,101 @@ class Points(StoresTest):
         self.assertRegex(text, r"\nvault +ready +refused +plain +1 ")
         self.assertRegex(text, r"\naway +NOT REACHED +assumed ")
         self.assertIn("\nvault: not proven to be off the host: ", text)
+
+    def test_status_has_the_last_point_and_names_what_is_only_assumed_for_ever(self):
+        self.assertIn("web: no recovery point\n", self.site.run("status", as_json=False).stdout)
+        self.backup()
+        last = self.backup()
+        shutil.rmtree(self.site.dir / "vault")  # no store is asked
+        doc = self.ok(self.site.run("status"))
+        row = doc["vms"][0]
+        self.assertEqual((row["points"], row["last_point"]["point"], row["last_point"]["protected"]), (2, last, True))
+        self.assertEqual(doc["stores"], [{"name": "vault", "off_host": "assume", "recipients": 0}])
+        text = self.site.run("status", as_json=False).stdout
+        self.assertRegex(text, r"\nweb: last of 2 recovery points \S+, protected: on vault \(assumed off the host\)\n")
+        self.assertIn("\nstore vault: off-host = assume: ", text)
+        self.stores["vault"]["off-host"] = "verify"
+        self.write()
+        self.assertNotIn("off-host = assume", self.site.run("status", as_json=False).stdout)
+
+    def store_findings(self, status):
+        checks = self.ok(self.site.run("check"), status)["checks"]
+        return [(c["status"], c["message"], c["hint"]) for c in checks if c["area"] == "store"]
+
+    def test_check_finds_nothing_wrong_with_a_store_that_works(self):
+        ready, assumed = self.store_findings(0)
+        self.assertEqual(ready[0], "ok")
+        self.assertIn("vault: ready, not encrypted", ready[1])
+        self.assertEqual(assumed[0], "warn")
+        self.assertIn("vault: only assumed to be off the host: ", assumed[1])
+        self.write(stores="vault")
+        self.add_store("unused")
+        self.write(stores="vault")
+        self.assertEqual(len(self.store_findings(0)), 2, "a store that the VM does not use is none of its business")
+
+    def test_check_finds_a_store_that_a_backup_would_refuse(self):
+        self.stores["vault"]["off-host"] = "verify"
+        self.write()
+        status, message, hint = self.store_findings(1)[1]
+        self.assertEqual(status, "fail")
+        self.assertIn("vault: not proven to be off the host", message)
+        self.assertIn("off-host = assume", hint)
+
+    def test_check_finds_a_store_that_is_not_ready_not_there_or_another_one(self):
+        (self.site.dir / "vault/holdfast.json").rename(self.site.dir / "aside")
+        status, message, hint = self.store_findings(1)[0]
+        self.assertEqual((status, "store init vault" in hint), ("fail", True))
+        self.assertEqual(message.count("vault'"), 1, message)
+        shutil.rmtree(self.site.dir / "vault")
+        self.assertEqual(self.store_findings(1)[0][0], "fail")
+        (self.site.dir / "vault").mkdir(mode=0o700)
+        shutil.rmtree(self.site.state / "stores")
+        self.ok(self.site.run("store", "init", "vault"))
+        (self.site.dir / "aside").replace(self.site.dir / "vault/holdfast.json")
+        status, message, _ = self.store_findings(1)[0]
+        self.assertEqual(status, "fail")
+        self.assertIn("when this host first saw it", message)
+
+    def key(self, name):
+        path = self.site.dir / name
+        subprocess.run(["age-keygen", "-o", path], check=True, stderr=subprocess.DEVNULL)
+        return path, subprocess.run(["age-keygen", "-y", path], check=True, capture_output=True, text=True).stdout.strip()
+
+    def test_check_finds_keys_that_do_not_fit(self):
+        runlib.need("age", "age-keygen")
+        (_, public), (other_file, other) = self.key("one"), self.key("two")
+        self.stores.pop("vault")
+        self.add_store("safe", recipients=public)
+        self.assertIn(("ok", "safe: ready, encrypted to 1 key", None), self.store_findings(0))
+        self.stores["safe"]["identity-file"] = other_file
+        self.write()
+        self.assertIn("safe: no key in identity-file is one of its recipients", [m for _, m, _ in self.store_findings(0)])
+        self.stores["safe"]["recipients"] = f"{public}, {other}"
+        self.write()
+        self.assertIn("safe: its recipients are not those it was made for", [m for _, m, _ in self.store_findings(0)])
+        shutil.rmtree(self.site.state / "stores")
+        status, message, hint = self.store_findings(1)[0]
+        self.assertEqual(status, "fail")
+        self.assertIn("metadata identity", message)
+
+    def test_a_store_that_does_not_answer_costs_check_and_store_list_seconds(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            for name in ("access", "secret"):
+                path = self.site.dir / name
+                path.write_text("x\n")
+                path.chmod(0o600)
+            self.stores["vault"] = {"url": f"s3+http://127.0.0.1:{silent.getsockname()[1]}/bucket", "off-host": "assume",
+                                    "access-key-file": self.site.dir / "access",
+                                    "secret-key-file": self.site.dir / "secret"}
+            self.write()
+            begin = time.monotonic()
+            self.assertEqual(self.store_findings(1)[0][0], "fail")
+            row, = self.ok(self.site.run("store", "list"))["stores"]
+            self.assertEqual((row["reachable"], row["ready"]), (False, False))
+            self.assertLess(time.monotonic() - begin, 50)
+            begin = time.monotonic()
+            self.ok(self.site.run("status"))
+            self.assertLess(time.monotonic() - begin, 10)
 
 
 if __name__ == "__main__":
