@@ -2,9 +2,9 @@
  *
  * cli/verb_backup.c - `backup`.
  */
-#include "base/units.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/point_text.h"
 #include "cli/report_text.h"
 #include "run/backup.h"
 
@@ -24,42 +24,9 @@ static const struct hf_cli_opt opts[] = {
 
 extern const struct hf_verb hf_verb_backup;
 
-static void print_store(struct json_object *s)
-{
-    char size[HF_UNITS_MAX];
-    const char *why = hf_cli_text(s, "error"), *off_host = hf_cli_text(s, "off_host");
-    hf_format_size((uint64_t)hf_cli_number(s, "bytes"), size);
-    if (why)
-        printf("%-10s %s: FAILED: %s\n", "store", hf_cli_text(s, "name"), why);
-    else
-        printf("%-10s %s: %s in %s objects, read back; off the host: %s\n", "store",
-               hf_cli_text(s, "name"), size, hf_cli_text(s, "objects"), off_host ? off_host : "-");
-}
-
-static void print_artifact(struct json_object *a)
-{
-    char bytes[HF_UNITS_MAX], stored[HF_UNITS_MAX];
-    hf_format_size((uint64_t)hf_cli_number(a, "bytes"), bytes);
-    hf_format_size((uint64_t)hf_cli_number(a, "stored_bytes"), stored);
-    printf("%-10s %s: %s, stored %s\n", hf_cli_text(a, "kind"), hf_cli_text(a, "name"), bytes,
-           stored);
-}
-
-static void print_each(struct json_object *doc, const char *key,
-                       void (*print)(struct json_object *item))
-{
-    struct json_object *list = NULL;
-    if (!json_object_object_get_ex(doc, key, &list) || !json_object_is_type(list, json_type_array))
-        return;
-    for (size_t i = 0; i < json_object_array_length(list); i++)
-        print(json_object_array_get_idx(list, i));
-}
-
 static int print_report(struct json_object *doc, struct hf_err *err)
 {
-    printf("%-10s %s/%s\n", "point", hf_cli_text(doc, "vm"), hf_cli_text(doc, "point"));
-    print_each(doc, "artifacts", print_artifact);
-    print_each(doc, "stores", print_store);
+    hf_cli_print_point(doc);
     return hf_cli_print_report(doc, err);
 }
 

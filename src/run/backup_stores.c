@@ -14,7 +14,7 @@ void backup_close_store(struct backup_store *s)
 
 void backup_drop(struct backup *b, struct backup_store *s, struct hf_err *why)
 {
-    hf_wrap(why, "store '%s'", s->config->label);
+    hf_store_site_name(s->config, why);
     hf_log_err(b->run->env->log, HF_LOG_WARN, "backup", why);
     hf_err_copy(&s->failed, why);
     hf_err_clear(why);
