@@ -131,8 +131,10 @@ int hf_run_backup(const struct hf_env *env, const struct hf_backup *req,
     HF_AUTO(backup) struct backup b = {.run = &run, .req = req, .creation = &c};
     c.look = backup_look_at_guest;
     c.look_ctx = &b;
-    if (make_point(&b, err) == 0 && report_and_commit(&b, out_report, out_degraded, err) == 0)
+    if (make_point(&b, err) == 0 && report_and_commit(&b, out_report, out_degraded, err) == 0) {
+        backup_sweep_stores(&b);
         return 0;
+    }
     /* Sessions first: what is still held goes before anything slow is undone. */
     creation_close_lock(&c);
     backup_watch_stop(&b);

@@ -3,15 +3,18 @@
 
 #include "base/secret.h"
 
+#define OPEN_MS 30000
+
 void hf_store_site_close(struct hf_store_site *s)
 {
     hf_site_close(s->site);
     hf_store_close(s->store);
+    hf_cancel_free(s->cancel);
     *s = (struct hf_store_site){0};
 }
 
 static struct hf_store *open_store(const struct hf_env *env, const struct hf_config_store *config,
-                                   struct hf_err *err)
+                                   const struct hf_cancel *cancel, struct hf_err *err)
 {
     HF_AUTO(hf_secret) struct hf_secret *key = NULL;
     if (config->access_key_file && !(key = hf_secret_read(config->access_key_file, err)))
@@ -19,13 +22,14 @@ static struct hf_store *open_store(const struct hf_env *env, const struct hf_con
     const struct hf_store_opts opts = {
         .url = config->url,
         .clock = env->clock,
-        .cancel = env->cancel,
+        .cancel = cancel,
         .rate_bytes_s = (uint64_t)config->rate_limit,
         .region = config->region,
         .access_key = key ? hf_secret_reveal(key) : NULL,
         .secret_file = config->secret_key_file,
         .ca_file = config->ca_file,
         .pin = config->pin,
+        .retry_ms = config->patience < OPEN_MS ? config->patience : OPEN_MS,
     };
     return hf_store_open(&opts, err);
 }
@@ -35,7 +39,10 @@ typedef struct hf_site *(*site_fn)(const struct hf_site_opts *opts, struct hf_er
 static int with_site(const struct hf_env *env, const struct hf_config_store *config, site_fn fn,
                      struct hf_store_site *out, struct hf_err *err)
 {
-    out->store = open_store(env, config, err);
+    out->cancel = hf_cancel_until(env->cancel, env->clock, HF_NO_DEADLINE, err);
+    if (!out->cancel)
+        return -1;
+    out->store = open_store(env, config, out->cancel, err);
     const struct hf_site_opts opts = {
         .store = out->store,
         .state_dir = hf_env_state(env),
@@ -43,10 +50,13 @@ static int with_site(const struct hf_env *env, const struct hf_config_store *con
         .recipients = &config->recipients,
         .identity_file = config->identity_file,
         .clock = env->clock,
-        .cancel = env->cancel,
+        .cancel = out->cancel,
     };
     out->site = out->store ? fn(&opts, err) : NULL;
-    return out->site ? 0 : -1;
+    if (!out->site)
+        return -1;
+    hf_store_set_patience(out->store, config->patience);
+    return 0;
 }
 
 int hf_store_site_open(const struct hf_env *env, const struct hf_config_store *config,
