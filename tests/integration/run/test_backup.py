@@ -3,49 +3,19 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 
 import runlib
-from runlib import SOURCE, RunTest
+from runlib import SOURCE
+from storeslib import MIB, StoresTest
 
 runlib.need("qemu-nbd", "qemu-nbd")
 
-MIB = 1 << 20
-UNDO_WITHIN_S = 10
-POINT = re.compile(r'HF_POINT(?:_ERR)?\("([^"]+)"')
 
-
-class Backups(RunTest):
-    def setUp(self):
-        super().setUp()
-        self.disks = {"vda": os.urandom(3 * MIB) + bytes(2 * MIB), "vdb": b"data" * 128}
-        for target, content in self.disks.items():
-            (self.site.vm / f"{target}.img").write_bytes(content)
-        self.stores = {}
-        self.add_store("vault")
-
-    def add_store(self, name, **keys):
-        folder = self.site.dir / name
-        folder.mkdir(mode=0o700)
-        self.stores[name] = {"url": f"file://{folder}", "off-host": "assume", **keys}
-        self.write()
-        self.ok(self.site.run("store", "init", name))
-        return folder
-
-    def write(self, **keys):
-        self.site.write(**keys)
-        text = self.site.config.read_text()
-        for name, section in self.stores.items():
-            text += f"[store {name}]\n" + "".join(f"{k} = {v}\n" for k, v in section.items())
-        self.site.config.write_text(text)
-
-    def manifests(self, name="vault"):
-        return sorted((self.site.dir / name).glob("points/web/*/manifest.json"))
-
+class Backups(StoresTest):
     def rebuilt(self, doc, target, name="vault", identity=None):
         """The disk as a reader that knows nothing but docs/format.md makes it of the store."""
         root = next(a["digest"] for a in doc["artifacts"] if a["name"] == target)
@@ -184,32 +154,6 @@ class Backups(RunTest):
         self.fails(self.site.run("backup", "web", DIR_FAIL="export_end"), 1, "plugin")
         self.assert_clean()
         self.assertEqual(self.manifests(), [])
-
-    def wait_for_guardian(self):
-        runlib.wait_until(lambda: not self.site.journals(), UNDO_WITHIN_S, "no end of the undo")
-
-    def test_killed_at_every_point_it_is_undone_by_its_guardian_and_the_store_is_consistent(self):
-        self.ok(self.site.run("backup", "web", **self.site.points()))
-        order = self.site.visited()
-        own = {p for f in (SOURCE / "src/run").glob("backup*.c") for p in POINT.findall(f.read_text())}
-        self.assertEqual(own - set(order), set(), "never visited")
-        for point in order:
-            with self.subTest(point=point):
-                content = os.urandom(MIB)
-                (self.site.vm / "vda.img").write_bytes(content)
-                before = set(self.manifests())
-                self.site.run("backup", "web", **self.site.points(f"{point}=kill"))
-                if order.index(point) > order.index("run.after_journal"):
-                    self.wait_for_guardian()
-                    self.assertEqual(self.recover(), [], "the guardian left work to recover")
-                self.recover()
-                self.assert_clean()
-                self.assertLess(self.session().commit(), 2)
-                for path in set(self.manifests()) - before:
-                    images = json.loads(path.read_text())["manifest"]["artifacts"]
-                    doc = {"artifacts": [{"name": a["name"], "digest": a.get("root")} for a in images]}
-                    self.assertEqual(self.rebuilt(doc, "vda"), content)
-        self.assertTrue(self.ok(self.site.run("backup", "web"))["protected"])
 
 
 if __name__ == "__main__":
