@@ -85,6 +85,7 @@ static void assert_known(void **state, int n)
 static void assert_changes_nothing(void **state, int (*what)(struct hf_catalog *, struct hf_err *),
                                    const char *point)
 {
+    (void)hf_test_dir(state); /* made here, for all the children */
     assert_int_equal(child(state, commit, NULL), 0);
     int status = child(state, what, point);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
