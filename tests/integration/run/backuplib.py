@@ -31,15 +31,6 @@ def make_identity(path):
     return subprocess.run(["age-keygen", "-y", path], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def write_config(site, stores, **keys):
-    """The site's configuration with these [store NAME] sections, and these keys of its VM."""
-    site.write(**keys)
-    text = site.config.read_text()
-    for name, section in stores.items():
-        text += f"[store {name}]\n" + "".join(f"{k} = {v}\n" for k, v in section.items())
-    site.config.write_text(text)
-
-
 class Found:
     """points: id → {disk: SHA-256 of it, rebuilt}; strays: what nothing names; twice: content that lies in two packs."""
 
