@@ -4,6 +4,7 @@
 #include "base/secret.h"
 
 #define OPEN_MS 30000
+#define STALL_MS 30000
 
 void hf_store_site_close(struct hf_store_site *s)
 {
@@ -30,6 +31,7 @@ static struct hf_store *open_store(const struct hf_env *env, const struct hf_con
         .ca_file = config->ca_file,
         .pin = config->pin,
         .retry_ms = config->patience < OPEN_MS ? config->patience : OPEN_MS,
+        .stall_ms = config->patience < STALL_MS ? config->patience : STALL_MS,
     };
     return hf_store_open(&opts, err);
 }
