@@ -237,8 +237,10 @@ int hf_run_backup(const struct hf_env *env, const struct hf_backup *req,
     c.look = look;
     c.look_ctx = &b;
     if (choose_parts(&b, err) == 0 && make_point(&b, err) == 0 &&
-        report_and_commit(&b, out_report, out_degraded, err) == 0)
+        report_and_commit(&b, out_report, out_degraded, err) == 0) {
+        backup_sweep_stores(&b);
         return 0;
+    }
     /* Sessions first: what is still held goes before anything slow is undone. */
     creation_close_lock(&c);
     dumping_close(&b.dump);

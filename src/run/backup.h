@@ -10,6 +10,8 @@
  *          position. Files have the time in which they were read. With rest-until = files the services rest from before the hold
  *          until both are read (run/at_rest.h).
  * Stores   one that fails, at whatever step, is out of the run and named in the report; the others count. None left: the run fails.
+ *          No store is asked for anything while the VM is held. One that does not answer is waited for before that, for half a minute at
+ *          most; while the disks are read it may hold the others up for its `patience`, and no longer.
  * Protected   everything was confirmed or read back from a store that is proven to be off the host, or for which the
  *          configuration says `off-host = assume`, which the report says too.
  * Crash    the guardian ends the export. What lies on stores without a manifest is no point; the next run uses its packs. When

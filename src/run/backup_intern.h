@@ -95,10 +95,12 @@ static inline bool backup_store_is_in(const struct backup_store *s)
 {
     return s->failed.cls == HF_E_NONE;
 }
-/* The store is out of the run. why is emptied. */
+/* The store is out of the run: what is under way to it ends, for the others are not to wait for that. why is emptied. */
 void backup_drop(struct backup *b, struct backup_store *s, struct hf_err *why);
 /* -1, and why the last one failed, when no store is left; CANCELLED when that is why one failed. */
 int backup_has_stores(const struct backup *b, struct hf_err *err);
+/* Uploads and hidden files that runs which died left unfinished, two days ago or more. An error is logged: the point is there. */
+void backup_sweep_stores(struct backup *b);
 
 /* backup_put.c. Its place is set, for files from any thread. */
 void backup_part_open(struct backup *b, enum backup_part_kind kind);

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#define SWEEP_MS 10000
+#define LEFT_BEHIND_S                                                                              \
+    (INT64_C(48) * 3600) /* no put takes so long: what is older belongs to nobody */
+
 void backup_close_store(struct backup_store *s)
 {
     hf_image_write_close(s->writer);
@@ -18,6 +22,8 @@ void backup_drop(struct backup *b, struct backup_store *s, struct hf_err *why)
     hf_log_err(b->run->env->log, HF_LOG_WARN, "backup", why);
     hf_err_copy(&s->failed, why);
     hf_err_clear(why);
+    if (s->at.cancel)
+        hf_cancel_set(s->at.cancel);
     hf_image_write_close(HF_STEAL(s->writer));
 }
 
@@ -30,6 +36,34 @@ int backup_has_stores(const struct backup *b, struct hf_err *err)
         return -1;
     hf_err_copy(err, &b->stores[b->n_stores - 1].failed);
     return -1;
+}
+
+/* ---- what dead runs left ----------------------------------------------------------------- */
+
+static int sweep(const struct backup_store *s, uint64_t *n, struct hf_err *err)
+{
+    int64_t now_s = 0;
+    return hf_store_now(s->at.store, &now_s, err) < 0
+               ? -1
+               : hf_store_sweep(s->at.store, now_s - LEFT_BEHIND_S, n, err);
+}
+
+void backup_sweep_stores(struct backup *b)
+{
+    for (size_t i = 0; i < b->n_stores; i++) {
+        uint64_t n = 0;
+        struct hf_err err = HF_ERR_INIT;
+        struct backup_store *s = &b->stores[i];
+        if (!backup_store_is_in(s))
+            continue;
+        hf_store_set_patience(s->at.store, SWEEP_MS);
+        if (sweep(s, &n, &err) < 0)
+            hf_log_err(b->run->env->log, HF_LOG_WARN, "backup", &err);
+        else if (n)
+            hf_log(b->run->env->log, HF_LOG_INFO, "backup",
+                   "store '%s': %llu unfinished objects of dead runs removed", s->config->label,
+                   (unsigned long long)n);
+    }
 }
 
 /* ---- which ------------------------------------------------------------------------------ */

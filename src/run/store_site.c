@@ -6,15 +6,25 @@
 
 #include <string.h>
 
+#define OPEN_MS 30000
+#define STALL_MS 30000
+
 void hf_store_site_close(struct hf_store_site *s)
 {
     hf_site_close(s->site);
     hf_store_close(s->store);
+    hf_cancel_free(s->cancel);
     *s = (struct hf_store_site){0};
 }
 
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static struct hf_store *open_store(const struct hf_env *env, const struct hf_config_store *config,
-                                   int64_t within_ms, struct hf_err *err)
+                                   const struct hf_cancel *cancel, int64_t within_ms,
+                                   struct hf_err *err)
 {
     HF_AUTO(hf_secret) struct hf_secret *key = NULL;
     if (config->access_key_file && !(key = hf_secret_read(config->access_key_file, err)))
@@ -22,15 +32,15 @@ static struct hf_store *open_store(const struct hf_env *env, const struct hf_con
     const struct hf_store_opts opts = {
         .url = config->url,
         .clock = env->clock,
-        .cancel = env->cancel,
+        .cancel = cancel,
         .rate_bytes_s = (uint64_t)config->rate_limit,
         .region = config->region,
         .access_key = key ? hf_secret_reveal(key) : NULL,
         .secret_file = config->secret_key_file,
         .ca_file = config->ca_file,
         .pin = config->pin,
-        .retry_ms = within_ms,
-        .stall_ms = within_ms,
+        .retry_ms = at_most(within_ms, OPEN_MS),
+        .stall_ms = at_most(within_ms, STALL_MS),
     };
     return hf_store_open(&opts, err);
 }
@@ -40,7 +50,10 @@ typedef struct hf_site *(*site_fn)(const struct hf_site_opts *opts, struct hf_er
 static int with_site(const struct hf_env *env, const struct hf_config_store *config, site_fn fn,
                      int64_t within_ms, struct hf_store_site *out, struct hf_err *err)
 {
-    out->store = open_store(env, config, within_ms, err);
+    out->cancel = hf_cancel_until(env->cancel, env->clock, HF_NO_DEADLINE, err);
+    if (!out->cancel)
+        return -1;
+    out->store = open_store(env, config, out->cancel, within_ms, err);
     const struct hf_site_opts opts = {
         .store = out->store,
         .state_dir = hf_env_state(env),
@@ -48,16 +61,19 @@ static int with_site(const struct hf_env *env, const struct hf_config_store *con
         .recipients = &config->recipients,
         .identity_file = config->identity_file,
         .clock = env->clock,
-        .cancel = env->cancel,
+        .cancel = out->cancel,
     };
     out->site = out->store ? fn(&opts, err) : NULL;
-    return out->site ? 0 : -1;
+    if (!out->site)
+        return -1;
+    hf_store_set_patience(out->store, within_ms);
+    return 0;
 }
 
 int hf_store_site_open(const struct hf_env *env, const struct hf_config_store *config,
                        struct hf_store_site *out, struct hf_err *err)
 {
-    return with_site(env, config, hf_site_open, 0, out, err);
+    return with_site(env, config, hf_site_open, config->patience, out, err);
 }
 
 int hf_store_site_try(const struct hf_env *env, const struct hf_config_store *config,
@@ -69,7 +85,7 @@ int hf_store_site_try(const struct hf_env *env, const struct hf_config_store *co
 int hf_store_site_make(const struct hf_env *env, const struct hf_config_store *config,
                        struct hf_store_site *out, struct hf_err *err)
 {
-    return with_site(env, config, hf_site_make, 0, out, err);
+    return with_site(env, config, hf_site_make, config->patience, out, err);
 }
 
 int hf_store_site_name(const struct hf_config_store *config, struct hf_err *err)

@@ -3,6 +3,8 @@
  * run/store_site.h - a [store NAME] of the configuration, opened: the store, and the site on it (point/site.h).
  *
  * Errors: theirs, which name the store or its URL. Clock and cancel of env are borrowed. Threads: one opens.
+ * Waiting: a store that does not answer is given 30 s while it is opened (or its `patience`, when that is less), and its `patience`
+ * afterwards; each time for one request with all its retries.
  */
 #ifndef HF_RUN_STORE_SITE_H
 #define HF_RUN_STORE_SITE_H
@@ -13,6 +15,7 @@
 struct hf_store_site {
     struct hf_store *store;
     struct hf_site *site;
+    struct hf_cancel *cancel; /* of the store alone: set, and each of its requests ends */
 };
 void hf_store_site_close(struct hf_store_site *s); /* by value: empties it */
 HF_DEFINE_AUTO_VALUE(hf_store_site, hf_store_site_close)

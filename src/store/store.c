@@ -66,6 +66,7 @@ struct hf_store *hf_store_open(const struct hf_store_opts *opts, struct hf_err *
         hf_wrap(err, "store '%s'", opts->url);
         return NULL;
     }
+    hf_store_set_patience(s, opts->retry_ms);
     return HF_STEAL(s);
 }
 
@@ -78,6 +79,11 @@ void hf_store_close(struct hf_store *s)
     s->ops->close(s);
     hf_io_rate_free(rate);
     free(url);
+}
+
+void hf_store_set_patience(struct hf_store *s, int64_t ms)
+{
+    atomic_store(&s->patience_ms, ms ? ms : HF_STORE_PATIENCE_MS);
 }
 
 /* ---- put -------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@
 #include "io/sink.h"
 #include "io/source.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,7 @@
 #define HF_STORE_NAME_MAX 900
 #define HF_STORE_PART_MAX 200
 #define HF_STORE_PARTS_MAX 16
+#define HF_STORE_PATIENCE_MS (INT64_C(5) * 60 * 1000)
 #define HF_STORE_UNKNOWN UINT64_MAX /* a length */
 
 enum hf_store_feature {
@@ -92,6 +94,7 @@ struct hf_store {
     unsigned features; /* enum hf_store_feature */
     char *url;         /* for messages: holds no secret */
     struct hf_io_rate *rate;
+    atomic_llong patience_ms; /* drivers that retry: how long one request with all its retries may take */
 };
 
 struct hf_store_opts {
@@ -114,6 +117,8 @@ struct hf_store_opts {
  * are copied but clock and cancel. */
 struct hf_store *hf_store_open(const struct hf_store_opts *opts, struct hf_err *err) HF_CHECKED;
 void hf_store_close(struct hf_store *s);
+/* For the requests that begin from now on; 0: as opts.retry_ms says when it is 0. A driver that does not retry has no use for it. */
+void hf_store_set_patience(struct hf_store *s, int64_t ms);
 HF_DEFINE_AUTO(hf_store, hf_store_close)
 
 bool hf_store_name_is_valid(const char *name);

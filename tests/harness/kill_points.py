@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kill points of the source, and which test walks which: each belongs to exactly one, which fails when it visits less.
 
-A new point is walked by the first test below whose pattern it matches; guest.kill has all that match none.
+A new point is walked by the first test below whose pattern it matches; guest.kill has all that match none. What a unit test walks
+stands there by name: meta.walks.
 """
 
 import re
@@ -19,6 +20,11 @@ WALKS = (
     ("integration.files.into_guest", r"(restore|feed)\."),
     ("guest.archive", r"stream\.(before|after)_unit_start$"),
     ("integration.files.archive", r"(archive|stream|io)\."),
+    ("unit.store.path_kill", r"store\.path\.before_remove$"),
+    ("unit.catalog.points_kill", r"catalog\.before_(copy_forget|points_rebuild)$"),
+    ("integration.store.s3", r"store\.s3\."),
+    ("integration.run.backup_parts", r"backup\.before_files$"),
+    ("integration.run.backup_kill", r"(backup|image|point|site|store)\.|catalog\.(before|after)_point_commit$"),
     ("guest.kill", r""),
 )
 

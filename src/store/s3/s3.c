@@ -14,7 +14,6 @@
 #define PART_BYTES ((uint64_t)16 << 20)
 #define PART_LEAST ((uint64_t)5 << 20) /* but of the last one: S3's own limit */
 #define PART_MOST ((uint64_t)256 << 20)
-#define RETRY_MS (5 * 60 * 1000)
 #define REGION_MAX 64
 
 static struct hf_s3 *of(struct hf_store *s)
@@ -185,7 +184,6 @@ static int fill(struct hf_s3 *s, const struct hf_store_opts *o, struct hf_err *e
     s->clock = o->clock;
     s->cancel = o->cancel;
     s->part_bytes = (size_t)(o->part_bytes ? o->part_bytes : PART_BYTES);
-    s->retry_ms = o->retry_ms ? o->retry_ms : RETRY_MS;
     s->store.url = strdup(o->url);
     s->access_key = strdup(o->access_key);
     /* All four fields: those left out are guessed from the host's name. */

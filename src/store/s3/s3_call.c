@@ -83,7 +83,8 @@ static int give_up(const struct hf_cancel *cancel, const struct hf_retry *retry,
 static int try_all(struct hf_s3 *s, const struct hf_s3_request *r, struct hf_http_request *http,
                    struct hf_http_answer *out, struct hf_err *err)
 {
-    int64_t deadline_ms = hf_clock_mono_ms(s->clock) + (r->once ? ONCE_MS : s->retry_ms);
+    int64_t deadline_ms =
+        hf_clock_mono_ms(s->clock) + (r->once ? ONCE_MS : atomic_load(&s->store.patience_ms));
     const struct hf_cancel *cancel = r->cancel ? r->cancel : s->cancel;
     struct hf_retry retry = {.clock = s->clock, .cancel = cancel, .deadline_ms = deadline_ms};
     unsigned nonsense = 0;

@@ -30,7 +30,6 @@ struct hf_s3 {
     char *sigv4, *access_key;
     struct hf_secret *secret;
     size_t part_bytes;
-    int64_t retry_ms;
 };
 
 /* ---- addresses: s3_url.c ---------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 /* Behind each name of ours: it is no byte of them. */
 #define BEHIND_ALL "\x7f"
+#define ABORT_MS 10000
 
 struct reading {
     enum hf_s3_page_kind kind;
@@ -191,16 +192,22 @@ int hf_s3_sweep(struct hf_store *store, int64_t before_s, uint64_t *out_n, struc
     return each_upload(w.s, w.s->prefix, sweep_one, &w, err);
 }
 
+/* Once: what was cancelled is cleaned up all the same, in a time that nobody minds. */
 int hf_s3_abort(struct hf_s3 *s, const char *name, const char *id, bool once, struct hf_err *err)
 {
+    HF_AUTO(hf_cancel) struct hf_cancel *soon = NULL;
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
     const struct hf_s3_param params[] = {{"uploadId", id}};
+    if (once &&
+        !(soon = hf_cancel_until(NULL, s->clock, hf_clock_mono_ms(s->clock) + ABORT_MS, err)))
+        return -1;
     struct hf_s3_request r = {.method = "DELETE",
                               .name = name,
                               .params = params,
                               .n_params = 1,
                               .is_gone_fine = true,
-                              .once = once};
+                              .once = once,
+                              .cancel = soon};
     if (HF_POINT_ERR("store.s3.before_abort", err) < 0)
         return -1;
     return hf_s3_call(s, &r, &a, err);

@@ -3,7 +3,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -14,9 +13,6 @@ from runlib import SOURCE
 from storeslib import MIB, StoresTest
 
 runlib.need("qemu-nbd", "qemu-nbd")
-
-UNDO_WITHIN_S = 10
-POINT = re.compile(r'HF_POINT(?:_ERR)?\("([^"]+)"')
 
 
 class Backups(StoresTest):
@@ -154,33 +150,6 @@ class Backups(StoresTest):
         self.fails(self.site.run("backup", "web", DIR_FAIL="export_end"), 1, "plugin")
         self.assert_clean()
         self.assertEqual(self.manifests(), [])
-
-    def wait_for_guardian(self):
-        runlib.wait_until(lambda: not self.site.journals(), UNDO_WITHIN_S, "no end of the undo")
-
-    def test_killed_at_every_point_it_is_undone_by_its_guardian_and_the_store_is_consistent(self):
-        self.ok(self.site.run("backup", "web", **self.site.points()))
-        order = self.site.visited()
-        own = {p for f in (SOURCE / "src/run").glob("backup*.c") for p in POINT.findall(f.read_text())}
-        own.remove("backup.before_files")  # test_backup_parts.py
-        self.assertEqual(own - set(order), set(), "never visited")
-        for point in order:
-            with self.subTest(point=point):
-                content = os.urandom(MIB)
-                (self.site.vm / "vda.img").write_bytes(content)
-                before = set(self.manifests())
-                self.site.run("backup", "web", **self.site.points(f"{point}=kill"))
-                if order.index(point) > order.index("run.after_journal"):
-                    self.wait_for_guardian()
-                    self.assertEqual(self.recover(), [], "the guardian left work to recover")
-                self.recover()
-                self.assert_clean()
-                self.assertLess(self.session().commit(), 2)
-                for path in set(self.manifests()) - before:
-                    images = json.loads(path.read_text())["manifest"]["artifacts"]
-                    doc = {"artifacts": [{"name": a["name"], "digest": a.get("root")} for a in images]}
-                    self.assertEqual(self.rebuilt(doc, "vda"), content)
-        self.assertTrue(self.ok(self.site.run("backup", "web"))["protected"])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import runlib
+import kill_points
 from runlib import SOURCE, RunTest
+from storeslib import StoresTest
 
 sys.path.insert(0, str(SOURCE / "tests/integration/files"))
 os.environ.setdefault("HOLDFAST_BUILD_DIR", str(runlib.BUILD))
@@ -23,34 +25,12 @@ runlib.need("age", "age", "age-keygen")
 runlib.need("zstd", "zstd")
 
 
-class Parts(RunTest):
+class Parts(StoresTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.sshd = fileslib.Sshd()
         cls.addClassCleanup(cls.sshd.close)
-
-    def setUp(self):
-        super().setUp()
-        self.stores = {}
-        self.keys = {}
-        self.add_store("vault")
-
-    def add_store(self, name, **keys):
-        folder = self.site.dir / name
-        folder.mkdir(mode=0o700)
-        self.stores[name] = {"url": f"file://{folder}", "off-host": "assume", **keys}
-        self.write()
-        self.ok(self.site.run("store", "init", name))
-        return folder
-
-    def write(self, **keys):
-        self.keys.update(keys)
-        self.site.write(**self.keys)
-        text = self.site.config.read_text()
-        for name, section in self.stores.items():
-            text += f"[store {name}]\n" + "".join(f"{k} = {v}\n" for k, v in section.items())
-        self.site.config.write_text(text)
 
     def with_files(self, **keys):
         """The guest's files are a tree of this machine, which is reached by ssh."""
@@ -144,7 +124,6 @@ class Parts(RunTest):
     def test_a_database_that_cannot_be_dumped_is_found_before_anything_is_held(self):
         self.without_super()
         self.session().sql("REVOKE SELECT ON *.* FROM modest@'127.0.0.1'")
-        self.keys["db_defaults_file"] = self.site.dir / "modest.cnf"
         self.write()
         self.fails(self.site.run("backup", "web"), 1, "auth", "the dump")
         self.assertNotIn("capture_prepare", (self.site.vms / "calls").read_text())
@@ -218,9 +197,9 @@ class Parts(RunTest):
 
     def test_killed_while_they_are_read_it_leaves_no_point_and_no_export(self):
         self.with_files()
-        for point in ("backup.before_dump", "backup.before_files", "hold.before_readers"):
+        for point in ("backup.before_dump", "hold.before_readers", *sorted(kill_points.of("integration.run.backup_parts"))):
             with self.subTest(point=point):
-                self.site.run("backup", "web", **self.site.points(f"{point}=kill"))
+                self.assertEqual(self.site.run("backup", "web", **self.site.points(f"{point}=kill")).status, -9)
                 runlib.wait_until(lambda: not self.site.journals(), 10, "no end of the undo")
                 self.recover()
                 self.assert_clean()

@@ -13,6 +13,7 @@ import threading
 import time
 
 STALL_S = 4
+# Besides them there is "hang": no answer for as long as the client waits.
 FAULTS = ("cut-request", "drop-after-100", "lost-answer", "cut-answer", "stall", "trickle", "500", "503", "500-after", "html-502",
           "wrong-length", "flip", "repeat")
 
@@ -145,6 +146,10 @@ class Proxy:
         method, target, _ = head[0].split(" ")
         request, kind = self._note(method, target, head[1])
         if kind == "cut-request":
+            return False
+        if kind == "hang":  # until the client gives up
+            while f.read(65536):
+                pass
             return False
         if request.header("expect"):
             tls.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -227,7 +227,9 @@ class Http(unittest.TestCase):
                 self.assertNotIn("internal", said)
 
     def test_what_is_no_http_is_no_answer(self):
-        self.assertRegex(self.drive(self.serve(b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n").url), "^error [a-z]+.*: ")
+        for what in (b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n", b"HTTP/5.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"\0TTP/1.1 200 OK\r\n\r\n"):
+            with self.subTest(what=what):
+                self.assertRegex(self.drive(self.serve(what).url), "^error corrupt retryable: ")
 
     # ---- trust -----------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ import s3proxy
 import sigv4
 import storelib
 import swiftlib
-from swiftlib import runlib
+from swiftlib import runlib  # noqa: I001  it says where the harness is
+import kill_points
 
 BIG = os.urandom(12 << 20)  # three parts of 5 MiB
 
@@ -173,6 +174,10 @@ class Kills(storelib.Case):
     """Killed or failing at each of its points, the driver leaves an object that is whole, or none."""
 
     POINTS = ("before_put", "after_put", "before_upload", "after_upload", "before_part", "before_complete", "after_complete")
+    REMOVING = ("before_remove", "before_abort")
+
+    def test_each_point_is_walked_here(self):
+        self.assertEqual({f"store.s3.{p}" for p in (*self.POINTS, *self.REMOVING)}, kill_points.of("integration.store.s3"))
 
     def put_at(self, point, action):
         content = BIG[:1000] if point.endswith("put") else BIG
@@ -200,7 +205,7 @@ class Kills(storelib.Case):
     def test_a_remove_or_sweep_that_is_killed_can_be_done_again(self):
         self.ok("put", "x", self.file("in", b"x"))
         self.swift.call("POST", f"/{self.bucket}/pre/fix/old", "uploads=")
-        for verb, point in ((("remove", "x"), "before_remove"), (("sweep", 1 << 33), "before_abort")):
+        for verb, point in zip((("remove", "x"), ("sweep", 1 << 33)), self.REMOVING):
             self.assertEqual(self.drive(*verb, point=f"store.s3.{point}=kill").status, -9)
             self.ok(*verb)
         self.assertIsNone(self.stored("x"))

@@ -49,6 +49,7 @@ static void fills_in_defaults(void **state)
     assert_int_equal(s->off_host, HF_OFF_HOST_VERIFY);
     assert_int_equal(s->compression, HF_COMPRESSION_ZSTD);
     assert_int_equal(s->rate_limit, 0);
+    assert_int_equal(s->patience, 5 * 60 * 1000);
     assert_int_equal(s->recipients.n, 0);
     assert_null(s->identity_file);
     assert_null(hf_config_find_store(c, "vaults", &err));
@@ -59,12 +60,12 @@ static void reads_all_keys(void **state)
 {
     (void)state;
     HF_AUTO(hf_config)
-    struct hf_config *c =
-        good("url = s3+https://[fd00::5]:8443/b/site.1/x\naccess-key-file = /a\n"
-             "secret-key-file = /s\nregion = r\nca-file = /c\npin = " PIN "\nrate-limit = 50M\n"
-             "off-host = assume\nrecipients = " KEY ", age1" /* 58: */
-             "0123456789012345678901234567890123456789012345678901234567\n"
-             "identity-file = /i\ncompression = gzip\n");
+    struct hf_config *c = good("url = s3+https://[fd00::5]:8443/b/site.1/x\naccess-key-file = /a\n"
+                               "secret-key-file = /s\nregion = r\nca-file = /c\npin = " PIN
+                               "\nrate-limit = 50M\npatience = 7s\n"
+                               "off-host = assume\nrecipients = " KEY ", age1" /* 58: */
+                               "0123456789012345678901234567890123456789012345678901234567\n"
+                               "identity-file = /i\ncompression = gzip\n");
     const struct hf_config_store *s = hf_config_store_at(c, 0);
     assert_string_equal(s->url, "s3+https://[fd00::5]:8443/b/site.1/x");
     assert_string_equal(s->access_key_file, "/a");
@@ -73,6 +74,7 @@ static void reads_all_keys(void **state)
     assert_string_equal(s->ca_file, "/c");
     assert_string_equal(s->pin, PIN);
     assert_int_equal(s->rate_limit, 50 << 20);
+    assert_int_equal(s->patience, 7000);
     assert_int_equal(s->off_host, HF_OFF_HOST_ASSUME);
     assert_int_equal(s->recipients.n, 2);
     assert_string_equal(s->recipients.items[0], KEY);
