@@ -41,12 +41,14 @@ static void complain(void *ctx, const struct hf_point_name *n, const struct hf_e
     v->is_nomem = v->is_nomem || hf_strv_add(&v->damage, what->message) < 0;
 }
 
+static bool is_in(const struct hf_point_name *n, const struct hf_point_name *items, size_t count)
+{
+    return count && bsearch(n, items, count, sizeof *n, hf_point_name_compare);
+}
+
 static bool is_known(const struct verifying *v, const struct hf_point_name *n)
 {
-    for (size_t i = 0; i < v->known.n; i++)
-        if (hf_point_name_compare(&v->known.items[i], n) == 0)
-            return true;
-    return false;
+    return is_in(n, v->known.items, v->known.n);
 }
 
 static int add_copy(struct verifying *v, const struct hf_point_name *n,
@@ -120,8 +122,7 @@ static int list_all(struct verifying *v, struct hf_points *out, struct hf_err *e
     size_t there = out->n;
     for (size_t i = 0; i < v->known.n; i++) {
         const struct hf_point_name *k = &v->known.items[i];
-        if (!bsearch(k, out->items, there, sizeof *k, hf_point_name_compare) &&
-            hf_points_add(out, k, err) < 0)
+        if (!is_in(k, out->items, there) && hf_points_add(out, k, err) < 0)
             return -1;
     }
     return 0;
@@ -159,8 +160,10 @@ static int look(struct verifying *v, struct hf_err *err)
         .progress_ctx = v->env->progress_ctx,
     };
     if (!image || hf_known_points_on(v->catalog, v->site->id, &v->known, err) < 0 ||
-        (v->req->point ? list_one : list_all)(v, &points, err) < 0 || points.n == 0)
-        return points.n == 0 && err->cls == HF_E_NONE ? 0 : -1;
+        (v->req->point ? list_one : list_all)(v, &points, err) < 0)
+        return -1;
+    if (points.n == 0) /* then its indexes need not be read */
+        return 0;
     HF_AUTO(hf_verify) struct hf_verify *verify = hf_verify_begin(v->site, image, &opts, err);
     v->verify = verify;
     for (size_t i = 0; verify && i < points.n; i++)
@@ -191,7 +194,7 @@ static int verify_store(struct verifying *v, const struct hf_config_store *confi
     v->n_copies = v->n_unfinished = 0;
     if (hf_store_site_open(v->env, config, &at, &why) == 0) {
         v->site = at.site;
-        look(v, &why);
+        (void)!look(v, &why); /* why says it */
     }
     int rc = hf_cancel_check(v->env->cancel, err);
     if (why.cls) {

@@ -105,6 +105,16 @@ class Points(StoresTest):
         self.assertEqual((store["points"], store["new"], store["gone"]), (2, [], []))
         self.assertEqual(self.listed(), rows)
 
+    def test_a_rebuild_that_is_killed_changes_nothing(self):
+        self.backup()
+        before = self.listed()
+        shutil.rmtree(self.manifests()[0].parent)
+        self.site.run("catalog", "rebuild", **self.site.points("catalog.before_points_rebuild=kill"))
+        self.assertEqual(self.site.visited(), ["catalog.before_points_rebuild"])
+        self.assertEqual(self.listed(), before)
+        self.ok(self.site.run("catalog", "rebuild"))
+        self.assertEqual(self.listed(), [])
+
     def test_a_rebuild_names_what_is_gone_and_what_is_damaged_and_keeps_what_it_knew_of_the_rest(self):
         other = self.add_store("other")
         first, second, third = self.backup(), self.backup(), self.backup()
