@@ -5,6 +5,7 @@ import datetime
 import os
 import random
 import re
+import shutil
 import time
 import unittest
 
@@ -163,6 +164,19 @@ class Deaths(SwiftCase):
         self.backup()
         self.assertEqual(self.bucket.uploads(), 0)
         self.assertEqual(len(self.machine.judge("vault").points), 2)
+
+    def test_an_index_that_is_read_wrong_once_is_read_again_and_what_it_names_is_not_sent_again(self):
+        self.backup()
+        shutil.rmtree(self.site.state)
+
+        def lies(request):
+            return "wrong-length" if "/index/" in request.target and request.nth == 1 else None
+        proxy = self.proxy("vault", fault=lies)
+        doc = self.backup()
+        self.assertIn("wrong-length", proxy.met)
+        self.assertLess(doc["stores"][0]["bytes"], 64 << 10)
+        self.assertNotIn("damaged", str(doc["warnings"]))
+        self.assertEqual(self.machine.judge("vault").twice, [])
 
 
 if __name__ == "__main__":
