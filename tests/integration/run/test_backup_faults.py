@@ -134,6 +134,7 @@ class BackupFaults(unittest.TestCase):
             return chain, f"chain {number}: {e}"
         finally:
             chain.close()
+        print(f"chain {number}: {chain.done} points, {chain.failed} failed", flush=True)
         return chain, None
 
 
