@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import runlib
-from runlib import SOURCE, RunTest
+from runlib import SOURCE, RunTest  # noqa: I001  it says where the harness is
+import kill_points
 
 sys.path.insert(0, str(SOURCE / "tests/integration/files"))
 os.environ.setdefault("HOLDFAST_BUILD_DIR", str(runlib.BUILD))
@@ -218,7 +219,9 @@ class Parts(RunTest):
 
     def test_killed_while_they_are_read_it_leaves_no_point_and_no_export(self):
         self.with_files()
-        for point in ("backup.before_dump", "backup.before_files", "hold.before_readers"):
+        points = ("backup.before_dump", "backup.before_files", "hold.before_readers")
+        self.assertLessEqual(kill_points.of("integration.run.backup_parts"), set(points))
+        for point in points:
             with self.subTest(point=point):
                 self.site.run("backup", "web", **self.site.points(f"{point}=kill"))
                 runlib.wait_until(lambda: not self.site.journals(), 10, "no end of the undo")
