@@ -113,13 +113,25 @@ static void judge(struct reading *r, int rc, const struct hf_err *err)
     }
 }
 
+/* What is damaged is so twice: what a server said wrong once would cost all that the index names. */
+static int get_index(struct hf_image *im, const unsigned char *id, struct hf_image_pack *pack,
+                     struct hf_image_entry **out, struct hf_err *err)
+{
+    struct hf_err first = HF_ERR_INIT;
+    if (hf_image_index_get(im, id, pack, out, &first) == 0)
+        return 0;
+    if (first.cls == HF_E_CORRUPT)
+        return hf_image_index_get(im, id, pack, out, err);
+    hf_err_copy(err, &first);
+    return -1;
+}
+
 static int read_one(struct hf_image *im, const unsigned char *id, struct hf_err *err)
 {
     struct hf_image_pack pack;
     uint32_t number = 0;
     HF_AUTOFREE struct hf_image_entry *entries = NULL;
-    if (hf_cancel_check(im->cancel, err) < 0 ||
-        hf_image_index_get(im, id, &pack, &entries, err) < 0)
+    if (hf_cancel_check(im->cancel, err) < 0 || get_index(im, id, &pack, &entries, err) < 0)
         return -1;
     return hf_image_chunks_add(im->chunks, &pack, entries, &number, err);
 }

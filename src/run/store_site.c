@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define OPEN_MS 30000
-#define STALL_MS 30000
 
 void hf_store_site_close(struct hf_store_site *s)
 {
@@ -15,11 +14,6 @@ void hf_store_site_close(struct hf_store_site *s)
     hf_store_close(s->store);
     hf_cancel_free(s->cancel);
     *s = (struct hf_store_site){0};
-}
-
-static int64_t at_most(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 static struct hf_store *open_store(const struct hf_env *env, const struct hf_config_store *config,
@@ -39,8 +33,8 @@ static struct hf_store *open_store(const struct hf_env *env, const struct hf_con
         .secret_file = config->secret_key_file,
         .ca_file = config->ca_file,
         .pin = config->pin,
-        .retry_ms = at_most(within_ms, OPEN_MS),
-        .stall_ms = at_most(within_ms, STALL_MS),
+        .retry_ms = within_ms,
+        .stall_ms = within_ms,
     };
     return hf_store_open(&opts, err);
 }
@@ -50,10 +44,11 @@ typedef struct hf_site *(*site_fn)(const struct hf_site_opts *opts, struct hf_er
 static int with_site(const struct hf_env *env, const struct hf_config_store *config, site_fn fn,
                      int64_t within_ms, struct hf_store_site *out, struct hf_err *err)
 {
+    const int64_t usual_ms = config->patience < OPEN_MS ? config->patience : OPEN_MS;
     out->cancel = hf_cancel_until(env->cancel, env->clock, HF_NO_DEADLINE, err);
     if (!out->cancel)
         return -1;
-    out->store = open_store(env, config, out->cancel, within_ms, err);
+    out->store = open_store(env, config, out->cancel, within_ms ? within_ms : usual_ms, err);
     const struct hf_site_opts opts = {
         .store = out->store,
         .state_dir = hf_env_state(env),
@@ -66,14 +61,15 @@ static int with_site(const struct hf_env *env, const struct hf_config_store *con
     out->site = out->store ? fn(&opts, err) : NULL;
     if (!out->site)
         return -1;
-    hf_store_set_patience(out->store, within_ms);
+    if (!within_ms)
+        hf_store_set_patience(out->store, config->patience);
     return 0;
 }
 
 int hf_store_site_open(const struct hf_env *env, const struct hf_config_store *config,
                        struct hf_store_site *out, struct hf_err *err)
 {
-    return with_site(env, config, hf_site_open, config->patience, out, err);
+    return with_site(env, config, hf_site_open, 0, out, err);
 }
 
 int hf_store_site_try(const struct hf_env *env, const struct hf_config_store *config,
@@ -85,7 +81,7 @@ int hf_store_site_try(const struct hf_env *env, const struct hf_config_store *co
 int hf_store_site_make(const struct hf_env *env, const struct hf_config_store *config,
                        struct hf_store_site *out, struct hf_err *err)
 {
-    return with_site(env, config, hf_site_make, config->patience, out, err);
+    return with_site(env, config, hf_site_make, 0, out, err);
 }
 
 int hf_store_site_name(const struct hf_config_store *config, struct hf_err *err)

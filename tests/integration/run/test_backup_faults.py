@@ -6,6 +6,7 @@ nothing may lie there that no manifest, pack or index names, but what runs that 
 HOLDFAST_SAMPLE_SEED (printed); 0, or none: all 200 of them.
 """
 
+import collections
 import concurrent.futures
 import os
 import random
@@ -27,14 +28,17 @@ CLEAR = {"unreachable", "timeout", "corrupt", "conflict", "auth", "not-found", "
 
 
 class Fault:
-    """A fault for this share of all requests; what it did to a listing or a reading is remembered, as TLS would have stopped it."""
+    """A fault for this share of all requests. told_lies: a listing was falsified, which TLS would have stopped, or an object again and
+    again: what is there may be unknown then, and sent once more."""
 
     def __init__(self, seed, share):
-        self.chaos, self.told_lies = s3proxy.chaos(seed, share), False
+        self.chaos, self.told_lies, self.lies = s3proxy.chaos(seed, share), False, collections.Counter()
 
     def __call__(self, request):
         kind = self.chaos(request)
-        self.told_lies |= kind == "flip" and request.method in ("GET", "HEAD")
+        if kind in ("flip", "wrong-length") and request.method in ("GET", "HEAD"):
+            self.lies[request.target] += 1
+            self.told_lies |= self.lies[request.target] > 1 or (kind == "flip" and "list-type" in request.query)
         return kind
 
 
@@ -130,6 +134,7 @@ class BackupFaults(unittest.TestCase):
             return chain, f"chain {number}: {e}"
         finally:
             chain.close()
+        print(f"chain {number}: {chain.done} points, {chain.failed} failed", flush=True)
         return chain, None
 
 

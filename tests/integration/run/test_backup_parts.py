@@ -197,7 +197,7 @@ class Parts(StoresTest):
 
     def test_killed_while_they_are_read_it_leaves_no_point_and_no_export(self):
         self.with_files()
-        for point in ("backup.before_dump", "hold.before_readers", *sorted(kill_points.of("integration.run.backup_parts"))):
+        for point in ("backup.before_dump", *sorted(kill_points.of("integration.run.backup_parts"))):
             with self.subTest(point=point):
                 self.assertEqual(self.site.run("backup", "web", **self.site.points(f"{point}=kill")).status, -9)
                 runlib.wait_until(lambda: not self.site.journals(), 10, "no end of the undo")
