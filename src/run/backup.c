@@ -45,6 +45,7 @@ static struct hf_catalog_point point_row(const struct backup *b, const char *rep
         .grade = hf_grade_name(b->creation->result.grade),
         .taken_us = creation_taken_wall_us(b->creation) / 1000 * 1000,
         .stall_ms = b->creation->result.stall_ms,
+        .checkpoint = backup_checkpoint(b),
         .report = report,
     };
 }
@@ -101,6 +102,7 @@ static int report_and_commit(struct backup *b, struct json_object **out_report, 
     *out_degraded = is_degraded(b);
     if (!doc || commit(b, doc, *out_degraded, err) < 0)
         return -1;
+    backup_drop_checkpoints(b, doc);
     *out_report = HF_STEAL(doc);
     return 0;
 }
@@ -127,7 +129,10 @@ int hf_run_backup(const struct hf_env *env, const struct hf_backup *req,
     if (hf_run_begin(&run, env, "backup", req->vm, err) < 0)
         return -1;
     HF_AUTO(creation)
-    struct creation c = {.run = &run, .kind = HF_CAPTURE_EXPORT, .guest_err = HF_ERR_INIT};
+    struct creation c = {.run = &run,
+                         .kind = HF_CAPTURE_EXPORT,
+                         .checkpoint = run.vm->checkpoint,
+                         .guest_err = HF_ERR_INIT};
     HF_AUTO(backup) struct backup b = {.run = &run, .req = req, .creation = &c};
     c.look = backup_look_at_guest;
     c.look_ctx = &b;
