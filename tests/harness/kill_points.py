@@ -19,6 +19,7 @@ WALKS = (
     ("integration.files.into_guest", r"(restore|feed)\."),
     ("guest.archive", r"stream\.(before|after)_unit_start$"),
     ("integration.files.archive", r"(archive|stream|io)\."),
+    ("integration.run.checkpoint", r"backup\.(before|after)_checkpoint_drop$"),
     ("guest.kill", r""),
 )
 

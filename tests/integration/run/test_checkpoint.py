@@ -7,7 +7,8 @@ import os
 import sqlite3
 
 import runlib
-from runlib import RunTest
+from runlib import RunTest  # noqa: I001  it says where the others are
+import kill_points
 
 runlib.need("qemu-nbd", "qemu-nbd")
 
@@ -92,6 +93,16 @@ class Checkpoints(RunTest):
             self.assertEqual(self.checkpoints(), [first["checkpoint"]], fault)
             self.assert_clean()
 
+    def test_recover_takes_the_one_of_a_dead_run_away_and_leaves_the_one_of_the_point_before(self):
+        first = self.backup()
+        dead = self.site.start("backup", "web", **self.site.points("backup.before_disks=kill,guardian.before_undo=kill")).wait()
+        self.assertEqual(dead.status, -9)
+        self.site.wait_for_point("guardian.before_undo")
+        self.assertEqual(len(self.checkpoints()), 2)
+        self.recover()
+        self.assertEqual(self.checkpoints(), [first["checkpoint"]])
+        self.assert_clean()
+
     def test_an_older_one_that_cannot_be_deleted_is_a_warning_with_a_remedy_and_goes_the_next_time(self):
         first = self.backup()
         second = self.backup(DIR_FAIL="checkpoint_drop")
@@ -105,6 +116,7 @@ class Checkpoints(RunTest):
         self.backup()
         self.backup(**self.site.points())
         order = self.site.visited()
+        self.assertEqual(kill_points.of("integration.run.checkpoint") - set(order), set(), "points that nobody visits")
         self.assertLess(order.index("backup.after_commit"), order.index("backup.before_checkpoint_drop"))
         for point in order[order.index("run.before_prepare"):]:
             with self.subTest(point=point):

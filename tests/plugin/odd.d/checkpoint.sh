@@ -18,6 +18,9 @@ bitmaps() { qemu-img info -U --output=json "$1" | grep -o '"name": "hf-[^"]*"' |
 # leave NAME: an export and its checkpoint.
 leave() { export_begin m "$1" && export_end "$1"; }
 
+# Points as the source has them, so that a new one is walked at once.
+drop_points() { grep -ohE '"libvirt\.[a-z_]*"' "$root"/plugins/libvirt/checkpoint_drop.c | tr -d '"'; }
+
 it_drops_older_checkpoints_and_the_newest_knows_all_the_same()
 {
     machine m "$(disk vda qcow2)$(disk vdb raw)"
@@ -48,7 +51,7 @@ it_drops_checkpoints_of_a_machine_that_is_off()
 {
     local point
     machine m "$(disk vda qcow2)$(disk vdb raw)"
-    for point in none libvirt.before_checkpoint_delete libvirt.after_checkpoint_bitmaps; do
+    for point in none $(drop_points); do
         leave hf-1
         io m 0 write -P 0x21 1M 64k
         capture m hf-s
@@ -177,7 +180,7 @@ it_names_a_checkpoint_that_it_cannot_drop()
     is "$(checkpoints m)" "" checkpoints
 }
 
-# libvirt would fail, and leave the VM shut off.
+# With the checkpoint libvirt fails, and leaves the VM shut off (9.0), with what it had on disk.
 it_lets_a_user_revert_to_an_internal_snapshot_made_after_a_checkpoint()
 {
     machine m "$(disk vda qcow2)"
@@ -185,6 +188,12 @@ it_lets_a_user_revert_to_an_internal_snapshot_made_after_a_checkpoint()
     leave hf-1
     V snapshot-create-as m own
     io m 0 write -P 0x62 0 64k
+    if V snapshot-revert m own; then
+        echo "  libvirt can do it now: docs/plugins/libvirt.md says otherwise"
+        return 1
+    fi
+    [ "$(V domstate m)" = paused ] || V start --paused m
+    io m 0 read -P 0x62 0 64k
     leave hf-2
     has "$(cat "$dir/out-hf-2")" "checkpoint=0"
     # What a backup that left none does once its point counts.
