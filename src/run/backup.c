@@ -129,10 +129,7 @@ int hf_run_backup(const struct hf_env *env, const struct hf_backup *req,
     if (hf_run_begin(&run, env, "backup", req->vm, err) < 0)
         return -1;
     HF_AUTO(creation)
-    struct creation c = {.run = &run,
-                         .kind = HF_CAPTURE_EXPORT,
-                         .checkpoint = run.vm->checkpoint,
-                         .guest_err = HF_ERR_INIT};
+    struct creation c = {.run = &run, .kind = HF_CAPTURE_EXPORT, .guest_err = HF_ERR_INIT};
     HF_AUTO(backup) struct backup b = {.run = &run, .req = req, .creation = &c};
     c.look = backup_look_at_guest;
     c.look_ctx = &b;

@@ -28,8 +28,9 @@ static bool has_internal_snapshots(const struct backup *b)
 /* Of a VM that is off no checkpoint can be made, and the one that it has goes on knowing what changes. */
 static bool is_older_one_of_use(const struct backup *b)
 {
-    return b->run->found.state == HF_VM_OFF && b->creation->checkpoint != HF_CHECKPOINT_NEVER &&
-           (b->creation->checkpoint == HF_CHECKPOINT_ALWAYS || !has_internal_snapshots(b));
+    enum hf_checkpoint_use use = b->run->vm->checkpoint;
+    return b->run->found.state == HF_VM_OFF && use != HF_CHECKPOINT_NEVER &&
+           (use == HF_CHECKPOINT_ALWAYS || !has_internal_snapshots(b));
 }
 
 /* The document has the warnings of before. */

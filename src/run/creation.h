@@ -23,7 +23,6 @@ struct hf_snapshot_create;
 struct creation {
     struct hf_run *run;
     enum hf_capture_kind kind;
-    enum hf_checkpoint_use checkpoint;    /* of an export */
     const char *label;                    /* or NULL */
     const struct hf_snapshot_create *req; /* of a snapshot */
     int (*look)(void *ctx,
