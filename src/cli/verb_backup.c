@@ -2,9 +2,9 @@
  *
  * cli/verb_backup.c - `backup`.
  */
-#include "base/units.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/point_text.h"
 #include "cli/report_text.h"
 #include "run/backup.h"
 
@@ -16,47 +16,17 @@ enum { STATUS_DEGRADED = 3 };
 static const struct hf_cli_opt opts[] = {
     {"store", 's', HF_OPT_STRING, "NAME",
      "Only to this store. When left out: the VM's stores, or all that are configured."},
-    {"produce", 0, HF_OPT_STRING, "WHAT", "What the point consists of: image."},
+    {"produce", 0, HF_OPT_STRING, "LIST",
+     "What the point consists of, of image, dump and files; image is always among them. When left "
+     "out: image, the dump "
+     "where db and dump allow one, and files where they are configured."},
 };
 
 extern const struct hf_verb hf_verb_backup;
 
-static void print_store(struct json_object *s)
-{
-    char size[HF_UNITS_MAX];
-    const char *why = hf_cli_text(s, "error"), *off_host = hf_cli_text(s, "off_host");
-    hf_format_size((uint64_t)hf_cli_number(s, "bytes"), size);
-    if (why)
-        printf("%-10s %s: FAILED: %s\n", "store", hf_cli_text(s, "name"), why);
-    else
-        printf("%-10s %s: %s in %s objects, read back; off the host: %s\n", "store",
-               hf_cli_text(s, "name"), size, hf_cli_text(s, "objects"), off_host ? off_host : "-");
-}
-
-static void print_artifact(struct json_object *a)
-{
-    char bytes[HF_UNITS_MAX], stored[HF_UNITS_MAX];
-    hf_format_size((uint64_t)hf_cli_number(a, "bytes"), bytes);
-    hf_format_size((uint64_t)hf_cli_number(a, "stored_bytes"), stored);
-    printf("%-10s %s: %s, stored %s\n", hf_cli_text(a, "kind"), hf_cli_text(a, "name"), bytes,
-           stored);
-}
-
-static void print_each(struct json_object *doc, const char *key,
-                       void (*print)(struct json_object *item))
-{
-    struct json_object *list = NULL;
-    if (!json_object_object_get_ex(doc, key, &list) || !json_object_is_type(list, json_type_array))
-        return;
-    for (size_t i = 0; i < json_object_array_length(list); i++)
-        print(json_object_array_get_idx(list, i));
-}
-
 static int print_report(struct json_object *doc, struct hf_err *err)
 {
-    printf("%-10s %s/%s\n", "point", hf_cli_text(doc, "vm"), hf_cli_text(doc, "point"));
-    print_each(doc, "artifacts", print_artifact);
-    print_each(doc, "stores", print_store);
+    hf_cli_print_point(doc);
     return hf_cli_print_report(doc, err);
 }
 
@@ -82,12 +52,17 @@ const struct hf_verb hf_verb_backup = {
     .args = "VM",
     .min_args = 1,
     .max_args = 1,
-    .summary = "take a recovery point of all disks, to stores off this host",
+    .summary = "take a recovery point of disks, database and files, to stores off this host",
     .help =
         "Brings the VM's database to rest as snapshot create does, has the hypervisor keep that "
         "instant of all disks, lets the database go, and reads the disks into the stores: in "
         "chunks, each stored once, compressed, and encrypted where the store has recipients. "
         "Nothing is staged on this host.\n\n"
+        "Beside the disks the point has a dump of the databases, as dump makes it, and the files, "
+        "as archive reads them. With quiesce = lock the dump's sessions begin inside the hold, so "
+        "that dump and disks show the same instant; else the dump takes a short lock of its own a "
+        "little later. Files are read after the release, or, with rest-until = files, while the "
+        "services rest.\n\n"
         "Each object is confirmed by its store or read back, and the point's manifest is put "
         "last: without it the point does not exist. A store on this host, on the guest or on "
         "the VM's own disks is refused, unless its off-host setting says assume.\n\n"
@@ -95,6 +70,7 @@ const struct hf_verb hf_verb_backup = {
         "makes the exit status 3; the others count. If this command is killed, the export is "
         "ended within a second, and what was sent is used by the next run.\n\n"
         "  holdfast backup web01\n"
+        "  holdfast backup web01 --produce image,dump\n"
         "  holdfast backup web01 --store vault",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),

@@ -11,6 +11,10 @@ extern const struct hf_verb hf_verb_snapshot_delete;
 extern const struct hf_verb hf_verb_snapshot_rollback;
 extern const struct hf_verb hf_verb_backup;
 extern const struct hf_verb hf_verb_store_init;
+extern const struct hf_verb hf_verb_store_list;
+extern const struct hf_verb hf_verb_list;
+extern const struct hf_verb hf_verb_verify;
+extern const struct hf_verb hf_verb_catalog_rebuild;
 extern const struct hf_verb hf_verb_dump;
 extern const struct hf_verb hf_verb_load;
 extern const struct hf_verb hf_verb_maintain;
@@ -34,6 +38,10 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_snapshot_rollback,
     &hf_verb_backup,
     &hf_verb_store_init,
+    &hf_verb_store_list,
+    &hf_verb_list,
+    &hf_verb_verify,
+    &hf_verb_catalog_rebuild,
     &hf_verb_dump,
     &hf_verb_load,
     &hf_verb_maintain,

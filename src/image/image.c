@@ -116,8 +116,12 @@ static int read_object(struct hf_image *im, const char *name, struct hf_buf *out
     struct hf_io_source *file = hf_io_source_memory(data, (size_t)o.bytes, err);
     HF_AUTO(hf_io_source)
     struct hf_io_source *plain = file ? hf_image_decrypt(im, HF_IMAGE_TREE, file, err) : NULL;
+    /* No question of rights: every writer encrypts these to the metadata identity, which is at hand. */
     if (!plain)
-        return -1;
+        return err->cls == HF_E_AUTH
+                   ? hf_fail(err, HF_E_CORRUPT,
+                             "it was not encrypted to the store's metadata identity")
+                   : -1;
     HF_AUTOFREE char *text = malloc((size_t)plain->size + 1);
     if (!text)
         return hf_fail_nomem(err);

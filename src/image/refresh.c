@@ -104,7 +104,7 @@ static void judge(struct reading *r, int rc, const struct hf_err *err)
 {
     if (rc == 0) {
         r->out->added++;
-    } else if (err->cls == HF_E_CORRUPT || err->cls == HF_E_AUTH) {
+    } else if (err->cls == HF_E_CORRUPT) {
         if (r->out->damaged++ == 0)
             hf_err_copy(&r->out->first_damage, err);
     } else if (err->cls != HF_E_NOT_FOUND && !r->has_failed) {

@@ -8,10 +8,14 @@
 #define WINDOW ((size_t)4 << 20)
 
 /* What is not there any more is damage. */
+static int fail_missing(struct hf_err *err)
+{
+    return err->cls == HF_E_NOT_FOUND ? hf_fail(err, HF_E_CORRUPT, "%s", err->message) : -1;
+}
+
 static int fail_object(const char *name, struct hf_err *err)
 {
-    if (err->cls == HF_E_NOT_FOUND)
-        hf_fail(err, HF_E_CORRUPT, "%s", err->message);
+    fail_missing(err);
     return hf_wrap(err, "%s", name);
 }
 
@@ -22,13 +26,12 @@ int hf_image_verify_stored(struct hf_image *im, const unsigned char id[HF_IMAGE_
     struct hf_store_receipt receipt = {0};
     char name[HF_IMAGE_NAME_MAX];
     HF_AUTOFREE struct hf_image_entry *entries = NULL;
-    hf_image_index_name(id, im->is_encrypted, name);
     if (hf_image_index_get(im, id, &pack, &entries, err) < 0)
-        return fail_object(name, err);
+        return fail_missing(err);
     hf_image_pack_name((enum hf_image_kind)pack.kind, id, im->is_encrypted, name);
     receipt.digest.bytes = pack.stored_bytes;
     hf_image_hex(pack.sha256, sizeof pack.sha256, receipt.digest.sha256);
-    return hf_store_confirm(im->store, name, &receipt, err) < 0 ? fail_object(name, err) : 0;
+    return hf_store_confirm(im->store, name, &receipt, err) < 0 ? fail_missing(err) : 0;
 }
 
 /* ---- content ---------------------------------------------------------------------------- */
@@ -112,9 +115,8 @@ int hf_image_verify_content(struct hf_image *im, const unsigned char id[HF_IMAGE
     struct hf_image_pack pack;
     char name[HF_IMAGE_NAME_MAX];
     HF_AUTOFREE struct hf_image_entry *entries = NULL;
-    hf_image_index_name(id, im->is_encrypted, name);
     if (hf_image_index_get(im, id, &pack, &entries, err) < 0)
-        return fail_object(name, err);
+        return fail_missing(err);
     hf_image_pack_name((enum hf_image_kind)pack.kind, id, im->is_encrypted, name);
     return check_content(im, name, &pack, entries, err) < 0 ? fail_object(name, err) : 0;
 }

@@ -104,7 +104,7 @@ static int parse_body(struct text *t, struct text *body, size_t *lines, struct h
 static int parse_stanza(struct text *t, struct hf_age_header *out, struct hf_err *err)
 {
     static const char kind[] = "-> X25519 ";
-    struct text line, body;
+    struct text line = {0}, body = {0};
     size_t lines = 0;
     if (next_line(t, &line, err) < 0 || check_arguments(&line, err) < 0 ||
         parse_body(t, &body, &lines, err) < 0)
@@ -123,7 +123,8 @@ static int parse_stanza(struct text *t, struct hf_age_header *out, struct hf_err
 
 int hf_age_header_parse(const char *data, size_t len, struct hf_age_header *out, struct hf_err *err)
 {
-    struct text t = {data, data + (len < HF_AGE_HEADER_MAX ? len : HF_AGE_HEADER_MAX)}, line;
+    struct text t = {data, data + (len < HF_AGE_HEADER_MAX ? len : HF_AGE_HEADER_MAX)};
+    struct text line = {0};
     out->n = 0;
     if (!starts_with(&t, INTRO))
         return hf_fail(err, HF_E_CORRUPT, "it is not a file in the age format");

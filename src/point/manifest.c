@@ -9,6 +9,7 @@ static void free_artifact(struct hf_point_artifact *a)
     for (size_t i = 0; i < a->n_objects; i++)
         free(a->objects[i].name);
     free(a->objects);
+    hf_db_position_free(&a->position);
     free(a->name);
 }
 

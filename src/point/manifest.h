@@ -48,6 +48,9 @@ struct hf_point_artifact {
     char parent[HF_ID_MAX]; /* the point that it was taken against, or "" */
     /* files: when they were read; 0: not said */
     int64_t read_from_us, read_to_us;
+    /* dump: what it shows, where the server keeps a binlog; that of the point unless it took a lock of its own */
+    bool has_position;
+    struct hf_db_position position;
     struct hf_point_object *objects; /* not of images; by name */
     size_t n_objects;
 };

@@ -227,7 +227,9 @@ static int read_artifact(struct json_object *o, struct hf_manifest *m, bool is_e
     if (!a || get_count(o, "bytes", &a->bytes, err) < 0 ||
         get_count(o, "stored_bytes", &a->stored_bytes, err) < 0 ||
         opt_time(o, "read_from", &a->read_from_us, err) < 0 ||
-        opt_time(o, "read_to", &a->read_to_us, err) < 0)
+        opt_time(o, "read_to", &a->read_to_us, err) < 0 ||
+        (kind == HF_POINT_DUMP &&
+         opt_position(o, "position", &a->has_position, &a->position, err) < 0))
         return -1;
     return kind == HF_POINT_IMAGE ? read_image(o, a, err)
                                   : read_objects(o, a, is_encrypted, left, err);

@@ -90,6 +90,8 @@ static int add_image(struct json_object *o, const struct hf_point_artifact *a)
 
 static int add_read(struct json_object *o, const struct hf_point_artifact *a)
 {
+    if (a->kind == HF_POINT_DUMP && add_position(o, "position", a->has_position, &a->position) < 0)
+        return -1;
     if (a->kind == HF_POINT_FILES && (add_time(o, "read_from", a->read_from_us) < 0 ||
                                       add_time(o, "read_to", a->read_to_us) < 0))
         return -1;

@@ -16,7 +16,7 @@ void hf_points_free(struct hf_points *p)
 
 /* ---- listing ---------------------------------------------------------------------------- */
 
-static int add(struct hf_points *p, const struct hf_point_name *n, struct hf_err *err)
+int hf_points_add(struct hf_points *p, const struct hf_point_name *n, struct hf_err *err)
 {
     if (p->n == HF_POINTS_MAX)
         return hf_fail(err, HF_E_CORRUPT, "the store has more than %zu points", HF_POINTS_MAX);
@@ -53,7 +53,7 @@ static int take_point(void *ctx, const struct hf_store_object *o, struct hf_err 
     struct hf_point_name n;
     if (!hf_point_of_group(o->name, &n) || strcmp(n.id, l->since) < 0)
         return 0;
-    return add(l->points, &n, err);
+    return hf_points_add(l->points, &n, err);
 }
 
 static int list_vm(struct hf_site *s, const char *vm, struct listing *l, struct hf_err *err)

@@ -154,7 +154,10 @@ static int verify_parts(struct hf_verify *v, const struct hf_manifest *m, struct
         if (rc < 0)
             return -1;
     }
-    return hf_verify_packs(v, m, out, err);
+    uint64_t before = out->complaints;
+    if (hf_verify_packs(v, m, out, err) < 0)
+        return -1;
+    return out->complaints > before ? hf_verify_disks(v, m, out, err) : 0;
 }
 
 int hf_verify_point(struct hf_verify *v, const struct hf_point_name *n, struct hf_verified *out,

@@ -7,6 +7,8 @@
  *     READ       beside that each object and pack is read, and has the digest that manifest or index say. Needs no key of the data
  *     CONTENT    beside that each record of each pack is unpacked and is what its id says. Needs the key of the data, or a plain store
  *
+ * Which disks a damaged pack costs what, and from which offset on, is told behind it.
+ *
  * A pack that several points need is read once per verification. Memory: that of the manifest, one byte per pack, windows of 4 MiB.
  * Objects and packs are read past this host's caches where the store allows. Threads: one at a time; no writer or reader of the image beside begin.
  *
@@ -27,6 +29,8 @@ struct hf_verify_opts {
     enum hf_verify_depth depth;
     hf_verify_complain complain; /* or NULL */
     void *ctx;
+    void (*progress)(void *ctx, uint64_t done, uint64_t total); /* bytes of a point's packs; or NULL */
+    void *progress_ctx;
 };
 
 struct hf_verified {

@@ -23,6 +23,11 @@ int hf_verify_judge(const struct hf_verify *v, const struct hf_point_name *n,
 int hf_verify_packs_begin(struct hf_verify *v, struct hf_err *err) HF_CHECKED;
 int hf_verify_packs(struct hf_verify *v, const struct hf_manifest *m, struct hf_verified *out,
                     struct hf_err *err) HF_CHECKED;
+/* Is it known to be damaged, or not there? */
+bool hf_verify_pack_is_bad(const struct hf_verify *v, uint32_t number);
+/* verify_disks.c: what of the disks lies in bad packs. */
+int hf_verify_disks(struct hf_verify *v, const struct hf_manifest *m, struct hf_verified *out,
+                    struct hf_err *err) HF_CHECKED;
 /* The tree of a disk. */
 int hf_verify_tree(struct hf_verify *v, const struct hf_manifest *m,
                    const struct hf_point_artifact *a, struct hf_verified *out, struct hf_err *err)

@@ -106,10 +106,34 @@ static int look_at(struct hf_verify *v, uint32_t number, const struct hf_image_p
     return -1;
 }
 
+bool hf_verify_pack_is_bad(const struct hf_verify *v, uint32_t number)
+{
+    return number >= v->n_packs || v->packs[number] == PACK_MISSING ||
+           v->packs[number] == PACK_OTHER_SIZE || v->packs[number] == PACK_BAD;
+}
+
+static uint64_t stored_bytes(struct hf_verify *v, const unsigned char *id)
+{
+    struct hf_image_pack pack;
+    struct hf_image_chunks *chunks = hf_image_chunks(v->image);
+    uint32_t number = hf_image_chunks_pack_find(chunks, id);
+    return number < v->n_packs && hf_image_chunks_pack(chunks, number, &pack) ? pack.stored_bytes
+                                                                              : 0;
+}
+
+static void tell_progress(const struct hf_verify *v, uint64_t done, uint64_t all)
+{
+    if (v->opts.progress && v->opts.depth > HF_VERIFY_THERE && all)
+        v->opts.progress(v->opts.progress_ctx, done, all);
+}
+
 int hf_verify_packs(struct hf_verify *v, const struct hf_manifest *m, struct hf_verified *out,
                     struct hf_err *err)
 {
     struct hf_image_chunks *chunks = hf_image_chunks(v->image);
+    uint64_t done = 0, all = 0;
+    for (size_t i = 0; i < m->n_packs; i++)
+        all += stored_bytes(v, m->packs[i]);
     for (size_t i = 0; i < m->n_packs; i++) {
         struct hf_err what = HF_ERR_INIT;
         struct hf_image_pack pack;
@@ -119,11 +143,10 @@ int hf_verify_packs(struct hf_verify *v, const struct hf_manifest *m, struct hf_
         bool is_known = number < v->n_packs && hf_image_chunks_pack(chunks, number, &pack);
         int rc = is_known ? look_at(v, number, &pack, out, &what) : no_index(v, m->packs[i], &what);
         out->packs++;
-        /* An index that the metadata identity does not open is none of ours. */
-        if (rc < 0 && what.cls == HF_E_AUTH)
-            what.cls = HF_E_CORRUPT;
         if (rc < 0 && hf_verify_judge(v, &m->point, out, &what, err) < 0)
             return -1;
+        done += stored_bytes(v, m->packs[i]);
+        tell_progress(v, done, all);
     }
     return 0;
 }

@@ -8,6 +8,9 @@
 static void backup_close(struct backup *b)
 {
     backup_watch_stop(b);
+    /* What they are still writing lies on the stores. */
+    archiving_close(&b->files);
+    dumping_close(&b->dump);
     for (size_t i = 0; i < b->n_stores; i++) {
         for (size_t d = 0; b->stores[i].written && d < b->n_disks; d++)
             hf_image_written_free(&b->stores[i].written[d]);
@@ -19,17 +22,56 @@ static void backup_close(struct backup *b)
     free(b->disks);
     free(b->definition);
     hf_strv_free(&b->guest_addresses);
+    hf_at_rest_free(&b->rest);
+    pthread_mutex_destroy(&b->lock);
     hf_disk_list_free(&b->all_disks);
 }
 HF_DEFINE_AUTO_VALUE(backup, backup_close)
 
-static int check_request(const struct hf_backup *req, struct hf_err *err)
+/* ---- what it produces ------------------------------------------------------------------- */
+
+static int want(struct backup *b, const char *word, struct hf_err *err)
 {
-    if (!req->produce || strcmp(req->produce, "image") == 0)
-        return 0;
-    hf_fail(err, HF_E_UNSUPPORTED, "--produce %.60s: a backup produces image, and nothing else yet",
-            req->produce);
-    return hf_hint(err, "`holdfast dump` and `holdfast archive` write the others to a directory.");
+    if (strcmp(word, "image") == 0)
+        b->with_image = true;
+    else if (strcmp(word, "dump") == 0)
+        b->parts[BACKUP_DUMP].is_wanted = true;
+    else if (strcmp(word, "files") == 0)
+        b->parts[BACKUP_FILES].is_wanted = true;
+    else
+        return hf_fail(err, HF_E_CONFIG, "--produce: '%.60s' is none of image, dump, files", word);
+    return 0;
+}
+
+static int parse_produce(struct backup *b, const char *text, struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv words = HF_STRV_INIT;
+    if (hf_strv_split(&words, text, ',') < 0)
+        return hf_fail_nomem(err);
+    for (size_t i = 0; i < words.n; i++)
+        if (want(b, words.items[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+/* What was asked for, else all that the configuration knows of. */
+static int choose_parts(struct backup *b, struct hf_err *err)
+{
+    const struct hf_config_vm *vm = b->run->vm;
+    if (b->req->produce && parse_produce(b, b->req->produce, err) < 0)
+        return -1;
+    if (!b->req->produce) {
+        b->with_image = true;
+        b->parts[BACKUP_DUMP].is_wanted = vm->dump.kind != HF_DUMPED_NONE && hf_run_can_dump(vm);
+        b->parts[BACKUP_FILES].is_wanted = vm->files.n > 0;
+    }
+    if (!b->with_image) {
+        hf_fail(err, HF_E_UNSUPPORTED, "--produce %.60s: a point has an image", b->req->produce);
+        return hf_hint(err, "`holdfast dump` and `holdfast archive` write the others alone.");
+    }
+    for (enum backup_part_kind k = 0; k < BACKUP_PARTS; k++)
+        backup_part_open(b, k);
+    return 0;
 }
 
 /* ---- the record ------------------------------------------------------------------------- */
@@ -109,13 +151,72 @@ static int report_and_commit(struct backup *b, struct json_object **out_report, 
 
 /* ---- the run ---------------------------------------------------------------------------- */
 
+/* Packed once for all stores: as the first that is in the run wants it. */
+static enum hf_io_packing packing(const struct backup *b)
+{
+    static const enum hf_io_packing of[] = {[HF_COMPRESSION_ZSTD] = HF_IO_ZSTD,
+                                            [HF_COMPRESSION_GZIP] = HF_IO_GZIP,
+                                            [HF_COMPRESSION_NONE] = HF_IO_PLAIN};
+    for (size_t i = 0; i < b->n_stores; i++)
+        if (backup_store_is_in(&b->stores[i]))
+            return of[b->stores[i].config->compression];
+    return HF_IO_ZSTD;
+}
+
+/* Before anything is held, with the guest at hand. */
+static int look(void *backup, struct hf_err *err)
+{
+    struct backup *b = backup;
+    b->files_req.packing = packing(b);
+    if (backup_look_at_guest(b, err) < 0 || backup_check_files(b, err) < 0)
+        return -1;
+    return backup_open_dump(b, err);
+}
+
+/* The instant, and what is read of the guest while it goes on. The dump first: the server keeps old versions of rows for as long as
+ * it lasts. */
+static int take(struct backup *b, const struct hf_env *env, struct hf_err *err)
+{
+    if (creation_take(b->creation, err) < 0 || backup_open_exports(b, err) < 0)
+        return -1;
+    return backup_read_dump(b, env, err) < 0 ? -1 : backup_read_files(b, env, err);
+}
+
+static int take_at_rest(void *backup, struct hf_cancel *until, struct hf_err *err)
+{
+    struct backup *b = backup;
+    struct hf_env limited = *b->run->env;
+    limited.cancel = until;
+    return take(b, &limited, err);
+}
+
+static bool rests_until_files(const struct backup *b)
+{
+    return b->run->vm->rest_until == HF_REST_FILES && b->parts[BACKUP_FILES].is_wanted;
+}
+
+static int take_with_rest(struct backup *b, struct hf_err *err)
+{
+    const struct hf_config_vm *vm = b->run->vm;
+    const struct hf_hold_work work = {.run = take_at_rest, .ctx = b};
+    if (hf_run_at_rest(b->run, &vm->services, vm->rest_limit, &work, &b->rest, err) < 0)
+        return -1;
+    b->creation->result.rest_ms = b->rest.rest_ms;
+    for (size_t i = 0; i < b->rest.stopped.n; i++)
+        if (hf_strv_add(&b->creation->to_start, b->rest.stopped.items[i]) < 0)
+            return hf_fail_nomem(err);
+    return creation_warn_all(b->creation, &b->rest.warnings, err);
+}
+
 /* Everything slow that needs no instant comes before it. */
 static int make_point(struct backup *b, struct hf_err *err)
 {
+    b->creation->services_rest = rests_until_files(b);
     if (backup_list_disks(b, err) < 0 || backup_open_stores(b, err) < 0 ||
-        backup_take_definition(b, err) < 0 || creation_take(b->creation, err) < 0)
+        backup_take_definition(b, err) < 0 || creation_prepare(b->creation, err) < 0)
         return -1;
-    if (backup_read_disks(b, err) < 0)
+    int rc = rests_until_files(b) ? take_with_rest(b, err) : take(b, b->run->env, err);
+    if (rc < 0 || backup_read_disks(b, err) < 0)
         return -1;
     return backup_commit_points(b, err);
 }
@@ -123,20 +224,26 @@ static int make_point(struct backup *b, struct hf_err *err)
 int hf_run_backup(const struct hf_env *env, const struct hf_backup *req,
                   struct json_object **out_report, bool *out_degraded, struct hf_err *err)
 {
-    if (check_request(req, err) < 0)
-        return -1;
     HF_AUTO(hf_run) struct hf_run run = {0};
     if (hf_run_begin(&run, env, "backup", req->vm, err) < 0)
         return -1;
     HF_AUTO(creation)
     struct creation c = {.run = &run, .kind = HF_CAPTURE_EXPORT, .guest_err = HF_ERR_INIT};
-    HF_AUTO(backup) struct backup b = {.run = &run, .req = req, .creation = &c};
-    c.look = backup_look_at_guest;
+    HF_AUTO(backup)
+    struct backup b = {.run = &run,
+                       .req = req,
+                       .creation = &c,
+                       .lock = PTHREAD_MUTEX_INITIALIZER,
+                       .dump = {.position = HF_DB_POSITION_INIT},
+                       .files = {.folder = HF_IO_FOLDER_INIT}};
+    c.look = look;
     c.look_ctx = &b;
-    if (make_point(&b, err) == 0 && report_and_commit(&b, out_report, out_degraded, err) == 0)
+    if (choose_parts(&b, err) == 0 && make_point(&b, err) == 0 &&
+        report_and_commit(&b, out_report, out_degraded, err) == 0)
         return 0;
     /* Sessions first: what is still held goes before anything slow is undone. */
     creation_close_lock(&c);
+    dumping_close(&b.dump);
     backup_watch_stop(&b);
     return hf_run_fail(&run, err);
 }

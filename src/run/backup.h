@@ -3,9 +3,12 @@
  * run/backup.h - the engine behind `backup`: a recovery point, on stores off this host.
  *
  * One run (run/run.h). The instant is taken as for a snapshot (run/creation.h), but for an export; once everything is let go the
- * disks are read from it, once, and written to all stores at the same time. The manifest is the last thing that
- * a store gets; then comes the catalog.
+ * dump, the files, and the disks are read, in this order and each once, and written to all stores at the same time. Nothing of
+ * them touches this host's disks. The manifest is the last thing that a store gets; then comes the catalog.
  *
+ * Instant  of the disks, and with quiesce = lock of the dump too: its sessions begin under the same lock. Else the dump has its own
+ *          position. Files have the time in which they were read. With rest-until = files the services rest from before the hold
+ *          until both are read (run/at_rest.h).
  * Stores   one that fails, at whatever step, is out of the run and named in the report; the others count. None left: the run fails.
  * Protected   everything was confirmed or read back from a store that is proven to be off the host, or for which the
  *          configuration says `off-host = assume`, which the report says too.
@@ -22,7 +25,7 @@
 struct hf_backup {
     const char *vm;      /* section name */
     const char *store;   /* only to this one; NULL: the VM's stores, or all */
-    const char *produce; /* "image", more of it is UNSUPPORTED; NULL: image */
+    const char *produce; /* a list of "image", "dump", "files", with image in it; NULL: all that is configured */
 };
 
 /* *out_report is to be put: that of `snapshot create` (snapshot null) and "point", "protected", "artifacts", "stores": DESIGN section 7.

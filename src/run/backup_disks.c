@@ -215,10 +215,15 @@ static int read_all(struct backup *b, struct hf_err *err)
                    "packs were condemned again and again while the disks were read");
 }
 
+int backup_open_exports(struct backup *b, struct hf_err *err)
+{
+    if (make_room(b, err) < 0 || ask_exports(b, err) < 0)
+        return -1;
+    return backup_watch_start(b, err);
+}
+
 int backup_read_disks(struct backup *b, struct hf_err *err)
 {
-    if (make_room(b, err) < 0 || ask_exports(b, err) < 0 || backup_watch_start(b, err) < 0)
-        return -1;
     int rc = HF_POINT_ERR("backup.before_disks", err) < 0 ? -1 : read_all(b, err);
     backup_watch_stop(b);
     if (rc < 0)

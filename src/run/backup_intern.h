@@ -7,6 +7,9 @@
  * backup_offhost.c  are they off the host?
  * backup_watch.c    the export under way, asked how it does
  * backup_disks.c    the disks, from the export to the stores
+ * backup_put.c      files of the point, each to all stores at the same time
+ * backup_dump.c     the dump among them
+ * backup_files.c    the archive among them
  * backup_point.c    the manifest of each store
  * backup_checkpoint.c   what the hypervisor keeps for the next backup
  * backup_report.c   the document
@@ -15,15 +18,25 @@
 #define HF_RUN_BACKUP_INTERN_H
 
 #include "image/writer.h"
+#include "io/place.h"
 #include "point/points.h"
+#include "run/archiving.h"
+#include "run/at_rest.h"
 #include "run/backup.h"
 #include "run/creation.h"
+#include "run/dumping.h"
 #include "run/store_site.h"
 #include "store/offhost.h"
+
+#include <pthread.h>
 
 #define HF_BACKUP_STORES_MAX 8
 
 struct backup_watch;
+
+/* What a point is made of beside its disks: objects of its own folder. */
+enum backup_part_kind { BACKUP_DUMP, BACKUP_FILES };
+#define BACKUP_PARTS 2
 
 struct backup_store {
     const struct hf_config_store *config;
@@ -33,7 +46,8 @@ struct backup_store {
     struct hf_image_writer *writer;   /* of the disk that is being read */
     struct hf_image_written *written; /* one per disk */
     struct hf_manifest manifest;
-    uint64_t objects, bytes; /* sent for this point */
+    struct hf_point_artifact parts[BACKUP_PARTS]; /* their objects; in the run's lock */
+    uint64_t objects, bytes;                      /* sent for this point */
     bool has_point;
     struct hf_err failed; /* class NONE: it is still in the run */
 };
@@ -43,9 +57,26 @@ struct backup_disk {
     struct hf_export_copy export;
 };
 
+/* Files written into it are objects of the point. */
+struct backup_part {
+    struct backup *backup;
+    enum backup_part_kind kind;
+    bool is_wanted;
+    uint64_t bytes; /* of its content, before compression; once it is read */
+    struct hf_io_place place;
+};
+
 struct backup {
     struct hf_run *run;
     const struct hf_backup *req;
+    bool with_image;
+    struct backup_part parts[BACKUP_PARTS];
+    struct hf_run_dump dump_req;
+    struct dumping dump;
+    struct hf_run_archive files_req;
+    struct archiving files;
+    struct hf_at_rest rest; /* with rest-until = files */
+    pthread_mutex_t lock;   /* what a store's loss changes, while parts are written */
     struct creation *creation;
     struct backup_store stores[HF_BACKUP_STORES_MAX];
     size_t n_stores;
@@ -70,6 +101,22 @@ void backup_drop(struct backup *b, struct backup_store *s, struct hf_err *why);
 /* -1, and why the last one failed, when no store is left; CANCELLED when that is why one failed. */
 int backup_has_stores(const struct backup *b, struct hf_err *err);
 
+/* backup_put.c. Its place is set, for files from any thread. */
+void backup_part_open(struct backup *b, enum backup_part_kind kind);
+void backup_parts_free(struct backup_store *s);
+/* Into the manifest. */
+int backup_add_parts(const struct backup *b, struct backup_store *s, struct hf_err *err);
+
+/* backup_dump.c */
+/* Before the hold: the sessions, open and checked. With a lock that holds commits back they begin under it. */
+int backup_open_dump(struct backup *b, struct hf_err *err);
+/* After it: all of it to the stores. env: whose cancel ends it. */
+int backup_read_dump(struct backup *b, const struct hf_env *env, struct hf_err *err);
+
+/* backup_files.c */
+int backup_check_files(struct backup *b, struct hf_err *err); /* before the hold */
+int backup_read_files(struct backup *b, const struct hf_env *env, struct hf_err *err);
+
 /* backup_offhost.c */
 /* CONFIG: it is not, and that is not accepted. Assumed: a warning. */
 int backup_check_off_host(struct backup *b, struct backup_store *s, struct hf_err *err);
@@ -86,7 +133,9 @@ void backup_watch_stop(struct backup *b);
 /* backup_disks.c */
 /* Which disks there are, before the hold. */
 int backup_list_disks(struct backup *b, struct hf_err *err);
-/* After it: all of them to all stores, then the end of the export. */
+/* Right after it: how each is read, and the watch begins. */
+int backup_open_exports(struct backup *b, struct hf_err *err);
+/* All of them to all stores, then the end of the export. */
 int backup_read_disks(struct backup *b, struct hf_err *err);
 
 /* backup_point.c */

@@ -1,74 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/backup_intern.h"
+#include "run/off_host.h"
 
-#include <string.h>
-
-#define OFF_HOST_MS 10000
 #define ASK_GUEST_MS 15000
-
-/* Of qemu+ssh://root@[::1]:22/system, to be freed; NULL: it has none, so it is this one. */
-static char *host_of(const char *uri)
-{
-    const char *p = strstr(uri, "://");
-    if (!p)
-        return NULL;
-    p += 3;
-    size_t len = strcspn(p, "/?#");
-    const char *at = memrchr(p, '@', len);
-    if (at) {
-        len -= (size_t)(at + 1 - p);
-        p = at + 1;
-    }
-    if (len && *p == '[') {
-        p++;
-        len = strcspn(p, "]");
-    } else {
-        len = strcspn(p, ":/?#") < len ? strcspn(p, ":/?#") : len;
-    }
-    return len ? strndup(p, len) : NULL;
-}
-
-static int add_hypervisor(const struct backup *b, struct hf_strv *out, struct hf_err *err)
-{
-    const struct hf_config_hypervisor *h = b->run->hypervisor;
-    for (size_t i = 0; i < h->n_kv; i++) {
-        HF_AUTOFREE char *host = strcmp(h->kv[i].key, "uri") == 0 ? host_of(h->kv[i].value) : NULL;
-        if (host && hf_strv_add(out, host) < 0)
-            return hf_fail_nomem(err);
-    }
-    return 0;
-}
-
-static int add_guest(const struct backup *b, struct hf_strv *out, struct hf_err *err)
-{
-    const struct hf_config_vm *vm = b->run->vm;
-    if ((vm->db.kind == HF_DB_TCP && hf_strv_add(out, vm->db.host) < 0) ||
-        (vm->ssh.host && hf_strv_add(out, vm->ssh.host) < 0))
-        return hf_fail_nomem(err);
-    for (size_t i = 0; i < b->guest_addresses.n; i++)
-        if (hf_strv_add(out, b->guest_addresses.items[i]) < 0)
-            return hf_fail_nomem(err);
-    return 0;
-}
 
 static int judge(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
-    HF_AUTO(hf_strv)
-    struct hf_strv guest = HF_STRV_INIT, hypervisor = HF_STRV_INIT, disks = HF_STRV_INIT;
-    if (add_guest(b, &guest, err) < 0 || add_hypervisor(b, &hypervisor, err) < 0)
+    HF_AUTO(hf_secured) struct hf_secured secured = {0};
+    if (hf_secured_add_vm(&secured, b->run->vm, b->run->hypervisor, err) < 0 ||
+        hf_secured_add_disks(&secured, &b->all_disks, err) < 0)
         return -1;
-    for (size_t i = 0; i < b->all_disks.n; i++)
-        if (b->all_disks.items[i].source && hf_strv_add(&disks, b->all_disks.items[i].source) < 0)
+    for (size_t i = 0; i < b->guest_addresses.n; i++)
+        if (hf_strv_add(&secured.guest, b->guest_addresses.items[i]) < 0)
             return hf_fail_nomem(err);
-    const struct hf_offhost_question q = {
-        .url = s->config->url,
-        .guest = &guest,
-        .hypervisor = &hypervisor,
-        .disks = &disks,
-        .clock = b->run->env->clock,
-        .timeout_ms = OFF_HOST_MS,
-    };
-    return hf_offhost_check(&q, &s->off_host, err);
+    return hf_secured_judge(&secured, b->run->env, s->config, &s->off_host, err);
 }
 
 static bool is_assumed(const struct backup_store *s)
@@ -106,16 +51,8 @@ int backup_check_off_host(struct backup *b, struct backup_store *s, struct hf_er
 
 static int ask_addresses(struct backup *b, struct hf_err *err)
 {
-    static const char *const argv[] = {"hostname", "-I", NULL};
-    HF_AUTO(hf_hv_exec_result) struct hf_hv_exec_result said = {0};
     struct hf_hv_call call = hf_env_call(b->run->env, b->run->id, ASK_GUEST_MS);
-    struct hf_guest_cmd cmd = {.argv = argv, .deadline_ms = call.deadline_ms};
-    if (hf_guest_run(b->creation->way.guest, &cmd, &said, err) < 0)
-        return -1;
-    for (char *line = said.out.data; line && (line = strpbrk(line, "\n\t\r")); line++)
-        *line = ' ';
-    return hf_strv_split(&b->guest_addresses, hf_buf_str(&said.out), ' ') < 0 ? hf_fail_nomem(err)
-                                                                              : 0;
+    return hf_secured_ask_guest(b->creation->way.guest, call.deadline_ms, &b->guest_addresses, err);
 }
 
 int backup_look_at_guest(void *backup, struct hf_err *err)

@@ -143,8 +143,8 @@ static int add_definition(const struct backup *b, struct backup_store *s, struct
 static int commit_point(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     if (set_which(b, &s->manifest, err) < 0 || set_how(b, &s->manifest, err) < 0 ||
-        add_disks(b, s, err) < 0 || add_definition(b, s, err) < 0 ||
-        hf_point_commit(s->at.site, &s->manifest, err) < 0)
+        add_disks(b, s, err) < 0 || backup_add_parts(b, s, err) < 0 ||
+        add_definition(b, s, err) < 0 || hf_point_commit(s->at.site, &s->manifest, err) < 0)
         return -1;
     s->objects++;
     s->has_point = true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/backup_intern.h"
+#include "run/point_doc.h"
 #include "run/report.h"
 
 /* What is on a store of the run was confirmed (image/writer.h, point/site.h), and stores that are neither proven nor assumed to
@@ -7,23 +8,6 @@
 bool backup_is_protected(const struct backup_store *s)
 {
     return s->has_point;
-}
-
-static int append_artifact(struct json_object *list, const struct hf_point_artifact *a,
-                           struct hf_err *err)
-{
-    char digest[HF_SHA256_HEX];
-    struct json_object *o = hf_json_append_object(list);
-    if (hf_manifest_digest(a, digest, err) < 0)
-        return -1;
-    if (!o || hf_json_add_string(o, "kind", hf_point_kind_name(a->kind)) < 0 ||
-        hf_json_add_string(o, "name", a->name) < 0 ||
-        hf_json_add_int(o, "bytes", (int64_t)a->bytes) < 0 ||
-        hf_json_add_int(o, "stored_bytes", (int64_t)a->stored_bytes) < 0 ||
-        hf_json_add_bool(o, "incremental", a->is_incremental) < 0 ||
-        hf_json_add_string(o, "digest", digest) < 0)
-        return hf_fail_nomem(err);
-    return 0;
 }
 
 /* As on the first store that has the point: roots depend on the store's key. */
@@ -35,7 +19,7 @@ static int add_artifacts(const struct backup *b, struct json_object *doc, struct
         if (b->stores[i].has_point)
             m = &b->stores[i].manifest;
     for (size_t i = 0; list && m && i < m->n_artifacts; i++)
-        if (append_artifact(list, &m->artifacts[i], err) < 0)
+        if (hf_point_doc_artifact(list, &m->artifacts[i], err) < 0)
             return -1;
     return list && hf_json_add(doc, "artifacts", HF_STEAL(list)) == 0 ? 0 : hf_fail_nomem(err);
 }

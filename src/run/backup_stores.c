@@ -9,11 +9,12 @@ void backup_close_store(struct backup_store *s)
     hf_image_close(s->image);
     hf_store_site_close(&s->at);
     hf_manifest_free(&s->manifest);
+    backup_parts_free(s);
 }
 
 void backup_drop(struct backup *b, struct backup_store *s, struct hf_err *why)
 {
-    hf_wrap(why, "store '%s'", s->config->label);
+    hf_store_site_name(s->config, why);
     hf_log_err(b->run->env->log, HF_LOG_WARN, "backup", why);
     hf_err_copy(&s->failed, why);
     hf_err_clear(why);

@@ -159,6 +159,7 @@ static int hold(struct creation *c, struct hf_err *err)
     struct hf_hold_plan plan = {
         .rest = c->services || c->db_services ? &c->rest : NULL,
         .lock = c->lock,
+        .readers = c->readers.begin && c->lock ? &c->readers : NULL,
         .freeze = c->freeze.hv ? &c->freeze : NULL,
         .observer = c->observer,
         .guest = c->way.guest,
@@ -192,23 +193,22 @@ static int settle(struct creation *c, struct hf_err *err)
     return hf_hv_capture_settle(c->capture, &call, err);
 }
 
-/* Everything that can be looked at or prepared, before anything is held. */
-static int prepare(struct creation *c, struct hf_err *err)
+int creation_prepare(struct creation *c, struct hf_err *err)
 {
     if (check_busy(c, err) < 0 || check_limits(c, err) < 0 || plan_capture(c, err) < 0 ||
         creation_open_ways(c, err) < 0 || creation_prepare_db(c, err) < 0 ||
         creation_prepare_guest(c, err) < 0 || creation_check_grade(c, err) < 0 ||
         (c->look && c->look(c->look_ctx, err) < 0) || prepare_capture(c, err) < 0)
         return -1;
-    if (hf_run_wait_guardian(c->run, err) < 0 || hf_cancel_check(c->run->env->cancel, err) < 0 ||
-        check_busy(c, err) < 0 || creation_calm_db(c, err) < 0)
+    if (hf_run_wait_guardian(c->run, err) < 0 || hf_cancel_check(c->run->env->cancel, err) < 0)
         return -1;
-    return creation_journal_guest(c, err);
+    return check_busy(c, err);
 }
 
 int creation_take(struct creation *c, struct hf_err *err)
 {
-    if (prepare(c, err) < 0 || hold(c, err) < 0 || let_go(c, err) < 0)
+    if (creation_calm_db(c, err) < 0 || creation_journal_guest(c, err) < 0 || hold(c, err) < 0 ||
+        let_go(c, err) < 0)
         return -1;
     return settle(c, err);
 }

@@ -28,6 +28,8 @@ struct creation {
     int (*look)(void *ctx,
                 struct hf_err *err); /* before anything is held, with the guest at hand; or NULL */
     void *look_ctx;
+    struct hf_hold_readers readers; /* begin NULL: none */
+    bool services_rest;       /* the caller's part: the hold leaves all but the database alone */
     char name[HF_ID_MAX + 8]; /* hf-RUN */
     struct hf_way way;
     bool has_guest;          /* … and it answers */
@@ -53,7 +55,9 @@ struct creation {
     struct hf_hold_result result;
 };
 
-/* creation.c. The capture is taken, all is let go, and it is settled. */
+/* creation.c. Everything that can be looked at, opened or prepared before anything is held; then the capture is taken, all is let
+ * go, and it is settled. Seconds may lie between the two. */
+int creation_prepare(struct creation *c, struct hf_err *err);
 int creation_take(struct creation *c, struct hf_err *err);
 void creation_close(struct creation *c);
 HF_DEFINE_AUTO_VALUE(creation, creation_close)

@@ -79,7 +79,8 @@ struct hf_undo {
     bool owns_hv, owns_db;
     bool dry_run;           /* only say what would be done */
     struct hf_strv actions; /* what was (would be) done, one sentence each */
-    char *unfinished;       /* the report of a maintenance that nobody finished (run/maintenance.h), or NULL */
+    char *
+        unfinished; /* the report of a maintenance that nobody finished (run/maintenance.h), or NULL */
 };
 void hf_undo_close(struct hf_undo *u);
 HF_DEFINE_AUTO_VALUE(hf_undo, hf_undo_close)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/store_site.h"
 
+#include "base/buf.h"
 #include "base/secret.h"
+
+#include <string.h>
 
 void hf_store_site_close(struct hf_store_site *s)
 {
@@ -11,7 +14,7 @@ void hf_store_site_close(struct hf_store_site *s)
 }
 
 static struct hf_store *open_store(const struct hf_env *env, const struct hf_config_store *config,
-                                   struct hf_err *err)
+                                   int64_t within_ms, struct hf_err *err)
 {
     HF_AUTO(hf_secret) struct hf_secret *key = NULL;
     if (config->access_key_file && !(key = hf_secret_read(config->access_key_file, err)))
@@ -26,6 +29,8 @@ static struct hf_store *open_store(const struct hf_env *env, const struct hf_con
         .secret_file = config->secret_key_file,
         .ca_file = config->ca_file,
         .pin = config->pin,
+        .retry_ms = within_ms,
+        .stall_ms = within_ms,
     };
     return hf_store_open(&opts, err);
 }
@@ -33,9 +38,9 @@ static struct hf_store *open_store(const struct hf_env *env, const struct hf_con
 typedef struct hf_site *(*site_fn)(const struct hf_site_opts *opts, struct hf_err *err);
 
 static int with_site(const struct hf_env *env, const struct hf_config_store *config, site_fn fn,
-                     struct hf_store_site *out, struct hf_err *err)
+                     int64_t within_ms, struct hf_store_site *out, struct hf_err *err)
 {
-    out->store = open_store(env, config, err);
+    out->store = open_store(env, config, within_ms, err);
     const struct hf_site_opts opts = {
         .store = out->store,
         .state_dir = hf_env_state(env),
@@ -52,11 +57,25 @@ static int with_site(const struct hf_env *env, const struct hf_config_store *con
 int hf_store_site_open(const struct hf_env *env, const struct hf_config_store *config,
                        struct hf_store_site *out, struct hf_err *err)
 {
-    return with_site(env, config, hf_site_open, out, err);
+    return with_site(env, config, hf_site_open, 0, out, err);
+}
+
+int hf_store_site_try(const struct hf_env *env, const struct hf_config_store *config,
+                      int64_t within_ms, struct hf_store_site *out, struct hf_err *err)
+{
+    return with_site(env, config, hf_site_open, within_ms, out, err);
 }
 
 int hf_store_site_make(const struct hf_env *env, const struct hf_config_store *config,
                        struct hf_store_site *out, struct hf_err *err)
 {
-    return with_site(env, config, hf_site_make, out, err);
+    return with_site(env, config, hf_site_make, 0, out, err);
+}
+
+int hf_store_site_name(const struct hf_config_store *config, struct hf_err *err)
+{
+    HF_AUTOFREE char *name = hf_asprintf("store '%s'", config->label);
+    if (!name || strstr(err->message, name))
+        return -1;
+    return hf_wrap(err, "%s", name);
 }

@@ -20,6 +20,11 @@ HF_DEFINE_AUTO_VALUE(hf_store_site, hf_store_site_close)
 /* One that was made ready. out is empty before, and to be closed in any case. */
 int hf_store_site_open(const struct hf_env *env, const struct hf_config_store *config,
                        struct hf_store_site *out, struct hf_err *err) HF_CHECKED;
+/* The same within this time or little more, for who only wants to know whether it can be opened. */
+int hf_store_site_try(const struct hf_env *env, const struct hf_config_store *config,
+                      int64_t within_ms, struct hf_store_site *out, struct hf_err *err) HF_CHECKED;
+/* Puts the store in front of what went wrong with it, unless the message names it already. Returns -1. */
+int hf_store_site_name(const struct hf_config_store *config, struct hf_err *err);
 /* Makes it ready: `store init`. */
 int hf_store_site_make(const struct hf_env *env, const struct hf_config_store *config,
                        struct hf_store_site *out, struct hf_err *err) HF_CHECKED;

@@ -319,7 +319,14 @@ static void another_stores_identity_opens_nothing(void **state)
     c.s.im = hf_image_open(&opts, &c.err);
     assert_hf_ok(hf_image_refresh(c.s.im, &seen, &c.err), &c.err);
     assert_int_equal(seen.damaged, 2);
-    assert_hf_err(&seen.first_damage, HF_E_AUTH, "index/");
+    assert_hf_err(&seen.first_damage, HF_E_CORRUPT, "index/");
+    struct object *o = memory_first(c.s.m, "index/");
+    unsigned char pack[HF_IMAGE_PACK_ID];
+    char hex[HF_IMAGE_PACK_HEX];
+    id_of(o->name, pack, hex);
+    assert_int_equal(hf_image_verify_stored(c.s.im, pack, &c.err), -1);
+    assert_hf_err(&c.err, HF_E_CORRUPT, o->name);
+    hf_err_clear(&c.err);
     hf_image_close(HF_STEAL(c.s.im));
     end(&c);
 }

@@ -35,6 +35,9 @@ static void fill(struct hf_manifest *m)
     memcpy(a->parent, POINT_B, sizeof POINT_B);
     assert_hf_ok(hf_manifest_add_packs(m, packs, 3, &err), &err);
     a = hf_manifest_add_artifact(m, HF_POINT_DUMP, "dump", &err);
+    a->has_position = true;
+    assert_hf_ok(hf_db_position_copy(&a->position, &m->position, &err), &err);
+    a->position.offset = 815;
     assert_hf_ok(hf_manifest_add_object(a, &o, &err), &err);
     o.name = first;
     assert_hf_ok(hf_manifest_add_object(a, &o, &err), &err);
@@ -65,6 +68,9 @@ static void assert_same(const struct hf_manifest *m)
     assert_int_equal(m->position.offset, 4711);
     assert_string_equal(m->position.gtid, "0-1-99");
     assert_true(m->position.has_lsn && m->position.lsn == 123456789012);
+    assert_true(!m->artifacts[0].has_position && m->artifacts[1].has_position);
+    assert_string_equal(m->artifacts[1].position.file, "binlog.000007");
+    assert_int_equal(m->artifacts[1].position.offset, 815);
     assert_int_equal(m->n_events, 2);
     assert_string_equal(m->events[1].event, "unlocked");
     assert_true(m->events[1].at_ms == 147.25);
