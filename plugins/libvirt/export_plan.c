@@ -199,7 +199,7 @@ static int plan_parent(struct planning *p, struct hf_err *err)
     if (!e->parent)
         return 0;
     if ((e->is_off ? find_bitmaps(p, &targets, err)
-                   : lv_checkpoint_disks(p->dom, e->parent, &targets, err)) != 0)
+                   : lv_checkpoint_disks(p->dom, e->parent, &targets, NULL, err)) != 0)
         return -1;
     size_t n = 0;
     for (size_t i = 0; i < e->n; i++) {

@@ -3,7 +3,6 @@
 #include "checkpoints.h"
 #include "disks.h"
 #include "export.h"
-#include "image.h"
 #include "net/json.h"
 #include "vm.h"
 
@@ -108,30 +107,6 @@ static int end_job(const struct undo *u, virDomainPtr dom, const char *dir, stru
                                                                       : lv_export_resume(dom, err);
 }
 
-static int remove_bitmaps(struct hf_instance *in, const struct hf_call *call, virDomainPtr dom,
-                          const char *name, struct hf_err *err)
-{
-    HF_AUTO(lv_vm) struct lv_vm *vm = lv_vm_load(dom, 0, err);
-    for (size_t i = 0; vm && i < vm->n_disks; i++) {
-        const struct lv_disk *d = &vm->disks[i];
-        if (lv_disk_skipped(d) || !d->n_layers || !d->layers[0].path)
-            continue;
-        if (lv_image_forget_bitmap(in, call, &d->layers[0], name, err) != 0)
-            return hf_wrap(err, "disk %s", d->target);
-    }
-    return vm ? 0 : -1;
-}
-
-static int drop_checkpoint(struct hf_instance *in, const struct hf_call *call, virDomainPtr dom,
-                           const char *name, struct hf_err *err)
-{
-    const char *trouble;
-    bool is_off = lv_vm_state(dom, &trouble) == HF_VM_OFF, was_there = false;
-    if (lv_checkpoint_delete(dom, name, is_off, &was_there, err) != 0)
-        return hf_left(err, "checkpoint '%s' of '%s'", name, virDomainGetName(dom));
-    return was_there && is_off ? remove_bitmaps(in, call, dom, name, err) : 0;
-}
-
 int lv_export_discard(struct hf_instance *in, const struct hf_call *call, virDomainPtr dom,
                       const char *vm_id, const char *name, const char *token, struct hf_err *err)
 {
@@ -149,5 +124,7 @@ int lv_export_discard(struct hf_instance *in, const struct hf_call *call, virDom
             (dom && end_job(&u, dom, u.dirs.items[i], err) != 0) ||
             lv_export_dir_remove(u.dirs.items[i], name, err) != 0)
             return -1;
-    return dom ? drop_checkpoint(in, call, dom, name, err) : 0;
+    if (!dom || lv_checkpoint_delete(in, call, dom, name, err) == 0)
+        return 0;
+    return hf_left(err, "checkpoint '%s' of '%s'", name, virDomainGetName(dom));
 }

@@ -6,6 +6,7 @@
 
 #include "agent.h"
 #include "capture.h"
+#include "checkpoints.h"
 #include "discard.h"
 #include "disks.h"
 #include "lv.h"
@@ -165,6 +166,7 @@ static const struct hf_plugin plugin = {
     .rollback_undo = libvirt_rollback_undo,
     .export_watch = libvirt_export_watch,
     .export_end = libvirt_export_end,
+    .checkpoint_drop = libvirt_checkpoint_drop,
 };
 
 HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host);

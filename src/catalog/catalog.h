@@ -87,7 +87,8 @@ struct hf_catalog_point {
     const char *grade;  /* "A".."E" */
     int64_t taken_us;   /* wall, the capture */
     double stall_ms;
-    const char *report; /* the JSON document of the backup, or NULL (found on a store) */
+    const char *checkpoint; /* that the hypervisor had of it when it was taken, or NULL */
+    const char *report;     /* the JSON document of the backup, or NULL (found on a store) */
 };
 /* The same point on one store. */
 struct hf_catalog_copy {

@@ -2,7 +2,7 @@
 #include "base/point.h"
 #include "catalog/catalog_intern.h"
 
-#define POINT_COLUMNS "id, vm, hypervisor, vm_id, grade, taken_us, stall_ms, report"
+#define POINT_COLUMNS "id, vm, hypervisor, vm_id, grade, taken_us, stall_ms, checkpoint, report"
 #define COPY_COLUMNS                                                                               \
     "point_id, store_id, store, objects, bytes, is_protected, verified_us, is_damaged"
 
@@ -18,9 +18,9 @@ static int insert_point(struct hf_catalog *c, const struct hf_catalog_point *p, 
     if (check_point(p, err) < 0)
         return -1;
     HF_AUTOSTMT sqlite3_stmt *s = hf_sql_prepare(
-        c, err, "INSERT INTO points (" POINT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        "stttsids", p->id, p->vm, p->hypervisor, p->vm_id, p->grade, p->taken_us, p->stall_ms,
-        p->report);
+        c, err, "INSERT INTO points (" POINT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "stttsidss", p->id, p->vm, p->hypervisor, p->vm_id, p->grade, p->taken_us, p->stall_ms,
+        p->checkpoint, p->report);
     return hf_sql_run(c, s, "record the point", err);
 }
 
@@ -64,11 +64,12 @@ int hf_catalog_point_commit(struct hf_catalog *c, const struct hf_catalog_point 
 /* 1: it was known, 0: not, -1: failed. */
 static int update_point(struct hf_catalog *c, const struct hf_catalog_point *p, struct hf_err *err)
 {
-    HF_AUTOSTMT sqlite3_stmt *s = hf_sql_prepare(
-        c, err,
-        "UPDATE points SET vm = ?, hypervisor = ?, vm_id = ?, grade = ?,"
-        " taken_us = ?, stall_ms = ? WHERE id = ?",
-        "tttsids", p->vm, p->hypervisor, p->vm_id, p->grade, p->taken_us, p->stall_ms, p->id);
+    HF_AUTOSTMT sqlite3_stmt *s =
+        hf_sql_prepare(c, err,
+                       "UPDATE points SET vm = ?, hypervisor = ?, vm_id = ?, grade = ?,"
+                       " taken_us = ?, stall_ms = ?, checkpoint = ? WHERE id = ?",
+                       "tttsidss", p->vm, p->hypervisor, p->vm_id, p->grade, p->taken_us,
+                       p->stall_ms, p->checkpoint, p->id);
     if (check_point(p, err) < 0 || hf_sql_run(c, s, "record the point", err) < 0)
         return -1;
     return sqlite3_changes(c->db) > 0;
@@ -189,7 +190,8 @@ static int emit_point(sqlite3_stmt *s, hf_catalog_point_cb emit, void *ctx, stru
         .grade = hf_sql_text(s, 4),
         .taken_us = sqlite3_column_int64(s, 5),
         .stall_ms = sqlite3_column_double(s, 6),
-        .report = hf_sql_text(s, 7),
+        .checkpoint = hf_sql_text(s, 7),
+        .report = hf_sql_text(s, 8),
     };
     return emit(ctx, &p, err) ? -1 : 0;
 }

@@ -45,6 +45,7 @@ static const char *const steps[] = {
     "  grade CHAR(1) NOT NULL,"
     "  taken_us BIGINT NOT NULL,"
     "  stall_ms DOUBLE NOT NULL,"
+    "  checkpoint VARCHAR(64),"
     "  report TEXT);"
     "CREATE INDEX points_taken ON points (taken_us, id);"
     "CREATE INDEX points_vm_taken ON points (vm, taken_us, id);"

@@ -28,6 +28,10 @@ static const char *const compression_words[] = {[HF_COMPRESSION_ZSTD] = "zstd",
                                                 [HF_COMPRESSION_GZIP] = "gzip",
                                                 [HF_COMPRESSION_NONE] = "none",
                                                 NULL};
+static const char *const checkpoint_words[] = {[HF_CHECKPOINT_AUTO] = "auto",
+                                               [HF_CHECKPOINT_ALWAYS] = "always",
+                                               [HF_CHECKPOINT_NEVER] = "never",
+                                               NULL};
 static const char *const grade_words[] = {"A", "B", "C", "D", "E", NULL};
 
 /* Index of text among words. */
@@ -61,6 +65,7 @@ WORD_PARSE(uncovered, enum hf_uncovered, 0)
 WORD_PARSE(unreadable, enum hf_unreadable, 0)
 WORD_PARSE(off_host, enum hf_off_host, 0)
 WORD_PARSE(compression, enum hf_compression, 0)
+WORD_PARSE(checkpoint, enum hf_checkpoint_use, 0)
 WORD_PARSE(grade, enum hf_grade, HF_GRADE_A)
 
 const struct hf_type hf_type_CATALOG = {
@@ -87,6 +92,10 @@ const struct hf_type hf_type_COMPRESSION = {.name = "word",
                                             .expects = "zstd, gzip or none",
                                             .choices = compression_words,
                                             .parse = compression_parse};
+const struct hf_type hf_type_CHECKPOINT = {.name = "word",
+                                           .expects = "auto, always or never",
+                                           .choices = checkpoint_words,
+                                           .parse = checkpoint_parse};
 const struct hf_type hf_type_GRADE = {.name = "grade",
                                       .expects = "a grade from A (best) to E",
                                       .choices = grade_words,

@@ -201,6 +201,9 @@ int hf_hv_export_watch(struct hf_hv_capture *cap, const struct hf_hv_call *call,
 /* After the last byte. 0: what was read is the instant, and the job has ended. */
 int hf_hv_export_end(struct hf_hv_capture *cap, const struct hf_hv_call *call, struct hf_err *err)
     HF_CHECKED;
+/* Ours, but the one called keep (NULL: all). Goes on when the user cancels. dropped: those that are gone, when all are. */
+int hf_hv_checkpoint_drop(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                          const char *keep, struct hf_strv *dropped, struct hf_err *err) HF_CHECKED;
 
 struct hf_hv_rollback_plan {
     char *undo_token;

@@ -31,6 +31,7 @@ void hf_manifest_free(struct hf_manifest *m)
     free(m->proof);
     free(m->grade_why);
     free(m->server);
+    free(m->checkpoint);
     *m = (struct hf_manifest){0};
 }
 

@@ -27,6 +27,7 @@
 #define HF_MANIFEST_OBJECTS_MAX 400000u /* of all artifacts */
 #define HF_MANIFEST_PACKS_MAX ((size_t)1 << 20)
 #define HF_MANIFEST_EVENTS_MAX 64u
+#define HF_MANIFEST_CHECKPOINT_MAX 64u
 
 /* One object of a dump, of files, of a VM definition. */
 struct hf_point_object {
@@ -72,6 +73,8 @@ struct hf_manifest {
     char *proof;
     char *grade_why; /* or NULL */
     char *server;    /* of the database, or NULL */
+    /* what the hypervisor knows changes since this point by, as long as it is there; NULL: nothing was left */
+    char *checkpoint;
     double stall_ms, held_ms;
     bool has_position, has_bracket;
     struct hf_db_position position, min, max;

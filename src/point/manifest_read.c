@@ -138,12 +138,22 @@ static int read_timeline(struct json_object *o, struct hf_manifest *m, struct hf
     return 0;
 }
 
+/* Empty would be no name, and longer than any name that a hypervisor is given. */
+static int read_checkpoint(struct json_object *o, struct hf_manifest *m, struct hf_err *err)
+{
+    if (copy_opt(o, "checkpoint", &m->checkpoint, err) < 0)
+        return -1;
+    return !m->checkpoint || (*m->checkpoint && strlen(m->checkpoint) <= HF_MANIFEST_CHECKPOINT_MAX)
+               ? 0
+               : hf_fail(err, HF_E_CORRUPT, "'checkpoint' is no name");
+}
+
 static int read_how(struct json_object *o, struct hf_manifest *m, struct hf_err *err)
 {
     if (opt_grade(o, "grade", &m->grade, err) < 0 ||
         opt_grade(o, "required", &m->required, err) < 0 || copy(o, "proof", &m->proof, err) < 0 ||
         copy_opt(o, "grade_why", &m->grade_why, err) < 0 ||
-        copy_opt(o, "server", &m->server, err) < 0 ||
+        copy_opt(o, "server", &m->server, err) < 0 || read_checkpoint(o, m, err) < 0 ||
         get_ms(o, "stall_ms", &m->stall_ms, err) < 0 || get_ms(o, "held_ms", &m->held_ms, err) < 0)
         return -1;
     if (!m->grade)

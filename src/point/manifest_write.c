@@ -149,6 +149,7 @@ static int add_how(struct json_object *o, const struct hf_manifest *m)
                    hf_json_add_string(o, "proof", m->proof) < 0 ||
                    hf_json_add_string(o, "grade_why", m->grade_why) < 0 ||
                    hf_json_add_string(o, "server", m->server) < 0 ||
+                   hf_json_add_string(o, "checkpoint", m->checkpoint) < 0 ||
                    hf_json_add(o, "stall_ms", ms(m->stall_ms)) < 0 ||
                    hf_json_add(o, "held_ms", ms(m->held_ms)) < 0 ||
                    add_position(o, "position", m->has_position, &m->position) < 0 ||

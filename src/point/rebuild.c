@@ -16,6 +16,7 @@ void hf_point_row(const struct hf_manifest *m, char grade[2], struct hf_catalog_
         .grade = grade,
         .taken_us = m->taken_us,
         .stall_ms = m->stall_ms,
+        .checkpoint = m->checkpoint,
     };
 }
 
@@ -32,7 +33,7 @@ void hf_point_copy_row(const struct hf_site *s, const struct hf_manifest *m,
 /* What a row needs, while the manifest it is from is gone again. */
 struct kept {
     struct hf_point_name name;
-    char *hypervisor, *vm_id;
+    char *hypervisor, *vm_id, *checkpoint;
     char grade[2];
     struct hf_catalog_point point;
     struct hf_catalog_copy copy;
@@ -50,6 +51,7 @@ static void free_gathering(struct gathering *g)
     for (size_t i = 0; i < g->n; i++) {
         free(g->items[i].hypervisor);
         free(g->items[i].vm_id);
+        free(g->items[i].checkpoint);
     }
     free(g->items);
 }
@@ -64,8 +66,12 @@ static int keep(struct gathering *g, const struct hf_manifest *m, struct hf_err 
     }
     struct kept *k = &g->items[g->n++];
     *k = (struct kept){
-        .name = m->point, .hypervisor = strdup(m->hypervisor), .vm_id = strdup(m->vm_id)};
-    if (!k->hypervisor || !k->vm_id)
+        .name = m->point,
+        .hypervisor = strdup(m->hypervisor),
+        .vm_id = strdup(m->vm_id),
+        .checkpoint = m->checkpoint ? strdup(m->checkpoint) : NULL,
+    };
+    if (!k->hypervisor || !k->vm_id || (m->checkpoint && !k->checkpoint))
         return hf_fail_nomem(err);
     hf_point_row(m, k->grade, &k->point);
     hf_point_copy_row(g->site, m, &k->copy);
@@ -93,6 +99,7 @@ static void point_at_texts(struct kept *k)
     k->point.vm = k->name.vm;
     k->point.hypervisor = k->hypervisor;
     k->point.vm_id = k->vm_id;
+    k->point.checkpoint = k->checkpoint;
     k->point.grade = k->grade;
 }
 

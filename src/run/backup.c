@@ -87,6 +87,7 @@ static struct hf_catalog_point point_row(const struct backup *b, const char *rep
         .grade = hf_grade_name(b->creation->result.grade),
         .taken_us = creation_taken_wall_us(b->creation) / 1000 * 1000,
         .stall_ms = b->creation->result.stall_ms,
+        .checkpoint = backup_checkpoint(b),
         .report = report,
     };
 }
@@ -143,6 +144,7 @@ static int report_and_commit(struct backup *b, struct json_object **out_report, 
     *out_degraded = is_degraded(b);
     if (!doc || commit(b, doc, *out_degraded, err) < 0)
         return -1;
+    backup_drop_checkpoints(b, doc);
     *out_report = HF_STEAL(doc);
     return 0;
 }

@@ -11,6 +11,7 @@
  * backup_dump.c     the dump among them
  * backup_files.c    the archive among them
  * backup_point.c    the manifest of each store
+ * backup_checkpoint.c   what the hypervisor keeps for the next backup
  * backup_report.c   the document
  */
 #ifndef HF_RUN_BACKUP_INTERN_H
@@ -142,6 +143,12 @@ int backup_read_disks(struct backup *b, struct hf_err *err);
 /* backup_point.c */
 int backup_take_definition(struct backup *b, struct hf_err *err);
 int backup_commit_points(struct backup *b, struct hf_err *err);
+
+/* backup_checkpoint.c */
+/* Its name; NULL: none is left. Once the capture is planned. */
+const char *backup_checkpoint(const struct backup *b);
+/* Once the point counts: the VM's older checkpoints of ours go. What goes wrong is a warning, added to doc, the report. */
+void backup_drop_checkpoints(struct backup *b, struct json_object *doc);
 
 /* backup_report.c. To be put. */
 bool backup_is_protected(const struct backup_store *s);

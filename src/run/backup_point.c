@@ -71,7 +71,8 @@ static int set_how(const struct backup *b, struct hf_manifest *m, struct hf_err 
     m->stall_ms = r->stall_ms;
     m->held_ms = r->held_ms;
     if (set_text(&m->proof, r->proof, err) < 0 || set_text(&m->grade_why, r->why, err) < 0 ||
-        set_text(&m->server, c->server, err) < 0 || set_positions(m, r, err) < 0)
+        set_text(&m->server, c->server, err) < 0 ||
+        set_text(&m->checkpoint, backup_checkpoint(b), err) < 0 || set_positions(m, r, err) < 0)
         return -1;
     for (size_t i = 0; i < r->timeline.n; i++) {
         double at_ms = (double)(r->timeline.items[i].at_us - r->timeline.start_us) / 1000.0;

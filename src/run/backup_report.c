@@ -73,7 +73,8 @@ struct json_object *backup_report(const struct backup *b, struct hf_err *err)
     HF_AUTOJSON struct json_object *doc = hf_report_snapshot(&in, err);
     if (!doc)
         return NULL;
-    if (hf_json_add_string(doc, "point", b->run->id) < 0) {
+    if (hf_json_add_string(doc, "point", b->run->id) < 0 ||
+        hf_json_add_string(doc, "checkpoint", backup_checkpoint(b)) < 0) {
         hf_fail_nomem(err);
         return NULL;
     }

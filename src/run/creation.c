@@ -75,7 +75,7 @@ static int plan_capture(struct creation *c, struct hf_err *err)
         .vm_id = run->found.id,
         .name = c->name,
         .label = c->label,
-        .checkpoint = HF_CHECKPOINT_NEVER, /* nothing is incremental to it */
+        .checkpoint = run->vm->checkpoint, /* of an export */
     };
     struct hf_hv_call call = hf_env_call(run->env, run->id, PREPARE_MS);
     snprintf(c->name, sizeof c->name, "hf-%s", run->id);

@@ -14,7 +14,7 @@ WALKS = (
     # After many of these deaths a guest boots, or a server is loaded: each kind by itself.
     ("guest.maintain", r"maintain\."),
     ("guest.rollback", r"rollback\."),
-    ("plugin.odd.libvirt", r"libvirt\.(before|after)_(destroy|define|start|redefine)$"),
+    ("plugin.odd.libvirt", r"libvirt\.(before|after)_(destroy|define|start|redefine|checkpoint_.*)$"),
     ("integration.load.resume", r"load\."),
     ("integration.dump.failures", r"dump\."),
     ("integration.files.into_guest", r"(restore|feed)\."),
@@ -23,6 +23,7 @@ WALKS = (
     ("unit.store.path_kill", r"store\.path\.before_remove$"),
     ("unit.catalog.points_kill", r"catalog\.before_(copy_forget|points_rebuild)$"),
     ("integration.store.s3", r"store\.s3\."),
+    ("integration.run.checkpoint", r"backup\.(before|after)_checkpoint_drop$"),
     ("integration.run.backup_parts", r"backup\.before_files$|hold\.before_readers$"),
     ("integration.run.backup_kill", r"(backup|image|point|site|store)\.|catalog\.(before|after)_point_commit$"),
     ("guest.kill", r""),

@@ -634,6 +634,34 @@ static void tells_each_disk(struct hf_capture *cap)
     check(failed_as(rc, &err, HF_E_NOT_FOUND), "export_disk of no disk of it", &err);
 }
 
+static int count_text(void *ctx, const char *line)
+{
+    *(size_t *)ctx += *line != '\0';
+    return 0;
+}
+
+static void drop(const char *keep, size_t most, const char *what)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(30000);
+    size_t told = 0;
+    int rc = t.p->checkpoint_drop(t.in, &call, t.id, keep, count_text, &told, &err);
+    check(rc == 0 && told <= most, what, &err);
+}
+
+static void drops_its_checkpoint(const char *name)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call strange = call_in(10000);
+    size_t told = 0;
+    strange.flags = UINT32_C(1) << 31;
+    int rc = t.p->checkpoint_drop(t.in, &strange, t.id, NULL, count_text, &told, &err);
+    check(failed_as(rc, &err, HF_E_UNSUPPORTED), "checkpoint_drop refuses unknown flag bits", &err);
+    drop(name, 0, "checkpoint_drop keeps what it is told to");
+    drop(NULL, 1, "checkpoint_drop of all");
+    drop(NULL, 0, "checkpoint_drop with nothing left");
+}
+
 static void exports_and_ends(const char *before)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -660,6 +688,7 @@ static void exports_and_ends(const char *before)
         check(do_busy(&call, t.id, &err) == 0, "the VM is idle after it", &err);
         rc = t.p->export_watch(t.in, &call, cap, &state, &err);
         check(failed_as(rc, &err, HF_E_CONFLICT), "export_watch after the end", &err);
+        drops_its_checkpoint("hf-conformance-8");
     }
     t.p->capture_free(t.in, cap);
     discard_twice("hf-conformance-8", token, before);

@@ -261,6 +261,20 @@ static int do_export(struct drive *d, char **args, struct hf_err *err)
     return watch_until(d, cap, args[3], err);
 }
 
+/* drop VM [KEEP]: our checkpoints. */
+static int do_drop(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_strv) struct hf_strv dropped = HF_STRV_INIT;
+    struct hf_hv_call call = call_of(d);
+    if (find_id(d, args[0], &id, err) != 0 ||
+        hf_hv_checkpoint_drop(d->hv, &call, id, args[1], &dropped, err) != 0)
+        return -1;
+    for (size_t i = 0; i < dropped.n; i++)
+        printf("dropped %s\n", dropped.items[i]);
+    return 0;
+}
+
 /* discard VM|ID NAME [TOKEN-FILE] */
 static int do_discard(struct drive *d, char **args, struct hf_err *err)
 {
@@ -467,7 +481,7 @@ static const struct verb {
     {"input", 3, do_input},     {"read", 4, do_read},         {"write", 3, do_write},
     {"freeze", 1, do_freeze},   {"thaw", 1, do_thaw},         {"state", 1, do_state},
     {"mounts", 1, do_mounts},   {"rollback", 3, do_rollback}, {"settle", 2, do_settle},
-    {"undo", 2, do_undo},       {"export", 4, do_export},
+    {"undo", 2, do_undo},       {"export", 4, do_export},     {"drop", 1, do_drop},
 };
 
 static struct hf_cancel *on_signal; /* the handler has no other way to reach it */

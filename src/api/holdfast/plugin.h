@@ -37,7 +37,7 @@
 #define HF_PLUGIN_MAGIC UINT32_C(0x48664c44)
 #define HF_HOST_MAGIC UINT32_C(0x48664854)
 #define HF_ABI_MAJOR 1
-#define HF_ABI_MINOR 2 /* 1: the four steps of a rollback; where overlays lie. 2: exports that are watched and ended */
+#define HF_ABI_MINOR 2 /* 1: the four steps of a rollback; where overlays lie. 2: exports that are watched and ended; checkpoints */
 #define HF_PLUGIN_ENTRY "holdfast_plugin_entry"
 #define HF_NO_DEADLINE INT64_MAX
 
@@ -396,6 +396,11 @@ struct hf_plugin {
     int (*export_watch)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                         struct hf_export_state *out, struct hf_err *err);
     int (*export_end)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap, struct hf_err *err);
+    /* Deletes the checkpoints of this VM that holdfast made, but the one called keep (NULL: all of them); each that is gone
+     * is told to `dropped`. Those of others stay, and keep what they know. Whatever state the VM is in. One that cannot be
+     * deleted is named in `left`, and the others go all the same. Interrupted anywhere, calling it again finishes it. */
+    int (*checkpoint_drop)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *keep,
+                           hf_text_cb dropped, void *ctx, struct hf_err *err);
 };
 
 typedef const struct hf_plugin *(*hf_plugin_entry_fn)(const struct hf_host *host);

@@ -9,6 +9,8 @@
  *   ROOT/NAME/agent        there: the guest agent answers
  *   ROOT/NAME/TARGET.JOB.new      the instant of an export, which qemu-nbd serves as long as this process lives
  *   ROOT/NAME/full         there: the scratch space of an export is full
+ *   ROOT/NAME/CHECK.cp     a checkpoint: "ours" or "foreign"
+ *   ROOT/NAME/off, internal     there: the VM is off; its disks have internal snapshots
  *   ROOT/calls             a line per call: OPERATION VM
  *
  * It is strict: what plugin.h says must be refused is refused, and a caller that breaks the
@@ -62,7 +64,7 @@ struct hf_capture {
     char *vm, *name, *label;
     char *domain_before; /* as planned */
     char *token;
-    bool is_export;
+    bool is_export, leaves_checkpoint;
     struct served {
         char *target, *socket, *uri;
         uint64_t bytes;
@@ -327,7 +329,7 @@ static int fill_vm(struct hf_instance *in, const char *vm, struct hf_vm *out, st
         return -1;
     out->id = keep(in, hf_asprintf(ID_PREFIX "%s", vm));
     out->name = keep(in, strdup(vm));
-    out->state = HF_VM_RUNNING;
+    out->state = exists(in, vm, "off") ? HF_VM_OFF : HF_VM_RUNNING;
     out->can = HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK;
     out->has_agent = exists(in, vm, "agent");
     out->n_disks = 0;
@@ -361,6 +363,7 @@ static int emit_disk(struct hf_instance *in, const char *vm, const char *target,
     HF_AUTOFREE char *source = path_of(in, vm, v.items[0]);
     struct hf_disk d = {.struct_size = sizeof d,
                         .kind = HF_DISK_DISK,
+                        .flags = exists(in, vm, "internal") ? HF_DISK_INTERNAL_SNAPSHOTS : 0,
                         .chain_depth = (uint32_t)v.n,
                         .capacity_bytes = 1 << 20,
                         .target = target,
@@ -455,9 +458,8 @@ static void dir_capture_free(struct hf_instance *in, struct hf_capture *cap)
 static int check_request(struct hf_instance *in, const struct hf_capture_request *req,
                          struct hf_err *err)
 {
-    if (req->struct_size < sizeof *req || req->parent || req->scratch_dir ||
-        req->checkpoint == HF_CHECKPOINT_ALWAYS)
-        return hf_fail(err, HF_E_UNSUPPORTED, "no increments, no checkpoints");
+    if (req->struct_size < sizeof *req || req->parent || req->scratch_dir)
+        return hf_fail(err, HF_E_UNSUPPORTED, "no increments");
     if (!is_name(req->name))
         return hf_fail(err, HF_E_CONFIG, "'%s' is no name of a snapshot", req->name);
     const char *vm = vm_of(in, req->vm_id, err);
@@ -467,6 +469,15 @@ static int check_request(struct hf_instance *in, const struct hf_capture_request
     if (exists(in, vm, snap))
         return hf_fail(err, HF_E_CONFLICT, "'%s' has a snapshot %s already", vm, req->name);
     return 0;
+}
+
+static bool leaves_checkpoint(const struct hf_instance *in, const char *vm,
+                              const struct hf_capture_request *req)
+{
+    if (req->kind != HF_CAPTURE_EXPORT || exists(in, vm, "off"))
+        return false;
+    return req->checkpoint == HF_CHECKPOINT_ALWAYS ||
+           (req->checkpoint == HF_CHECKPOINT_AUTO && !exists(in, vm, "internal"));
 }
 
 static int dir_capture_plan(struct hf_instance *in, const struct hf_call *call,
@@ -487,6 +498,8 @@ static int dir_capture_plan(struct hf_instance *in, const struct hf_call *call,
         return -1;
     *out = capture_new(in, vm, req);
     (*out)->domain_before = HF_STEAL(domain);
+    (*out)->leaves_checkpoint = leaves_checkpoint(in, vm, req);
+    plan->leaves_checkpoint = (*out)->leaves_checkpoint;
     plan->undo_token = (*out)->token;
     return 0;
 }
@@ -585,7 +598,10 @@ static int keep_disk(struct hf_instance *in, const char *vm, const char *target,
 static int begin_export(struct hf_capture *cap, const char *domain, struct hf_err *err)
 {
     HF_AUTOFREE char *text = hf_asprintf("holdfast %s", cap->name);
-    if (write_vm_file(cap->in, cap->vm, "job", text, err) < 0)
+    HF_AUTOFREE char *checkpoint = hf_asprintf("%s.cp", cap->name);
+    if (write_vm_file(cap->in, cap->vm, "job", text, err) < 0 ||
+        (cap->leaves_checkpoint &&
+         write_vm_file(cap->in, cap->vm, checkpoint, "ours\n", err) < 0))
         return -1;
     return each_disk(cap->in, cap->vm, domain, keep_disk, cap, err);
 }
@@ -689,7 +705,9 @@ static int dir_capture_discard(struct hf_instance *in, const struct hf_call *cal
         return -1;
     if (!is_name(name) || (undo_token && strcmp(undo_token, token) != 0))
         return hf_fail(err, HF_E_CONFLICT, "token '%s' is not of snapshot '%s'", undo_token, name);
-    if (start_job(in, vm, name, err) < 0 || work(in, call, env_ms("DIR_DISCARD_MS"), err) < 0)
+    HF_AUTOFREE char *checkpoint = hf_asprintf("%s.cp", name);
+    if (start_job(in, vm, name, err) < 0 || work(in, call, env_ms("DIR_DISCARD_MS"), err) < 0 ||
+        remove_file(in, vm, checkpoint, err) < 0)
         return -1;
     return merge_away(in, vm, name, err);
 }
@@ -736,6 +754,39 @@ static int dir_export_end(struct hf_instance *in, const struct hf_call *call,
         return -1;
     end_servers(cap);
     return merge_away(in, cap->vm, cap->name, err);
+}
+
+static int drop_checkpoint(struct hf_instance *in, const char *vm, const char *file,
+                           const char *keep_name, hf_text_cb dropped, void *ctx, struct hf_err *err)
+{
+    HF_AUTOFREE char *text = read_vm_file(in, vm, file, err);
+    HF_AUTOFREE char *name = strndup(file, strlen(file) - strlen(".cp"));
+    if (!text || strncmp(text, "ours\n", 5) != 0 || (keep_name && strcmp(name, keep_name) == 0))
+        return text ? 0 : -1;
+    if (remove_file(in, vm, file, err) < 0)
+        return -1;
+    return dropped(ctx, name) ? -1 : 0;
+}
+
+static int dir_checkpoint_drop(struct hf_instance *in, const struct hf_call *call,
+                               const char *vm_id, const char *keep_name, hf_text_cb dropped,
+                               void *ctx, struct hf_err *err)
+{
+    ENTER(in);
+    const char *vm = vm_of(in, vm_id, err);
+    if (!vm || begin_call(in, call, "checkpoint_drop", vm, err) < 0)
+        return -1;
+    HF_AUTOFREE char *path = path_of(in, vm, "");
+    struct dirent **found = NULL;
+    int n = scandir(path, &found, NULL, alphasort), rc = 0;
+    for (int i = 0; i < n; i++) {
+        size_t len = strlen(found[i]->d_name);
+        if (rc == 0 && len > 3 && strcmp(found[i]->d_name + len - 3, ".cp") == 0)
+            rc = drop_checkpoint(in, vm, found[i]->d_name, keep_name, dropped, ctx, err);
+        free(found[i]);
+    }
+    free(found);
+    return rc;
 }
 
 static int dir_vm_definition(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
@@ -998,6 +1049,7 @@ static const struct hf_plugin plugin = {
     .export_disk = dir_export_disk,
     .export_watch = dir_export_watch,
     .export_end = dir_export_end,
+    .checkpoint_drop = dir_checkpoint_drop,
     .snapshot_list = dir_snapshot_list,
     .snapshot_delete = dir_snapshot_delete,
     .guest_ping = dir_guest_ping,

@@ -148,6 +148,10 @@ AT(hf_plugin, rollback_plan, 280);
 AT(hf_plugin, rollback_switch, 288);
 AT(hf_plugin, rollback_settle, 296);
 AT(hf_plugin, rollback_undo, 304);
+/* Since 1.2. */
+AT(hf_plugin, export_watch, 312);
+AT(hf_plugin, export_end, 320);
+AT(hf_plugin, checkpoint_drop, 328);
 AT(hf_rollback_request, vm_id, 8);
 AT(hf_rollback_request, name, 16);
 AT(hf_rollback_request, run, 24);

@@ -245,6 +245,17 @@ static int actor_export_end(struct hf_instance *in, const struct hf_call *call,
     return 0;
 }
 
+static int actor_checkpoint_drop(struct hf_instance *in, const struct hf_call *call,
+                                 const char *vm_id, const char *keep, hf_text_cb dropped, void *ctx,
+                                 struct hf_err *err)
+{
+    (void)call, (void)vm_id;
+    trace(in, keep ? keep : "drop all");
+    if (dropped(ctx, "hf-old"))
+        return -1;
+    return is(in, "keeps_checkpoints") ? fail(err, HF_E_PLUGIN, "it stays") : 0;
+}
+
 static void actor_capture_free(struct hf_instance *in, struct hf_capture *cap)
 {
     trace(in, "free");
@@ -453,6 +464,7 @@ static const struct hf_plugin plugin = {
     .export_disk = actor_export_disk,
     .export_watch = actor_export_watch,
     .export_end = actor_export_end,
+    .checkpoint_drop = actor_checkpoint_drop,
 };
 
 const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host)

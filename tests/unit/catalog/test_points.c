@@ -29,6 +29,7 @@ static struct hf_catalog_point point_of(const char *id, const char *vm)
                                      .grade = "B",
                                      .taken_us = strcmp(id, POINT_A) ? NOW + 86400000000 : NOW,
                                      .stall_ms = 47.25,
+                                     .checkpoint = "hf-cp",
                                      .report = "{}"};
 }
 
@@ -68,9 +69,9 @@ struct dumping {
 static int add_point(void *ctx, const struct hf_catalog_point *p, struct hf_err *err)
 {
     struct dumping *d = ctx;
-    hf_buf_printf(d->out, "%.8s %s %s %s %s %.2f %lld %s", p->id, p->vm, p->hypervisor, p->vm_id,
+    hf_buf_printf(d->out, "%.8s %s %s %s %s %.2f %lld %s %s", p->id, p->vm, p->hypervisor, p->vm_id,
                   p->grade, p->stall_ms, (long long)(p->taken_us - NOW) / 1000000,
-                  p->report ? p->report : "-");
+                  p->checkpoint ? p->checkpoint : "-", p->report ? p->report : "-");
     int rc = hf_catalog_copies(d->c, p->id, add_copy, d->out, err);
     hf_buf_str_add(d->out, "\n");
     return rc;
@@ -87,9 +88,9 @@ static void assert_points(struct hf_catalog *c, const char *vm, int64_t since_us
 }
 
 #define A_BOTH                                                                                     \
-    "20261123 web01 lab 5d1c B 47.25 0 {} cellar:3,4096 protected vault:3,4096 protected\n"
+    "20261123 web01 lab 5d1c B 47.25 0 hf-cp {} cellar:3,4096 protected vault:3,4096 protected\n"
 #define B_BOTH                                                                                     \
-    "20261124 db3 lab 5d1c B 47.25 86400 {} cellar:3,4096 protected vault:3,4096 protected\n"
+    "20261124 db3 lab 5d1c B 47.25 86400 hf-cp {} cellar:3,4096 protected vault:3,4096 protected\n"
 
 static void points_and_copies_come_back_newest_first(void **state)
 {
@@ -133,7 +134,7 @@ static void a_verification_is_remembered(void **state)
     commit(c, POINT_A, "web01");
     assert_hf_ok(hf_catalog_copy_verified(c, POINT_A, VAULT, NOW, true, &err), &err);
     assert_points(c, NULL, 0,
-                  "20261123 web01 lab 5d1c B 47.25 0 {} cellar:3,4096 protected"
+                  "20261123 web01 lab 5d1c B 47.25 0 hf-cp {} cellar:3,4096 protected"
                   " vault:3,4096 protected verified damaged\n");
     assert_int_equal(hf_catalog_copy_verified(c, POINT_B, VAULT, NOW, true, &err), -1);
     assert_hf_err(&err, HF_E_NOT_FOUND, "has no copy on store");
@@ -146,7 +147,7 @@ static void a_point_goes_with_its_last_copy(void **state)
     commit(c, POINT_A, "web01");
     commit(c, POINT_B, "db3");
     assert_hf_ok(hf_catalog_copy_forget(c, POINT_A, VAULT, &err), &err);
-    assert_points(c, "web01", 0, "20261123 web01 lab 5d1c B 47.25 0 {} cellar:3,4096 protected\n");
+    assert_points(c, "web01", 0, "20261123 web01 lab 5d1c B 47.25 0 hf-cp {} cellar:3,4096 protected\n");
     assert_hf_ok(hf_catalog_copy_forget(c, POINT_A, CELLAR, &err), &err);
     assert_points(c, NULL, 0, B_BOTH);
 }
@@ -171,10 +172,10 @@ static void a_rebuild_takes_the_store_as_it_is(void **state)
     for (size_t i = 0; i < 2; i++)
         assert_hf_ok(hf_catalog_points_rebuild(c, VAULT, points, copies, 2, &err), &err);
     assert_points(c, NULL, 0,
-                  "20261125 db3 lab 5d1c B 47.25 86400 - vault:3,5\n"
-                  "20261124 db3 lab 5d1c B 47.25 86400 {} cellar:3,4096 protected"
+                  "20261125 db3 lab 5d1c B 47.25 86400 hf-cp - vault:3,5\n"
+                  "20261124 db3 lab 5d1c B 47.25 86400 hf-cp {} cellar:3,4096 protected"
                   " vault:3,5 protected verified\n"
-                  "20261123 web01 lab 5d1c B 47.25 0 {} cellar:3,4096 protected\n");
+                  "20261123 web01 lab 5d1c B 47.25 0 hf-cp {} cellar:3,4096 protected\n");
     assert_hf_ok(hf_catalog_points_rebuild(c, CELLAR, NULL, NULL, 0, &err), &err);
     assert_points(c, "web01", 0, "");
 }

@@ -188,6 +188,30 @@ static void a_full_scratch_space_comes_through(void **state)
     assert_hf_err(&err, HF_E_NOSPACE, "scratch");
 }
 
+static void older_checkpoints_are_dropped_and_told(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_hv *hv = must_open(state, "good", NULL);
+    HF_AUTO(hf_strv) struct hf_strv dropped = HF_STRV_INIT;
+    struct hf_hv_call call = in_ms(5000);
+    assert_hf_ok(hf_hv_checkpoint_drop(hv, &call, "1", "hf-new", &dropped, &err), &err);
+    hf_hv_close(hv);
+    assert_int_equal(dropped.n, 1);
+    assert_string_equal(dropped.items[0], "hf-old");
+    assert_string_equal(traced(), "open hf-new close");
+}
+
+static void a_checkpoint_that_stays_is_an_error(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_hv) struct hf_hv *hv = must_open(state, "keeps_checkpoints", NULL);
+    HF_AUTO(hf_strv) struct hf_strv dropped = HF_STRV_INIT;
+    struct hf_hv_call call = in_ms(5000);
+    assert_int_equal(hf_hv_checkpoint_drop(hv, &call, "1", NULL, &dropped, &err), -1);
+    assert_hf_err(&err, HF_E_PLUGIN, "it stays");
+    assert_int_equal(dropped.n, 0);
+}
+
 static void a_hanging_begin_costs_the_deadline_and_no_more(void **state)
 {
     struct hf_err err = HF_ERR_INIT, late = HF_ERR_INIT;
@@ -480,6 +504,8 @@ int main(void)
         HF_TEST(an_export_is_read_watched_and_ended),
         HF_TEST(an_export_that_lies_nowhere_is_nonsense),
         HF_TEST(a_full_scratch_space_comes_through),
+        HF_TEST(older_checkpoints_are_dropped_and_told),
+        HF_TEST(a_checkpoint_that_stays_is_an_error),
         HF_TEST(a_hanging_begin_costs_the_deadline_and_no_more),
         HF_TEST(the_outcome_of_a_late_call_is_told),
         HF_TEST(a_plan_that_comes_late_is_freed),

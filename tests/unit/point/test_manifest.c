@@ -25,6 +25,7 @@ static void fill(struct hf_manifest *m)
     fill_manifest(m, "web 01", POINT_A);
     m->grade_why = strdup("because");
     m->server = strdup("MariaDB 10.11");
+    m->checkpoint = strdup("hf-" POINT_A);
     m->fencing_token = 17;
     struct hf_point_artifact *a = hf_manifest_add_artifact(m, HF_POINT_IMAGE, "vda", &err);
     memset(a->root, 0xab, sizeof a->root);
@@ -57,6 +58,7 @@ static void assert_same(const struct hf_manifest *m)
     assert_string_equal(m->proof, "position");
     assert_string_equal(m->grade_why, "because");
     assert_string_equal(m->server, "MariaDB 10.11");
+    assert_string_equal(m->checkpoint, "hf-" POINT_A);
     assert_int_equal(m->taken_us, TAKEN_US);
     assert_int_equal(m->fencing_token, 17);
     assert_true(m->grade == 'B' && m->required == 'B');
