@@ -66,22 +66,41 @@ struct hf_image_chunks *hf_image_chunks(struct hf_image *im)
 /* ---- objects ---------------------------------------------------------------------------- */
 
 static int put(struct hf_image *im, const char *name, const struct hf_age_recipients *to,
-               const void *data, size_t len, struct hf_store_receipt *out, struct hf_err *err)
+               const void *data, size_t len, unsigned char **release, struct hf_store_receipt *out,
+               struct hf_err *err)
 {
     struct hf_store_put how = {.bytes = im->is_encrypted ? hf_age_file_size(to->n, len) : len};
     struct hf_io_sink *row = hf_store_put(im->store, name, &how, out, err);
     if (row && im->is_encrypted)
         row = hf_age_sink_new(to, row, err);
     HF_AUTO(hf_io_sink) struct hf_io_sink *sink = row;
-    return sink && hf_io_write(sink, data, len, err) == 0 ? hf_io_finish(sink, err) : -1;
+    if (!sink || hf_io_write(sink, data, len, err) < 0)
+        return -1;
+    if (release)
+        free(HF_STEAL(*release));
+    return hf_io_finish(sink, err);
+}
+
+static int put_confirmed(struct hf_image *im, const char *name, const struct hf_age_recipients *to,
+                         const void *data, size_t len, unsigned char **release,
+                         struct hf_store_receipt *out, struct hf_err *err)
+{
+    if (put(im, name, to, data, len, release, out, err) < 0)
+        return -1;
+    return out->confirmed ? 0 : hf_store_confirm(im->store, name, out, err);
 }
 
 int hf_image_put(struct hf_image *im, const char *name, const struct hf_age_recipients *to,
                  const void *data, size_t len, struct hf_store_receipt *out, struct hf_err *err)
 {
-    if (put(im, name, to, data, len, out, err) < 0)
-        return -1;
-    return out->confirmed ? 0 : hf_store_confirm(im->store, name, out, err);
+    return put_confirmed(im, name, to, data, len, NULL, out, err);
+}
+
+int hf_image_put_releasing(struct hf_image *im, const char *name,
+                           const struct hf_age_recipients *to, unsigned char **data, size_t len,
+                           struct hf_store_receipt *out, struct hf_err *err)
+{
+    return put_confirmed(im, name, to, *data, len, data, out, err);
 }
 
 struct hf_io_source *hf_image_decrypt(struct hf_image *im, enum hf_image_kind kind,

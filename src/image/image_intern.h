@@ -22,6 +22,10 @@ struct hf_image {
 int hf_image_put(struct hf_image *im, const char *name, const struct hf_age_recipients *to,
                  const void *data, size_t len, struct hf_store_receipt *out, struct hf_err *err)
     HF_CHECKED;
+/* The same; *data is freed, and NULL, from when the store has a copy of its own: while it travels there is one of it. */
+int hf_image_put_releasing(struct hf_image *im, const char *name,
+                           const struct hf_age_recipients *to, unsigned char **data, size_t len,
+                           struct hf_store_receipt *out, struct hf_err *err) HF_CHECKED;
 
 /* Owns file, also when it fails. A plain store: file itself. AUTH with a hint: the key of the data is not at hand. */
 struct hf_io_source *hf_image_decrypt(struct hf_image *im, enum hf_image_kind kind,

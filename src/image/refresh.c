@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define READERS 8
-#define PACKS_MAX ((size_t)1 << 22) /* 128 TiB in packs of 32 MiB */
+#define PACKS_MAX ((size_t)1 << 23) /* 128 TiB in packs of 16 MiB */
 
 typedef unsigned char pack_id[HF_IMAGE_PACK_ID];
 

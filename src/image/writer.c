@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/sysinfo.h>
 
-#define PACK_BYTES ((size_t)32 << 20)
+#define PACK_BYTES ((size_t)16 << 20)
 #define PACK_BYTES_MAX ((size_t)64 << 20)
 #define WORKERS 4u
 #define CALLER HF_IMAGE_WORKERS_MAX /* its press */
@@ -18,12 +18,19 @@ void hf_image_written_free(struct hf_image_written *w)
     w->packs_n = 0;
 }
 
+static void wake_all(struct hf_image_writer *w)
+{
+    pthread_cond_broadcast(&w->queued);
+    pthread_cond_broadcast(&w->sealed);
+    pthread_cond_broadcast(&w->changed);
+}
+
 void hf_image_writer_fail(struct hf_image_writer *w, const struct hf_err *err)
 {
     if (!w->has_failed)
         hf_err_copy(&w->failed, err);
     w->has_failed = true;
-    pthread_cond_broadcast(&w->changed);
+    wake_all(w);
 }
 
 int hf_image_writer_check(struct hf_image_writer *w, struct hf_err *err)
@@ -89,6 +96,8 @@ struct hf_image_writer *hf_image_write_begin(struct hf_image *im,
         return NULL;
     }
     pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->queued, NULL);
+    pthread_cond_init(&w->sealed, NULL);
     pthread_cond_init(&w->changed, NULL);
     w->failed = (struct hf_err)HF_ERR_INIT;
     w->im = im;
@@ -110,7 +119,7 @@ static void end_threads(struct hf_image_writer *w, bool is_abandoned)
     pthread_mutex_lock(&w->lock);
     w->is_ending = true;
     w->has_failed = w->has_failed || is_abandoned;
-    pthread_cond_broadcast(&w->changed);
+    wake_all(w);
     pthread_mutex_unlock(&w->lock);
     while (w->workers_n)
         pthread_join(w->workers[--w->workers_n], NULL);
@@ -138,6 +147,8 @@ void hf_image_write_close(struct hf_image_writer *w)
     free(w->buffers);
     free(w->used);
     hf_image_written_free(&w->done);
+    pthread_cond_destroy(&w->queued);
+    pthread_cond_destroy(&w->sealed);
     pthread_cond_destroy(&w->changed);
     pthread_mutex_destroy(&w->lock);
     free(w);
@@ -164,17 +175,25 @@ static void enqueue(struct hf_image_writer *w, uint64_t n, unsigned char *data)
     pthread_mutex_lock(&w->lock);
     w->queue[(w->queue_first + w->queue_n++) % HF_IMAGE_BUFFERS_MAX] =
         (struct hf_image_job){n, data};
-    pthread_cond_broadcast(&w->changed);
+    pthread_cond_signal(&w->queued);
     pthread_mutex_unlock(&w->lock);
 }
 
 /* ---- ascending extents ------------------------------------------------------------------ */
+
+/* Zeros up to there. */
+static void set_gap(struct hf_image_writer *w, size_t to)
+{
+    if (to > w->open_to)
+        memset(w->open + w->open_to, 0, to - w->open_to);
+}
 
 static void close_chunk(struct hf_image_writer *w)
 {
     if (!w->open)
         return;
     w->next = w->open_n + 1;
+    set_gap(w, hf_image_chunk_len(&w->shape, w->open_n));
     enqueue(w, w->open_n, HF_STEAL(w->open));
 }
 
@@ -187,10 +206,8 @@ static int open_chunk(struct hf_image_writer *w, uint64_t n, struct hf_err *err)
     w->next = n;
     w->open = get_buffer(w, err);
     w->open_n = n;
-    if (!w->open)
-        return -1;
-    memset(w->open, 0, w->shape.chunk_bytes);
-    return 0;
+    w->open_to = 0;
+    return w->open ? 0 : -1;
 }
 
 static int check_extent(const struct hf_image_writer *w, uint64_t at, uint64_t len,
@@ -215,7 +232,9 @@ int hf_image_write(struct hf_image_writer *w, uint64_t at, const void *data, siz
         size_t step = len < room ? len : room;
         if ((!w->open || w->open_n != n) && open_chunk(w, n, err) < 0)
             return -1;
+        set_gap(w, from);
         memcpy(w->open + from, p, step);
+        w->open_to = from + step;
         if (step == room)
             close_chunk(w);
         p += step;

@@ -4,7 +4,7 @@
  *
  * Promise   when finish returns 0, everything that the root needs is on the store and confirmed: packs, then their indexes, at the very
  *           end the root. A chunk that lies on the store in a pack that is not condemned is not sent again; zeros and holes cost nothing.
- * Memory    at most 5 packs of pack_bytes (32 MiB) being filled or sent, 2 × workers + 8 chunks, 4 MiB per worker and 40 bytes per
+ * Memory    at most 12 packs of pack_bytes (16 MiB) being filled or sent, 2 × workers + 8 chunks, 4 MiB per worker and 40 bytes per
  *           64 MiB of the disk (with chunks of 256 KiB): below 256 MB for 1 TB. Segments whose chunks were not all told take 8 KiB each: who
  *           tells them in ascending order has one or two of them.
  * Waiting   a write waits while the queues are full. Errors of the threads come out of the next call.
@@ -28,7 +28,7 @@ struct hf_image_writer_opts {
     uint64_t disk_bytes;
     int level;         /* of zstd; 0: 1 */
     unsigned workers;  /* 0: one per processor, 4 at most */
-    size_t pack_bytes; /* 0: 32 MiB; 64 MiB at most */
+    size_t pack_bytes; /* 0: 16 MiB; 64 MiB at most */
 };
 
 struct hf_image_written {

@@ -4,7 +4,8 @@
  *
  *     caller ─► queue of chunks ─► workers: hash, known?, compress ─► the pack being filled ─► senders: encrypt, put, confirm, index
  *
- * One lock for all of it: what happens under it is short (a search, a copy of one chunk). All waits are on one condition.
+ * One lock for all of it: what happens under it is short (a search, a copy of one chunk). Workers and senders each have a condition of
+ * their own, so that a chunk wakes one thread and not all of them.
  */
 #ifndef HF_IMAGE_WRITER_INTERN_H
 #define HF_IMAGE_WRITER_INTERN_H
@@ -17,8 +18,8 @@
 
 #define HF_IMAGE_WORKERS_MAX 16
 #define HF_IMAGE_BUFFERS_MAX (2 * HF_IMAGE_WORKERS_MAX + 8)
-#define HF_IMAGE_FILLS 5
-#define HF_IMAGE_SENDERS 3
+#define HF_IMAGE_SENDERS 10 /* a store is far away: what counts is how much is on its way */
+#define HF_IMAGE_FILLS (HF_IMAGE_SENDERS + 2)
 #define HF_IMAGE_SEEN ((size_t)2 * HF_IMAGE_RECORDS_MAX)
 
 enum hf_image_fill_state { HF_IMAGE_FREE, HF_IMAGE_FILLING, HF_IMAGE_FULL, HF_IMAGE_SENDING };
@@ -57,7 +58,8 @@ struct hf_image_writer {
     size_t pack_bytes;
 
     pthread_mutex_t lock;
-    pthread_cond_t changed;
+    pthread_cond_t queued, sealed; /* the workers' and the senders' */
+    pthread_cond_t changed;        /* all others' */
     bool has_failed, is_ending;
     struct hf_err failed;
 
@@ -76,6 +78,7 @@ struct hf_image_writer {
     uint64_t at;   /* to where the disk was told, in extents */
     uint64_t next; /* the first chunk that is neither told nor open */
     unsigned char *open;
+    size_t open_to; /* what lies behind is not set */
     uint64_t open_n;
 
     /* the tree */

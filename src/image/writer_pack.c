@@ -95,8 +95,13 @@ static int make_room(struct hf_image_fill *f, size_t need, struct hf_err *err)
     return 0;
 }
 
-static int begin_fill(struct hf_image_fill *f, enum hf_image_kind kind, struct hf_err *err)
+/* The bytes of a pack of chunks are asked for at once: memory that is not written to costs nothing, and what has grown was copied. */
+static int begin_fill(const struct hf_image_writer *w, struct hf_image_fill *f,
+                      enum hf_image_kind kind, struct hf_err *err)
 {
+    size_t room = HF_IMAGE_PACK_HEAD;
+    if (kind == HF_IMAGE_DATA)
+        room = w->pack_bytes + HF_IMAGE_RECORD_HEAD + w->shape.chunk_bytes + HF_IMAGE_PACK_TAIL;
     if (!f->entries)
         f->entries = reallocarray(NULL, HF_IMAGE_RECORDS_MAX, sizeof *f->entries);
     if (!f->seen)
@@ -107,8 +112,9 @@ static int begin_fill(struct hf_image_fill *f, enum hf_image_kind kind, struct h
     randombytes_buf(f->id, sizeof f->id);
     f->n = 0;
     f->len = 0;
+    f->cap = f->data ? f->cap : 0; /* it went with the last pack */
     f->kind = kind;
-    if (make_room(f, HF_IMAGE_PACK_HEAD, err) < 0)
+    if (make_room(f, room, err) < 0)
         return -1;
     hf_image_pack_head(kind, f->id, f->data);
     f->len = HF_IMAGE_PACK_HEAD;
@@ -127,7 +133,7 @@ static struct hf_image_fill *fill_for(struct hf_image_writer *w, enum hf_image_k
             return f;
         f = idle(w);
         if (f)
-            return begin_fill(f, kind, err) < 0 ? NULL : f;
+            return begin_fill(w, f, kind, err) < 0 ? NULL : f;
         pthread_cond_wait(&w->changed, &w->lock);
     }
 }
@@ -157,7 +163,7 @@ void hf_image_seal(struct hf_image_writer *w, enum hf_image_kind kind)
     hf_image_pack_tail(f->n, f->len, f->data + f->len); /* room for it was made with each record */
     f->len += HF_IMAGE_PACK_TAIL;
     f->state = HF_IMAGE_FULL;
-    pthread_cond_broadcast(&w->changed);
+    pthread_cond_signal(&w->sealed);
 }
 
 void hf_image_await_sent(struct hf_image_writer *w)
@@ -187,8 +193,8 @@ static int put_pack(struct hf_image_writer *w, struct hf_image_fill *f, struct h
     char name[HF_IMAGE_NAME_MAX];
     hf_image_pack_name(f->kind, f->id, im->is_encrypted, name);
     if (HF_POINT_ERR("image.before_pack", err) < 0 ||
-        hf_image_put(im, name, f->kind == HF_IMAGE_DATA ? &im->to_data : &im->to_meta, f->data,
-                     f->len, &receipt, err) < 0)
+        hf_image_put_releasing(im, name, f->kind == HF_IMAGE_DATA ? &im->to_data : &im->to_meta,
+                               &f->data, f->len, &receipt, err) < 0)
         return -1;
     memcpy(pack->id, f->id, sizeof pack->id);
     pack->kind = f->kind;
@@ -250,7 +256,7 @@ static struct hf_image_fill *next_full(struct hf_image_writer *w)
                 return &w->fills[i];
         if (w->is_ending)
             return NULL;
-        pthread_cond_wait(&w->changed, &w->lock);
+        pthread_cond_wait(&w->sealed, &w->lock);
     }
 }
 

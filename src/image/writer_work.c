@@ -201,7 +201,7 @@ static int do_chunk(struct hf_image_writer *w, struct hf_image_press *p,
 static bool next_job(struct hf_image_writer *w, struct hf_image_job *out)
 {
     while (!w->queue_n && !w->is_ending && !w->has_failed)
-        pthread_cond_wait(&w->changed, &w->lock);
+        pthread_cond_wait(&w->queued, &w->lock);
     if (!w->queue_n || w->has_failed)
         return false;
     *out = w->queue[w->queue_first];

@@ -13,12 +13,18 @@ struct age {
     unsigned char plain[HF_AGE_CHUNK], sealed[HF_AGE_SEALED_CHUNK];
 };
 
+static int seal(struct age *a, const void *plain, size_t len, bool is_last, struct hf_err *err)
+{
+    if (hf_age_chunk_seal(a->key, a->number++, is_last, plain, len, a->sealed, err) < 0)
+        return -1;
+    return hf_io_write(a->next, a->sealed, len + HF_AGE_TAG, err);
+}
+
 static int flush(struct age *a, bool is_last, struct hf_err *err)
 {
-    hf_age_chunk_seal(a->key, a->number++, is_last, a->plain, a->have, a->sealed);
-    size_t len = a->have + HF_AGE_TAG;
+    size_t len = a->have;
     a->have = 0;
-    return hf_io_write(a->next, a->sealed, len, err);
+    return seal(a, a->plain, len, is_last, err);
 }
 
 /* A full chunk waits for one more byte: it may be the last. */
@@ -28,6 +34,9 @@ static int age_write(struct hf_io_sink *s, const void *data, size_t len, struct 
     for (const char *p = data; len > 0;) {
         if (a->have == HF_AGE_CHUNK && flush(a, false, err) < 0)
             return -1;
+        for (; a->have == 0 && len > HF_AGE_CHUNK; p += HF_AGE_CHUNK, len -= HF_AGE_CHUNK)
+            if (seal(a, p, HF_AGE_CHUNK, false, err) < 0)
+                return -1;
         size_t n = HF_AGE_CHUNK - a->have < len ? HF_AGE_CHUNK - a->have : len;
         memcpy(a->plain + a->have, p, n);
         a->have += n;

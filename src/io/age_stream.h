@@ -18,8 +18,8 @@
 void hf_age_payload_key(const unsigned char file_key[HF_AGE_FILE_KEY],
                         const unsigned char nonce[HF_AGE_NONCE], unsigned char out[32]);
 /* out: len + HF_AGE_TAG bytes. */
-void hf_age_chunk_seal(const unsigned char key[32], uint64_t number, bool is_last,
-                       const void *plain, size_t len, unsigned char *out);
+int hf_age_chunk_seal(const unsigned char key[32], uint64_t number, bool is_last, const void *plain,
+                      size_t len, unsigned char *out, struct hf_err *err) HF_CHECKED;
 /* out: len - HF_AGE_TAG bytes; -1: not what was sealed. */
 int hf_age_chunk_open(const unsigned char key[32], uint64_t number, bool is_last,
                       const unsigned char *sealed, size_t len, unsigned char *out) HF_CHECKED;
