@@ -72,7 +72,7 @@ class Instant(BackupTest):
         self.durability(0)
         self.load("--threads", "3", *plain_tables())
         began = time.monotonic()
-        process = self.start(points="backup.before_export_end=stall:15000", TMPDIR=str(tmp))
+        process = self.start(points="backup.before_export_end=stall:10000", TMPDIR=str(tmp))
         again = self.read_again(process)
         doc = self.document(process)
         self.tell(doc, time.monotonic() - began)
