@@ -28,6 +28,9 @@ PAUSED_AT_MOST_S = 2.0
 # Deaths besides those that belong to this test alone; 0: everywhere.
 SAMPLE = int(os.environ.get("HOLDFAST_SAMPLE", "0"))
 
+# Points that only the backup of a machine that is off comes by.
+WHILE_OFF = re.compile(r"qemu_nbd")
+
 # Where a real guest is something else than a directory that plays one.
 WORTH_IT = ("backup.", "catalog.", "image.", "libvirt.", "point.", "store.")
 
@@ -135,26 +138,6 @@ class Instant(BackupTest):
         self.assertTrue(quiet.loud(calls), "the trace shows nothing at all")
         self.assertEqual(quiet.loud(hold), [])
 
-    def test_a_machine_that_is_off_is_read_without_it(self):
-        self.add_path()
-        self.switch_off()
-        process = self.start(points="backup.before_export_end=stall:4000")
-        self.wait_for_point(process, "backup.before_export_end")
-        self.assertEqual(len(self.qemu_nbds()), len(self.before))
-        doc = self.document(process)
-        print(f"  off: grade {doc['grade']} ({doc['grade_why']}), stall {doc['stall_ms']}")
-        for target, path in self.before.items():
-            self.assertTrue(is_equal(self.rebuilt(doc, "shelf", target), path, "qcow2"), target)
-        self.assert_no_trace()
-        # One that is started meanwhile runs, and what was read of it is no point.
-        process = self.start(points="backup.before_export_end=stall:4000")
-        self.wait_for_point(process, "backup.before_export_end")
-        self.switch_on()
-        error = self.document(process, 1)["error"]
-        self.assertEqual(error["class"], "conflict", error)
-        self.assertEqual(self.points_on("shelf"), {doc["point"]})
-        self.assert_no_trace()
-
 
 class Refused(BackupTest):
     def test_another_authority_and_a_wrong_secret_are_told_before_anything_is_held(self):
@@ -194,7 +177,7 @@ class SmallScratch(BackupTest):
                                     "lifecycle", "--loop", "--timestamp"], stdout=out, stderr=subprocess.STDOUT)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        self.addCleanup(out.close)
+        self.addCleanup(out.close)  # the child has its own
 
     def pauses(self):
         """Seconds of each."""
@@ -236,6 +219,117 @@ class SmallScratch(BackupTest):
         self.assertEqual(self.points_on("shelf"), set())
         self.assertEqual(list(self.small.iterdir()), [])
         self.assert_no_trace()
+
+
+class Deaths(BackupTest):
+    """SIGKILL of the coordinator, or of coordinator and guardian, with a guest that writes all the time."""
+
+    def setUp(self):
+        super().setUp()
+        self.add_swift(recipients=self.recipient)
+        self.add_path()
+        self.seen = set()
+        self.addCleanup(lab, "ssh", "rm -f /root/fresh")
+
+    def die(self, points):
+        """Killed there; the guest writes on, and nothing is left once the guardian is through."""
+        process = self.start(points=",".join(f"{p}=kill" for p in points))
+        self.assertEqual(process.wait(timeout=180), -signal.SIGKILL, f"{points} did not kill the coordinator")
+        began = time.monotonic()
+        if self.writer:
+            self.writer.wait_for_commits(5)
+        took = time.monotonic() - began
+        process.communicate(timeout=60)
+        return took
+
+    def until_guardian_is_through(self, points):
+        deadline = time.monotonic() + UNDO_WITHIN_S
+        while self.site.journals():
+            self.assertLess(time.monotonic(), deadline, f"after {points}: the run's journal stays")
+            time.sleep(0.05)
+
+    def assert_undone(self, point, after):
+        self.until_guardian_is_through(point)
+        self.assert_no_trace()
+        if self.writer:
+            self.assertLess(after, PAUSED_AT_MOST_S, f"after {point}: no five commits for so long")
+        self.assertEqual(self.backup()["protected"], True)
+        self.seen.add(point)
+        print(f"  {point:32} five more commits after {after * 1000:4.0f} ms", flush=True)
+
+    def chosen(self, order):
+        """All that are this test's own, and a sample of the others where a real guest differs from one that is played."""
+        ours = kill_points.of("guest.backup")
+        others = [p for p in order if p.startswith(WORTH_IT) and p not in ours]
+        seed = int(os.environ.get("HOLDFAST_SAMPLE_SEED") or time.time())
+        if 0 < SAMPLE < len(others):
+            others = sorted(random.Random(seed).sample(others, max(1, SAMPLE // 4)))
+            print(f"  {len(others)} of the points of others, HOLDFAST_SAMPLE_SEED={seed}", flush=True)
+        return [p for p in order if p in ours or p in others]
+
+    def visits(self):
+        process = self.start()
+        self.assertTrue(self.document(process)["protected"])
+        return [p for p in self.visited() if not p.startswith("guardian.")]
+
+    def test_killed_anywhere_nothing_of_a_backup_is_left_and_the_next_one_works(self):
+        self.load("--threads", "2")
+        order = self.visits()
+        for point in self.chosen(order):
+            with self.subTest(point=point):
+                if re.match(r"store\.s3\..*_(upload|part|complete)$", point):  # a pack that goes in parts
+                    lab("ssh", "dd if=/dev/urandom of=/root/fresh bs=1M count=40 conv=fsync")
+                self.assert_undone(point, self.die([point]))
+        self.lose_power("libvirt.after_backup")
+        ours = {p for p in kill_points.of("guest.backup") if not WHILE_OFF.search(p)}
+        self.assertEqual(ours - self.seen, set(), "points that no run visits")
+
+    def lose_power(self, death):
+        """Coordinator and guardian die; `recover` ends it, though it dies at each of its own steps before."""
+        self.die([death, "guardian.before_undo"])
+        self.assertNotIn("None", lab("virsh", "domjobinfo", self.domain))
+        log = self.log
+        for point in ("libvirt.after_export_retire", "libvirt.before_backup_abort", "libvirt.after_backup_abort",
+                      "libvirt.before_export_remove"):
+            with self.subTest(point=f"recover, {point}"):
+                self.assertTrue(self.site.journals())
+                r = self.site.run("recover", env={"HOLDFAST_POINT": f"{point}=kill", "HOLDFAST_POINT_LOG": str(log)})
+                self.assertEqual(r.status, -signal.SIGKILL, r.stdout + r.stderr)
+                self.seen.add(point)
+                self.writer.wait_for_commits(5)
+        self.ok(self.site.run("recover"))
+        self.assertEqual(self.ok(self.site.run("recover"))["runs"], [])
+        self.assert_no_trace()
+
+    def test_a_machine_that_is_off_is_read_without_it(self):
+        self.site.stores.pop("vault")
+        self.site.write(quiesce="none")
+        self.switch_off()
+        process = self.start(points="backup.before_export_end=stall:3000")
+        self.wait_for_point(process, "backup.before_export_end")
+        self.assertEqual(len(self.qemu_nbds()), len(self.before))
+        doc = self.document(process)
+        print(f"  off: grade {doc['grade']}, stall {doc['stall_ms']:.1f} ms", flush=True)
+        for target, path in self.before.items():
+            self.assertTrue(is_equal(self.rebuilt(doc, "shelf", target), path, "qcow2"), target)
+        self.assert_no_trace()
+        for point in (p for p in self.visited() if WHILE_OFF.search(p)):
+            with self.subTest(point=point):
+                self.assert_undone(point, self.die([point]))
+        self.assertEqual({p for p in kill_points.of("guest.backup") if WHILE_OFF.search(p)} - self.seen, set())
+        self.assert_started_meanwhile_is_void()
+
+    def assert_started_meanwhile_is_void(self):
+        """The machine runs, and what was read of it is no point."""
+        before = self.points_on("shelf")
+        process = self.start(points="backup.before_export_end=stall:3000")
+        self.wait_for_point(process, "backup.before_export_end")
+        lab("virsh", "start", self.domain)
+        error = self.document(process, 1)["error"]
+        self.assertEqual(error["class"], "conflict", error)
+        self.assertEqual(self.points_on("shelf"), before)
+        self.assert_no_trace()
+        self.switch_on()
 
 
 if __name__ == "__main__":
