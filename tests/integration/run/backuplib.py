@@ -49,8 +49,8 @@ class Judge:
         with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stderr(io.StringIO()):
             try:
                 return self._look(scratch)
-            except SystemExit as e:
-                raise AssertionError(f"{self.folder}: {e}") from None
+            except (SystemExit, OSError, KeyError, ValueError) as e:
+                raise AssertionError(f"{self.folder}: {e!r}") from None
 
     def _look(self, scratch):
         found = Found()
