@@ -129,6 +129,12 @@ int lv_export_begin(struct hf_instance *in, const struct hf_call *call, struct l
     return HF_POINT_ERR("libvirt.after_backup", err);
 }
 
+static int fail_given_up(const struct lv_export *e, struct hf_err *err)
+{
+    hf_fail(err, HF_E_NOSPACE, "the scratch files in '%s' became too large", e->dir);
+    return hf_hint(err, "Give it more room: scratch-dir, or run when the guest writes less.");
+}
+
 /* Still there, and ours; with a fresh connection when libvirtd was restarted meanwhile. */
 static int check_running(struct hf_instance *in, const struct hf_call *call, struct lv_export *e,
                          struct hf_err *err)
@@ -137,6 +143,8 @@ static int check_running(struct hf_instance *in, const struct hf_call *call, str
     virDomainPtr dom = NULL;
     if (lv_enter(in, call, err) != 0)
         return -1;
+    if (e->is_given_up && e->is_ended)
+        return fail_given_up(e, err);
     if (!e->is_begun || e->is_ended)
         return hf_fail(err, HF_E_CONFLICT, "the export '%s' does not run", e->name);
     if (e->is_off)
@@ -201,14 +209,17 @@ static int disk_of(struct hf_instance *in, const struct hf_call *call, struct lv
     return out->uri && (out->dirty_ctx || !d->is_incremental) ? 0 : hf_fail_nomem(err);
 }
 
-/* The VM comes first: the job ends, and a VM that it paused goes on. */
+/* The VM comes first: the job ends, and a VM that it paused goes on. What fails is tried again by the next watch, and named
+ * until it is done. */
 static int give_up(struct lv_export *e, struct hf_err *err)
 {
     struct hf_err second = HF_ERR_INIT;
-    e->is_ended = true;
-    if (lv_export_abort(e->dom, e->dir, &second) != 0 ||
-        (!e->was_paused_by_io && lv_export_resume(e->dom, &second) != 0)) {
-        e->is_ended = false;
+    e->is_given_up = true;
+    e->is_ended = lv_export_abort(e->dom, e->dir, &second) == 0 &&
+                  (e->was_paused_by_io || lv_export_resume(e->dom, &second) == 0);
+    if (!e->is_ended) {
+        if (!second.left[0])
+            (void)hf_left(&second, "a backup job that may have paused the VM: virsh domjobabort");
         hf_also(err, &second);
     }
     return hf_hint(err, "Give it more room: scratch-dir, or run when the guest writes less.");
@@ -224,6 +235,10 @@ static int watch(struct hf_instance *in, const struct hf_call *call, struct lv_e
                  struct hf_export_state *out, struct hf_err *err)
 {
     uint64_t used, room;
+    if (e->is_given_up && !e->is_ended && lv_enter(in, call, err) == 0) {
+        (void)fail_given_up(e, err);
+        return give_up(e, err);
+    }
     if (check_running(in, call, e, err) != 0)
         return -1;
     if (e->is_off)

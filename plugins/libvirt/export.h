@@ -50,6 +50,7 @@ struct lv_export {
     bool is_off;      /* qemu-nbd instead of a job */
     bool leaves_checkpoint;
     bool is_begun, is_ended; /* a job runs in between */
+    bool is_given_up;        /* for want of scratch space; not ended yet: it is tried again */
     bool was_paused_by_io;   /* before us: not ours to resume */
 };
 

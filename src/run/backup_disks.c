@@ -126,7 +126,7 @@ static int read_export(struct backup *b, const struct hf_export_copy *e, struct 
         .uri = e->uri,
         .allocation_ctx = e->allocation_ctx,
         .clock = b->run->env->clock,
-        .cancel = b->run->env->cancel,
+        .cancel = backup_watch_cancel(b),
     };
     HF_AUTO(hf_nbd) struct hf_nbd *n = hf_nbd_open(&opts, err);
     if (!n)

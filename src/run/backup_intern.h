@@ -129,6 +129,8 @@ int backup_look_at_guest(void *backup, struct hf_err *err);
 int backup_watch_start(struct backup *b, struct hf_err *err);
 /* Has the export been given up? Any thread. */
 int backup_watch_check(struct backup *b, struct hf_err *err);
+/* For what reads the export: set too when that has been given up. Of the watch, while it runs. */
+struct hf_cancel *backup_watch_cancel(const struct backup *b);
 /* Takes one that never started. */
 void backup_watch_stop(struct backup *b);
 

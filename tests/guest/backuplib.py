@@ -78,6 +78,7 @@ class BackupTest(LoadedTest):
         self.recipient = make_identity(self.identity)
         self.domain = self.site.lab["DOMAIN"]
         self.bucket_of = {}
+        self.site.write(db_defaults_file=lab_env()["HOLDFAST_DUMP_CNF"])
         Latency()
         for name, text in (("access", swiftlib.ACCESS_KEY), ("secret", swiftlib.SECRET)):
             (self.site.dir / name).write_text(text + "\n")

@@ -202,13 +202,20 @@ class SmallScratch(BackupTest):
         return shell
 
     def test_a_full_scratch_space_costs_the_backup_and_the_guest_next_to_nothing(self):
+        self.fill_up("backup.before_disks=stall:5000")
+
+    def test_a_job_that_cannot_be_ended_at_once_is_ended_a_moment_later(self):
+        """However long the reader is busy with something else."""
+        self.fill_up("backup.before_disks=stall:5000,libvirt.before_backup_abort=error")
+
+    def fill_up(self, points):
         self.add_path()
         self.site.plugin_keys["scratch-dir"] = self.small
         self.site.write()
         self.follow_events()
         self.load("--threads", "2")
         self.overwrite()
-        process = self.start(points="backup.before_disks=stall:5000")
+        process = self.start("--produce", "image", points=points)
         error = self.document(process, 1)["error"]
         self.writer.wait_for_commits(20)
         pauses = self.pauses()

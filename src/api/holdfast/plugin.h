@@ -390,6 +390,7 @@ struct hf_plugin {
      *   watch  to be asked four times a second while disks are read. NOSPACE: the scratch space is nearly full, and the
      *          plugin has given the export up, before the VM had to wait for it; CONFLICT: what is read is not the
      *          instant any more. Either way nothing read so far counts, and capture_discard is next.
+     *          With something in `left` it could not be ended yet: asked again, it tries again.
      *          UNREACHABLE, TIMEOUT, BUSY: not known now; the disks may be read on, and it is asked again.
      *   end    after the last byte was read: CONFLICT as for watch, else what was read is the instant; the job has
      *          ended, its scratch space is given back, the checkpoint stays. Interrupted: capture_discard. */
