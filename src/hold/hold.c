@@ -160,6 +160,8 @@ static int capture(struct holding *h, struct hf_err *err)
     holding_mark(h, "capture_end");
     HF_POINT("hold.after_capture");
     h->out->captured = result == 0;
+    if (h->out->captured && h->plan->told.captured)
+        h->plan->told.captured(h->plan->told.ctx);
     h->out->capture_unknown = result < 0 && hf_hv_is_stuck(h->plan->hv);
     if (h->out->capture_unknown)
         hf_hint(err, "The hypervisor did not answer within hold-limit: look at its log, then run "

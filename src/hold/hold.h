@@ -63,10 +63,17 @@ struct hf_hold_readers {
     void *ctx;
 };
 
+/* Called as soon as the capture is there, with everything still held: no more than a word to another thread. */
+struct hf_hold_told {
+    void (*captured)(void *ctx);
+    void *ctx;
+};
+
 struct hf_hold_plan {
     const struct hf_hold_services *rest;   /* NULL: nothing is stopped */
     struct hf_db_lock *lock;               /* NULL: none */
     const struct hf_hold_readers *readers; /* only where the lock holds commits back; NULL: none */
+    struct hf_hold_told told;              /* captured NULL: nobody is told */
     const struct hf_hold_freeze *freeze;   /* NULL: none */
     struct hf_db_conn *observer; /* NULL, or a session to read the bracket where no lock does */
     struct hf_guest *guest;      /* NULL: no way into the guest */

@@ -170,7 +170,9 @@ static int look(void *backup, struct hf_err *err)
     b->files_req.packing = packing(b);
     if (backup_look_at_guest(b, err) < 0 || backup_check_files(b, err) < 0)
         return -1;
-    return backup_open_dump(b, err);
+    if (backup_open_dump(b, err) < 0)
+        return -1;
+    return backup_watch_start(b, err);
 }
 
 /* The instant, and what is read of the guest while it goes on. The dump first: the server keeps old versions of rows for as long as

@@ -36,7 +36,6 @@ static int make_room(struct backup *b, struct hf_err *err)
     return 0;
 }
 
-/* All before the first is read: the watch has the hypervisor to itself then. */
 static int ask_exports(struct backup *b, struct hf_err *err)
 {
     const struct creation *c = b->creation;
@@ -217,9 +216,12 @@ static int read_all(struct backup *b, struct hf_err *err)
 
 int backup_open_exports(struct backup *b, struct hf_err *err)
 {
-    if (make_room(b, err) < 0 || ask_exports(b, err) < 0)
+    if (make_room(b, err) < 0)
         return -1;
-    return backup_watch_start(b, err);
+    backup_watch_take_turn(b);
+    int rc = creation_settle(b->creation, err) < 0 ? -1 : ask_exports(b, err);
+    backup_watch_end_turn(b);
+    return rc < 0 || backup_watch_check(b, err) < 0 ? -1 : 0;
 }
 
 int backup_read_disks(struct backup *b, struct hf_err *err)

@@ -125,8 +125,12 @@ int backup_check_off_host(struct backup *b, struct backup_store *s, struct hf_er
 /* Once the guest answers, and before anything is held: is none of them the guest itself? backup is the struct. */
 int backup_look_at_guest(void *backup, struct hf_err *err);
 
-/* backup_watch.c. From start to stop the run's hv belongs to the watch's thread. */
+/* backup_watch.c. Started before the hold, it looks from the capture on: what the guest overwrites can fill the scratch space and
+ * pause it at once, and then letting go waits for a database that does not run. From then to stop the run's hv is the
+ * watch's; whoever else needs it takes turns. */
 int backup_watch_start(struct backup *b, struct hf_err *err);
+void backup_watch_take_turn(struct backup *b);
+void backup_watch_end_turn(struct backup *b);
 /* Has the export been given up? Any thread. */
 int backup_watch_check(struct backup *b, struct hf_err *err);
 /* For what reads the export: set too when that has been given up. Of the watch, while it runs. */
@@ -137,7 +141,7 @@ void backup_watch_stop(struct backup *b);
 /* backup_disks.c */
 /* Which disks there are, before the hold. */
 int backup_list_disks(struct backup *b, struct hf_err *err);
-/* Right after it: how each is read, and the watch begins. */
+/* Right after it: the capture is settled, and how each disk is read. */
 int backup_open_exports(struct backup *b, struct hf_err *err);
 /* All of them to all stores, then the end of the export. */
 int backup_read_disks(struct backup *b, struct hf_err *err);

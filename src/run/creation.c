@@ -159,6 +159,7 @@ static int hold(struct creation *c, struct hf_err *err)
     struct hf_hold_plan plan = {
         .rest = c->services || c->db_services ? &c->rest : NULL,
         .lock = c->lock,
+        .told = c->told,
         .readers = c->readers.begin && c->lock ? &c->readers : NULL,
         .freeze = c->freeze.hv ? &c->freeze : NULL,
         .observer = c->observer,
@@ -187,7 +188,7 @@ static int hold(struct creation *c, struct hf_err *err)
 
 /* ---- after the hold --------------------------------------------------------------------- */
 
-static int settle(struct creation *c, struct hf_err *err)
+int creation_settle(struct creation *c, struct hf_err *err)
 {
     struct hf_hv_call call = hf_env_call(c->run->env, c->run->id, SETTLE_MS);
     return hf_hv_capture_settle(c->capture, &call, err);
@@ -207,10 +208,9 @@ int creation_prepare(struct creation *c, struct hf_err *err)
 
 int creation_take(struct creation *c, struct hf_err *err)
 {
-    if (creation_calm_db(c, err) < 0 || creation_journal_guest(c, err) < 0 || hold(c, err) < 0 ||
-        let_go(c, err) < 0)
+    if (creation_calm_db(c, err) < 0 || creation_journal_guest(c, err) < 0 || hold(c, err) < 0)
         return -1;
-    return settle(c, err);
+    return let_go(c, err);
 }
 
 int64_t creation_taken_us(const struct creation *c)

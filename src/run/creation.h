@@ -29,6 +29,7 @@ struct creation {
                 struct hf_err *err); /* before anything is held, with the guest at hand; or NULL */
     void *look_ctx;
     struct hf_hold_readers readers; /* begin NULL: none */
+    struct hf_hold_told told;       /* captured NULL: nobody */
     bool services_rest;       /* the caller's part: the hold leaves all but the database alone */
     char name[HF_ID_MAX + 8]; /* hf-RUN */
     struct hf_way way;
@@ -55,10 +56,11 @@ struct creation {
     struct hf_hold_result result;
 };
 
-/* creation.c. Everything that can be looked at, opened or prepared before anything is held; then the capture is taken, all is let
- * go, and it is settled. Seconds may lie between the two. */
+/* creation.c. Everything that can be looked at, opened or prepared before anything is held; then the capture is taken, and all is
+ * let go; then it is settled. Seconds may lie between them. */
 int creation_prepare(struct creation *c, struct hf_err *err);
 int creation_take(struct creation *c, struct hf_err *err);
+int creation_settle(struct creation *c, struct hf_err *err);
 void creation_close(struct creation *c);
 HF_DEFINE_AUTO_VALUE(creation, creation_close)
 int64_t creation_taken_us(const struct creation *c); /* monotonic; of the capture */

@@ -97,7 +97,7 @@ int hf_run_snapshot_create(const struct hf_env *env, const struct hf_snapshot_cr
         .guest_err = HF_ERR_INIT,
     };
     if (creation_prepare(&c, err) == 0 && creation_take(&c, err) == 0 &&
-        report_and_commit(&c, out_report, out_degraded, err) == 0)
+        creation_settle(&c, err) == 0 && report_and_commit(&c, out_report, out_degraded, err) == 0)
         return 0;
     /* Sessions first: what is still held goes before anything slow is undone. */
     creation_close_lock(&c);

@@ -208,6 +208,10 @@ class SmallScratch(BackupTest):
         """However long the reader is busy with something else."""
         self.fill_up("backup.before_disks=stall:5000,libvirt.before_backup_abort=error")
 
+    def test_it_is_watched_from_the_instant_on(self):
+        """A guest that is paused before the lock is let go would not answer to that."""
+        self.fill_up("hold.before_unlock=stall:4000")
+
     def fill_up(self, points):
         self.add_path()
         self.site.plugin_keys["scratch-dir"] = self.small
