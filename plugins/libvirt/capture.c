@@ -5,14 +5,16 @@
 #include "base/point.h"
 #include "base/units.h"
 #include "chain.h"
+#include "checkpoints.h"
 #include "disks.h"
+#include "export.h"
 #include "image.h"
 #include "snapshot_xml.h"
 #include "token.h"
 #include "vm.h"
+#include "warn.h"
 
 #include <libgen.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -29,23 +31,8 @@ struct hf_capture {
     char *token;
     char *xml;        /* the request, from prepare on */
     virDomainPtr dom; /* from prepare on */
+    struct lv_export *export; /* kind EXPORT: nothing else of this is used */
 };
-
-struct warner {
-    hf_text_cb say;
-    void *ctx;
-};
-
-static int warn(const struct warner *w, const char *fmt, ...) HF_PRINTF(2, 3);
-static int warn(const struct warner *w, const char *fmt, ...)
-{
-    char line[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
-    va_end(ap);
-    return w->say(w->ctx, line) ? -1 : 0;
-}
 
 void libvirt_capture_free(struct hf_instance *in, struct hf_capture *cap)
 {
@@ -68,6 +55,7 @@ void libvirt_capture_free(struct hf_instance *in, struct hf_capture *cap)
     free(cap->label);
     free(cap->token);
     free(cap->xml);
+    lv_export_free(cap->export);
     free(cap);
 }
 
@@ -79,16 +67,16 @@ static inline void auto_capture(struct hf_capture **cap)
 static int check_request(const struct hf_capture_request *req, struct hf_err *err)
 {
     size_t len = strlen(req->name);
-    if (req->kind != HF_CAPTURE_SNAPSHOT)
-        return hf_fail(err, HF_E_UNSUPPORTED, "this version captures snapshots only");
+    if (req->kind != HF_CAPTURE_SNAPSHOT && req->kind != HF_CAPTURE_EXPORT)
+        return hf_fail(err, HF_E_UNSUPPORTED, "an unknown kind of capture");
     if (!len || len > 64 || *req->name == '.' ||
         req->name[strspn(req->name,
                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")])
-        return hf_fail(err, HF_E_CONFIG, "'%s' is no name for a snapshot", req->name);
+        return hf_fail(err, HF_E_CONFIG, "'%s' is no name for a snapshot or an export", req->name);
     return 0;
 }
 
-static int check_state(virDomainPtr dom, const struct warner *w, struct hf_err *err)
+static int check_state(virDomainPtr dom, const struct lv_warner *w, struct hf_err *err)
 {
     const char *trouble, *name = virDomainGetName(dom);
     enum hf_vm_state state = lv_vm_state(dom, &trouble);
@@ -107,7 +95,7 @@ static int check_state(virDomainPtr dom, const struct warner *w, struct hf_err *
                 name);
         return hf_hint(err, "Define it: virsh define.");
     }
-    return trouble ? warn(w, "VM '%s': %s", name, trouble) : 0;
+    return trouble ? lv_warn(w, "VM '%s': %s", name, trouble) : 0;
 }
 
 static int check_disks(const struct hf_instance *in, const struct lv_vm *vm, struct hf_err *err)
@@ -125,7 +113,7 @@ static int check_disks(const struct hf_instance *in, const struct lv_vm *vm, str
     return 0;
 }
 
-static int check_space(const char *overlay, const struct warner *w, struct hf_err *err)
+static int check_space(const char *overlay, const struct lv_warner *w, struct hf_err *err)
 {
     struct statvfs fs;
     HF_AUTOFREE char *copy = strdup(overlay);
@@ -142,7 +130,7 @@ static int check_space(const char *overlay, const struct warner *w, struct hf_er
         return hf_hint(err, "A full file system pauses the guest: make room first.");
     }
     return bytes < SPACE_WARN
-               ? warn(w, "only %s are left in '%s', where the overlay will grow", text, dir)
+               ? lv_warn(w, "only %s are left in '%s', where the overlay will grow", text, dir)
                : 0;
 }
 
@@ -175,37 +163,21 @@ static int plan_disk(struct hf_instance *in, const struct lv_vm *vm, const struc
 
 /* What will work, and surprise somebody later. */
 static int warn_of_disk(struct hf_instance *in, const struct hf_call *call, const struct lv_disk *d,
-                        const struct warner *w, struct hf_err *err)
+                        const struct lv_warner *w, struct hf_err *err)
 {
     struct lv_chain_info chain = {0};
     if (lv_image_chain(in, call, &d->layers[0], &chain, err) != 0)
         return hf_wrap(err, "disk %s", d->target);
     if (chain.has_snapshots)
-        return warn(w,
+        return lv_warn(w,
                     "disk %s holds internal snapshots: while our snapshot exists they cannot be "
                     "reverted to",
                     d->target);
     return 0;
 }
 
-static int warn_of_checkpoints(virDomainPtr dom, const struct warner *w)
-{
-    virDomainCheckpointPtr *list = NULL;
-    int n = virDomainListAllCheckpoints(dom, &list, 0), rc = 0;
-    if (n > 0) /* less: a driver that knows none */
-        rc =
-            warn(w,
-                 "%d checkpoint%s of another backup exist%s ('%s' …): they live on in the overlay, "
-                 "and rollback will be refused",
-                 n, n > 1 ? "s" : "", n > 1 ? "" : "s", virDomainCheckpointGetName(list[0]));
-    for (int i = 0; i < n; i++)
-        virDomainCheckpointFree(list[i]);
-    free(list);
-    return rc;
-}
-
 static int plan_disks(struct hf_instance *in, const struct hf_call *call, const struct lv_vm *vm,
-                      struct hf_capture *cap, const struct warner *w, struct hf_err *err)
+                      struct hf_capture *cap, const struct lv_warner *w, struct hf_err *err)
 {
     cap->disks = calloc(vm->n_disks, sizeof *cap->disks);
     if (!cap->disks)
@@ -213,7 +185,7 @@ static int plan_disks(struct hf_instance *in, const struct hf_call *call, const 
     for (size_t i = 0; i < vm->n_disks; i++) {
         const struct lv_disk *d = &vm->disks[i];
         const char *skipped = lv_disk_skipped(d);
-        if (skipped && d->n_layers && warn(w, "disk %s is left out: %s", d->target, skipped) != 0)
+        if (skipped && d->n_layers && lv_warn(w, "disk %s is left out: %s", d->target, skipped) != 0)
             return -1;
         if (skipped)
             continue;
@@ -251,14 +223,32 @@ static struct hf_capture *capture_new(const struct hf_call *call,
     return HF_STEAL(cap);
 }
 
+static int plan_export(struct hf_instance *in, const struct hf_call *call,
+                       const struct hf_capture_request *req, virDomainPtr dom,
+                       const struct lv_warner *w, struct hf_capture **out,
+                       struct hf_capture_plan *plan, struct hf_err *err)
+{
+    __attribute__((cleanup(auto_capture))) struct hf_capture *cap = calloc(1, sizeof *cap);
+    if (!cap)
+        return hf_fail_nomem(err);
+    if (lv_export_plan(in, call, req, dom, w, &cap->export, plan, err) != 0)
+        return -1;
+    *out = HF_STEAL(cap);
+    return 0;
+}
+
 int libvirt_capture_plan(struct hf_instance *in, const struct hf_call *call,
                          const struct hf_capture_request *req, hf_text_cb say, void *ctx,
                          struct hf_capture **out, struct hf_capture_plan *plan, struct hf_err *err)
 {
-    struct warner w = {say, ctx};
+    struct lv_warner w = {say, ctx};
     LV_AUTODOMAIN virDomainPtr dom = NULL;
     if (lv_enter(in, call, err) != 0 || check_request(req, err) != 0 ||
-        lv_domain(in, req->vm_id, &dom, err) != 0 || check_state(dom, &w, err) != 0)
+        lv_domain(in, req->vm_id, &dom, err) != 0)
+        return -1;
+    if (req->kind == HF_CAPTURE_EXPORT)
+        return plan_export(in, call, req, dom, &w, out, plan, err);
+    if (check_state(dom, &w, err) != 0)
         return -1;
     HF_AUTO(lv_vm) struct lv_vm *vm = lv_vm_load(dom, 0, err);
     __attribute__((cleanup(auto_capture))) struct hf_capture *cap = capture_new(call, req);
@@ -268,9 +258,9 @@ int libvirt_capture_plan(struct hf_instance *in, const struct hf_call *call,
         return hf_fail_nomem(err);
     if (lv_vm_check_idle(dom, vm, err) != 0 || check_disks(in, vm, err) != 0 ||
         lv_vm_check_definition(dom, vm, err) != 0 || check_name_free(dom, req->name, err) != 0 ||
-        plan_disks(in, call, vm, cap, &w, err) != 0 || warn_of_checkpoints(dom, &w) != 0)
+        plan_disks(in, call, vm, cap, &w, err) != 0 || lv_checkpoints_warn(dom, &w, err) != 0)
         return -1;
-    if (vm->is_uefi && warn(&w, "UEFI variables (NVRAM) are not part of the snapshot") != 0)
+    if (vm->is_uefi && lv_warn(&w, "UEFI variables (NVRAM) are not part of the snapshot") != 0)
         return -1;
     cap->token = lv_token_write(vm->uuid, cap->name, cap->disks, cap->n, err);
     if (!cap->token)
@@ -323,6 +313,8 @@ static int check_bases(const struct hf_capture *cap, const struct lv_vm *vm, siz
 int libvirt_capture_prepare(struct hf_instance *in, const struct hf_call *call,
                             struct hf_capture *cap, struct hf_err *err)
 {
+    if (cap->export)
+        return lv_export_prepare(in, call, cap->export, err);
     if (lv_enter(in, call, err) != 0 || lv_domain(in, cap->vm_id, &cap->dom, err) != 0 ||
         create_overlays(in, call, cap, err) != 0)
         return -1;
@@ -338,6 +330,8 @@ int libvirt_capture_begin(struct hf_instance *in, const struct hf_call *call,
 {
     const unsigned flags = VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY |
                            VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC | VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT;
+    if (cap->export)
+        return lv_export_begin(in, call, cap->export, err);
     /* No lv_enter: a reconnect belongs before the hold, and the domain belongs to this connection.
      */
     if (call->flags)
@@ -376,6 +370,8 @@ int libvirt_capture_settle(struct hf_instance *in, const struct hf_call *call,
                            struct hf_capture *cap, struct hf_err *err)
 {
     LV_AUTODOMAIN virDomainPtr dom = NULL;
+    if (cap->export)
+        return lv_export_settle(in, call, cap->export, err);
     if (lv_enter(in, call, err) != 0 || lv_domain(in, cap->vm_id, &dom, err) != 0)
         return -1;
     HF_AUTO(lv_vm) struct lv_vm *vm = lv_vm_load(dom, 0, err);
@@ -385,4 +381,11 @@ int libvirt_capture_settle(struct hf_instance *in, const struct hf_call *call,
         if (check_overlay(dom, vm, &cap->disks[i], err) != 0)
             return -1;
     return check_bases(cap, vm, 1, err);
+}
+
+struct lv_export *lv_capture_export(struct hf_capture *cap, struct hf_err *err)
+{
+    if (!cap->export)
+        hf_fail(err, HF_E_CONFLICT, "a snapshot is not exported");
+    return cap->export;
 }

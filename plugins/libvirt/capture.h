@@ -26,5 +26,14 @@ int libvirt_capture_begin(struct hf_instance *in, const struct hf_call *call,
 int libvirt_capture_settle(struct hf_instance *in, const struct hf_call *call,
                            struct hf_capture *cap, struct hf_err *err);
 void libvirt_capture_free(struct hf_instance *in, struct hf_capture *cap);
+/* NULL, err set: it is a snapshot. */
+struct lv_export *lv_capture_export(struct hf_capture *cap, struct hf_err *err) HF_CHECKED;
+/* export.c, where a capture of kind EXPORT goes all its steps. */
+int libvirt_export_disk(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                        const char *target, struct hf_export *out, struct hf_err *err);
+int libvirt_export_watch(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                         struct hf_export_state *out, struct hf_err *err);
+int libvirt_export_end(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                       struct hf_err *err);
 
 #endif

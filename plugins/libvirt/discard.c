@@ -2,13 +2,13 @@
 #include "discard.h"
 
 #include "chain.h"
+#include "export.h"
 #include "image.h"
 #include "remove.h"
 #include "token.h"
 #include "vm.h"
 
 #include <libgen.h>
-#include <libvirt/virterror.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -136,27 +136,6 @@ static int discard_off(struct discard *d, struct hf_err *err)
     return 0;
 }
 
-/* The dead caller's snapshot call may still be at work in libvirtd. A query of the domain's block layer waits for its
- * job lock (30 s at the most), so after it the call has either had its effect or not yet begun; one that begins
- * later finds its overlay files gone and fails (chain.c, retire). */
-static int wait_for_calls_under_way(struct discard *d, struct hf_err *err)
-{
-    virDomainBlockInfo info;
-    HF_AUTO(lv_vm) struct lv_vm *vm = lv_vm_load(d->dom, 0, err);
-    if (!vm)
-        return -1;
-    for (size_t i = 0; i < vm->n_disks; i++) {
-        if (!vm->disks[i].n_layers)
-            continue;
-        if (virDomainGetBlockInfo(d->dom, vm->disks[i].target, &info, 0) == 0)
-            return 0;
-        const virError *e = virGetLastError();
-        if (e && e->code == VIR_ERR_OPERATION_TIMEOUT)
-            return lv_fail(err, "another call keeps VM '%s' busy", vm->name);
-    }
-    return 0;
-}
-
 int libvirt_capture_discard(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                             const char *name, const char *undo_token, struct hf_err *err)
 {
@@ -166,12 +145,20 @@ int libvirt_capture_discard(struct hf_instance *in, const struct hf_call *call, 
         return -1;
     struct hf_err missing = HF_ERR_INIT; /* err stays untouched when this turns out to be fine */
     if (lv_domain(in, vm_id, &d.dom, &missing) != 0) {
+        if (missing.cls == HF_E_NOT_FOUND && undo_token && lv_export_token_is(undo_token))
+            return lv_export_discard(in, call, NULL, vm_id, name, undo_token, err);
         if (missing.cls == HF_E_NOT_FOUND)
             return discard_without_vm(&d, vm_id, undo_token, err);
         hf_err_copy(err, &missing);
         return -1;
     }
-    if (wait_for_calls_under_way(&d, err) != 0 || collect(&d, vm_id, undo_token, err) != 0)
+    if (!undo_token || lv_export_token_is(undo_token)) {
+        int rc = lv_export_discard(in, call, d.dom, vm_id, name, undo_token, err);
+        if (rc != 0 || undo_token)
+            return rc;
+    }
+    /* A snapshot call that begins later finds its overlay files gone and fails (chain.c, retire). */
+    if (lv_vm_wait_for_calls(d.dom, err) != 0 || collect(&d, vm_id, undo_token, err) != 0)
         return -1;
     enum hf_vm_state state = lv_vm_state(d.dom, &trouble);
     bool is_live = state == HF_VM_RUNNING || state == HF_VM_PAUSED;

@@ -48,6 +48,18 @@ static bool has_snapshots(struct json_object *info)
            json_object_is_type(list, json_type_array) && json_object_array_length(list) > 0;
 }
 
+/* Also a raw file has a "format-specific" part, of another type. */
+static bool is_version_3(struct json_object *info)
+{
+    struct hf_err ignored = HF_ERR_INIT;
+    struct json_object *specific, *data;
+    const char *type, *compat;
+    return hf_json_get_object(info, "format-specific", &specific, &ignored) == 0 &&
+           hf_json_get_string(specific, "type", &type, &ignored) == 0 &&
+           strcmp(type, "qcow2") == 0 && hf_json_get_object(specific, "data", &data, &ignored) == 0 &&
+           hf_json_get_string(data, "compat", &compat, &ignored) == 0 && strcmp(compat, "0.10") != 0;
+}
+
 static struct json_object *chain_info(struct hf_instance *in, const struct hf_call *call,
                                       const struct lv_layer *top, struct hf_err *err)
 {
@@ -66,6 +78,7 @@ int lv_image_chain(struct hf_instance *in, const struct hf_call *call, const str
     if (!layers)
         return -1;
     *out = (struct lv_chain_info){.depth = (uint32_t)json_object_array_length(layers)};
+    out->takes_bitmaps = out->depth && is_version_3(json_object_array_get_idx(layers, 0));
     for (size_t i = 0; i < out->depth; i++)
         out->has_snapshots |= has_snapshots(json_object_array_get_idx(layers, i));
     return 0;
@@ -141,9 +154,9 @@ static struct json_object *bitmaps_of(struct json_object *info)
     return json_object_is_type(info, json_type_array) ? info : NULL;
 }
 
-int lv_image_has_bitmap(struct hf_instance *in, const struct hf_call *call,
-                        const struct lv_layer *layer, const char *name, bool *out,
-                        struct hf_err *err)
+static int look_for_bitmap(struct hf_instance *in, const struct hf_call *call,
+                           const struct lv_layer *layer, const char *name, bool must_be_whole,
+                           bool *out, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *info = image_info(in, call, layer, false, err);
     if (!info)
@@ -152,11 +165,28 @@ int lv_image_has_bitmap(struct hf_instance *in, const struct hf_call *call,
     *out = false;
     for (size_t i = 0; list && i < json_object_array_length(list); i++) {
         const char *is;
-        if (hf_json_get_string(json_object_array_get_idx(list, i), "name", &is, err) != 0)
+        HF_AUTO(hf_strv) struct hf_strv flags = HF_STRV_INIT;
+        struct json_object *one = json_object_array_get_idx(list, i);
+        if (hf_json_get_string(one, "name", &is, err) != 0 ||
+            hf_json_get_strings(one, "flags", &flags, err) != 0)
             return hf_wrap(err, "qemu-img info");
-        *out |= strcmp(is, name) == 0;
+        *out |= strcmp(is, name) == 0 && !(must_be_whole && hf_strv_has(&flags, "in-use"));
     }
     return 0;
+}
+
+int lv_image_has_bitmap(struct hf_instance *in, const struct hf_call *call,
+                        const struct lv_layer *layer, const char *name, bool *out,
+                        struct hf_err *err)
+{
+    return look_for_bitmap(in, call, layer, name, false, out, err);
+}
+
+int lv_image_has_whole_bitmap(struct hf_instance *in, const struct hf_call *call,
+                              const struct lv_layer *layer, const char *name, bool *out,
+                              struct hf_err *err)
+{
+    return look_for_bitmap(in, call, layer, name, true, out, err);
 }
 
 int lv_image_drop_bitmap(struct hf_instance *in, const struct hf_call *call,
@@ -167,6 +197,15 @@ int lv_image_drop_bitmap(struct hf_instance *in, const struct hf_call *call,
     struct hf_proc_request req = {.argv = argv, .timeout_ms = timeout_of(in, call)};
     HF_AUTO(hf_proc_result) struct hf_proc_result res = {0};
     return hf_proc_check(&req, &res, err);
+}
+
+int lv_image_forget_bitmap(struct hf_instance *in, const struct hf_call *call,
+                           const struct lv_layer *layer, const char *name, struct hf_err *err)
+{
+    bool is_there = false;
+    if (lv_image_has_bitmap(in, call, layer, name, &is_there, err) != 0)
+        return -1;
+    return is_there ? lv_image_drop_bitmap(in, call, layer, name, err) : 0;
 }
 
 /* Reserves the name before qemu-img writes to it: that would empty any file that is there already.
@@ -232,4 +271,17 @@ int lv_image_create(struct hf_instance *in, const struct hf_call *call, const ch
         return -1;
     }
     return HF_POINT_ERR("libvirt.after_overlay_create", err);
+}
+
+int lv_image_create_scratch(struct hf_instance *in, const struct hf_call *call, const char *path,
+                            const char *like, uint64_t size_bytes, struct hf_err *err)
+{
+    char size[32];
+    snprintf(size, sizeof size, "%llu", (unsigned long long)size_bytes);
+    const char *const argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", path, size, NULL};
+    struct hf_proc_request req = {.argv = argv, .timeout_ms = timeout_of(in, call)};
+    HF_AUTO(hf_proc_result) struct hf_proc_result res = {0};
+    if (reserve(path, like, err) != 0)
+        return -1;
+    return hf_proc_check(&req, &res, err);
 }

@@ -12,6 +12,7 @@
 struct lv_chain_info {
     uint32_t depth;
     bool has_snapshots; /* internal ones, in any layer */
+    bool takes_bitmaps; /* the top layer: qcow2 of version 3 */
 };
 
 /* The chain from this layer down, as the files themselves tell it. */
@@ -37,8 +38,16 @@ int lv_image_size(struct hf_instance *in, const struct hf_call *call, const stru
 int lv_image_has_bitmap(struct hf_instance *in, const struct hf_call *call,
                         const struct lv_layer *layer, const char *name, bool *out,
                         struct hf_err *err) HF_CHECKED;
+/* The same, and it was stored in order: a QEMU that died leaves one that is "in use" for ever. */
+int lv_image_has_whole_bitmap(struct hf_instance *in, const struct hf_call *call,
+                              const struct lv_layer *layer, const char *name, bool *out,
+                              struct hf_err *err) HF_CHECKED;
 int lv_image_drop_bitmap(struct hf_instance *in, const struct hf_call *call,
                          const struct lv_layer *layer, const char *name, struct hf_err *err)
+    HF_CHECKED;
+/* The same; not there: fine. */
+int lv_image_forget_bitmap(struct hf_instance *in, const struct hf_call *call,
+                           const struct lv_layer *layer, const char *name, struct hf_err *err)
     HF_CHECKED;
 
 /* A new, empty qcow2 layer over base, owner and mode like it, durable when this returns. CONFLICT:
@@ -46,5 +55,9 @@ int lv_image_drop_bitmap(struct hf_instance *in, const struct hf_call *call,
 int lv_image_create(struct hf_instance *in, const struct hf_call *call, const char *path,
                     const struct lv_layer *base, uint64_t size_bytes, struct hf_err *err)
     HF_CHECKED;
+
+/* A new, empty qcow2 file that stands on nothing, owner and mode like `like`. Otherwise as above, but not durable. */
+int lv_image_create_scratch(struct hf_instance *in, const struct hf_call *call, const char *path,
+                            const char *like, uint64_t size_bytes, struct hf_err *err) HF_CHECKED;
 
 #endif

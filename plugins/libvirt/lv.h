@@ -19,6 +19,8 @@ struct hf_instance {
     const struct hf_host *host;
     char *uri;
     char *overlay_dir; /* NULL: overlays lie beside their base */
+    char *scratch_dir; /* NULL: overlay_dir, or beside the first disk */
+    long scratch_limit; /* percent of the room for scratch files at which an export is given up */
     virConnectPtr conn;
     struct hf_strv kept; /* strings of results, until the next call */
 };

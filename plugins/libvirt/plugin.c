@@ -6,6 +6,7 @@
 
 #include "agent.h"
 #include "capture.h"
+#include "checkpoints.h"
 #include "discard.h"
 #include "disks.h"
 #include "lv.h"
@@ -29,7 +30,19 @@ static const struct hf_plugin_key keys[] = {
      .help =
          "Directory for overlay files. Absent: beside each disk's file. Needed for disks that are "
          "block devices."},
+    {.name = "scratch-dir",
+     .type = HF_KEY_PATH,
+     .help = "Directory for what an export keeps of the instant while the guest writes on. Absent: "
+             "overlay-dir, or beside the VM's first disk."},
+    {.name = "scratch-limit",
+     .type = HF_KEY_INT,
+     .fallback = "80",
+     .help = "Percent of the room there at which an export is given up, so that the VM never has "
+             "to wait (50 to 95)."},
 };
+
+#define SCRATCH_LIMIT 80
+
 
 static void libvirt_close(struct hf_instance *in)
 {
@@ -40,6 +53,7 @@ static void libvirt_close(struct hf_instance *in)
     hf_strv_free(&in->kept);
     free(in->uri);
     free(in->overlay_dir);
+    free(in->scratch_dir);
     free(in);
 }
 
@@ -48,33 +62,47 @@ static inline void auto_instance(struct hf_instance **in)
     libvirt_close(*in);
 }
 
-static int check_overlay_dir(const char *dir, struct hf_err *err)
+static int check_dir(const char *key, const char *dir, struct hf_err *err)
 {
     struct stat st;
     if (*dir != '/')
-        return hf_fail(err, HF_E_CONFIG, "overlay-dir '%s' is no absolute path", dir);
+        return hf_fail(err, HF_E_CONFIG, "%s '%s' is no absolute path", key, dir);
     if (stat(dir, &st) != 0)
-        return hf_fail(err, HF_E_CONFIG, "overlay-dir '%s': %s", dir, strerror(errno));
-    return S_ISDIR(st.st_mode) ? 0
-                               : hf_fail(err, HF_E_CONFIG, "overlay-dir '%s' is no directory", dir);
+        return hf_fail(err, HF_E_CONFIG, "%s '%s': %s", key, dir, strerror(errno));
+    return S_ISDIR(st.st_mode)
+               ? 0
+               : hf_fail(err, HF_E_CONFIG, "%s '%s' is no directory", key, dir);
+}
+
+static int take_limit(struct hf_instance *in, const char *value, struct hf_err *err)
+{
+    char *end;
+    in->scratch_limit = strtol(value, &end, 10);
+    if (*end || in->scratch_limit < 50 || in->scratch_limit > 95)
+        return hf_fail(err, HF_E_CONFIG, "scratch-limit '%s' is not between 50 and 95", value);
+    return 0;
 }
 
 static int take_key(struct hf_instance *in, const struct hf_kv *kv, struct hf_err *err)
 {
     char **to = strcmp(kv->key, "uri") == 0           ? &in->uri
                 : strcmp(kv->key, "overlay-dir") == 0 ? &in->overlay_dir
+                : strcmp(kv->key, "scratch-dir") == 0 ? &in->scratch_dir
                                                       : NULL;
+    if (strcmp(kv->key, "scratch-limit") == 0)
+        return take_limit(in, kv->value, err);
     if (!to)
         return hf_fail(err, HF_E_CONFIG, "unknown key '%s'", kv->key);
     free(*to);
     *to = strdup(kv->value);
     if (!*to)
         return hf_fail_nomem(err);
-    /* Overlay paths are compared with what libvirt tells: one way to write them. */
-    for (size_t len = strlen(*to); to == &in->overlay_dir && len > 1 && (*to)[len - 1] == '/';
-         len--)
+    if (to == &in->uri)
+        return 0;
+    /* Paths are compared with what libvirt tells: one way to write them. */
+    for (size_t len = strlen(*to); len > 1 && (*to)[len - 1] == '/'; len--)
         (*to)[len - 1] = '\0';
-    return to == &in->overlay_dir ? check_overlay_dir(*to, err) : 0;
+    return check_dir(kv->key, *to, err);
 }
 
 static int libvirt_open(const struct hf_host *host, const struct hf_kv *kv, size_t n,
@@ -84,6 +112,7 @@ static int libvirt_open(const struct hf_host *host, const struct hf_kv *kv, size
     if (!in)
         return hf_fail_nomem(err);
     in->host = host;
+    in->scratch_limit = SCRATCH_LIMIT;
     for (size_t i = 0; i < n; i++)
         if (take_key(in, &kv[i], err) != 0)
             return -1;
@@ -122,6 +151,7 @@ static const struct hf_plugin plugin = {
     .capture_discard = libvirt_capture_discard,
     .snapshot_list = libvirt_snapshot_list,
     .snapshot_delete = libvirt_snapshot_delete,
+    .export_disk = libvirt_export_disk,
     .guest_ping = libvirt_guest_ping,
     .guest_exec = libvirt_guest_exec,
     .guest_file_read = libvirt_guest_file_read,
@@ -134,6 +164,9 @@ static const struct hf_plugin plugin = {
     .rollback_switch = libvirt_rollback_switch,
     .rollback_settle = libvirt_rollback_settle,
     .rollback_undo = libvirt_rollback_undo,
+    .export_watch = libvirt_export_watch,
+    .export_end = libvirt_export_end,
+    .checkpoint_drop = libvirt_checkpoint_drop,
 };
 
 HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host);

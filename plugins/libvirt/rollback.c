@@ -131,6 +131,15 @@ static int enter(struct step *s, const char *vm_id, const char *token, struct hf
     return lv_rollback_read(token, vm_id, &s->rb, err);
 }
 
+/* What incremental backups know of the disks is wrong from the switch on. Somebody else's may be new since the plan. */
+static int drop_checkpoints(struct step *s, struct hf_err *err)
+{
+    size_t ours = 0;
+    if (lv_checkpoints_check(s->dom, &ours, err) != 0)
+        return -1;
+    return ours ? lv_checkpoints_drop(s->in, s->call, s->dom, NULL, NULL, NULL, err) : 0;
+}
+
 int libvirt_rollback_switch(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                             const char *undo_token, struct hf_err *err)
 {
@@ -140,7 +149,7 @@ int libvirt_rollback_switch(struct hf_instance *in, const struct hf_call *call, 
         return -1;
     if (virDomainIsActive(s.dom) == 1 && stop(&s, err) != 0)
         return -1;
-    if (lv_checkpoints_drop(in, call, s.dom, &s.rb, err) != 0 || define(&s, NEW, err) != 0)
+    if (drop_checkpoints(&s, err) != 0 || define(&s, NEW, err) != 0)
         return -1;
     if (s.rb.was_active && start(&s, err) != 0)
         return -1;

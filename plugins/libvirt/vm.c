@@ -57,24 +57,25 @@ enum hf_vm_state lv_vm_state(virDomainPtr dom, const char **out_trouble)
     }
 }
 
-/* Why no capture is possible as the VM is now, or NULL. A new string; *failed: no memory. */
-static char *why_not(const struct lv_vm *vm, enum hf_vm_state state, bool has_overlay_dir,
-                     bool *failed)
+/* What captures of the VM are possible as it is now. *why: the reason, a new string, when a snapshot is not. */
+static uint64_t can_capture(const struct lv_vm *vm, enum hf_vm_state state, bool has_dir,
+                            char **why, bool *failed)
 {
-    char *text = NULL;
-    if (state != HF_VM_RUNNING && state != HF_VM_PAUSED)
-        text = hf_asprintf("snapshot: the VM is not running");
-    else if (!lv_disks_captured(vm))
-        text = hf_asprintf("snapshot: there is no disk to capture");
-    for (size_t i = 0; !text && i < vm->n_disks; i++) {
-        const char *why = lv_disk_refused(&vm->disks[i], has_overlay_dir);
-        if (why && !lv_disk_skipped(&vm->disks[i]))
-            text = hf_asprintf("snapshot: disk %s: %s", vm->disks[i].target, why);
-        else
-            continue;
-        *failed |= !text;
-    }
-    return text;
+    const char *refused = NULL;
+    bool is_active = state == HF_VM_RUNNING || state == HF_VM_PAUSED;
+    size_t i = 0;
+    for (; !refused && i < vm->n_disks; i++)
+        if (!lv_disk_skipped(&vm->disks[i]))
+            refused = lv_disk_refused(&vm->disks[i], has_dir);
+    bool has_none = !lv_disks_captured(vm);
+    *why = !is_active ? hf_asprintf("snapshot: the VM is not running")
+           : has_none ? hf_asprintf("snapshot: there is no disk to capture")
+           : refused  ? hf_asprintf("snapshot: disk %s: %s", vm->disks[i - 1].target, refused)
+                      : NULL;
+    *failed |= !*why && (!is_active || has_none || refused);
+    if (has_none || refused || (!is_active && state != HF_VM_OFF))
+        return 0;
+    return is_active ? LV_CAPTURE_CAPABILITIES : LV_CAPTURE_CAPABILITIES & ~HF_CAN_SNAPSHOT;
 }
 
 static int fill_vm(struct hf_instance *in, virDomainPtr dom, struct hf_vm *out, struct hf_err *err)
@@ -85,19 +86,18 @@ static int fill_vm(struct hf_instance *in, virDomainPtr dom, struct hf_vm *out, 
     if (!vm)
         return -1;
     out->state = lv_vm_state(dom, &trouble);
-    out->can = LV_CAPABILITIES;
+    char *why = NULL;
+    out->can = (LV_CAPABILITIES & ~LV_CAPTURE_CAPABILITIES) |
+               can_capture(vm, out->state, in->overlay_dir, &why, &failed);
     out->n_disks = (uint32_t)vm->n_disks;
     out->has_agent = vm->has_agent;
     out->is_uefi = vm->is_uefi;
     out->id = lv_keep(in, strdup(vm->uuid));
     out->name = lv_keep(in, strdup(vm->name));
-    char *why = why_not(vm, out->state, in->overlay_dir, &failed);
-    if (why) {
-        out->can &= ~(HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK);
+    if (why)
         out->cannot = lv_keep(in, why);
-    } else if (!vm->has_agent) {
+    else if (!vm->has_agent)
         out->cannot = "guest operations: no guest agent is connected";
-    }
     if (!vm->has_agent)
         out->can &= ~LV_GUEST_CAPABILITIES;
     if (!vm->n_disks)
@@ -260,6 +260,25 @@ int lv_vm_check_idle(virDomainPtr dom, const struct lv_vm *vm, struct hf_err *er
         snprintf(what, sizeof what, "%s of disk %s", job.is_running ? job.name : d->mirror_job,
                  d->target);
         return fail_busy(err, vm->name, what);
+    }
+    return 0;
+}
+
+/* A query of the domain's block layer waits for its job lock (30 s at the most). */
+int lv_vm_wait_for_calls(virDomainPtr dom, struct hf_err *err)
+{
+    virDomainBlockInfo info;
+    HF_AUTO(lv_vm) struct lv_vm *vm = lv_vm_load(dom, 0, err);
+    if (!vm)
+        return -1;
+    for (size_t i = 0; i < vm->n_disks; i++) {
+        if (!vm->disks[i].n_layers)
+            continue;
+        if (virDomainGetBlockInfo(dom, vm->disks[i].target, &info, 0) == 0)
+            return 0;
+        const virError *e = virGetLastError();
+        if (e && e->code == VIR_ERR_OPERATION_TIMEOUT)
+            return lv_fail(err, "another call keeps VM '%s' busy", vm->name);
     }
     return 0;
 }

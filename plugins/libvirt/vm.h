@@ -24,6 +24,8 @@ int libvirt_vm_definition(struct hf_instance *in, const struct hf_call *call, co
 enum hf_vm_state lv_vm_state(virDomainPtr dom, const char **out_trouble);
 /* BUSY, naming the job, when anybody's job runs on this domain or one of its disks. */
 int lv_vm_check_idle(virDomainPtr dom, const struct lv_vm *vm, struct hf_err *err) HF_CHECKED;
+/* A call of a dead caller may still be at work in libvirtd. After this it has had its effect, or not yet begun. */
+int lv_vm_wait_for_calls(virDomainPtr dom, struct hf_err *err) HF_CHECKED;
 /* UNSUPPORTED when a captured disk of the running VM has another active layer than its definition for the next start. */
 int lv_vm_check_definition(virDomainPtr dom, const struct lv_vm *vm, struct hf_err *err) HF_CHECKED;
 

@@ -10,8 +10,8 @@
 struct hf_cancel {
     atomic_bool set;
     atomic_int number; /* of the last signal */
-    int fd;
-    /* With a deadline: fd is an epoll's, of the parent's and the timer's. */
+    int wake_fd; /* written to when it is set */
+    int fd;      /* the same; with a deadline an epoll's, of it, the parent's and the timer's */
     const struct hf_cancel *parent;
     const struct hf_clock *clock; /* NULL: no deadline */
     int64_t deadline_ms;
@@ -26,7 +26,7 @@ struct hf_cancel *hf_cancel_new(struct hf_err *err)
         return NULL;
     }
     c->timer_fd = -1;
-    c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    c->wake_fd = c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->fd < 0) {
         hf_fail_sys(err, errno, "cannot create an event descriptor");
         return NULL;
@@ -62,8 +62,10 @@ struct hf_cancel *hf_cancel_until(const struct hf_cancel *parent, const struct h
     c->clock = clock;
     c->deadline_ms = deadline_ms;
     c->timer_fd = -1;
+    c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     c->fd = epoll_create1(EPOLL_CLOEXEC);
     if (c->fd < 0 || start_timer(c) < 0 || watch(c->fd, c->timer_fd) < 0 ||
+        watch(c->fd, c->wake_fd) < 0 ||
         (parent && watch(c->fd, parent->fd) < 0)) {
         hf_fail_sys(err, errno, "cannot create a timer");
         return NULL;
@@ -78,6 +80,8 @@ void hf_cancel_free(struct hf_cancel *c)
     int saved = errno;
     if (c->timer_fd >= 0)
         close(c->timer_fd);
+    if (c->wake_fd >= 0 && c->wake_fd != c->fd)
+        close(c->wake_fd);
     if (c->fd >= 0)
         close(c->fd);
     free(c);
@@ -90,7 +94,7 @@ void hf_cancel_set(struct hf_cancel *c)
     uint64_t one = 1;
     atomic_store(&c->set, true);
     /* Fails only when the counter is full, and then the descriptor is readable anyway. */
-    ssize_t written = write(c->fd, &one, sizeof one);
+    ssize_t written = write(c->wake_fd, &one, sizeof one);
     (void)written;
     errno = saved;
 }
@@ -105,7 +109,7 @@ void hf_cancel_signal(struct hf_cancel *c, int number)
 int hf_cancel_clear(struct hf_cancel *c)
 {
     uint64_t times;
-    ssize_t n = read(c->fd, &times, sizeof times);
+    ssize_t n = read(c->wake_fd, &times, sizeof times);
     (void)n; /* nothing in it: it was not set */
     atomic_store(&c->set, false);
     return atomic_exchange(&c->number, 0);

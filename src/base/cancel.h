@@ -17,8 +17,8 @@
 struct hf_cancel;
 
 struct hf_cancel *hf_cancel_new(struct hf_err *err) HF_CHECKED;
-/* One that is set as long as its parent is (NULL: none), and from deadline_ms on (absolute, monotonic). Borrows both; is
- * not cleared. */
+/* One that is set as long as its parent is (NULL: none), and from deadline_ms on (absolute, monotonic); setting it does
+ * not set the parent. Borrows both; is not cleared. */
 struct hf_cancel *hf_cancel_until(const struct hf_cancel *parent, const struct hf_clock *clock,
                                   int64_t deadline_ms, struct hf_err *err) HF_CHECKED;
 void hf_cancel_free(struct hf_cancel *c);

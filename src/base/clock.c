@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define US_PER_S INT64_C(1000000)
@@ -99,6 +100,25 @@ void hf_time_rfc3339(int64_t wall_us, char out[HF_TIME_MAX])
     char seconds[HF_TIME_MAX] = "";
     strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(out, HF_TIME_MAX, "%.26s.%03uZ", seconds, (unsigned)us / 1000 % 1000);
+}
+
+int hf_time_parse(const char *text, int64_t *out_wall_us)
+{
+    struct tm tm = {0};
+    int ms = 0;
+    char again[HF_TIME_MAX];
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms) != 7)
+        return -1;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    int64_t us = (int64_t)timegm(&tm) * US_PER_S + ms * 1000;
+    /* What timegm had to carry over, signs and blanks that sscanf lets pass: all of it shows here. */
+    hf_time_rfc3339(us, again);
+    if (us < 0 || strcmp(again, text) != 0)
+        return -1;
+    *out_wall_us = us;
+    return 0;
 }
 
 void hf_time_compact(int64_t wall_us, char out[HF_TIME_MAX])

@@ -35,6 +35,8 @@ bool hf_clock_is_past(const struct hf_clock *c, int64_t deadline_ms);
 #define HF_TIME_MAX 32
 /* "2026-11-23T03:00:00.123Z" (RFC 3339, UTC, milliseconds). */
 void hf_time_rfc3339(int64_t wall_us, char out[HF_TIME_MAX]);
+/* Of exactly that form, from the year 1970 on; -1: another one, or no such day. */
+int hf_time_parse(const char *text, int64_t *out_wall_us);
 /* "20261123T030000Z": file and snapshot names. */
 void hf_time_compact(int64_t wall_us, char out[HF_TIME_MAX]);
 

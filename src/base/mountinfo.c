@@ -20,6 +20,7 @@ void hf_mountinfo_free(struct hf_mountinfo *l)
         free(l->items[i].mountpoint);
         free(l->items[i].type);
         free(l->items[i].source);
+        free(l->items[i].options);
     }
     free(l->items);
     *l = (struct hf_mountinfo){0};
@@ -59,7 +60,7 @@ static bool has_device(const struct hf_mountinfo_entry *m)
 
 static int parse_line(char *line, struct hf_mountinfo_entry *out, struct hf_err *err)
 {
-    char *fields[OPTIONAL], *save = NULL, *type, *source;
+    char *fields[OPTIONAL], *save = NULL, *type, *source, *options, none[] = "";
     size_t n = 0;
     char *word = strtok_r(line, " ", &save);
     for (; word && n < OPTIONAL; word = strtok_r(NULL, " ", &save))
@@ -68,12 +69,16 @@ static int parse_line(char *line, struct hf_mountinfo_entry *out, struct hf_err 
         word = strtok_r(NULL, " ", &save);
     type = word ? strtok_r(NULL, " ", &save) : NULL;
     source = type ? strtok_r(NULL, " ", &save) : NULL;
+    options = source ? strtok_r(NULL, " ", &save) : NULL;
+    if (!options || strlen(options) > HF_MOUNTINFO_NAME_MAX) /* an overlay of many layers */
+        options = none;
     if (n < OPTIONAL || !source || *fields[MOUNTPOINT] != '/')
         return hf_fail(err, HF_E_CORRUPT, "a line that is no mount");
     if (sscanf(fields[DEVICE], "%9u:%9u", &out->major, &out->minor) != 2)
         return hf_fail(err, HF_E_CORRUPT, "a device without number");
     if (unescape(fields[MOUNTPOINT], &out->mountpoint, err) != 0 ||
-        unescape(type, &out->type, err) != 0 || unescape(source, &out->source, err) != 0)
+        unescape(type, &out->type, err) != 0 || unescape(source, &out->source, err) != 0 ||
+        unescape(options, &out->options, err) != 0)
         return -1;
     out->id = strtoul(fields[ID], NULL, 10);
     out->parent = strtoul(fields[PARENT], NULL, 10);

@@ -16,10 +16,11 @@
 #include <stddef.h>
 
 #define HF_MOUNTINFO_MAX 4096      /* mounts */
-#define HF_MOUNTINFO_NAME_MAX 4096 /* bytes of a mount point, type or source */
+#define HF_MOUNTINFO_NAME_MAX 4096 /* bytes of each text of one */
 
 struct hf_mountinfo_entry {
     char *mountpoint, *type, *source; /* escapes undone */
+    char *options;                    /* the file system's own: "rw,addr=10.0.0.9"; none or too long: "" */
     unsigned major, minor;            /* the same for all mounts of one file system */
     bool has_device;                  /* a block device lies below; false: NFS, tmpfs, proc … */
     bool is_hidden;                   /* no path leads there: another mount lies over it */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * catalog/catalog.h - what this host knows: runs and snapshots (later points, leases).
+ * catalog/catalog.h - what this host knows: runs, snapshots and recovery points (later leases).
  *
  * SQLite in STATE/catalog.sqlite, WAL, synchronous=FULL, schema version in PRAGMA user_version; a
  * newer schema is refused (UNSUPPORTED), an older one is migrated in one transaction. Writers of
@@ -78,5 +78,55 @@ int hf_catalog_runs(struct hf_catalog *c, const char *vm, size_t limit, hf_catal
  * CONFLICT. */
 int hf_catalog_find_run(struct hf_catalog *c, const char *id, hf_catalog_run_cb emit, void *ctx,
                         struct hf_err *err) HF_CHECKED;
+
+/* ---- recovery points: what lies on stores. The manifests there are the truth; this is what this host was told of them. ---- */
+
+struct hf_catalog_point {
+    const char *id; /* of the run that took it */
+    const char *vm, *hypervisor, *vm_id;
+    const char *grade;  /* "A".."E" */
+    int64_t taken_us;   /* wall, the capture */
+    double stall_ms;
+    const char *checkpoint; /* that the hypervisor had of it when it was taken, or NULL */
+    const char *report;     /* the JSON document of the backup, or NULL (found on a store) */
+};
+/* The same point on one store. */
+struct hf_catalog_copy {
+    const char *point_id;
+    const char *store;    /* its name in the configuration */
+    const char *store_id; /* which store that was */
+    uint64_t objects, bytes; /* what this point added there */
+    bool is_protected;    /* everything was read back, from a store proven to be off the host */
+    int64_t verified_us;  /* wall; 0: never since */
+    bool is_damaged;      /* by the last verification */
+};
+/* One transaction: the point, its copies and its run's end (NULL: none). CONFLICT: the point or a copy is there already. */
+int hf_catalog_point_commit(struct hf_catalog *c, const struct hf_catalog_point *p,
+                            const struct hf_catalog_copy *copies, size_t n_copies,
+                            const struct hf_catalog_run *run, struct hf_err *err) HF_CHECKED;
+
+/* What a store has, found by its manifests: points[i] with copies[i], all of store_id. One transaction: what is not among them is
+ * forgotten, and so are points that have no copy left; of what is known already the verification, whether it is protected and the
+ * report stay. */
+int hf_catalog_points_rebuild(struct hf_catalog *c, const char *store_id,
+                              const struct hf_catalog_point *points,
+                              const struct hf_catalog_copy *copies, size_t n, struct hf_err *err)
+    HF_CHECKED;
+
+/* NOT_FOUND: no such copy. */
+int hf_catalog_copy_verified(struct hf_catalog *c, const char *point_id, const char *store_id,
+                             int64_t at_us, bool is_damaged, struct hf_err *err) HF_CHECKED;
+/* It was removed from the store; with its last copy the point goes. Not known: nothing. */
+int hf_catalog_copy_forget(struct hf_catalog *c, const char *point_id, const char *store_id,
+                           struct hf_err *err) HF_CHECKED;
+
+typedef int (*hf_catalog_point_cb)(void *ctx, const struct hf_catalog_point *p, struct hf_err *err);
+typedef int (*hf_catalog_copy_cb)(void *ctx, const struct hf_catalog_copy *k, struct hf_err *err);
+/* Newest first; vm NULL: all; taken at since_us or later. As the other lists. */
+int hf_catalog_points(struct hf_catalog *c, const char *vm, int64_t since_us,
+                      hf_catalog_point_cb emit, void *ctx, struct hf_err *err) HF_CHECKED;
+/* By the name of the store. */
+int hf_catalog_copies(struct hf_catalog *c, const char *point_id, hf_catalog_copy_cb emit,
+                      void *ctx, struct hf_err *err) HF_CHECKED;
 
 #endif

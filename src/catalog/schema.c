@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 /* Step i brings version i to i + 1. A step that was released is never changed: what comes next
- * (points, leases) is a further step. Types and keys are in the words that MariaDB shares. */
+ * (leases) is a further step. Types and keys are in the words that MariaDB shares. */
 static const char *const steps[] = {
     "CREATE TABLE runs ("
     "  id VARCHAR(32) NOT NULL PRIMARY KEY,"
@@ -36,6 +36,31 @@ static const char *const steps[] = {
     "CREATE INDEX snapshots_taken ON snapshots (taken_us, name);"
     "CREATE INDEX snapshots_vm_taken ON snapshots (vm, taken_us, name);"
     "CREATE INDEX snapshots_run ON snapshots (run_id);",
+    /* Points may come from a store: their runs need not be known. */
+    "CREATE TABLE points ("
+    "  id VARCHAR(32) NOT NULL PRIMARY KEY,"
+    "  vm VARCHAR(255) NOT NULL,"
+    "  hypervisor VARCHAR(255) NOT NULL,"
+    "  vm_id VARCHAR(255) NOT NULL,"
+    "  grade CHAR(1) NOT NULL,"
+    "  taken_us BIGINT NOT NULL,"
+    "  stall_ms DOUBLE NOT NULL,"
+    "  checkpoint VARCHAR(64),"
+    "  report TEXT);"
+    "CREATE INDEX points_taken ON points (taken_us, id);"
+    "CREATE INDEX points_vm_taken ON points (vm, taken_us, id);"
+    "CREATE TABLE copies ("
+    "  point_id VARCHAR(32) NOT NULL,"
+    "  store_id VARCHAR(32) NOT NULL,"
+    "  store VARCHAR(255) NOT NULL,"
+    "  objects BIGINT NOT NULL,"
+    "  bytes BIGINT NOT NULL,"
+    "  is_protected INTEGER NOT NULL,"
+    "  verified_us BIGINT NOT NULL,"
+    "  is_damaged INTEGER NOT NULL,"
+    "  PRIMARY KEY (point_id, store_id),"
+    "  FOREIGN KEY (point_id) REFERENCES points (id));"
+    "CREATE INDEX copies_store ON copies (store_id);",
 };
 
 static int version_get(struct hf_catalog *c, int64_t *out, struct hf_err *err)

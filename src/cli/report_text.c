@@ -104,6 +104,16 @@ static void print_timeline(struct json_object *doc)
     }
 }
 
+void hf_cli_print_each(struct json_object *doc, const char *key,
+                       void (*print)(struct json_object *item))
+{
+    struct json_object *list = NULL;
+    if (!json_object_object_get_ex(doc, key, &list) || !json_object_is_type(list, json_type_array))
+        return;
+    for (size_t i = 0; i < json_object_array_length(list); i++)
+        print(json_object_array_get_idx(list, i));
+}
+
 void hf_cli_print_lines(FILE *to, struct json_object *doc, const char *before, const char *key)
 {
     struct json_object *list = NULL;

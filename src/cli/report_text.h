@@ -22,6 +22,9 @@ int64_t hf_cli_number(struct json_object *doc, const char *key);
 void hf_cli_print_stopped(struct json_object *doc);
 /* "NAME       FILE:OFFSET, GTID …"; nothing where KEY is absent or null. */
 void hf_cli_print_position(struct json_object *doc, const char *name, const char *key);
+/* Each item of a list; nothing where there is no such list. */
+void hf_cli_print_each(struct json_object *doc, const char *key,
+                       void (*print)(struct json_object *item));
 /* Each text of a list on a line of its own, behind `before`; nothing where there is no such list. */
 void hf_cli_print_lines(FILE *to, struct json_object *doc, const char *before, const char *key);
 /* The same on stdout, "NAME  TEXT". */

@@ -103,7 +103,8 @@ const struct hf_verb hf_verb_check = {
             "database user have every right "
             "(missing ones are printed as GRANT statements), who would block the lock now, are "
             "commits durable, is the "
-            "required grade within reach, did a run die. Nothing is changed.\n\nThe status is 1 "
+            "required grade within reach, do the stores answer, are they ready, off the host and "
+            "encrypted, did a run die. Nothing is changed.\n\nThe status is 1 "
             "when something failed.",
     .needs_config = true,
     .run = run_check,

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cli/verb_show.c - `show`: one run or snapshot as the catalog keeps it.
+ * cli/verb_show.c - `show`: one run, snapshot or point as the catalog keeps it, or a point as its manifest has it.
  */
 #include "catalog/catalog.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/point_text.h"
 #include "cli/report_text.h"
+#include "run/known_points.h"
+#include "run/point_doc.h"
+#include "run/point_find.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,28 +51,62 @@ static const char *outcome_words(struct json_object *doc)
     return outcome;
 }
 
+/* A backup's report says where it went; the catalog, what became of that. Without a point: nothing. */
+static int add_copies(struct hf_catalog *catalog, struct json_object *doc, struct hf_err *err)
+{
+    const char *point = hf_cli_text(doc, "point");
+    return point ? hf_point_doc_copies(doc, catalog, point, doc, err) : 0;
+}
+
+/* Of the run, or else from a store. NULL: nowhere. */
+static struct json_object *find(const struct hf_env *env, struct hf_catalog *catalog,
+                                const char *text, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    HF_AUTOJSON struct json_object *doc = NULL;
+    /* A snapshot is named after its run, and so is a point, which may have its VM in front. */
+    const char *slash = strrchr(text, '/'), *id = slash ? slash + 1 : text;
+    id = strncmp(id, "hf-", 3) == 0 ? id + 3 : id;
+    if (hf_catalog_find_run(catalog, id, keep_run, &doc, err) == 0)
+        return HF_STEAL(doc);
+    if (err->cls != HF_E_NOT_FOUND)
+        return NULL;
+    hf_hint(err,
+            "`holdfast snapshot list` shows the snapshots, `holdfast list` the recovery points, "
+            "`holdfast --json status` the last run of each VM.");
+    if (strlen(id) < HF_KNOWN_POINT_MIN || hf_config_store_count(env->config) == 0)
+        return NULL;
+    doc = hf_point_find(env, text, &why);
+    if (!doc && why.cls != HF_E_NOT_FOUND)
+        hf_err_copy(err, &why);
+    return HF_STEAL(doc);
+}
+
+static int print_found(struct json_object *doc, struct hf_err *err)
+{
+    const char *from = hf_cli_text(doc, "read_from");
+    if (from)
+        printf("%-10s the manifest on store %s: this host's catalog has no report of the run\n",
+               "from", from);
+    else
+        printf("%-10s %s\n", "outcome", outcome_words(doc));
+    if (hf_cli_text(doc, "point"))
+        hf_cli_print_point(doc);
+    return hf_cli_print_report(doc, err);
+}
+
 static int run_show(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
 {
     struct hf_env env = hf_cli_env(cli);
-    const char *what = args->items[0];
-    HF_AUTOJSON struct json_object *doc = NULL;
-    /* A snapshot is named after its run. */
-    const char *id = strncmp(what, "hf-", 3) == 0 ? what + 3 : what;
     HF_AUTO(hf_catalog)
     struct hf_catalog *catalog = hf_catalog_open(hf_env_state(&env), env.clock, err);
-    if (!catalog)
+    HF_AUTOJSON struct json_object *doc = catalog ? find(&env, catalog, args->items[0], err) : NULL;
+    if (!doc)
         return -1;
-    if (hf_catalog_find_run(catalog, id, keep_run, &doc, err) < 0)
-        return err->cls != HF_E_NOT_FOUND
-                   ? -1
-                   : hf_hint(
-                         err,
-                         "`holdfast snapshot list` shows the snapshots, `holdfast --json status` "
-                         "the last run of each VM.");
-    if (cli->json)
-        return hf_cli_print_json(doc, err);
-    printf("%-10s %s\n", "outcome", outcome_words(doc));
-    return hf_cli_print_report(doc, err);
+    hf_err_clear(err); /* that the catalog does not know it */
+    if (add_copies(catalog, doc, err) < 0)
+        return -1;
+    return cli->json ? hf_cli_print_json(doc, err) : print_found(doc, err);
 }
 
 const struct hf_verb hf_verb_show = {
@@ -76,11 +114,13 @@ const struct hf_verb hf_verb_show = {
     .args = "POINT",
     .min_args = 1,
     .max_args = 1,
-    .summary =
-        "show one snapshot or run: grade, proof, stall, position, timeline, or why it failed",
-    .help = "POINT is a snapshot's name, a run's id, or the beginning of either if it is unique. "
-            "It is read from the catalog "
-            "of this host; the hypervisor is not asked.",
+    .summary = "show one point, snapshot or run: grade, proof, stall, position, timeline, or why "
+               "it failed",
+    .help =
+        "POINT is a recovery point, a snapshot's name, a run's id, or the beginning of one of them "
+        "if it is unique. It is read from the catalog of this host; the hypervisor is not asked. "
+        "A point that the catalog has no report of (another host took it, or the catalog was "
+        "lost) is read from its manifest on the first store that has it.",
     .needs_config = true,
     .run = run_show,
 };

@@ -10,6 +10,7 @@
 #include "cli/engine.h"
 #include "cli/output.h"
 #include "cli/report_text.h"
+#include "cli/status_points.h"
 #include "cli/status_usage.h"
 #include "run/maintenance.h"
 #include "run/report.h"
@@ -84,6 +85,8 @@ static int add_vm(struct json_object *rows, struct hf_catalog *catalog,
     if (hf_json_add_int(row, "snapshots", c.snapshots) < 0 ||
         hf_json_add_string(row, "oldest_at", c.snapshots ? oldest : NULL) < 0)
         return hf_fail_nomem(err);
+    if (hf_status_points_add(catalog, label, row, err) < 0)
+        return -1;
     return hf_status_usage_add(usage, catalog, vm, row, err);
 }
 
@@ -109,7 +112,7 @@ static int gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *er
     if (hf_json_add(doc, "open_runs", hf_json_strings(&open_runs)) < 0 ||
         hf_json_add(doc, "undecided", hf_json_strings(&undecided)) < 0)
         return hf_fail_nomem(err);
-    return 0;
+    return hf_status_stores_add(cli->config, doc, err);
 }
 
 /* A size as people read it; NULL: unknown. */
@@ -166,6 +169,7 @@ static int print_status(struct json_object *doc, struct hf_err *err)
         return -1;
     for (size_t i = 0; i < json_object_array_length(vms); i++)
         print_trouble(json_object_array_get_idx(vms, i));
+    hf_status_points_print(doc);
     hf_cli_print_lines(stdout, doc, "", "undecided");
     for (size_t i = 0; i < json_object_array_length(open_runs); i++)
         printf("run %s is under way, or died: `holdfast recover` undoes dead runs\n",
@@ -253,11 +257,16 @@ const struct hf_verb hf_verb_status = {
     .args = "",
     .min_args = 0,
     .max_args = 0,
-    .summary = "show the last run, snapshots and open runs of every VM",
+    .summary = "show the last run, snapshots, last point and open runs of every VM",
     .help = "Reads the catalog and the journals of this host, and asks the hypervisors, 10 s at "
             "the most each, for room and limits: what the overlays take, layers of the "
             "longest chain, free space where overlays lie, which limit of the VM's section is "
             "exceeded. "
+            "Below it stand the last recovery point of each VM and where it is protected, as the "
+            "catalog "
+            "knows; no store is asked. A store that is only assumed to be off the host (off-host = "
+            "assume) "
+            "is named for as long as it is. "
             "What has expired and was not pruned is named. A hypervisor that is away is named, and "
             "the rest is shown.\n\n"
             "--check makes one line of it for a monitoring system: CRITICAL when the last run of a "

@@ -9,6 +9,12 @@ extern const struct hf_verb hf_verb_snapshot_create;
 extern const struct hf_verb hf_verb_snapshot_list;
 extern const struct hf_verb hf_verb_snapshot_delete;
 extern const struct hf_verb hf_verb_snapshot_rollback;
+extern const struct hf_verb hf_verb_backup;
+extern const struct hf_verb hf_verb_store_init;
+extern const struct hf_verb hf_verb_store_list;
+extern const struct hf_verb hf_verb_list;
+extern const struct hf_verb hf_verb_verify;
+extern const struct hf_verb hf_verb_catalog_rebuild;
 extern const struct hf_verb hf_verb_dump;
 extern const struct hf_verb hf_verb_load;
 extern const struct hf_verb hf_verb_maintain;
@@ -30,6 +36,12 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_snapshot_list,
     &hf_verb_snapshot_delete,
     &hf_verb_snapshot_rollback,
+    &hf_verb_backup,
+    &hf_verb_store_init,
+    &hf_verb_store_list,
+    &hf_verb_list,
+    &hf_verb_verify,
+    &hf_verb_catalog_rebuild,
     &hf_verb_dump,
     &hf_verb_load,
     &hf_verb_maintain,

@@ -205,5 +205,5 @@ int hf_config_check(struct hf_config *c, struct hf_err *err)
             check_vm_probes(vm, err) != 0 || check_vm_times(vm, err) != 0)
             return -1;
     }
-    return 0;
+    return hf_config_check_stores(c, err);
 }

@@ -199,6 +199,22 @@ const struct hf_config_app *hf_config_find_app(const struct hf_config *c, const 
     return find(c, HF_SECTION_ID_app, name, err);
 }
 
+const struct hf_config_store *hf_config_find_store(const struct hf_config *c, const char *name,
+                                                   struct hf_err *err)
+{
+    return find(c, HF_SECTION_ID_store, name, err);
+}
+
+size_t hf_config_store_count(const struct hf_config *c)
+{
+    return c->sections[HF_SECTION_ID_store].n;
+}
+
+const struct hf_config_store *hf_config_store_at(const struct hf_config *c, size_t i)
+{
+    return c->sections[HF_SECTION_ID_store].items[i];
+}
+
 size_t hf_config_vm_count(const struct hf_config *c)
 {
     return c->sections[HF_SECTION_ID_vm].n;

@@ -2,7 +2,7 @@
  *
  * config/config.h - the configuration file, typed and checked.
  *
- * INI as in my.cnf and systemd: sections [defaults], [hypervisor NAME], [vm NAME], [app NAME]. Every key stands
+ * INI as in my.cnf and systemd: sections [defaults], [hypervisor NAME], [vm NAME], [store NAME], [app NAME]. Every key stands
  * once in options.def (name, type, default, range, help); structs, parser, sample file and man page
  * are made from it. Unknown sections and keys, wrong types and values out of range are HF_E_CONFIG
  * with "FILE:LINE: …" and the nearest known name as hint. The file must not be writable by others
@@ -28,6 +28,8 @@ enum hf_freeze { HF_FREEZE_AUTO, HF_FREEZE_YES, HF_FREEZE_NO };
 enum hf_rest { HF_REST_RELEASE, HF_REST_FILES };
 enum hf_uncovered { HF_UNCOVERED_REFUSE, HF_UNCOVERED_LOWER };
 enum hf_unreadable { HF_UNREADABLE_FAIL, HF_UNREADABLE_WARN };
+enum hf_off_host { HF_OFF_HOST_VERIFY, HF_OFF_HOST_ASSUME };
+enum hf_compression { HF_COMPRESSION_ZSTD, HF_COMPRESSION_GZIP, HF_COMPRESSION_NONE };
 enum hf_grade { HF_GRADE_NONE, HF_GRADE_A, HF_GRADE_B, HF_GRADE_C, HF_GRADE_D, HF_GRADE_E };
 
 /* How the database is reached: tcp://HOST:PORT from this host, [::1] in brackets; ssh and agent through the guest
@@ -106,6 +108,10 @@ const struct hf_config_hypervisor *hf_config_find_hypervisor(const struct hf_con
     HF_CHECKED;
 const struct hf_config_app *hf_config_find_app(const struct hf_config *c, const char *name,
                                                struct hf_err *err) HF_CHECKED;
+const struct hf_config_store *hf_config_find_store(const struct hf_config *c, const char *name,
+                                                   struct hf_err *err) HF_CHECKED;
+size_t hf_config_store_count(const struct hf_config *c);
+const struct hf_config_store *hf_config_store_at(const struct hf_config *c, size_t i);
 size_t hf_config_vm_count(const struct hf_config *c);
 const struct hf_config_vm *hf_config_vm_at(const struct hf_config *c, size_t i);
 size_t hf_config_hypervisor_count(const struct hf_config *c);

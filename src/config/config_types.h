@@ -49,6 +49,14 @@ struct hf_config_head {
 #define HF_FIELD_APPS struct hf_strv
 #define HF_FIELD_SCHEMAS struct hf_strv
 #define HF_FIELD_DUMP struct hf_dumped
+#define HF_FIELD_STORES struct hf_strv
+#define HF_FIELD_STORE_URL char *
+#define HF_FIELD_PIN char *
+#define HF_FIELD_SIZE uint64_t
+#define HF_FIELD_RECIPIENTS struct hf_strv /* their form is right; whether they are keys is for io/age.h to say */
+#define HF_FIELD_OFF_HOST enum hf_off_host
+#define HF_FIELD_CHECKPOINT enum hf_checkpoint_use
+#define HF_FIELD_COMPRESSION enum hf_compression
 
 /* The head is reached as vm->label for those who use a section and as vm->head by the code for all
  * sections. */

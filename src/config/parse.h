@@ -46,6 +46,9 @@ static inline unsigned *hf_option_line(void *item, const struct hf_option *o)
 int hf_option_wrap(const struct hf_config_head *head, const struct hf_option *o, unsigned line,
                    struct hf_err *err);
 
+/* What the keys of each [store NAME] mean for each other, and that the stores of each VM are there (check_store.c). */
+int hf_config_check_stores(const struct hf_config *c, struct hf_err *err) HF_CHECKED;
+
 /* The whole file, adding to out. CONFIG: not there, too long, or others than root could have written it. */
 int hf_config_read_file(const char *path, struct hf_buf *out, struct hf_err *err) HF_CHECKED;
 int hf_config_parse_text(struct hf_config *c, const char *text, size_t len, struct hf_err *err)

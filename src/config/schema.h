@@ -62,11 +62,13 @@ enum hf_section_id {
 
 extern const struct hf_section hf_sections[HF_SECTION_COUNT];
 
-/* The types of options.def: types.c, types_number.c, types_word.c, types_address.c, types_list.c, types_probe.c. */
+/* The types of options.def: types.c, types_number.c, types_word.c, types_address.c, types_list.c, types_probe.c,
+ * types_store.c. */
 extern const struct hf_type hf_type_STRING, hf_type_PATH, hf_type_DURATION, hf_type_SHARE, hf_type_COUNT,
     hf_type_CATALOG, hf_type_GUEST, hf_type_QUIESCE, hf_type_FREEZE, hf_type_REST, hf_type_UNCOVERED, hf_type_UNREADABLE,
     hf_type_PATTERNS, hf_type_GRADE, hf_type_DB, hf_type_SSH, hf_type_UNITS, hf_type_PATHS, hf_type_PROBES, hf_type_APPS,
-    hf_type_SCHEMAS, hf_type_DUMP;
+    hf_type_SCHEMAS, hf_type_DUMP, hf_type_STORES, hf_type_STORE_URL, hf_type_PIN, hf_type_SIZE, hf_type_RECIPIENTS,
+    hf_type_OFF_HOST, hf_type_COMPRESSION, hf_type_CHECKPOINT;
 
 /* "low..high" of options.def into two texts. INTERNAL: not one, a bug there, which the tests find. */
 int hf_type_split_range(const char *range, char low[HF_UNITS_MAX], char high[HF_UNITS_MAX],
@@ -77,6 +79,16 @@ char *hf_config_unit_in_full(const char *name);
 
 /* What `apps` accepts: a to z, 0 to 9, _ and -, so that NAME.conf is never anything but a file of app-dir. */
 bool hf_app_name_is_valid(const char *name);
+
+/* "HOST[:PORT]"; *host is to be freed, *port keeps its value when there is none. `whole` is what messages quote. */
+int hf_config_endpoint_parse(const char *text, const char *whole, char **host, unsigned *port,
+                             struct hf_err *err) HF_CHECKED;
+/* Values separated by commas that is_valid (NULL: any) accepts, each once; the error says that one is not `what`. */
+int hf_config_names_parse(const char *text, bool (*is_valid)(const char *name), const char *what,
+                          struct hf_strv *out, struct hf_err *err) HF_CHECKED;
+/* `clear` of what is one string, of what is a list of them. */
+void hf_config_text_clear(void *field);
+void hf_config_list_clear(void *field);
 
 /* Most values of one key, with those of a VM's apps. */
 #define HF_CONFIG_LIST_MAX 64

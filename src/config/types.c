@@ -18,7 +18,7 @@ static int string_parse(const char *text, void *field, struct hf_err *err)
     return *out ? 0 : hf_fail_nomem(err);
 }
 
-static void string_clear(void *field)
+void hf_config_text_clear(void *field)
 {
     char **s = field;
     free(*s);
@@ -33,11 +33,11 @@ static int path_parse(const char *text, void *field, struct hf_err *err)
 }
 
 const struct hf_type hf_type_STRING = {
-    .name = "text", .expects = "any text", .parse = string_parse, .clear = string_clear};
+    .name = "text", .expects = "any text", .parse = string_parse, .clear = hf_config_text_clear};
 const struct hf_type hf_type_PATH = {.name = "path",
                                      .expects = "a path that begins with '/'",
                                      .parse = path_parse,
-                                     .clear = string_clear};
+                                     .clear = hf_config_text_clear};
 
 /* ---- durations -------------------------------------------------------------------------- */
 

@@ -34,9 +34,8 @@ static const char *host_split(const char *text, const char **host, size_t *host_
     return text + *host_len;
 }
 
-/* "HOST[:PORT]"; *port keeps its value when there is none. `whole` is what messages quote. */
-static int endpoint_parse(const char *text, const char *whole, char **host, unsigned *port,
-                          struct hf_err *err)
+int hf_config_endpoint_parse(const char *text, const char *whole, char **host, unsigned *port,
+                             struct hf_err *err)
 {
     const char *start = NULL;
     size_t len = 0;
@@ -94,7 +93,7 @@ int hf_db_address_parse(const char *text, struct hf_db_address *db, struct hf_er
     if (*rest && rest[3] == '/' && s->has_socket)
         return (db->socket = strdup(rest + 3)) ? 0 : hf_fail_nomem(err);
     if (*rest)
-        return endpoint_parse(rest + 3, text, &db->host, &db->port, err);
+        return hf_config_endpoint_parse(rest + 3, text, &db->host, &db->port, err);
     return (db->host = strdup("127.0.0.1")) ? 0 : hf_fail_nomem(err);
 }
 
@@ -135,7 +134,7 @@ static int ssh_parse(const char *text, void *field, struct hf_err *err)
     ssh->port = SSH_DEFAULT_PORT;
     if (!ssh->user)
         return hf_fail_nomem(err);
-    return endpoint_parse(at ? at + 1 : text, text, &ssh->host, &ssh->port, err);
+    return hf_config_endpoint_parse(at ? at + 1 : text, text, &ssh->host, &ssh->port, err);
 }
 
 static void ssh_clear(void *field)

@@ -14,7 +14,7 @@
 #define APPS_MAX 16
 #define SCHEMA_MAX 192 /* 64 characters of up to three bytes */
 
-static void list_clear(void *field)
+void hf_config_list_clear(void *field)
 {
     hf_strv_free(field);
 }
@@ -81,16 +81,16 @@ const struct hf_type hf_type_UNITS = {
     .name = "units",
     .expects = "names of systemd units, separated by commas, such as apache2, cron",
     .parse = units_parse,
-    .clear = list_clear};
+    .clear = hf_config_list_clear};
 const struct hf_type hf_type_PATHS = {.name = "paths",
                                       .expects = "paths that begin with '/', separated by commas",
                                       .parse = paths_parse,
-                                      .clear = list_clear};
+                                      .clear = hf_config_list_clear};
 const struct hf_type hf_type_PATTERNS = {
     .name = "patterns",
     .expects = "names and paths with * and ?, separated by commas, such as *.log, cache/",
     .parse = patterns_parse,
-    .clear = list_clear};
+    .clear = hf_config_list_clear};
 
 /* ---- names ------------------------------------------------------------------------------- */
 
@@ -113,16 +113,15 @@ static bool schema_is_valid(const char *name)
     return true;
 }
 
-/* Names that is_valid accepts, each once; the error calls one `what`. */
-static int names_parse(const char *text, bool (*is_valid)(const char *name), const char *what,
-                       struct hf_strv *out, struct hf_err *err)
+int hf_config_names_parse(const char *text, bool (*is_valid)(const char *name), const char *what,
+                          struct hf_strv *out, struct hf_err *err)
 {
     HF_AUTO(hf_strv) struct hf_strv parts = HF_STRV_INIT;
     if (list_parse(text, &parts, err) < 0)
         return -1;
     for (size_t i = 0; i < parts.n; i++) {
-        if (!is_valid(parts.items[i]))
-            return hf_fail(err, HF_E_CONFIG, "'%s' is not the name of %s", parts.items[i], what);
+        if (is_valid && !is_valid(parts.items[i]))
+            return hf_fail(err, HF_E_CONFIG, "'%s' is not %s", parts.items[i], what);
         if (hf_strv_has(out, parts.items[i]))
             return hf_fail(err, HF_E_CONFIG, "'%s' stands there twice", parts.items[i]);
         if (hf_strv_add(out, parts.items[i]) < 0)
@@ -134,7 +133,7 @@ static int names_parse(const char *text, bool (*is_valid)(const char *name), con
 static int apps_parse(const char *text, void *field, struct hf_err *err)
 {
     struct hf_strv *out = field;
-    if (names_parse(text, hf_app_name_is_valid, "an app", out, err) < 0)
+    if (hf_config_names_parse(text, hf_app_name_is_valid, "the name of an app", out, err) < 0)
         return -1;
     return out->n <= APPS_MAX
                ? 0
@@ -143,7 +142,13 @@ static int apps_parse(const char *text, void *field, struct hf_err *err)
 
 static int schemas_parse(const char *text, void *field, struct hf_err *err)
 {
-    return names_parse(text, schema_is_valid, "a schema", field, err);
+    return hf_config_names_parse(text, schema_is_valid, "the name of a schema", field, err);
+}
+
+/* Whether there is such a section is seen when all are read. */
+static int stores_parse(const char *text, void *field, struct hf_err *err)
+{
+    return hf_config_names_parse(text, NULL, "the name of a store", field, err);
 }
 
 static int dump_parse(const char *text, void *field, struct hf_err *err)
@@ -171,13 +176,18 @@ const struct hf_type hf_type_APPS = {
     .name = "names",
     .expects = "names of apps, separated by commas: a to z, 0 to 9, _ and -",
     .parse = apps_parse,
-    .clear = list_clear};
+    .clear = hf_config_list_clear};
 const struct hf_type hf_type_SCHEMAS = {
     .name = "schemas",
     .expects = "names of schemas, separated by commas, such as shop, crm",
     .parse = schemas_parse,
-    .clear = list_clear};
+    .clear = hf_config_list_clear};
 const struct hf_type hf_type_DUMP = {.name = "word or schemas",
                                      .expects = "all, none, or names of schemas such as shop, crm",
                                      .parse = dump_parse,
                                      .clear = dump_clear};
+const struct hf_type hf_type_STORES = {
+    .name = "names",
+    .expects = "names of [store NAME] sections, separated by commas",
+    .parse = stores_parse,
+    .clear = hf_config_list_clear};

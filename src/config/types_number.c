@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Types of options.def that are amounts: a share or a size, a count.
+ * Types of options.def that are amounts: a share or a size, a size, a count.
  */
 #include "base/units.h"
 #include "config/schema.h"
@@ -66,6 +66,36 @@ const struct hf_type hf_type_SHARE = {.name = "share or size",
                                       .expects = "a share such as 10%, or a size such as 20G",
                                       .parse = share_parse,
                                       .check_range = share_check_range};
+
+/* ---- a size ------------------------------------------------------------------------------ */
+
+static int size_parse(const char *text, void *field, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    if (hf_parse_size(text, field, &why) != 0)
+        return hf_fail(err, HF_E_CONFIG, "%s", why.message);
+    return 0;
+}
+
+static int size_check_range(const char *range, const void *field, struct hf_err *err)
+{
+    const uint64_t *value = field;
+    char low_text[HF_UNITS_MAX], high_text[HF_UNITS_MAX], text[HF_UNITS_MAX];
+    uint64_t low = 0, high = 0;
+    if (hf_type_split_range(range, low_text, high_text, err) != 0 ||
+        hf_parse_size(low_text, &low, err) != 0 || hf_parse_size(high_text, &high, err) != 0)
+        return -1;
+    if (*value >= low && *value <= high)
+        return 0;
+    hf_format_size(*value, text);
+    hf_fail(err, HF_E_CONFIG, "%s is out of range", text);
+    return hf_hint(err, "Accepted: %s to %s.", low_text, high_text);
+}
+
+const struct hf_type hf_type_SIZE = {.name = "size",
+                                     .expects = "a size such as 50M or 1G",
+                                     .parse = size_parse,
+                                     .check_range = size_check_range};
 
 /* ---- a count ----------------------------------------------------------------------------- */
 

@@ -22,6 +22,16 @@ static const char *const uncovered_words[] = {
     [HF_UNCOVERED_REFUSE] = "refuse", [HF_UNCOVERED_LOWER] = "lower", NULL};
 static const char *const unreadable_words[] = {
     [HF_UNREADABLE_FAIL] = "fail", [HF_UNREADABLE_WARN] = "warn", NULL};
+static const char *const off_host_words[] = {
+    [HF_OFF_HOST_VERIFY] = "verify", [HF_OFF_HOST_ASSUME] = "assume", NULL};
+static const char *const compression_words[] = {[HF_COMPRESSION_ZSTD] = "zstd",
+                                                [HF_COMPRESSION_GZIP] = "gzip",
+                                                [HF_COMPRESSION_NONE] = "none",
+                                                NULL};
+static const char *const checkpoint_words[] = {[HF_CHECKPOINT_AUTO] = "auto",
+                                               [HF_CHECKPOINT_ALWAYS] = "always",
+                                               [HF_CHECKPOINT_NEVER] = "never",
+                                               NULL};
 static const char *const grade_words[] = {"A", "B", "C", "D", "E", NULL};
 
 /* Index of text among words. */
@@ -53,6 +63,9 @@ WORD_PARSE(freeze, enum hf_freeze, 0)
 WORD_PARSE(rest, enum hf_rest, 0)
 WORD_PARSE(uncovered, enum hf_uncovered, 0)
 WORD_PARSE(unreadable, enum hf_unreadable, 0)
+WORD_PARSE(off_host, enum hf_off_host, 0)
+WORD_PARSE(compression, enum hf_compression, 0)
+WORD_PARSE(checkpoint, enum hf_checkpoint_use, 0)
 WORD_PARSE(grade, enum hf_grade, HF_GRADE_A)
 
 const struct hf_type hf_type_CATALOG = {
@@ -71,6 +84,18 @@ const struct hf_type hf_type_UNCOVERED = {.name = "word",
                                           .expects = "refuse or lower",
                                           .choices = uncovered_words,
                                           .parse = uncovered_parse};
+const struct hf_type hf_type_OFF_HOST = {.name = "word",
+                                         .expects = "verify or assume",
+                                         .choices = off_host_words,
+                                         .parse = off_host_parse};
+const struct hf_type hf_type_COMPRESSION = {.name = "word",
+                                            .expects = "zstd, gzip or none",
+                                            .choices = compression_words,
+                                            .parse = compression_parse};
+const struct hf_type hf_type_CHECKPOINT = {.name = "word",
+                                           .expects = "auto, always or never",
+                                           .choices = checkpoint_words,
+                                           .parse = checkpoint_parse};
 const struct hf_type hf_type_GRADE = {.name = "grade",
                                       .expects = "a grade from A (best) to E",
                                       .choices = grade_words,

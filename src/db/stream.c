@@ -3,6 +3,8 @@
 
 #include "db/session.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -53,6 +55,19 @@ int hf_db_send(struct hf_db_conn *c, const char *sql, struct hf_err *err)
 int hf_db_receive(struct hf_db_conn *c, struct hf_err *err)
 {
     return mysql_read_query_result(c->mysql) ? hf_db_session_fail(c, err) : 0;
+}
+
+int hf_db_wait(struct hf_db_conn *c, const struct hf_clock *clock, int64_t deadline_ms,
+               struct hf_err *err)
+{
+    struct pollfd p = {.fd = hf_db_session_fd(c), .events = POLLIN};
+    int n;
+    do
+        n = poll(&p, 1, hf_clock_left_ms(clock, deadline_ms));
+    while ((n < 0 && errno == EINTR) || (n == 0 && !hf_clock_is_past(clock, deadline_ms)));
+    if (n < 0)
+        return hf_fail_sys(err, errno, "%s: cannot wait", hf_db_name(c));
+    return n ? 0 : hf_fail(err, HF_E_TIMEOUT, "%s: no answer in time", hf_db_name(c));
 }
 
 void hf_db_cut(struct hf_db_conn *c)

@@ -9,6 +9,7 @@
 #ifndef HF_DB_STREAM_H
 #define HF_DB_STREAM_H
 
+#include "base/clock.h"
 #include "db/conn.h"
 
 struct hf_db_stream {
@@ -35,6 +36,10 @@ HF_DEFINE_AUTO_VALUE(hf_db_stream, hf_db_stream_close)
 
 int hf_db_send(struct hf_db_conn *c, const char *sql, struct hf_err *err) HF_CHECKED;
 int hf_db_receive(struct hf_db_conn *c, struct hf_err *err) HF_CHECKED;
+/* After a send: until the answer begins to come. TIMEOUT at the deadline: the answer is still owed, so the session is of no
+ * use any more. */
+int hf_db_wait(struct hf_db_conn *c, const struct hf_clock *clock, int64_t deadline_ms,
+               struct hf_err *err) HF_CHECKED;
 
 /* From any thread: whatever c waits for fails now, and everything after. The session is still to be closed. */
 void hf_db_cut(struct hf_db_conn *c);

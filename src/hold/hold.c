@@ -160,6 +160,8 @@ static int capture(struct holding *h, struct hf_err *err)
     holding_mark(h, "capture_end");
     HF_POINT("hold.after_capture");
     h->out->captured = result == 0;
+    if (h->out->captured && h->plan->told.captured)
+        h->plan->told.captured(h->plan->told.ctx);
     h->out->capture_unknown = result < 0 && hf_hv_is_stuck(h->plan->hv);
     if (h->out->capture_unknown)
         hf_hint(err, "The hypervisor did not answer within hold-limit: look at its log, then run "
@@ -324,7 +326,8 @@ int hf_hold_run(const struct hf_hold_plan *plan, struct hf_hold_result *out, str
                         .out = out,
                         .stack = {.log = plan->log},
                         .deadline_ms = HF_NO_DEADLINE,
-                        .broken = HF_ERR_INIT};
+                        .broken = HF_ERR_INIT,
+                        .readers_failed = HF_ERR_INIT};
     if (plan->lowered_why)
         holding_degrade(&h, plan->lowered_why, NULL);
     if (!plan->lock)
@@ -335,6 +338,10 @@ int hf_hold_run(const struct hf_hold_plan *plan, struct hf_hold_result *out, str
         holding_restore_server(&h);
     if (result < 0)
         return -1;
+    if (h.readers_failed.cls != HF_E_NONE) {
+        hf_err_copy(err, &h.readers_failed);
+        return hf_wrap(err, "readers of the instant");
+    }
     holding_disarm_all(&h);
     if (!plan->lock)
         read_end(&h);

@@ -6,7 +6,7 @@
  * Everything in the plan is open, checked and prepared before. What is not in the plan is left out:
  *
   *     stop services ─ stop database | lock ─ [settle log] ─ [sync | freeze] ─ CAPTURE
- *                                    ─ thaw ─ unlock | start database ─ start services ─ verdict
+ *                   ─ thaw ─ [readers begin] ─ unlock | start database ─ start services ─ verdict
  *
  * Between lock and unlock nothing is opened, started or written here but what the server, the agent and the plugin need.
  *
@@ -56,10 +56,25 @@ struct hf_hold_freeze {
     char deadman[HF_DEADMAN_MAX];
 };
 
+/* Sessions that shall see the captured instant, too: they begin once the capture is over, before commits are let go on. begin
+ * is home by the deadline; what it may do meanwhile is a statement per session. */
+struct hf_hold_readers {
+    int (*begin)(void *ctx, int64_t deadline_ms, struct hf_err *err);
+    void *ctx;
+};
+
+/* Called as soon as the capture is there, with everything still held: no more than a word to another thread. */
+struct hf_hold_told {
+    void (*captured)(void *ctx);
+    void *ctx;
+};
+
 struct hf_hold_plan {
-    const struct hf_hold_services *rest; /* NULL: nothing is stopped */
-    struct hf_db_lock *lock;             /* NULL: none */
-    const struct hf_hold_freeze *freeze; /* NULL: none */
+    const struct hf_hold_services *rest;   /* NULL: nothing is stopped */
+    struct hf_db_lock *lock;               /* NULL: none */
+    const struct hf_hold_readers *readers; /* only where the lock holds commits back; NULL: none */
+    struct hf_hold_told told;              /* captured NULL: nobody is told */
+    const struct hf_hold_freeze *freeze;   /* NULL: none */
     struct hf_db_conn *observer; /* NULL, or a session to read the bracket where no lock does */
     struct hf_guest *guest;      /* NULL: no way into the guest */
     struct hf_hv *hv;            /* of the capture */
@@ -96,7 +111,7 @@ void hf_hold_result_free(struct hf_hold_result *r);
 HF_DEFINE_AUTO_VALUE(hf_hold_result, hf_hold_result_free)
 
 /* 0: captured and everything let go (perhaps with a grade below the required one: the caller decides). -1: no capture
- * that counts, or something that did not come back (left names it); result says whether a capture may exist.
+ * that counts, readers that did not begin, or something that did not come back (left names it); result says whether a capture may exist.
  * timeline.start_us/start_wall_us are set by the caller before. */
 int hf_hold_run(const struct hf_hold_plan *plan, struct hf_hold_result *out, struct hf_err *err)
     HF_CHECKED;

@@ -28,6 +28,26 @@ static int64_t not_after_ms(const struct holding *h)
                                             : h->deadline_ms - h->plan->hold_limit_ms / 2;
 }
 
+/* A hold in that it comes in their order: it has nothing to let go, and what fails here must not keep the lock. */
+static int begin_readers(void *self, struct hf_err *err)
+{
+    struct holding *h = self;
+    const struct hf_hold_readers *r = h->plan->readers;
+    (void)err;
+    if (!h->out->captured)
+        return 0;
+    HF_POINT("hold.before_readers");
+    if (r->begin(r->ctx, h->deadline_ms, &h->readers_failed) == 0)
+        holding_mark(h, "readers_begun");
+    return 0;
+}
+
+static int push_readers(struct holding *h, struct hf_err *err)
+{
+    struct hf_hold hold = {.name = "readers", .self = h, .release = begin_readers};
+    return h->plan->readers ? hf_hold_stack_push(&h->stack, &hold, err) : 0;
+}
+
 int holding_lock(struct holding *h, struct hf_err *err)
 {
     struct hf_db_lock_timing t = {0};
@@ -40,7 +60,7 @@ int holding_lock(struct holding *h, struct hf_err *err)
     hf_timeline_mark_at(&h->out->timeline, "lock_begin", t.begin_us);
     hf_timeline_mark_at(&h->out->timeline, "locked", t.held_us);
     holding_start_limit(h, t.held_us / 1000);
-    if (hf_hold_stack_push(&h->stack, &hold, err) < 0)
+    if (hf_hold_stack_push(&h->stack, &hold, err) < 0 || push_readers(h, err) < 0)
         return -1;
     HF_POINT("hold.after_lock");
     return 0;

@@ -48,6 +48,7 @@ static void call_free(struct hv_call *c)
     hf_snapshot_list_free(&c->snapshots);
     hf_probe_copy_free(&c->probe);
     hf_hv_capture_plan_free(&c->plan);
+    hf_export_copy_free(&c->export);
     hf_hv_rollback_plan_free(&c->rollback);
     hf_strv_free(&c->texts);
     hf_hv_exec_result_free(&c->exec);

@@ -3,11 +3,6 @@
 
 #include <stdlib.h>
 
-struct hf_hv_capture {
-    struct hf_hv *hv;
-    struct hv_cap *shared;
-};
-
 struct warn_sink {
     struct hf_strv *lines;
     struct hf_err *err;
@@ -27,7 +22,8 @@ static struct hf_capture_request request_of(const struct hv_call *c)
                                        .name = c->args[1],
                                        .label = c->args[2],
                                        .parent = c->args[3],
-                                       .scratch_dir = c->args[4]};
+                                       .scratch_dir = c->args[4],
+                                       .checkpoint = c->checkpoint};
 }
 
 static int run_capture_plan(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
@@ -49,6 +45,8 @@ static int run_capture_plan(struct hv_core *core, struct hv_call *c, const struc
     if (!plan.undo_token || !*plan.undo_token)
         return hf_fail(err, HF_E_PLUGIN, "the plugin planned a capture without a way back");
     c->plan.n_disks = plan.n_disks;
+    c->plan.leaves_checkpoint = plan.leaves_checkpoint;
+    c->plan.is_incremental = plan.is_incremental;
     return hv_copy_text(plan.undo_token, HV_TEXT_MAX, &c->plan.undo_token, err);
 }
 
@@ -63,6 +61,7 @@ int hf_hv_capture_plan(struct hf_hv *hv, const struct hf_hv_call *call,
     if (!cap)
         return hf_fail_nomem(err);
     c->kind = req->kind;
+    c->checkpoint = req->checkpoint;
     hv_call_arg(c, 0, req->vm_id);
     hv_call_arg(c, 1, req->name);
     hv_call_arg(c, 2, req->label);
@@ -80,7 +79,7 @@ int hf_hv_capture_plan(struct hf_hv *hv, const struct hf_hv_call *call,
 
 /* The call gets a share of the handle: freeing the capture while the call is away leaves it that.
  */
-static int go_with(struct hf_hv_capture *cap, struct hv_call *c, struct hf_err *err)
+int hv_call_go_with(struct hf_hv_capture *cap, struct hv_call *c, struct hf_err *err)
 {
     if (!c)
         return -1;
@@ -101,7 +100,7 @@ int hf_hv_capture_prepare(struct hf_hv_capture *cap, const struct hf_hv_call *ca
                           struct hf_err *err)
 {
     HF_AUTO(hv_call) struct hv_call *c = HV_CALL_NEW(cap->hv, capture_prepare, call, err);
-    return go_with(cap, c, err);
+    return hv_call_go_with(cap, c, err);
 }
 
 static int run_capture_begin(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
@@ -114,7 +113,7 @@ int hf_hv_capture_begin(struct hf_hv_capture *cap, const struct hf_hv_call *call
                         struct hf_err *err)
 {
     HF_AUTO(hv_call) struct hv_call *c = HV_CALL_NEW(cap->hv, capture_begin, call, err);
-    return go_with(cap, c, err);
+    return hv_call_go_with(cap, c, err);
 }
 
 static int run_capture_settle(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
@@ -127,7 +126,7 @@ int hf_hv_capture_settle(struct hf_hv_capture *cap, const struct hf_hv_call *cal
                          struct hf_err *err)
 {
     HF_AUTO(hv_call) struct hv_call *c = HV_CALL_NEW(cap->hv, capture_settle, call, err);
-    return go_with(cap, c, err);
+    return hv_call_go_with(cap, c, err);
 }
 
 void hf_hv_capture_free(struct hf_hv_capture *cap)

@@ -114,6 +114,21 @@ int hv_copy_mount(const struct hf_guest_mount *theirs, struct hf_mount_copy *out
     return hv_copy_text(m.target, HV_TEXT_MAX, &out->target, err);
 }
 
+int hv_copy_export(const struct hf_export *theirs, struct hf_export_copy *out, struct hf_err *err)
+{
+    if (theirs->form != HF_EXPORT_NBD && theirs->form != HF_EXPORT_STREAM &&
+        theirs->form != HF_EXPORT_PUSHED)
+        return fail_nonsense(err, "an unknown form of export");
+    if (theirs->form != HF_EXPORT_STREAM && (!theirs->uri || !*theirs->uri))
+        return fail_nonsense(err, "an export that lies nowhere");
+    out->form = theirs->form;
+    out->size_bytes = theirs->size_bytes;
+    if (hv_copy_text(theirs->uri, HV_TEXT_MAX, &out->uri, err) != 0 ||
+        hv_copy_text(theirs->allocation_ctx, HV_TEXT_MAX, &out->allocation_ctx, err) != 0)
+        return -1;
+    return hv_copy_text(theirs->dirty_ctx, HV_TEXT_MAX, &out->dirty_ctx, err);
+}
+
 /* The capacity follows from n: powers of two. */
 void *hv_one_more(void *items, size_t n, size_t size, struct hf_err *err)
 {
@@ -220,6 +235,14 @@ void hf_hv_capture_plan_free(struct hf_hv_capture_plan *p)
     free(p->undo_token);
     hf_strv_free(&p->warnings);
     *p = (struct hf_hv_capture_plan){0};
+}
+
+void hf_export_copy_free(struct hf_export_copy *e)
+{
+    free(e->uri);
+    free(e->allocation_ctx);
+    free(e->dirty_ctx);
+    *e = (struct hf_export_copy){0};
 }
 
 void hf_hv_exec_result_free(struct hf_hv_exec_result *r)

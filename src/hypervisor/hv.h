@@ -162,6 +162,7 @@ struct hf_hv_capture_plan {
     uint32_t n_disks;
     char *undo_token;
     struct hf_strv warnings;
+    bool leaves_checkpoint, is_incremental; /* of an EXPORT */
 };
 void hf_hv_capture_plan_free(struct hf_hv_capture_plan *p);
 HF_DEFINE_AUTO_VALUE(hf_hv_capture_plan, hf_hv_capture_plan_free)
@@ -181,6 +182,28 @@ void hf_hv_capture_free(struct hf_hv_capture *cap);
 HF_DEFINE_AUTO(hf_hv_capture, hf_hv_capture_free)
 int hf_hv_capture_discard(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                           const char *name, const char *undo_token, struct hf_err *err) HF_CHECKED;
+
+/* An export, between begin and free. The disks are read by the caller meanwhile, without this thread. */
+struct hf_export_copy {
+    enum hf_export_form form;
+    char *uri, *allocation_ctx, *dirty_ctx; /* each may be NULL, but for the URI of a form that has one */
+    uint64_t size_bytes;
+};
+void hf_export_copy_free(struct hf_export_copy *e);
+HF_DEFINE_AUTO_VALUE(hf_export_copy, hf_export_copy_free)
+
+int hf_hv_export_disk(struct hf_hv_capture *cap, const struct hf_hv_call *call, const char *target,
+                      struct hf_export_copy *out, struct hf_err *err) HF_CHECKED;
+/* Four times a second while disks are read. NOSPACE, CONFLICT: nothing that was read counts, discard is
+ * next. UNREACHABLE, TIMEOUT, BUSY: ask again. */
+int hf_hv_export_watch(struct hf_hv_capture *cap, const struct hf_hv_call *call,
+                       struct hf_export_state *out, struct hf_err *err) HF_CHECKED;
+/* After the last byte. 0: what was read is the instant, and the job has ended. */
+int hf_hv_export_end(struct hf_hv_capture *cap, const struct hf_hv_call *call, struct hf_err *err)
+    HF_CHECKED;
+/* Ours, but the one called keep (NULL: all). Goes on when the user cancels. dropped: those that are gone, when all are. */
+int hf_hv_checkpoint_drop(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                          const char *keep, struct hf_strv *dropped, struct hf_err *err) HF_CHECKED;
 
 struct hf_hv_rollback_plan {
     char *undo_token;

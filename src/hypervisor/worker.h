@@ -50,6 +50,7 @@ struct hv_call {
     bool has_input;
     size_t max_bytes;
     enum hf_capture_kind kind;
+    enum hf_checkpoint_use checkpoint;
     struct hv_cap *cap; /* a share, dropped in the thread after run */
 
     int rc;
@@ -63,6 +64,8 @@ struct hv_call {
     struct hf_hv_rollback_plan rollback;
     struct hf_strv texts;
     struct hv_cap *new_cap;
+    struct hf_export_copy export;
+    struct hf_export_state export_state;
     struct hf_hv_exec_result exec;
     struct hf_buf data;
     struct hf_mount_list mounts;
@@ -99,6 +102,11 @@ struct hf_hv {
     struct hv_core *core;
 };
 
+struct hf_hv_capture {
+    struct hf_hv *hv;
+    struct hv_cap *shared;
+};
+
 /* load.c: frees the handle and leaves the library mapped. */
 void hf_plugin_forget(struct hf_plugin_handle *h);
 
@@ -126,6 +134,9 @@ void hv_call_finish(struct hv_call *c, int rc);
 /* Drops a share; the last one leaves the handle to the thread. */
 void hv_cap_put(struct hv_core *core, struct hv_cap *cap);
 
+/* capture.c: hands over a call about cap, with a share of it. c NULL: -1. */
+int hv_call_go_with(struct hf_hv_capture *cap, struct hv_call *c, struct hf_err *err) HF_CHECKED;
+
 /* copy.c: a plugin's struct, of whatever size it says it has, into one of ours. PLUGIN: nonsense.
  */
 int hv_copy_vm(const struct hf_vm *theirs, struct hf_vm_copy *out, struct hf_err *err) HF_CHECKED;
@@ -135,6 +146,8 @@ int hv_copy_snapshot(const struct hf_snapshot *theirs, struct hf_snapshot_copy *
                      struct hf_err *err) HF_CHECKED;
 int hv_copy_mount(const struct hf_guest_mount *theirs, struct hf_mount_copy *out,
                   struct hf_err *err) HF_CHECKED;
+int hv_copy_export(const struct hf_export *theirs, struct hf_export_copy *out, struct hf_err *err)
+    HF_CHECKED;
 /* One more line of a list of texts that the plugin tells. */
 int hv_copy_line(struct hf_strv *lines, const char *line, struct hf_err *err) HF_CHECKED;
 /* NULL stays NULL; longer than max is nonsense. */

@@ -98,6 +98,18 @@ int hf_io_folder_open(struct hf_io_folder *f, const char *path, struct hf_err *e
                    path);
 }
 
+static struct hf_io_sink *open_file(void *ctx, const char *name, uint64_t *out_stored,
+                                    struct hf_err *err)
+{
+    const struct hf_io_folder *f = ctx;
+    return hf_io_file_new(f->fd, f->path, name, out_stored, err);
+}
+
+struct hf_io_place hf_io_folder_place(const struct hf_io_folder *f)
+{
+    return (struct hf_io_place){open_file, (void *)f};
+}
+
 void hf_io_folder_close(struct hf_io_folder *f)
 {
     if (f->fd >= 0)

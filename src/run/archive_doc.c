@@ -62,7 +62,7 @@ int archiving_write_about(struct archiving *x, struct json_object *doc, struct h
     const char *text = json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PRETTY |
                                                                JSON_C_TO_STRING_NOSLASHESCAPE);
     HF_AUTO(hf_io_sink)
-    struct hf_io_sink *s = hf_io_file_new(x->folder.fd, x->req->dir, HF_ARCHIVE_ABOUT, NULL, err);
+    struct hf_io_sink *s = x->place.open(x->place.ctx, HF_ARCHIVE_ABOUT, NULL, err);
     return s && hf_io_write(s, text, strlen(text), err) == 0 && hf_io_write(s, "\n", 1, err) == 0
                ? hf_io_finish(s, err)
                : -1;

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-static void archiving_close(struct archiving *x)
+void archiving_close(struct archiving *x)
 {
     hf_stream_close(x->stream);
     hf_way_close(&x->way);
@@ -21,7 +21,6 @@ static void archiving_close(struct archiving *x)
     hf_at_rest_free(&x->rest);
     json_object_put(x->dump);
 }
-HF_DEFINE_AUTO_VALUE(archiving, archiving_close)
 
 /* ---- before ----------------------------------------------------------------------------- */
 
@@ -54,15 +53,20 @@ static int check_wishes(const struct hf_run_archive *req, const struct hf_config
     return check_way(vm, err);
 }
 
+int archiving_prepare(struct archiving *x, struct hf_err *err)
+{
+    if (check_wishes(x->req, x->vm, err) < 0)
+        return -1;
+    return hf_files_command(&x->vm->files, &x->vm->exclude, &x->argv, err);
+}
+
 static int find_files(struct archiving *x, struct hf_err *err)
 {
     x->vm = hf_config_find_vm(x->env->config, x->req->vm, err);
     if (!x->vm || hf_id_new(x->env->clock, x->id, err) < 0)
         return -1;
     hf_log_bind(x->env->log, x->id, x->vm->label);
-    if (check_wishes(x->req, x->vm, err) < 0)
-        return -1;
-    return hf_files_command(&x->vm->files, &x->vm->exclude, &x->argv, err);
+    return archiving_prepare(x, err);
 }
 
 /* ---- all of it -------------------------------------------------------------------------- */
@@ -110,13 +114,12 @@ static int read_at_rest(void *ctx, struct hf_cancel *until, struct hf_err *err)
     return rc;
 }
 
-static int finish(struct archiving *x, struct json_object **out, struct hf_err *err)
+int archiving_finish(struct archiving *x, struct json_object **out, struct hf_err *err)
 {
     if (HF_POINT_ERR("archive.before_finish", err) < 0 || hf_io_finish(x->tar, err) < 0 ||
-        hf_io_finish(x->listing, err) < 0 || archiving_make_document(x, out, err) < 0 ||
-        archiving_write_about(x, *out, err) < 0)
+        hf_io_finish(x->listing, err) < 0 || archiving_make_document(x, out, err) < 0)
         return -1;
-    return hf_io_folder_finish(&x->folder, err);
+    return archiving_write_about(x, *out, err);
 }
 
 static int archive(struct archiving *x, struct hf_run *run, struct json_object **out,
@@ -125,12 +128,15 @@ static int archive(struct archiving *x, struct hf_run *run, struct json_object *
     const struct hf_hold_work work = {.run = read_at_rest, .ctx = x};
     if (hf_io_folder_begin(&x->folder, x->req->dir, "archive", err) < 0)
         return -1;
+    x->place = hf_io_folder_place(&x->folder);
     int rc = run ? hf_run_at_rest(run, &x->vm->services, x->vm->rest_limit, &work, &x->rest, err)
                  : read_all(x, err);
     if (rc == 0 && run)
         rc = add_warnings(x, err);
     if (rc == 0)
-        rc = finish(x, out, err);
+        rc = archiving_finish(x, out, err);
+    if (rc == 0)
+        rc = hf_io_folder_finish(&x->folder, err);
     return rc == 0 ? 0 : hf_left(err, "%s, an unfinished archive", x->req->dir);
 }
 

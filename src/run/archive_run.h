@@ -29,7 +29,7 @@ struct hf_run_archive {
     enum hf_io_packing packing; /* of the dump, too */
     bool with_dump;
     void (*dump_progress)(void *ctx, const struct hf_dump_progress *p); /* may be NULL */
-    void (*progress)(void *ctx, uint64_t entries, uint64_t tar_bytes); /* may be NULL */
+    void (*progress)(void *ctx, uint64_t entries, uint64_t tar_bytes);  /* may be NULL */
     void *progress_ctx;
 };
 

@@ -23,7 +23,7 @@ static struct hf_io_sink *open_sink(struct archiving *x, const char *name, int w
     }
     x->packers[which] = hf_io_packer_new(x->req->packing, 0, err);
     struct hf_io_sink *s =
-        x->packers[which] ? hf_io_file_new(x->folder.fd, x->req->dir, file, stored, err) : NULL;
+        x->packers[which] ? x->place.open(x->place.ctx, file, stored, err) : NULL;
     s = s ? hf_io_pack_new(x->packers[which], s, err) : NULL;
     s = s ? hf_io_hash_new(s, digest, err) : NULL;
     return s ? hf_io_aside_new(s, err) : NULL;

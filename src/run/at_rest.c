@@ -35,12 +35,11 @@ static int prepare(struct resting *x, const struct hf_strv *units, struct hf_at_
         return -1;
     if (!x->way.guest)
         return hf_fail(err, HF_E_CONFIG, "services rest only where there is a way into the guest");
-    x->set =
-        hf_rest_units_open(run->env, x->way.guest, units, &out->stopped, &out->warnings, err);
+    x->set = hf_rest_units_open(run->env, x->way.guest, units, &out->stopped, &out->warnings, err);
     if (!x->set)
         return -1;
     x->rest = (struct hf_hold_services){.set = x->set, .to_start = &out->stopped};
-    hf_rest_units_plan(&x->rest, run->vm, run->id);
+    hf_rest_units_plan(&x->rest, run->vm, run->id, true);
     if (hf_run_wait_guardian(x->run, err) < 0 || hf_cancel_check(run->env->cancel, err) < 0)
         return -1;
     return hf_rest_units_journal(run->journal, &x->rest, &x->seq, err);

@@ -261,5 +261,7 @@ int hf_check_vm(const struct hf_env *env, const struct hf_config_vm *vm, hf_find
         return -1;
     if (go_on && check_probes(&c, err) < 0)
         return -1;
+    if (check_stores(&c, err) < 0)
+        return -1;
     return check_runs(&c, err);
 }

@@ -3,8 +3,8 @@
  * run/check.h - everything that would go wrong with a VM's snapshot, before it does.
  *
  * Looks at the hypervisor, the VM, its disks, the guest channel, the database, its privileges, who
- * would block the lock now, what durability needs, services, dead-men, applications, coverage, and dead runs. Changes nothing in the
- * outside world, but for a timer in the guest that does nothing when it fires (where dead-men are needed). Each fact is one finding: ok, warn (worth knowing), or fail (a snapshot would be refused
+ * would block the lock now, what durability needs, services, dead-men, applications, coverage, stores, and dead runs. Changes nothing in the
+ * outside world, but for a timer in the guest that does nothing when it fires (where dead-men are needed). Each fact is one finding: ok, warn (worth knowing), or fail (a snapshot or backup would be refused
  * or miss the required grade).
  */
 #ifndef HF_RUN_CHECK_H
@@ -19,7 +19,7 @@ enum hf_finding_level { HF_FINDING_OK, HF_FINDING_WARN, HF_FINDING_FAIL };
 struct hf_finding { /* valid during the callback */
     const char *vm;
     const char *area; /* "hypervisor" "vm" "disks" "guest" "services" "dead-man" "database" "rights"
-                         "limits" "blockers" "durability" "coverage" "grade" "runs" "probes" "apps" */
+                         "limits" "blockers" "durability" "coverage" "grade" "runs" "probes" "apps" "store" */
     enum hf_finding_level level;
     const char *message;
     const char *hint; /* or NULL */

@@ -57,6 +57,8 @@ int check_apps_schemas(struct checking *c, struct hf_db_conn *db, struct hf_err 
 int check_apps(struct checking *c, struct hf_err *err);
 /* check_probes.c */
 int check_probes(struct checking *c, struct hf_err *err);
+/* check_stores.c: those that its backups go to */
+int check_stores(struct checking *c, struct hf_err *err);
 /* check_db.c */
 int check_database(struct checking *c, struct hf_err *err);
 

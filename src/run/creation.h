@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run/creation.h - the parts of one `snapshot create`. For src/run only.
+ * run/creation.h - one instant taken: what `snapshot create` and `backup` have in common. For src/run only.
  *
- * snapshot_create.c   the run as a whole: what happens in which order
+ * snapshot_create.c, backup.c   the runs as a whole
+ * creation.c          what happens in which order, up to the instant and its release
  * creation_db.c       the database's part: lock or observer, what it needs to be durable
  * creation_guest.c    the guest's part: services, freeze, coverage, sync
  */
@@ -11,16 +12,25 @@
 
 #include "hold/hold.h"
 #include "run/run.h"
-#include "run/snapshot.h"
 #include "run/way.h"
 
 /* More than a lock ever sets (db/lock.h, harden). */
 #define HF_CREATION_VARIABLES_MAX 4
 
+struct hf_snapshot_create;
+
 /* Open at the same time; closed by creation_close in an order that lets go of the guest first. */
 struct creation {
     struct hf_run *run;
-    const struct hf_snapshot_create *req;
+    enum hf_capture_kind kind;
+    const char *label;                    /* or NULL */
+    const struct hf_snapshot_create *req; /* of a snapshot */
+    int (*look)(void *ctx,
+                struct hf_err *err); /* before anything is held, with the guest at hand; or NULL */
+    void *look_ctx;
+    struct hf_hold_readers readers; /* begin NULL: none */
+    struct hf_hold_told told;       /* captured NULL: nobody */
+    bool services_rest;       /* the caller's part: the hold leaves all but the database alone */
     char name[HF_ID_MAX + 8]; /* hf-RUN */
     struct hf_way way;
     bool has_guest;          /* … and it answers */
@@ -46,6 +56,15 @@ struct creation {
     struct hf_hold_result result;
 };
 
+/* creation.c. Everything that can be looked at, opened or prepared before anything is held; then the capture is taken, and all is
+ * let go; then it is settled. Seconds may lie between them. */
+int creation_prepare(struct creation *c, struct hf_err *err);
+int creation_take(struct creation *c, struct hf_err *err);
+int creation_settle(struct creation *c, struct hf_err *err);
+void creation_close(struct creation *c);
+HF_DEFINE_AUTO_VALUE(creation, creation_close)
+int64_t creation_taken_us(const struct creation *c); /* monotonic; of the capture */
+int64_t creation_taken_wall_us(const struct creation *c);
 int creation_warn(struct creation *c, const char *text, struct hf_err *err);
 int creation_warn_all(struct creation *c, const struct hf_strv *texts, struct hf_err *err);
 

@@ -71,7 +71,7 @@ static int open_sets(struct creation *c, struct hf_err *err)
         (hf_rest_units_db(vm, c->way.guest, call.deadline_ms, &units, err) < 0 ||
          !(c->db_services = open_set(c, &units, err))))
         return -1;
-    if (vm->services.n && !(c->services = open_set(c, &vm->services, err)))
+    if (vm->services.n && !c->services_rest && !(c->services = open_set(c, &vm->services, err)))
         return -1;
     return 0;
 }
@@ -88,7 +88,7 @@ static int prepare_services(struct creation *c, struct hf_err *err)
         .to_start = &c->to_start,
         .db_target = vm->db.kind == HF_DB_NONE ? NULL : &c->db_target,
     };
-    hf_rest_units_plan(&c->rest, vm, run->id);
+    hf_rest_units_plan(&c->rest, vm, run->id, false);
     return 0;
 }
 

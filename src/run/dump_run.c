@@ -1,83 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/dump_run.h"
 
-#include "base/id.h"
-#include "base/point.h"
-#include "db/lock.h"
-#include "run/way.h"
-
-struct dumping {
-    const struct hf_env *env;
-    const struct hf_run_dump *req;
-    const struct hf_config_vm *vm;
-    struct hf_way way;
-    struct hf_db_target target;
-    char id[HF_ID_MAX];
-    struct hf_db_lock *lock;
-    struct hf_dump *dump;
-    struct hf_db_lock_timing timing;
-    struct hf_db_position position;
-    int64_t begin_us;
-};
-
-static void dumping_close(struct dumping *x)
-{
-    hf_db_lock_free(x->lock);
-    hf_dump_close(x->dump);
-    hf_db_position_free(&x->position);
-    hf_way_close(&x->way);
-}
-HF_DEFINE_AUTO_VALUE(dumping, dumping_close)
-
-static int open_lock(struct dumping *x, struct hf_err *err)
-{
-    struct hf_db_lock_opts opts = {
-        .target = &x->target,
-        .run_id = x->id,
-        .stall_budget_ms = x->vm->stall_budget,
-        .quiesce_timeout_ms = x->vm->quiesce_timeout,
-        .hold_limit_ms = x->vm->hold_limit,
-        .clock = x->env->clock,
-        .cancel = x->env->cancel,
-        .log = x->env->log,
-    };
-    x->lock = hf_db_lock_prepare(&opts, err);
-    return x->lock ? 0 : -1;
-}
-
-static int open_dump(struct dumping *x, struct hf_err *err)
-{
-    bool is_part = x->req->only && x->req->only->n > 0;
-    struct hf_dump_opts opts = {
-        .target = &x->target,
-        .dir = x->req->dir,
-        .threads = x->req->threads,
-        .packing = x->req->packing,
-        .only = x->req->only,
-        .plain = x->req->plain,
-        .strip_definers = x->req->strip_definers,
-        .users = !is_part || x->req->accounts,
-        .clock = x->env->clock,
-        .cancel = x->env->cancel,
-        .log = x->env->log,
-        .progress = x->req->progress,
-        .progress_ctx = x->req->progress_ctx,
-    };
-    x->dump = hf_dump_open(&opts, err);
-    return x->dump ? 0 : -1;
-}
-
-/* Whatever fails under the lock, it is released: by the free of it at the latest. */
-static int attach(struct dumping *x, struct hf_err *err)
-{
-    if (hf_db_lock_acquire(x->lock, HF_NO_DEADLINE, &x->timing, err) < 0 ||
-        hf_dump_attach(x->dump, err) < 0 || hf_dump_read_locked(x->dump, err) < 0 ||
-        HF_POINT_ERR("dump.before_release", err) < 0 || hf_db_lock_release(x->lock, err) < 0 ||
-        hf_db_lock_verify(x->lock, err) < 0)
-        return -1;
-    const struct hf_db_position *at = hf_db_lock_position(x->lock);
-    return at ? hf_db_position_copy(&x->position, at, err) : 0;
-}
+#include "run/dumping.h"
 
 /* ---- the document ----------------------------------------------------------------------- */
 
@@ -100,7 +24,7 @@ static int64_t ms_between(int64_t from_us, int64_t to_us)
     return to_us > from_us ? (to_us - from_us + 999) / 1000 : 0;
 }
 
-static int add_sums(const struct dumping *x, struct json_object *doc)
+static int add_sums(const struct dumping *x, int64_t begin_us, struct json_object *doc)
 {
     struct hf_dump_totals t = hf_dump_totals(x->dump);
     int64_t released_us = hf_db_lock_released_us(x->lock);
@@ -116,12 +40,13 @@ static int add_sums(const struct dumping *x, struct json_object *doc)
                    hf_json_add_int(doc, "held_ms", ms_between(x->timing.held_us, released_us)) <
                        0 ||
                    hf_json_add_int(doc, "duration_ms",
-                                   ms_between(x->begin_us, hf_clock_mono_us(x->env->clock))) < 0
+                                   ms_between(begin_us, hf_clock_mono_us(x->env->clock))) < 0
                ? -1
                : 0;
 }
 
-static int make_document(const struct dumping *x, struct json_object **out, struct hf_err *err)
+static int make_document(const struct dumping *x, int64_t begin_us, struct json_object **out,
+                         struct hf_err *err)
 {
     HF_AUTO(hf_strv) struct hf_strv plain = HF_STRV_INIT;
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
@@ -130,7 +55,8 @@ static int make_document(const struct dumping *x, struct json_object **out, stru
     if (!doc || hf_json_add_string(doc, "run", x->id) < 0 ||
         hf_json_add_string(doc, "vm", x->vm->label) < 0 ||
         hf_json_add_string(doc, "dir", x->req->dir) < 0 || add_position(doc, &x->position) < 0 ||
-        add_sums(x, doc) < 0 || hf_json_add(doc, "nontransactional", hf_json_strings(&plain)) < 0 ||
+        add_sums(x, begin_us, doc) < 0 ||
+        hf_json_add(doc, "nontransactional", hf_json_strings(&plain)) < 0 ||
         hf_json_add(doc, "warnings", hf_json_strings(hf_dump_warnings(x->dump))) < 0)
         return hf_fail_nomem(err);
     *out = HF_STEAL(doc);
@@ -139,27 +65,20 @@ static int make_document(const struct dumping *x, struct json_object **out, stru
 
 /* ---- all of it -------------------------------------------------------------------------- */
 
-static int find_database(struct dumping *x, struct hf_err *err)
+static int find_vm(struct dumping *x, struct hf_err *err)
 {
     x->vm = hf_config_find_vm(x->env->config, x->req->vm, err);
     if (!x->vm || hf_id_new(x->env->clock, x->id, err) < 0)
         return -1;
-    if (x->vm->db.kind != HF_DB_TCP && x->vm->db.kind != HF_DB_SSH)
-        return hf_fail(err, HF_E_CONFIG, "vm %s: a dump needs db = tcp://HOST:PORT or ssh",
-                       x->vm->label);
-    if (hf_way_open(&x->way, x->env, x->vm, NULL, x->id, HF_WAY_DB, err) < 0)
-        return -1;
-    x->target = hf_way_db_target(&x->way);
     hf_log_bind(x->env->log, x->id, x->vm->label);
     return 0;
 }
 
 static int dump(struct dumping *x, struct hf_err *err)
 {
-    if (open_dump(x, err) < 0)
+    if (dumping_open(x, err) < 0)
         return -1;
-    HF_POINT("dump.after_open");
-    if (open_lock(x, err) < 0 || attach(x, err) < 0 || hf_dump_run(x->dump, &x->position, err) < 0)
+    if (dumping_attach(x, err) < 0 || hf_dump_run(x->dump, &x->position, err) < 0)
         return hf_left(err, "%s, an unfinished dump", x->req->dir);
     return 0;
 }
@@ -167,17 +86,13 @@ static int dump(struct dumping *x, struct hf_err *err)
 int hf_run_dump(const struct hf_env *env, const struct hf_run_dump *req, struct json_object **out,
                 struct hf_err *err)
 {
+    int64_t begin_us = hf_clock_mono_us(env->clock);
     HF_AUTO(dumping)
-    struct dumping x = {
-        .env = env,
-        .req = req,
-        .begin_us = hf_clock_mono_us(env->clock),
-        .position = HF_DB_POSITION_INIT,
-    };
-    if (find_database(&x, err) < 0)
+    struct dumping x = {.env = env, .req = req, .position = HF_DB_POSITION_INIT};
+    if (find_vm(&x, err) < 0)
         return -1;
     if (dump(&x, err) < 0)
         return hf_wrap(err, "dump of vm %s", x.vm->label);
     hf_log(env->log, HF_LOG_INFO, "dump", "all of it is in %s", req->dir);
-    return make_document(&x, out, err);
+    return make_document(&x, begin_us, out, err);
 }

@@ -17,16 +17,20 @@
 
 struct hf_run_dump {
     const char *vm;
-    const char *dir;
-    unsigned threads;           /* 0: the usual number */
-    const struct hf_strv *only; /* NULL or empty: everything, accounts included */
-    bool accounts;              /* with `only`, too */
+    const char *dir;                 /* NULL with a place */
+    const struct hf_io_place *place; /* instead, as in struct hf_dump_opts */
+    unsigned threads;                /* 0: the usual number */
+    const struct hf_strv *only;      /* NULL or empty: everything, accounts included */
+    bool accounts;                   /* with `only`, too */
     enum hf_io_packing packing;
     enum hf_dump_plain plain;
     bool strip_definers;
     void (*progress)(void *ctx, const struct hf_dump_progress *p); /* may be NULL */
     void *progress_ctx;
 };
+
+/* Has it a way that a dump can take? */
+bool hf_run_can_dump(const struct hf_config_vm *vm);
 
 /* *out (to be put): the document of `dump --json`. On failure left names the directory, if one was begun. */
 int hf_run_dump(const struct hf_env *env, const struct hf_run_dump *req, struct json_object **out,

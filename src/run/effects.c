@@ -245,6 +245,7 @@ static const struct effect effects[] = {
     {HF_EFFECT_REST, 3, undo_rest, "start the services stopped by run", true},
     {HF_EFFECT_BRIDGE, 3, undo_bridge, "end the way to the database opened by run", true},
     {HF_EFFECT_SNAPSHOT, 4, hf_effect_undo_snapshot, "remove the snapshot of run", false},
+    {HF_EFFECT_EXPORT, 4, hf_effect_undo_export, "end the export of run", false},
     {HF_EFFECT_SNAPSHOT_DELETE, 4, hf_effect_finish_delete, "finish the snapshot deletion of run",
      false},
     {HF_EFFECT_MAINTENANCE, 4, hf_effect_leave_maintenance,

@@ -14,6 +14,7 @@
  *   rest             {units, deadmen}                                start the units, disarm
  *   bridge           {}                                              end what leads to the database in the guest
  *   snapshot         {vm_id, name, token}                            capture_discard
+ *   export           {vm_id, name, token}                            capture_discard
  *   snapshot-delete  {vm_id, name}                                   finish the deletion
  *   maintenance      {phase, snapshot, log}                          none: says what somebody has to decide
  *   rollback         {vm_id, name, token}                            back to the state before it
@@ -33,6 +34,7 @@
 #define HF_EFFECT_DB_LOCK "db-lock"
 #define HF_EFFECT_DB_VARIABLE "db-variable"
 #define HF_EFFECT_SNAPSHOT "snapshot"
+#define HF_EFFECT_EXPORT "export"
 #define HF_EFFECT_SNAPSHOT_DELETE "snapshot-delete"
 #define HF_EFFECT_MAINTENANCE "maintenance"
 #define HF_EFFECT_ROLLBACK "rollback"
@@ -50,6 +52,9 @@ int hf_effect_freeze(struct hf_journal *j, const char *vm_id, const char *deadma
                      struct hf_err *err) HF_CHECKED;
 int hf_effect_snapshot(struct hf_journal *j, const char *vm_id, const char *name, const char *token,
                        struct hf_err *err) HF_CHECKED;
+/* The job, its scratch space, its checkpoint. */
+int hf_effect_export(struct hf_journal *j, const char *vm_id, const char *name, const char *token,
+                     struct hf_err *err) HF_CHECKED;
 int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const char *name,
                               struct hf_err *err) HF_CHECKED;
 
@@ -74,7 +79,8 @@ struct hf_undo {
     bool owns_hv, owns_db;
     bool dry_run;           /* only say what would be done */
     struct hf_strv actions; /* what was (would be) done, one sentence each */
-    char *unfinished;       /* the report of a maintenance that nobody finished (run/maintenance.h), or NULL */
+    char *
+        unfinished; /* the report of a maintenance that nobody finished (run/maintenance.h), or NULL */
 };
 void hf_undo_close(struct hf_undo *u);
 HF_DEFINE_AUTO_VALUE(hf_undo, hf_undo_close)

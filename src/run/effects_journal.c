@@ -77,6 +77,12 @@ int hf_effect_snapshot(struct hf_journal *j, const char *vm_id, const char *name
     return add_snapshot_intent(j, HF_EFFECT_SNAPSHOT, vm_id, name, token, err);
 }
 
+int hf_effect_export(struct hf_journal *j, const char *vm_id, const char *name, const char *token,
+                     struct hf_err *err)
+{
+    return add_snapshot_intent(j, HF_EFFECT_EXPORT, vm_id, name, token, err);
+}
+
 int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const char *name,
                               struct hf_err *err)
 {

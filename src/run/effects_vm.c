@@ -13,8 +13,9 @@
 #define DISCARD_MS (10 * 60 * 1000)
 #define DELETE_MS (24 * 60 * 60 * 1000)
 
-int hf_effect_undo_snapshot(struct hf_undo *u, const char *run_id, struct json_object *data,
-                            struct hf_err *err)
+/* done: said when nothing is left; what, with: what may be there still, when not. */
+static int discard(struct hf_undo *u, const char *run_id, struct json_object *data,
+                   const char *done, const char *what, const char *with, struct hf_err *err)
 {
     const char *vm_id = NULL, *name = NULL, *token = NULL;
     if (hf_json_get_string(data, "vm_id", &vm_id, err) < 0 ||
@@ -24,10 +25,22 @@ int hf_effect_undo_snapshot(struct hf_undo *u, const char *run_id, struct json_o
     struct hf_hv_call call = hf_env_call(u->env, run_id, DISCARD_MS);
     if (hf_undo_need_hv(u, err) == 0 &&
         hf_hv_capture_discard(u->hv, &call, vm_id, name, token, err) == 0)
-        return hf_undo_say(u, err, "nothing is left of snapshot", name);
-    return err->left[0]
-               ? -1
-               : hf_left(err, "snapshot %s of %s, or its overlay files", name, u->vm->label);
+        return hf_undo_say(u, err, done, name);
+    return err->left[0] ? -1 : hf_left(err, "%s %s of %s, or %s", what, name, u->vm->label, with);
+}
+
+int hf_effect_undo_snapshot(struct hf_undo *u, const char *run_id, struct json_object *data,
+                            struct hf_err *err)
+{
+    return discard(u, run_id, data, "nothing is left of snapshot", "snapshot", "its overlay files",
+                   err);
+}
+
+int hf_effect_undo_export(struct hf_undo *u, const char *run_id, struct json_object *data,
+                          struct hf_err *err)
+{
+    return discard(u, run_id, data, "nothing is left of export", "backup job", "its scratch files",
+                   err);
 }
 
 int hf_effect_finish_delete(struct hf_undo *u, const char *run_id, struct json_object *data,

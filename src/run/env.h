@@ -26,7 +26,8 @@ struct hf_env {
     const struct hf_clock *clock;
     void (*progress)(void *ctx, uint64_t done, uint64_t total); /* may be NULL */
     void *progress_ctx;
-    const struct hf_run *within; /* a run that lends its VM's lock to those that are begun with this; NULL: none */
+    const struct hf_run
+        *within; /* a run that lends its VM's lock to those that are begun with this; NULL: none */
 };
 
 struct hf_hv *hf_env_open_hv(const struct hf_env *env, const struct hf_config_hypervisor *h,

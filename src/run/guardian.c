@@ -23,6 +23,7 @@ struct hf_guardian {
     int life_fd;  /* our end of the pipe that it waits on */
     int ready_fd; /* "R", or the text of why it could not get ready */
     const struct hf_clock *clock;
+    bool is_ready; /* it has said so: that is read once */
 };
 
 /* ---- the coordinator's side ------------------------------------------------------------- */
@@ -98,13 +99,16 @@ int hf_guardian_wait(struct hf_guardian *g, int64_t deadline_ms, struct hf_err *
     char answer[256] = "";
     struct pollfd p = {.fd = g->ready_fd, .events = POLLIN};
     int n;
+    if (g->is_ready)
+        return 0;
     do /* a signal asks, and is heeded later; the deadline stays */
         n = poll(&p, 1, hf_clock_left_ms(g->clock, deadline_ms));
     while (n < 0 && errno == EINTR);
     if (n == 0)
         return hf_fail(err, HF_E_TIMEOUT, "the guardian process did not get ready in time");
     ssize_t len = read(g->ready_fd, answer, sizeof answer - 1);
-    if (len > 0 && answer[0] == 'R')
+    g->is_ready = len > 0 && answer[0] == 'R';
+    if (g->is_ready)
         return 0;
     hf_fail(err, HF_E_INTERNAL, "the guardian process did not start: %s",
             len > 0 ? answer : "it ended at once");

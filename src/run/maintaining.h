@@ -26,7 +26,8 @@ struct maintaining {
     char why_not_save[HF_ERR_MESSAGE_MAX];
     struct hf_db_position begin; /* where the server stood before the snapshot */
     struct hf_saved_writes saved;
-    char *dump; /* directory of a dump of the state that was left, where its writes could not be saved; or NULL */
+    char *
+        dump; /* directory of a dump of the state that was left, where its writes could not be saved; or NULL */
     struct json_object *rollback; /* its report */
     char *why;                    /* what failed, or NULL */
     bool is_alone;                /* the terminal is lost: nobody is there to be asked */

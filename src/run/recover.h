@@ -29,7 +29,8 @@ int hf_recover_vm(const struct hf_env *env, const struct hf_config_vm *vm, const
 /* What happened to one journal, for the report. */
 struct hf_recovered {
     const char *run_id, *vm, *verb;
-    const char *outcome; /* "undone", "finished", "unfinished" (of a maintenance: somebody has to decide), "alive", "failed", "would undo", "would finish" */
+    const char *
+        outcome; /* "undone", "finished", "unfinished" (of a maintenance: somebody has to decide), "alive", "failed", "would undo", "would finish" */
     const struct hf_strv *actions;
     const struct hf_err *err; /* of "failed", else NULL */
 };

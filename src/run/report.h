@@ -27,7 +27,6 @@ struct json_object *hf_report_snapshot(const struct hf_report_snapshot *in, stru
 struct json_object *hf_report_deletion(const struct hf_run *run, const char *snapshot,
                                        struct hf_err *err) HF_CHECKED;
 
-
 struct hf_report_rollback {
     const struct hf_run *run;
     const char *snapshot;

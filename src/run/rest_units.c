@@ -50,12 +50,12 @@ struct hf_services *hf_rest_units_open(const struct hf_env *env, struct hf_guest
 }
 
 void hf_rest_units_plan(struct hf_hold_services *rest, const struct hf_config_vm *vm,
-                        const char *run_id)
+                        const char *run_id, bool until_read)
 {
     rest->stop_timeout_ms = vm->stop_timeout;
     rest->start_timeout_ms = vm->start_timeout;
-    hf_deadman_name(rest->deadman_stopping, run_id, "stopping");
-    hf_deadman_name(rest->deadman_resting, run_id, "resting");
+    hf_deadman_name(rest->deadman_stopping, run_id, until_read ? "app-stopping" : "stopping");
+    hf_deadman_name(rest->deadman_resting, run_id, until_read ? "app-resting" : "resting");
 }
 
 int hf_rest_units_journal(struct hf_journal *j, const struct hf_hold_services *rest, uint64_t *seq,

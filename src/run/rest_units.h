@@ -18,9 +18,10 @@ struct hf_services *hf_rest_units_open(const struct hf_env *env, struct hf_guest
                                        const struct hf_strv *units, struct hf_strv *to_start,
                                        struct hf_strv *warnings, struct hf_err *err) HF_CHECKED;
 
-/* The times and the names of the dead-men; sets and to_start are the caller's. */
+/* The times and the names of the dead-men; sets and to_start are the caller's. A run may have two sets at rest at the same time:
+ * until_read tells the one that rests until files are read from that of the hold. */
 void hf_rest_units_plan(struct hf_hold_services *rest, const struct hf_config_vm *vm,
-                        const char *run_id);
+                        const char *run_id, bool until_read);
 /* The entry right before the stop. *seq stays 0 where nothing runs. */
 int hf_rest_units_journal(struct hf_journal *j, const struct hf_hold_services *rest, uint64_t *seq,
                           struct hf_err *err) HF_CHECKED;

@@ -30,9 +30,10 @@ int hf_run_snapshot_delete(const struct hf_env *env, const char *vm, const char 
 #define HF_VERB_ROLLBACK "snapshot rollback"
 
 struct hf_snapshot_rollback {
-    const char *vm;    /* section name */
-    const char *name;  /* of the snapshot */
-    bool keep_current; /* the state that is left stays as files beside the disks, named in the report */
+    const char *vm;   /* section name */
+    const char *name; /* of the snapshot */
+    bool
+        keep_current; /* the state that is left stays as files beside the disks, named in the report */
 };
 
 /* The VM stops, and starts again with the snapshot's disks. Until its database accepts connections (where it has one, and

@@ -1,202 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/point.h"
 #include "run/creation.h"
-#include "run/effects.h"
 #include "run/expiry.h"
 #include "run/report.h"
-#include "run/usage.h"
+#include "run/snapshot.h"
 
 #include <stdio.h>
-#include <string.h>
-
-#define QUERY_MS 5000
-#define PREPARE_MS 60000
-#define SETTLE_MS 60000
-#define COME_HOME_MS 60000
-#define BREATH_MS 100
-
-static void creation_close(struct creation *c)
-{
-    hf_hv_capture_free(c->capture);
-    hf_hv_capture_plan_free(&c->plan);
-    hf_db_lock_free(c->lock);
-    hf_db_close(c->observer);
-    hf_services_free(c->services);
-    hf_services_free(c->db_services);
-    hf_strv_free(&c->to_start);
-
-    hf_way_close(&c->way);
-    hf_strv_free(&c->mounts);
-    hf_strv_free(&c->warnings);
-    hf_hold_result_free(&c->result);
-}
-HF_DEFINE_AUTO_VALUE(creation, creation_close)
-
-int creation_warn(struct creation *c, const char *text, struct hf_err *err)
-{
-    hf_log(c->run->env->log, HF_LOG_WARN, "snapshot", "%s", text);
-    return hf_strv_add(&c->warnings, text) < 0 ? hf_fail_nomem(err) : 0;
-}
-
-int creation_warn_all(struct creation *c, const struct hf_strv *texts, struct hf_err *err)
-{
-    for (size_t i = 0; i < texts->n; i++)
-        if (creation_warn(c, texts->items[i], err) < 0)
-            return -1;
-    return 0;
-}
-
-/* ---- before the hold -------------------------------------------------------------------- */
-
-static int check_busy(struct creation *c, struct hf_err *err)
-{
-    struct hf_hv_call call = hf_env_call(c->run->env, c->run->id, QUERY_MS);
-    return hf_hv_vm_busy(c->run->hv, &call, c->run->found.id, err);
-}
-
-/* A snapshot that would fill the filesystem, or make the chain too long, is not begun. */
-static int check_limits(struct creation *c, struct hf_err *err)
-{
-    const struct hf_run *run = c->run;
-    HF_AUTO(hf_usage) struct hf_usage usage = {0};
-    struct hf_hv_call call = hf_env_call(run->env, run->id, PREPARE_MS);
-    if (hf_usage_take(run->hv, &call, run->vm, run->found.id, &usage, err) < 0)
-        return -1;
-    return hf_usage_refuse(&usage, run->vm, err);
-}
-
-static int plan_capture(struct creation *c, struct hf_err *err)
-{
-    const struct hf_run *run = c->run;
-    struct hf_capture_request req = {
-        .struct_size = sizeof req,
-        .kind = HF_CAPTURE_SNAPSHOT,
-        .vm_id = run->found.id,
-        .name = c->name,
-        .label = c->req->label,
-    };
-    struct hf_hv_call call = hf_env_call(run->env, run->id, PREPARE_MS);
-    snprintf(c->name, sizeof c->name, "hf-%s", run->id);
-    if (hf_hv_capture_plan(run->hv, &call, &req, &c->capture, &c->plan, err) < 0)
-        return -1;
-    return creation_warn_all(c, &c->plan.warnings, err);
-}
-
-static int prepare_capture(struct creation *c, struct hf_err *err)
-{
-    const struct hf_run *run = c->run;
-    if (hf_effect_snapshot(run->journal, run->found.id, c->name, c->plan.undo_token, err) < 0)
-        return -1;
-    HF_POINT("run.before_prepare");
-    struct hf_hv_call call = hf_env_call(run->env, run->id, PREPARE_MS);
-    if (hf_hv_capture_prepare(c->capture, &call, err) < 0)
-        return -1;
-    HF_POINT("run.after_prepare");
-    return 0;
-}
-
-/* ---- the hold --------------------------------------------------------------------------- */
-
-/* A capture call that was still away at the deadline is waited for, so that the undo finds what it
- * did. */
-static void wait_home(struct creation *c)
-{
-    struct hf_err late = HF_ERR_INIT, err = HF_ERR_INIT;
-    if (!c->result.capture_unknown)
-        return;
-    hf_log(c->run->env->log, HF_LOG_WARN, "snapshot",
-           "waiting for the late answer of the hypervisor");
-    struct hf_hv_call call = hf_env_call(c->run->env, NULL, COME_HOME_MS);
-    if (hf_hv_wait_home(c->run->hv, call.deadline_ms, &late, &err) < 0)
-        hf_log_err(c->run->env->log, HF_LOG_WARN, "snapshot", &err);
-}
-
-/* The picture is taken and nobody waits any more. What could not be set back or disarmed is tried once more by its
- * journal entry; if that fails too, the entry stays open for recover. */
-static int let_go(struct creation *c, struct hf_err *err)
-{
-    struct hf_err second = HF_ERR_INIT;
-    HF_AUTO(hf_undo)
-    struct hf_undo undo = {.env = c->run->env, .vm = c->run->vm, .vm_id = c->run->found.id};
-    creation_close_lock(c);
-    if (c->result.has_open_ends) {
-        if (hf_undo_holds(&undo, c->run->journal, &second) < 0)
-            return creation_warn(c, second.left[0] ? second.left : second.message, err);
-        return 0;
-    }
-    for (size_t i = 0; i < c->n_variables; i++)
-        creation_close_entry(c, &c->variable_seqs[i]);
-    creation_close_entry(c, &c->rest_seq);
-    creation_close_entry(c, &c->freeze_seq);
-    hf_db_close(HF_STEAL(c->observer));
-    hf_way_close_db(&c->way);
-    creation_close_entry(c, &c->bridge_seq);
-
-    return 0;
-}
-
-/* Does anything but the lock's own means have to bring committed data to the disks? */
-static bool needs_sync(const struct creation *c)
-{
-    if (!c->has_guest || c->freeze.hv)
-        return false;
-    return c->db_services || (c->lock && hf_db_lock_get_plan(c->lock)->needs_sync);
-}
-
-static int hold(struct creation *c, struct hf_err *err)
-{
-    const struct hf_run *run = c->run;
-    struct hf_hold_plan plan = {
-        .rest = c->services || c->db_services ? &c->rest : NULL,
-        .lock = c->lock,
-        .freeze = c->freeze.hv ? &c->freeze : NULL,
-        .observer = c->observer,
-        .guest = c->way.guest,
-        .hv = run->hv,
-        .capture = c->capture,
-        .vm_id = run->found.id,
-        .run_id = run->id,
-        .sync_guest = needs_sync(c),
-        .lowered_why = c->lowered_why[0] ? c->lowered_why : NULL,
-        .required = run->vm->require,
-        .hold_limit_ms = run->vm->hold_limit,
-        .clock = run->env->clock,
-        .cancel = run->env->cancel,
-        .log = run->env->log,
-    };
-    c->result.timeline.start_us = run->started_us;
-    c->result.timeline.start_wall_us = run->started_wall_us;
-    int result = hf_hold_run(&plan, &c->result, err);
-    /* Writers work off what waited, on a disk and processors that we may share with them. */
-    if (result == 0)
-        hf_clock_sleep_ms(run->env->clock, BREATH_MS);
-    wait_home(c);
-    return result;
-}
-
-/* ---- after the hold --------------------------------------------------------------------- */
-
-static int settle(struct creation *c, struct hf_err *err)
-{
-    struct hf_hv_call call = hf_env_call(c->run->env, c->run->id, SETTLE_MS);
-    return hf_hv_capture_settle(c->capture, &call, err);
-}
-
-static int64_t taken_mono_us(const struct creation *c)
-{
-    return hf_timeline_at(&c->result.timeline, "capture_begin");
-}
-
-static int64_t taken_wall_us(const struct creation *c)
-{
-    return c->run->started_wall_us + (taken_mono_us(c) - c->run->started_us);
-}
 
 /* 0: never */
 static int64_t expires_us(const struct creation *c)
 {
     int64_t keep_ms = c->req->keep_ms ? c->req->keep_ms : c->run->vm->snapshot_keep;
-    return keep_ms ? taken_wall_us(c) + keep_ms * 1000 : 0;
+    return keep_ms ? creation_taken_wall_us(c) + keep_ms * 1000 : 0;
 }
 
 /* When it ends, and the clock that nobody sets, by which that is checked (run/expiry.h). */
@@ -207,7 +22,7 @@ static int add_expiry(const struct creation *c, struct json_object *doc, struct 
     HF_AUTOJSON struct json_object *clock = json_object_new_object();
     hf_time_rfc3339(expires_us(c), at);
     if (!clock || hf_json_add_string(clock, "boot", now.boot_id) < 0 ||
-        hf_json_add_int(clock, "up_ms", taken_mono_us(c) / 1000) < 0 ||
+        hf_json_add_int(clock, "up_ms", creation_taken_us(c) / 1000) < 0 ||
         hf_json_add_string(doc, "expires_at", expires_us(c) ? at : NULL) < 0 ||
         hf_json_add(doc, "clock", HF_STEAL(clock)) < 0)
         return hf_fail_nomem(err);
@@ -228,7 +43,7 @@ static int commit(struct creation *c, const char *report, bool degraded, struct 
         .label = c->req->label,
         .grade = hf_grade_name(c->result.grade),
         .state = "present",
-        .taken_us = taken_wall_us(c),
+        .taken_us = creation_taken_wall_us(c),
         .expires_us = expires_us(c),
         .stall_ms = c->result.stall_ms,
         .report = report,
@@ -239,27 +54,6 @@ static int commit(struct creation *c, const char *report, bool degraded, struct 
     HF_POINT("run.after_commit");
     hf_run_commit(c->run);
     return 0;
-}
-
-/* Everything that can be looked at or prepared, before anything is held. */
-static int prepare(struct creation *c, struct hf_err *err)
-{
-    if (check_busy(c, err) < 0 || check_limits(c, err) < 0 || plan_capture(c, err) < 0 ||
-        creation_open_ways(c, err) < 0 || creation_prepare_db(c, err) < 0 ||
-        creation_prepare_guest(c, err) < 0 || creation_check_grade(c, err) < 0 ||
-        prepare_capture(c, err) < 0)
-        return -1;
-    if (hf_run_wait_guardian(c->run, err) < 0 || hf_cancel_check(c->run->env->cancel, err) < 0 ||
-        check_busy(c, err) < 0 || creation_calm_db(c, err) < 0)
-        return -1;
-    return creation_journal_guest(c, err);
-}
-
-static int take(struct creation *c, struct hf_err *err)
-{
-    if (prepare(c, err) < 0 || hold(c, err) < 0 || let_go(c, err) < 0)
-        return -1;
-    return settle(c, err);
 }
 
 static int report_and_commit(struct creation *c, struct json_object **out_report,
@@ -294,8 +88,16 @@ int hf_run_snapshot_create(const struct hf_env *env, const struct hf_snapshot_cr
     HF_AUTO(hf_run) struct hf_run run = {0};
     if (hf_run_begin(&run, env, "snapshot create", req->vm, err) < 0)
         return -1;
-    HF_AUTO(creation) struct creation c = {.run = &run, .req = req, .guest_err = HF_ERR_INIT};
-    if (take(&c, err) == 0 && report_and_commit(&c, out_report, out_degraded, err) == 0)
+    HF_AUTO(creation)
+    struct creation c = {
+        .run = &run,
+        .kind = HF_CAPTURE_SNAPSHOT,
+        .label = req->label,
+        .req = req,
+        .guest_err = HF_ERR_INIT,
+    };
+    if (creation_prepare(&c, err) == 0 && creation_take(&c, err) == 0 &&
+        creation_settle(&c, err) == 0 && report_and_commit(&c, out_report, out_degraded, err) == 0)
         return 0;
     /* Sessions first: what is still held goes before anything slow is undone. */
     creation_close_lock(&c);

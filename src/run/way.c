@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SOCKETS_MAX 8 /* of one run in one process */
 #define CONNECT_MS 15000
 /* A tunnel through the agent ends by itself in the guest after this much silence beyond a hold, which is silent while the
  * filesystems are frozen: a little more than the hold, and the lock is gone within hold-limit + 2 s when we are. */
@@ -73,7 +74,23 @@ static void sweep(const char *dir)
         closedir(d);
 }
 
-/* STATE/sockets, private; the socket is named after run and process, since coordinator and guardian have one each. */
+/* Of the first name that is free: a run may have several ways at once. */
+static char *free_name(const char *dir, const char *run_id, struct hf_err *err)
+{
+    for (unsigned n = 0; n < SOCKETS_MAX; n++) {
+        HF_AUTOFREE char *path = hf_asprintf("%s/%s-%u.%d", dir, run_id, n, (int)getpid());
+        if (!path) {
+            hf_fail_nomem(err);
+            return NULL;
+        }
+        if (access(path, F_OK) < 0)
+            return HF_STEAL(path);
+    }
+    hf_fail(err, HF_E_INTERNAL, "more than %d ways to one database", SOCKETS_MAX);
+    return NULL;
+}
+
+/* STATE/sockets, private; the socket is named after run and process, since coordinator and guardian have theirs. */
 static char *socket_path(const struct hf_env *env, const char *run_id, struct hf_err *err)
 {
     HF_AUTOFREE char *dir = hf_asprintf("%s/sockets", hf_env_state(env));
@@ -86,10 +103,7 @@ static char *socket_path(const struct hf_env *env, const char *run_id, struct hf
         return NULL;
     }
     sweep(dir);
-    char *path = hf_asprintf("%s/%s.%d", dir, run_id, (int)getpid());
-    if (!path)
-        hf_fail_nomem(err);
-    return path;
+    return free_name(dir, run_id, err);
 }
 
 static int open_tunnel(struct hf_way *way, const struct hf_env *env, const char *vm_id,

@@ -20,6 +20,13 @@ static void look_at_all(const struct hf_config *c)
         assert(vm->quiesce_timeout >= vm->stall_budget);
         assert((vm->db.kind == HF_DB_TCP) == (vm->db.host != NULL));
         assert(hf_grade_name(vm->require) && hf_quiesce_name(vm->quiesce));
+        for (size_t k = 0; k < vm->stores.n; k++)
+            assert(hf_config_find_store(c, vm->stores.items[k], &err));
+    }
+    for (size_t i = 0; i < hf_config_store_count(c); i++) {
+        const struct hf_config_store *s = hf_config_store_at(c, i);
+        assert(strstr(s->url, "://") && !s->access_key_file == !s->secret_key_file);
+        assert(!s->pin || strlen(s->pin) == 52);
     }
 }
 

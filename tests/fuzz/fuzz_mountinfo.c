@@ -17,7 +17,7 @@ static void look_at_all(const struct hf_mountinfo *l)
     for (size_t i = 0; i < l->n && i < 64; i++) {
         const struct hf_mountinfo_entry *m = &l->items[i];
         assert(m->mountpoint[0] == '/' && strlen(m->mountpoint) <= HF_MOUNTINFO_NAME_MAX);
-        assert(m->type && m->source);
+        assert(m->type && m->source && m->options);
         const struct hf_mountinfo_entry *found = hf_mountinfo_find(l, m->mountpoint);
         assert(m->is_hidden || strcmp(found->mountpoint, m->mountpoint) == 0);
         assert(!found || !found->is_hidden);

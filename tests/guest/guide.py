@@ -50,6 +50,7 @@ class Guide:
         p = subprocess.run(["bash", "-ec", self.ours(body)], cwd=self.folder, capture_output=True, text=True, check=False,
                            timeout=self.timeout_s, env=self.site.environ(PATH=f"{self.folder}:{os.environ['PATH']}"))
         self.assertEqual(p.returncode, int(attributes.get("status", 0)), f"{body}\n{p.stdout}{p.stderr}")
+        self.said, self.complained = p.stdout, p.stderr
         self.assertIn(attributes.get("output", ""), p.stdout)
         self.after(attributes, body)
 

@@ -14,6 +14,7 @@ import re
 import select
 import shlex
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -184,6 +185,8 @@ class Site:
         self.state = self.dir / "state"
         self.config = self.dir / "holdfast.conf"
         self.lab = lab_env()
+        self.plugin_keys = {}  # of the section [hypervisor lab], besides
+        self.stores = {}  # the sections [store NAME]
         self.keys = {
             "hypervisor": "lab",
             "name": self.lab["DOMAIN"],
@@ -201,8 +204,10 @@ class Site:
         """(Re)writes the configuration; a value None removes the key."""
         self.keys.update({k.replace("_", "-"): v for k, v in vm_keys.items()})
         lines = ["[defaults]", f"state = {self.state}", "[hypervisor lab]", "plugin = libvirt",
-                 f"uri = {self.lab['URI']}", "[vm db]"]
-        lines += [f"{k} = {v}" for k, v in self.keys.items() if v is not None]
+                 f"uri = {self.lab['URI']}"]
+        sections = {"": self.plugin_keys, "[vm db]": self.keys, **{f"[store {n}]": s for n, s in self.stores.items()}}
+        for head, keys in sections.items():
+            lines += [head, *(f"{k} = {v}" for k, v in keys.items() if v is not None)]
         self.config.write_text("\n".join(lines) + "\n")
         self.config.chmod(0o600)
 
@@ -336,6 +341,9 @@ class Writer:
 # The report's times are cut to a millisecond, and begin up to that much early.
 CUT_MS = 1.0
 
+# How far the writer's view and stall_ms may be apart (DESIGN section 11).
+SLACK_MS = 30.0
+
 
 def compare(log, socket, present_before, absent_after, held=None, ignore=()):
     """The lab's judge: exit status and findings of tests/lab/compare.c."""
@@ -416,6 +424,25 @@ class LoadedTest(GuestTest):
         begin = time.time_ns()
         self.writer.wait_for_commits(200)
         self.idle_ms = self.writer.gaps(begin, time.time_ns())["longest_gap"]["ms"]
+
+    def stall_against_writer(self, report):
+        """How much longer the longest time in which the writer got nothing acknowledged was than stall_ms, and than what it
+        is without any snapshot (idle): that time holds the commits before and after the stall, too."""
+        begin = instant(report, "lock_begin", -300)
+        longest = self.writer.gaps(begin, instant(report, "unlocked", 300))["longest_gap"]
+        gap = longest["ms"]
+        print(f"  stall {report['stall_ms']:.1f} ms, the writer's longest gap {gap:.1f} ms (idle {self.idle_ms:.1f}), begun "
+              f"{after_ms(report, 'lock_begin', longest['from_ns']):+.1f} ms from the lock's begin, ended "
+              f"{after_ms(report, 'unlocked', longest['to_ns']):+.1f} ms from its end", flush=True)
+        if not self.plain_tables:  # writes to those wait from an earlier stage on, and the bound covers them
+            self.assertLessEqual(report["stall_ms"], gap + SLACK_MS + self.idle_ms)
+        return gap - report["stall_ms"] - self.idle_ms
+
+    def assert_stalls_are_true(self, excess):
+        """stall_ms agrees with what the writer saw. The machine stalls the writer by itself now and then, so one round of
+        several may have such a moment in it; two, or the middle one, may not."""
+        self.assertLessEqual(statistics.median(excess), SLACK_MS, excess)
+        self.assertLessEqual(sum(e > SLACK_MS for e in excess), 1, excess)
 
     @contextlib.contextmanager
     def recovered(self, frozen):

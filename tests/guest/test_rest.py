@@ -23,7 +23,9 @@ def guest(script, check=True):
     return lab("ssh", "bash", "-s", input=script, check=check).strip()
 
 
-class Rest(GuestTest):
+class RestCase(GuestTest):
+    """A guest with a writer and cron; both have to run when a test is over."""
+
     keys = {"rest_until": "files", "rest_limit": "60s", "services": f"cron, {UNIT}", "quiesce": "none",
             "files": f"{TREE}/a, {TREE}/big, {TREE}/b"}
 
@@ -43,14 +45,6 @@ class Rest(GuestTest):
         guest(f"systemctl reset-failed {UNIT} 2>/dev/null; systemctl start cron {UNIT}")
         self.scratch = tempfile.TemporaryDirectory(prefix="hf-rest-")
         self.addCleanup(self.scratch.cleanup)
-        self.dir = Path(self.scratch.name) / "archive"
-        self.command = ["archive", "db", "--to", str(self.dir)]
-
-    def pair(self):
-        """What the archive has of the two files that are written in lockstep."""
-        target = Path(self.scratch.name) / "back"
-        self.ok(self.site.run("restore", "files", str(self.dir), "--to", str(target)))
-        return [int((target / TREE[1:] / name).read_text()) for name in "ab"]
 
     def assert_running(self, within_s):
         begin = time.monotonic()
@@ -63,6 +57,35 @@ class Rest(GuestTest):
         self.assertEqual(guest("systemctl list-units --all --plain --no-legend 'holdfast-deadman-*'; ls /run/holdfast 2>/dev/null",
                                check=False), "")
         self.assert_clean()
+
+    def wait_for_rest(self):
+        begin = time.monotonic()
+        while guest(f"systemctl is-active {UNIT}", check=False) == "active":
+            self.assertLess(time.monotonic() - begin, 30, "it does not come to rest")
+
+    def env(self, points, log=None):
+        once = tempfile.mkdtemp(dir=self.scratch.name)
+        return {"HOLDFAST_POINT": points, "HOLDFAST_POINT_ONCE": once, **({"HOLDFAST_POINT_LOG": log} if log else {})}
+
+    def recover(self, points):
+        for _ in range(120):
+            if not any(r["outcome"] == "alive" for r in self.ok(self.site.run("recover"))["runs"]):
+                break
+            time.sleep(0.25)
+        self.assertEqual(self.ok(self.site.run("recover"))["runs"], [], f"after {points}: recover twice")
+
+
+class Rest(RestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = Path(self.scratch.name) / "archive"
+        self.command = ["archive", "db", "--to", str(self.dir)]
+
+    def pair(self):
+        """What the archive has of the two files that are written in lockstep."""
+        target = Path(self.scratch.name) / "back"
+        self.ok(self.site.run("restore", "files", str(self.dir), "--to", str(target)))
+        return [int((target / TREE[1:] / name).read_text()) for name in "ab"]
 
     # -- what it is for ------------------------------------------------------------------------
 
@@ -133,11 +156,6 @@ class Rest(GuestTest):
         self.assert_running(1)
         self.assert_tidy()
 
-    def wait_for_rest(self):
-        begin = time.monotonic()
-        while guest(f"systemctl is-active {UNIT}", check=False) == "active":
-            self.assertLess(time.monotonic() - begin, 30, "it does not come to rest")
-
     def test_what_was_not_running_stays_so(self):
         guest(f"systemctl stop {UNIT}")
         doc = self.ok(self.site.run(*self.command))
@@ -163,22 +181,11 @@ class Rest(GuestTest):
 
     # -- death ---------------------------------------------------------------------------------
 
-    def env(self, points, log=None):
-        once = tempfile.mkdtemp(dir=self.scratch.name)
-        return {"HOLDFAST_POINT": points, "HOLDFAST_POINT_ONCE": once, **({"HOLDFAST_POINT_LOG": log} if log else {})}
-
     def die(self, points):
         self.dir = Path(tempfile.mkdtemp(dir=self.scratch.name)) / "archive"
         process = self.site.start("archive", "db", "--to", str(self.dir), env=self.env(points))
         self.assertEqual(process.wait(timeout=120), -signal.SIGKILL, f"{points} did not kill the coordinator")
         return process
-
-    def recover(self, points):
-        for _ in range(120):
-            if not any(r["outcome"] == "alive" for r in self.ok(self.site.run("recover"))["runs"]):
-                break
-            time.sleep(0.25)
-        self.assertEqual(self.ok(self.site.run("recover"))["runs"], [], f"after {points}: recover twice")
 
     def test_killed_at_every_point_the_guardian_starts_them(self):
         guest(f"head -c 100k /dev/urandom >{TREE}/small")

@@ -4,36 +4,13 @@ commit acknowledged before the lock was granted is in the point, none sent after
 """
 
 import os
-import statistics
 
-from hf import LoadedTest, after_ms, instant, lab, main, plain_tables, sql
+from hf import LoadedTest, lab, main, plain_tables, sql
 
 ROUNDS = int(os.environ.get("HOLDFAST_ROUNDS", "5"))
 
-# How far the writer's view and stall_ms may be apart (DESIGN section 11).
-SLACK_MS = 30.0
-
 
 class Snapshot(LoadedTest):
-    def stall_against_writer(self, report):
-        """How much longer the longest time in which the writer got nothing acknowledged was than stall_ms, and than what it
-        is without any snapshot (idle): that time holds the commits before and after the stall, too."""
-        begin = instant(report, "lock_begin", -300)
-        longest = self.writer.gaps(begin, instant(report, "unlocked", 300))["longest_gap"]
-        gap = longest["ms"]
-        print(f"  stall {report['stall_ms']:.1f} ms, the writer's longest gap {gap:.1f} ms (idle {self.idle_ms:.1f}), begun "
-              f"{after_ms(report, 'lock_begin', longest['from_ns']):+.1f} ms from the lock's begin, ended "
-              f"{after_ms(report, 'unlocked', longest['to_ns']):+.1f} ms from its end", flush=True)
-        if not self.plain_tables:  # writes to those wait from an earlier stage on, and the bound covers them
-            self.assertLessEqual(report["stall_ms"], gap + SLACK_MS + self.idle_ms)
-        return gap - report["stall_ms"] - self.idle_ms
-
-    def assert_stalls_are_true(self, excess):
-        """stall_ms agrees with what the writer saw. The machine stalls the writer by itself now and then, so one round of
-        several may have such a moment in it; two, or the middle one, may not."""
-        self.assertLessEqual(statistics.median(excess), SLACK_MS, excess)
-        self.assertLessEqual(sum(e > SLACK_MS for e in excess), 1, excess)
-
     def rounds(self, n, events=()):
         """Each: snapshot, recover, compare, delete. None of `events` may be in a timeline."""
         excess = []

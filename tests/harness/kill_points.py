@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kill points of the source, and which test walks which: each belongs to exactly one, which fails when it visits less.
 
-A new point is walked by the first test below whose pattern it matches; guest.kill has all that match none.
+A new point is walked by the first test below whose pattern it matches; guest.kill has all that match none. What a unit test walks
+stands there by name: meta.walks.
 """
 
 import re
@@ -13,12 +14,19 @@ WALKS = (
     # After many of these deaths a guest boots, or a server is loaded: each kind by itself.
     ("guest.maintain", r"maintain\."),
     ("guest.rollback", r"rollback\."),
-    ("plugin.odd.libvirt", r"libvirt\.(before|after)_(destroy|define|start|redefine)$"),
+    ("plugin.odd.libvirt", r"libvirt\.(before|after)_(destroy|define|start|redefine|resume|checkpoint_.*)$"),
+    ("guest.backup", r"libvirt\.(before|after)_(backup|backup_abort|export_(dir|retire|remove)|qemu_nbd(_end)?)$"),
     ("integration.load.resume", r"load\."),
     ("integration.dump.failures", r"dump\."),
     ("integration.files.into_guest", r"(restore|feed)\."),
     ("guest.archive", r"stream\.(before|after)_unit_start$"),
     ("integration.files.archive", r"(archive|stream|io)\."),
+    ("unit.store.path_kill", r"store\.path\.before_remove$"),
+    ("unit.catalog.points_kill", r"catalog\.before_(copy_forget|points_rebuild)$"),
+    ("integration.store.s3", r"store\.s3\."),
+    ("integration.run.checkpoint", r"backup\.(before|after)_checkpoint_drop$"),
+    ("integration.run.backup_parts", r"backup\.before_files$|hold\.before_readers$"),
+    ("integration.run.backup_kill", r"(backup|image|point|site|store)\.|catalog\.(before|after)_point_commit$"),
     ("guest.kill", r""),
 )
 

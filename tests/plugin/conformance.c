@@ -25,6 +25,7 @@ static struct {
     char id[256];
     struct hf_instance *in;
     int is_cancelled;
+    enum hf_capture_kind kind; /* of the captures that are tried */
     int failed, lines;
 } t;
 
@@ -190,7 +191,7 @@ static int take_text(void *ctx, const char *line)
 static struct hf_capture_request request(const char *vm, const char *name)
 {
     return (struct hf_capture_request){.struct_size = sizeof(struct hf_capture_request),
-                                       .kind = HF_CAPTURE_SNAPSHOT,
+                                       .kind = t.kind ? t.kind : HF_CAPTURE_SNAPSHOT,
                                        .vm_id = vm,
                                        .name = name,
                                        .label = "conformance"};
@@ -606,6 +607,111 @@ static void rolls_back(const char *before)
     check(has_same_disks(before), "the definition is that of before the capture", &err);
 }
 
+/* ---- exports ------------------------------------------------------------------------------ */
+
+/* The disks were listed before: a plugin is called by one caller at a time. */
+static int take_target(void *ctx, const struct hf_disk *disk)
+{
+    struct hf_strv *targets = ctx;
+    return disk->skipped ? 0 : hf_strv_add(targets, disk->target);
+}
+
+static void tells_each_disk(struct hf_capture *cap)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_strv) struct hf_strv targets = HF_STRV_INIT;
+    struct hf_call call = call_in(30000);
+    int rc = t.p->vm_disks(t.in, &call, t.id, take_target, &targets, &err);
+    check(rc == 0 && targets.n, "the disks of an export", &err);
+    for (size_t i = 0; i < targets.n; i++) {
+        struct hf_export e = {.struct_size = sizeof e};
+        rc = t.p->export_disk(t.in, &call, cap, targets.items[i], &e, &err);
+        check(rc == 0 && e.form == HF_EXPORT_NBD && e.uri && e.size_bytes && !e.dirty_ctx,
+              "export_disk", &err);
+    }
+    struct hf_export none = {.struct_size = sizeof none};
+    rc = t.p->export_disk(t.in, &call, cap, "no-such-disk", &none, &err);
+    check(failed_as(rc, &err, HF_E_NOT_FOUND), "export_disk of no disk of it", &err);
+}
+
+static int count_text(void *ctx, const char *line)
+{
+    *(size_t *)ctx += *line != '\0';
+    return 0;
+}
+
+static void drop(const char *keep, size_t most, const char *what)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(30000);
+    size_t told = 0;
+    int rc = t.p->checkpoint_drop(t.in, &call, t.id, keep, count_text, &told, &err);
+    check(rc == 0 && told <= most, what, &err);
+}
+
+static void drops_its_checkpoint(const char *name)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call strange = call_in(10000);
+    size_t told = 0;
+    strange.flags = UINT32_C(1) << 31;
+    int rc = t.p->checkpoint_drop(t.in, &strange, t.id, NULL, count_text, &told, &err);
+    check(failed_as(rc, &err, HF_E_UNSUPPORTED), "checkpoint_drop refuses unknown flag bits", &err);
+    drop(name, 0, "checkpoint_drop keeps what it is told to");
+    drop(NULL, 1, "checkpoint_drop of all");
+    drop(NULL, 0, "checkpoint_drop with nothing left");
+}
+
+static void exports_and_ends(const char *before)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_capture *cap = NULL, *second = NULL;
+    HF_AUTOFREE char *token = NULL, *other = NULL;
+    struct hf_call call = call_in(60000), strange = call_in(60000);
+    struct hf_export_state state = {.struct_size = sizeof state};
+    int rc = plan("hf-conformance-8", &cap, &token, &err);
+    rc = rc ? rc : t.p->capture_prepare(t.in, &call, cap, &err);
+    rc = rc ? rc : t.p->capture_begin(t.in, &call, cap, &err);
+    rc = rc ? rc : t.p->capture_settle(t.in, &call, cap, &err);
+    check(rc == 0, "an export begins", &err);
+    if (rc == 0) {
+        check(failed_as(do_busy(&call, t.id, &err), &err, HF_E_BUSY), "the VM is busy", &err);
+        rc = plan("hf-conformance-9", &second, &other, &err);
+        check(failed_as(rc, &err, HF_E_BUSY), "a second export is refused", &err);
+        t.p->capture_free(t.in, second);
+        tells_each_disk(cap);
+        strange.flags = UINT32_C(1) << 31;
+        rc = t.p->export_watch(t.in, &strange, cap, &state, &err);
+        check(failed_as(rc, &err, HF_E_UNSUPPORTED), "export_watch refuses unknown flag bits", &err);
+        check(t.p->export_watch(t.in, &call, cap, &state, &err) == 0, "export_watch", &err);
+        check(t.p->export_end(t.in, &call, cap, &err) == 0, "export_end", &err);
+        check(do_busy(&call, t.id, &err) == 0, "the VM is idle after it", &err);
+        rc = t.p->export_watch(t.in, &call, cap, &state, &err);
+        check(failed_as(rc, &err, HF_E_CONFLICT), "export_watch after the end", &err);
+        drops_its_checkpoint("hf-conformance-8");
+    }
+    t.p->capture_free(t.in, cap);
+    discard_twice("hf-conformance-8", token, before);
+}
+
+/* The steps that a capture of either kind has are tried with this one, too. */
+static void exports(void)
+{
+    HF_AUTOFREE char *before = definition(); /* a rollback may have left out what is read from the files */
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(10000);
+    t.kind = HF_CAPTURE_EXPORT;
+    plans_without_effect(before);
+    gives_back_a_prepared_capture(before, true);
+    gives_back_a_prepared_capture(before, false);
+    discards_a_finished_capture(before);
+    a_begin_after_its_deadline_has_no_effect(before);
+    a_cancelled_begin_has_no_effect(before);
+    exports_and_ends(before);
+    check(do_busy(&call, t.id, &err) == 0, "no job of an export is left", &err);
+    t.kind = HF_CAPTURE_SNAPSHOT;
+}
+
 static void captures(void)
 {
     HF_AUTOFREE char *before = definition();
@@ -628,6 +734,8 @@ static void captures(void)
     a_cancelled_begin_has_no_effect(before);
     lists_and_deletes(before);
     rolls_back(before);
+    if (vm.can & HF_CAN_EXPORT_NBD)
+        exports();
 }
 
 /* ---- the guest, where the VM has one that answers --------------------------------------------- */
@@ -707,6 +815,9 @@ static void check_table(void)
     check(t.p->capture_plan && t.p->capture_prepare && t.p->capture_begin && t.p->capture_settle &&
               t.p->capture_free && t.p->capture_discard,
           "all steps of a capture are there", &err);
+    check(has_all_of(HF_CAN_EXPORT_NBD,
+                     t.p->export_disk && t.p->export_watch && t.p->export_end),
+          "what it says of exports has its slots", &err);
     check(has_all_of(HF_CAN_GUEST_EXEC, t.p->guest_ping && t.p->guest_exec) &&
               has_all_of(HF_CAN_GUEST_FILES, t.p->guest_file_read && t.p->guest_file_write) &&
               has_all_of(HF_CAN_GUEST_FREEZE,

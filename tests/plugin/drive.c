@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LOCAL_MAX ((size_t)64 << 20)
 
@@ -174,6 +175,104 @@ static int do_capture(struct drive *d, char **args, struct hf_err *err)
         return -1;
     printf("begin %.1f ms\n", (double)(hf_clock_mono_us(hf_clock_system()) - from) / 1000.0);
     return strcmp(upto, "begin") == 0 ? 0 : hf_hv_capture_settle(cap, &call, err);
+}
+
+static int tell_exports(struct drive *d, const char *id, struct hf_hv_capture *cap,
+                        struct hf_err *err)
+{
+    HF_AUTO(hf_disk_list) struct hf_disk_list l = {0};
+    struct hf_hv_call call = call_of(d);
+    if (hf_hv_vm_disks(d->hv, &call, id, &l, err) != 0)
+        return -1;
+    for (size_t i = 0; i < l.n; i++) {
+        HF_AUTO(hf_export_copy) struct hf_export_copy e = {0};
+        if (l.items[i].skipped)
+            continue;
+        if (hf_hv_export_disk(cap, &call, l.items[i].target, &e, err) != 0)
+            return -1;
+        printf("export %s %s %s %s %llu\n", l.items[i].target, e.uri, or_dash(e.allocation_ctx),
+               or_dash(e.dirty_ctx), (unsigned long long)e.size_bytes);
+    }
+    puts("exported");
+    fflush(stdout);
+    return 0;
+}
+
+/* Asks each 50 ms until the file is there, then ends the export. */
+static int watch_until(struct drive *d, struct hf_hv_capture *cap, const char *file,
+                       struct hf_err *err)
+{
+    struct hf_export_state state = {0};
+    int failed = 0;
+    while (access(file, F_OK) != 0) {
+        struct hf_hv_call call = call_of(d);
+        struct hf_err why = HF_ERR_INIT;
+        failed = hf_hv_export_watch(cap, &call, &state, &why) == 0 ? 0 : failed + 1;
+        /* libvirtd may be restarted: nothing is known then, and it is asked again. */
+        if (failed && (why.cls != HF_E_UNREACHABLE || failed > 200))
+            return (hf_err_copy(err, &why), -1);
+        usleep(50000);
+    }
+    struct hf_hv_call call = call_of(d);
+    printf("scratch %llu of %llu\n", (unsigned long long)state.scratch_used_bytes,
+           (unsigned long long)state.scratch_room_bytes);
+    return hf_hv_export_end(cap, &call, err);
+}
+
+/* export VM NAME TOKEN-FILE END-FILE [PARENT [STEP]]: prints the disks' URIs and "exported", and ends well when END-FILE
+ * comes into being. $HOLDFAST_CHECKPOINT: always or never. */
+static int do_export(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_hv_capture) struct hf_hv_capture *cap = NULL;
+    HF_AUTO(hf_hv_capture_plan) struct hf_hv_capture_plan plan = {0};
+    const char *use = getenv("HOLDFAST_CHECKPOINT"), *upto = args[4] ? args[5] : NULL;
+    struct hf_hv_call call = call_of(d);
+    if (find_id(d, args[0], &id, err) != 0)
+        return -1;
+    struct hf_capture_request req = {.struct_size = sizeof req,
+                                     .kind = HF_CAPTURE_EXPORT,
+                                     .vm_id = id,
+                                     .name = args[1],
+                                     .parent = args[4] && *args[4] ? args[4] : NULL,
+                                     .checkpoint = !use                        ? HF_CHECKPOINT_AUTO
+                                                   : strcmp(use, "never") == 0 ? HF_CHECKPOINT_NEVER
+                                                                               : HF_CHECKPOINT_ALWAYS};
+    if (hf_hv_capture_plan(d->hv, &call, &req, &cap, &plan, err) != 0)
+        return -1;
+    for (size_t i = 0; i < plan.warnings.n; i++)
+        printf("warning: %s\n", plan.warnings.items[i]);
+    printf("disks %u checkpoint=%d incremental=%d\n", (unsigned)plan.n_disks,
+           plan.leaves_checkpoint, plan.is_incremental);
+    if (hf_path_write(args[2], plan.undo_token, strlen(plan.undo_token), 0600, err) != 0)
+        return -1;
+    if (upto && strcmp(upto, "plan") == 0)
+        return 0;
+    if (hf_hv_capture_prepare(cap, &call, err) != 0)
+        return -1;
+    if (upto && strcmp(upto, "prepare") == 0)
+        return 0;
+    int64_t from = hf_clock_mono_us(hf_clock_system());
+    if (hf_hv_capture_begin(cap, &call, err) != 0)
+        return -1;
+    printf("begin %.1f ms\n", (double)(hf_clock_mono_us(hf_clock_system()) - from) / 1000.0);
+    if (hf_hv_capture_settle(cap, &call, err) != 0 || tell_exports(d, id, cap, err) != 0)
+        return -1;
+    return watch_until(d, cap, args[3], err);
+}
+
+/* drop VM [KEEP]: our checkpoints. */
+static int do_drop(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_strv) struct hf_strv dropped = HF_STRV_INIT;
+    struct hf_hv_call call = call_of(d);
+    if (find_id(d, args[0], &id, err) != 0 ||
+        hf_hv_checkpoint_drop(d->hv, &call, id, args[1], &dropped, err) != 0)
+        return -1;
+    for (size_t i = 0; i < dropped.n; i++)
+        printf("dropped %s\n", dropped.items[i]);
+    return 0;
 }
 
 /* discard VM|ID NAME [TOKEN-FILE] */
@@ -382,7 +481,7 @@ static const struct verb {
     {"input", 3, do_input},     {"read", 4, do_read},         {"write", 3, do_write},
     {"freeze", 1, do_freeze},   {"thaw", 1, do_thaw},         {"state", 1, do_state},
     {"mounts", 1, do_mounts},   {"rollback", 3, do_rollback}, {"settle", 2, do_settle},
-    {"undo", 2, do_undo},
+    {"undo", 2, do_undo},       {"export", 4, do_export},     {"drop", 1, do_drop},
 };
 
 static struct hf_cancel *on_signal; /* the handler has no other way to reach it */

@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "chain.h"
 #include "disks.h"
+#include "export.h"
 #include "harness/hf_test.h"
 #include "rollback.h"
 #include "snapshot_xml.h"
@@ -327,6 +328,52 @@ static void only_the_active_layers_of_a_definition_change(void **state)
     assert_hf_err(&err, HF_E_CONFLICT, "neither '/d/c' nor '/d/d'");
 }
 
+static void an_exports_directory_is_known_by_its_name(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTOFREE char *dir = lv_export_dir("/d", "hf-1", &err), *top = lv_export_dir("/", "hf-1", &err);
+    assert_string_equal(dir, "/d/hf-1.export");
+    assert_string_equal(top, "/hf-1.export");
+    assert_true(lv_export_dir_is_of(dir, "hf-1"));
+    assert_true(lv_export_dir_is_of(top, "hf-1"));
+    assert_false(lv_export_dir_is_of(dir, "hf-11"));
+    assert_false(lv_export_dir_is_of("/d/hf-1.export/x", "hf-1"));
+    assert_false(lv_export_dir_is_of("hf-1.export", "hf-1"));
+    assert_false(lv_export_dir_is_of("/etc", ""));
+    assert_int_equal(lv_export_dir_remove("/etc", "hf-1", &err), -1);
+    assert_hf_err(&err, HF_E_CORRUPT, "'/etc' is no directory of export 'hf-1'");
+    assert_int_equal(lv_export_dir_retire("/etc", "hf-1", &err), -1);
+}
+
+static void an_exports_request_names_all_disks(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(lv_vm) struct lv_vm *vm = lv_vm_parse(running, &err);
+    struct lv_export_disk disks[] = {{.target = (char *)"vda", .takes_bitmap = true, .is_incremental = true}};
+    struct lv_export e = {.name = (char *)"hf-2", .run_id = (char *)"run&2", .dir = (char *)"/d/hf-2.export", .disks = disks, .n = 1};
+    HF_AUTOFREE char *full = lv_export_backup_xml(vm, &e);
+    assert_contains(full, "<server transport=\"unix\" socket=\"/d/hf-2.export/nbd\"/>");
+    assert_contains(full, "<disk name=\"sda\" backup=\"no\"/>");
+    assert_contains(full, "<scratch file=\"/d/hf-2.export/vda.scratch\"/>");
+    assert_contains(full, "backup=\"yes\"");
+    e.parent = (char *)"hf-1";
+    HF_AUTOFREE char *changes = lv_export_backup_xml(vm, &e);
+    assert_contains(changes, "backupmode=\"incremental\" incremental=\"hf-1\"");
+    disks[0].is_incremental = false;
+    HF_AUTOFREE char *mixed = lv_export_backup_xml(vm, &e);
+    assert_contains(mixed, "backupmode=\"full\"");
+    HF_AUTOFREE char *point = lv_export_checkpoint_xml(vm, &e);
+    assert_contains(point, "<description>holdfast run=run&amp;2</description>");
+    assert_contains(point, "<disk name=\"vda\" checkpoint=\"bitmap\"/>");
+    assert_contains(point, "<disk name=\"sda\" checkpoint=\"no\"/>");
+    HF_AUTOFREE char *token = lv_export_token("u-1", &e, &err);
+    assert_true(lv_export_token_is(token));
+    assert_false(lv_export_token_is("{\"v\":1}"));
+    assert_false(lv_export_token_is("nonsense"));
+}
+
 static void a_rollbacks_token_names_nothing_but_what_a_rollback_makes_and_removes(void **state)
 {
     (void)state;
@@ -377,6 +424,8 @@ int main(void)
         HF_TEST(a_token_is_read_for_its_own_capture_only),
         HF_TEST(only_the_active_layers_of_a_definition_change),
         HF_TEST(a_rollbacks_token_names_nothing_but_what_a_rollback_makes_and_removes),
+        HF_TEST(an_exports_directory_is_known_by_its_name),
+        HF_TEST(an_exports_request_names_all_disks),
         HF_TEST(base64_goes_both_ways_and_is_bounded),
     };
     return HF_RUN_TESTS("plugin.libvirt", tests);

@@ -37,7 +37,7 @@
 #define HF_PLUGIN_MAGIC UINT32_C(0x48664c44)
 #define HF_HOST_MAGIC UINT32_C(0x48664854)
 #define HF_ABI_MAJOR 1
-#define HF_ABI_MINOR 1 /* 1: the four steps of a rollback; where overlays lie */
+#define HF_ABI_MINOR 2 /* 1: the four steps of a rollback; where overlays lie. 2: exports that are watched and ended; checkpoints */
 #define HF_PLUGIN_ENTRY "holdfast_plugin_entry"
 #define HF_NO_DEADLINE INT64_MAX
 
@@ -174,6 +174,13 @@ struct hf_probe {
 
 enum hf_capture_kind { HF_CAPTURE_SNAPSHOT = 1, HF_CAPTURE_EXPORT = 2 };
 
+/* Whether an export leaves a checkpoint called hf_capture_request.name, for the next one to be incremental to. */
+enum hf_checkpoint_use {
+    HF_CHECKPOINT_AUTO,   /* unless it would take something from the VM's owner, which the plugin knows */
+    HF_CHECKPOINT_ALWAYS, /* wherever it is possible */
+    HF_CHECKPOINT_NEVER
+};
+
 struct hf_capture_request {
     uint32_t struct_size;
     enum hf_capture_kind kind;
@@ -182,6 +189,9 @@ struct hf_capture_request {
     const char *label;       /* the operator's words for the description, or NULL */
     const char *parent;      /* EXPORT: the checkpoint to be incremental to, or NULL */
     const char *scratch_dir; /* EXPORT: where copy-before-write may live, or NULL */
+    /* since 1.2 */
+    enum hf_checkpoint_use checkpoint; /* EXPORT */
+    uint32_t reserved;
 };
 
 /* What capture_begin will change. Complete before anything was changed. */
@@ -189,6 +199,10 @@ struct hf_capture_plan {
     uint32_t struct_size;
     uint32_t n_disks;       /* that will be captured */
     const char *undo_token; /* opaque to the host, which journals it and hands it to capture_discard */
+    /* since 1.2 */
+    uint8_t leaves_checkpoint; /* EXPORT: capture_discard takes it away again, also years later */
+    uint8_t is_incremental;    /* EXPORT: to the parent that was asked for; else everything is to be compared */
+    uint8_t reserved[6];
 };
 
 enum hf_export_form { HF_EXPORT_NBD = 1, HF_EXPORT_STREAM = 2, HF_EXPORT_PUSHED = 3 };
@@ -200,6 +214,14 @@ struct hf_export {
     const char *allocation_ctx;  /* NBD metadata context of holes, or NULL */
     const char *dirty_ctx;       /* NBD metadata context of changes since the parent, or NULL */
     uint64_t size_bytes;
+};
+
+/* Since 1.2: how an export under way is doing. */
+struct hf_export_state {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t scratch_used_bytes; /* what the hypervisor keeps of the instant, beside the disks */
+    uint64_t scratch_room_bytes; /* how much that may become before the export is given up; 0: unknown */
 };
 
 /* STREAM: ascending, not overlapping. data NULL: a hole of len zero bytes. */
@@ -363,6 +385,23 @@ struct hf_plugin {
                            const char *undo_token, hf_text_cb kept, void *ctx, struct hf_err *err);
     int (*rollback_undo)(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                          const char *undo_token, struct hf_err *err);
+
+    /* Since ABI 1.2. Only between begin and free of an EXPORT capture.
+     *   watch  to be asked four times a second while disks are read. NOSPACE: the scratch space is nearly full, and the
+     *          plugin has given the export up, before the VM had to wait for it; CONFLICT: what is read is not the
+     *          instant any more. Either way nothing read so far counts, and capture_discard is next.
+     *          With something in `left` it could not be ended yet: asked again, it tries again.
+     *          UNREACHABLE, TIMEOUT, BUSY: not known now; the disks may be read on, and it is asked again.
+     *   end    after the last byte was read: CONFLICT as for watch, else what was read is the instant; the job has
+     *          ended, its scratch space is given back, the checkpoint stays. Interrupted: capture_discard. */
+    int (*export_watch)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                        struct hf_export_state *out, struct hf_err *err);
+    int (*export_end)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap, struct hf_err *err);
+    /* Deletes the checkpoints of this VM that holdfast made, but the one called keep (NULL: all of them); each that is gone
+     * is told to `dropped`. Those of others stay, and keep what they know. Whatever state the VM is in. One that cannot be
+     * deleted is named in `left`, and the others go all the same. Interrupted anywhere, calling it again finishes it. */
+    int (*checkpoint_drop)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *keep,
+                           hf_text_cb dropped, void *ctx, struct hf_err *err);
 };
 
 typedef const struct hf_plugin *(*hf_plugin_entry_fn)(const struct hf_host *host);

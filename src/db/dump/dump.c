@@ -110,7 +110,7 @@ static int init_queue(struct hf_dump *d, struct hf_err *err)
 
 static int prepare(struct hf_dump *d, struct hf_err *err)
 {
-    if (!d->dir || !d->names)
+    if ((!d->dir && !d->opts.place) || !d->names)
         return hf_fail_nomem(err);
     if (open_workers(d, err) < 0)
         return -1;
@@ -135,7 +135,8 @@ struct hf_dump *hf_dump_open(const struct hf_dump_opts *opts, struct hf_err *err
     d->target = *opts->target;
     d->target.io_timeout_s = READ_TIMEOUT_S;
     d->target.max_row_bytes = LONGEST_ROW;
-    d->dir = strdup(opts->dir);
+    d->dir = opts->place ? NULL : strdup(opts->dir);
+    d->place = opts->place ? *opts->place : hf_io_folder_place(&d->folder);
     d->started_us = hf_clock_wall_us(d->opts.clock);
     if (init_queue(d, err) < 0)
         return NULL;
@@ -148,29 +149,35 @@ struct hf_dump *hf_dump_open(const struct hf_dump_opts *opts, struct hf_err *err
 /* ---- attach and read -------------------------------------------------------------------- */
 
 /* Sent to all, then the answers of all: the sessions begin in the same moment. */
-static int in_all(struct hf_dump *d, const char *sql, struct hf_err *err)
+static int in_all(struct hf_dump *d, const char *sql, int64_t deadline_ms, struct hf_err *err)
 {
     for (unsigned i = 0; i < d->n_workers; i++)
         if (hf_db_send(d->workers[i].conn, sql, err) < 0)
             return -1;
     for (unsigned i = 0; i < d->n_workers; i++)
-        if (hf_db_receive(d->workers[i].conn, err) < 0)
+        if (hf_db_wait(d->workers[i].conn, d->opts.clock, deadline_ms, err) < 0 ||
+            hf_db_receive(d->workers[i].conn, err) < 0)
             return -1;
     return 0;
 }
 
-int hf_dump_attach(struct hf_dump *d, struct hf_err *err)
+void hf_dump_heed(struct hf_dump *d, struct hf_cancel *cancel)
+{
+    d->opts.cancel = cancel;
+}
+
+int hf_dump_attach(struct hf_dump *d, int64_t deadline_ms, struct hf_err *err)
 {
     if (HF_POINT_ERR("dump.attach", err) < 0)
         return -1;
-    return in_all(d, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", err);
+    return in_all(d, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", deadline_ms, err);
 }
 
 int hf_dump_read_locked(struct hf_dump *d, struct hf_err *err)
 {
     if (d->opts.plain != HF_DUMP_LOCKED)
         return 0;
-    if (in_all(d, "SAVEPOINT holdfast", err) < 0)
+    if (in_all(d, "SAVEPOINT holdfast", HF_NO_DEADLINE, err) < 0)
         return -1;
     return hf_dump_work(d, true, err);
 }
@@ -185,7 +192,7 @@ static void warn_of_large_statements(struct hf_dump *d)
 
 int hf_dump_run(struct hf_dump *d, const struct hf_db_position *position, struct hf_err *err)
 {
-    if (in_all(d, "SAVEPOINT holdfast", err) < 0 ||
+    if (in_all(d, "SAVEPOINT holdfast", HF_NO_DEADLINE, err) < 0 ||
         hf_dump_compare(d, d->workers[0].conn, err) < 0 ||
         HF_POINT_ERR("dump.before_rows", err) < 0 || hf_dump_work(d, false, err) < 0)
         return -1;

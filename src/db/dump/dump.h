@@ -27,6 +27,7 @@
 #include "db/conn.h"
 #include "db/position.h"
 #include "io/pack.h"
+#include "io/place.h"
 
 #define HF_DUMP_THREADS 2
 #define HF_DUMP_THREADS_MAX 64
@@ -49,7 +50,9 @@ struct hf_dump_progress {
 
 struct hf_dump_opts {
     const struct hf_db_target *target; /* copied; its strings are borrowed until close */
-    const char *dir;
+    const char *dir;                   /* NULL with a place */
+    const struct hf_io_place
+        *place;       /* where the files go instead, and no INCOMPLETE; borrowed until close */
     unsigned threads; /* 0: HF_DUMP_THREADS */
     enum hf_io_packing packing;
     int level; /* of compression; 0: the usual */
@@ -67,7 +70,10 @@ struct hf_dump_opts {
 };
 
 struct hf_dump *hf_dump_open(const struct hf_dump_opts *opts, struct hf_err *err) HF_CHECKED;
-int hf_dump_attach(struct hf_dump *d, struct hf_err *err) HF_CHECKED;
+/* From now on another one ends it, borrowed until close: what is left to do may have a limit of its own. */
+void hf_dump_heed(struct hf_dump *d, struct hf_cancel *cancel);
+/* TIMEOUT: not all had begun by then; the dump is of no use any more. */
+int hf_dump_attach(struct hf_dump *d, int64_t deadline_ms, struct hf_err *err) HF_CHECKED;
 int hf_dump_read_locked(struct hf_dump *d, struct hf_err *err) HF_CHECKED;
 /* position: of the instant of attach; NULL or has_binlog false: the server has none. */
 int hf_dump_run(struct hf_dump *d, const struct hf_db_position *position, struct hf_err *err)

@@ -236,7 +236,7 @@ int hf_dump_manifest_write(struct hf_dump *d, const struct hf_db_position *posit
     if (!text)
         return hf_fail_nomem(err);
     HF_AUTO(hf_io_sink)
-    struct hf_io_sink *s = hf_io_file_new(d->folder.fd, d->dir, "holdfast.json", NULL, err);
+    struct hf_io_sink *s = d->place.open(d->place.ctx, "holdfast.json", NULL, err);
     if (!s || hf_io_write(s, text, strlen(text), err) < 0 || hf_io_write(s, "\n", 1, err) < 0)
         return -1;
     return hf_io_finish(s, err);

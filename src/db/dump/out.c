@@ -5,12 +5,12 @@
 
 int hf_dump_out_begin(struct hf_dump *d, struct hf_err *err)
 {
-    return hf_io_folder_begin(&d->folder, d->dir, "dump", err);
+    return d->opts.place ? 0 : hf_io_folder_begin(&d->folder, d->dir, "dump", err);
 }
 
 int hf_dump_out_finish(struct hf_dump *d, struct hf_err *err)
 {
-    return hf_io_folder_finish(&d->folder, err);
+    return d->opts.place ? 0 : hf_io_folder_finish(&d->folder, err);
 }
 
 struct hf_io_sink *hf_dump_out_open(struct hf_dump *d, const char *name,
@@ -22,7 +22,7 @@ struct hf_io_sink *hf_dump_out_open(struct hf_dump *d, const char *name,
         hf_fail_nomem(err);
         return NULL;
     }
-    struct hf_io_sink *s = hf_io_file_new(d->folder.fd, d->dir, name, &file->stored_bytes, err);
+    struct hf_io_sink *s = d->place.open(d->place.ctx, name, &file->stored_bytes, err);
     if (s && packer)
         s = hf_io_pack_new(packer, s, err);
     return s ? hf_io_hash_new(s, &file->digest, err) : NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * db/dump/out.h - the directory: files into it, and INCOMPLETE around them.
+ * db/dump/out.h - the directory: files into it, and INCOMPLETE around them. Another place (io/place.h) has files alone.
  */
 #ifndef HF_DB_DUMP_OUT_H
 #define HF_DB_DUMP_OUT_H

@@ -78,8 +78,9 @@ struct hf_dump_worker {
 struct hf_dump {
     struct hf_dump_opts opts;
     struct hf_db_target target;
-    char *dir;
+    char *dir;                  /* NULL: another place */
     struct hf_io_folder folder; /* dir */
+    struct hf_io_place place;
     int64_t started_us; /* wall */
     struct hf_db_server server;
     struct hf_dump_names *names;

@@ -7,6 +7,10 @@
  *   ROOT/NAME/domain.SNAP.new, SNAP.snap.new     prepared: two renames make the snapshot
  *   ROOT/NAME/job          there: a job is running; "holdfast SNAP": one of ours, cut short
  *   ROOT/NAME/agent        there: the guest agent answers
+ *   ROOT/NAME/TARGET.JOB.new      the instant of an export, which qemu-nbd serves as long as this process lives
+ *   ROOT/NAME/full         there: the scratch space of an export is full
+ *   ROOT/NAME/CHECK.cp     a checkpoint: "ours" or "foreign"
+ *   ROOT/NAME/off, internal     there: the VM is off; its disks have internal snapshots
  *   ROOT/calls             a line per call: OPERATION VM
  *
  * It is strict: what plugin.h says must be refused is refused, and a caller that breaks the
@@ -26,16 +30,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define ID_PREFIX "id-" /* an id is not a name: who mixes them up is told */
 #define FILE_MAX 65536
+#define EXPORTS_MAX 4
+#define SECTOR 512u
+#define SERVES_WITHIN_MS 10000
 
 struct hf_instance {
     const struct hf_host *host;
@@ -54,6 +64,13 @@ struct hf_capture {
     char *vm, *name, *label;
     char *domain_before; /* as planned */
     char *token;
+    bool is_export, leaves_checkpoint;
+    struct served {
+        char *target, *socket, *uri;
+        uint64_t bytes;
+        pid_t server;
+    } served[EXPORTS_MAX];
+    size_t n_served;
 };
 
 /* ---- one call --------------------------------------------------------------------------- */
@@ -312,7 +329,7 @@ static int fill_vm(struct hf_instance *in, const char *vm, struct hf_vm *out, st
         return -1;
     out->id = keep(in, hf_asprintf(ID_PREFIX "%s", vm));
     out->name = keep(in, strdup(vm));
-    out->state = HF_VM_RUNNING;
+    out->state = exists(in, vm, "off") ? HF_VM_OFF : HF_VM_RUNNING;
     out->can = HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK;
     out->has_agent = exists(in, vm, "agent");
     out->n_disks = 0;
@@ -346,6 +363,7 @@ static int emit_disk(struct hf_instance *in, const char *vm, const char *target,
     HF_AUTOFREE char *source = path_of(in, vm, v.items[0]);
     struct hf_disk d = {.struct_size = sizeof d,
                         .kind = HF_DISK_DISK,
+                        .flags = exists(in, vm, "internal") ? HF_DISK_INTERNAL_SNAPSHOTS : 0,
                         .chain_depth = (uint32_t)v.n,
                         .capacity_bytes = 1 << 20,
                         .target = target,
@@ -403,8 +421,23 @@ static struct hf_capture *capture_new(struct hf_instance *in, const char *vm,
         !(cap->token = hf_asprintf("dir:%s", req->name)))
         abort();
     cap->in = in;
+    cap->is_export = req->kind == HF_CAPTURE_EXPORT;
     in->n_captures++;
     return cap;
+}
+
+static void end_servers(struct hf_capture *cap)
+{
+    for (size_t i = 0; i < cap->n_served; i++) {
+        struct served *v = &cap->served[i];
+        kill(v->server, SIGKILL);
+        waitpid(v->server, NULL, 0);
+        unlink(v->socket);
+        free(v->target);
+        free(v->socket);
+        free(v->uri);
+    }
+    cap->n_served = 0;
 }
 
 static void dir_capture_free(struct hf_instance *in, struct hf_capture *cap)
@@ -413,6 +446,7 @@ static void dir_capture_free(struct hf_instance *in, struct hf_capture *cap)
         return;
     if (cap->in != in || in->n_captures-- <= 0)
         abort();
+    end_servers(cap);
     free(cap->vm);
     free(cap->name);
     free(cap->label);
@@ -424,9 +458,8 @@ static void dir_capture_free(struct hf_instance *in, struct hf_capture *cap)
 static int check_request(struct hf_instance *in, const struct hf_capture_request *req,
                          struct hf_err *err)
 {
-    if (req->struct_size < sizeof *req || req->kind != HF_CAPTURE_SNAPSHOT || req->parent ||
-        req->scratch_dir)
-        return hf_fail(err, HF_E_UNSUPPORTED, "only snapshots");
+    if (req->struct_size < sizeof *req || req->parent || req->scratch_dir)
+        return hf_fail(err, HF_E_UNSUPPORTED, "no increments");
     if (!is_name(req->name))
         return hf_fail(err, HF_E_CONFIG, "'%s' is no name of a snapshot", req->name);
     const char *vm = vm_of(in, req->vm_id, err);
@@ -436,6 +469,15 @@ static int check_request(struct hf_instance *in, const struct hf_capture_request
     if (exists(in, vm, snap))
         return hf_fail(err, HF_E_CONFLICT, "'%s' has a snapshot %s already", vm, req->name);
     return 0;
+}
+
+static bool leaves_checkpoint(const struct hf_instance *in, const char *vm,
+                              const struct hf_capture_request *req)
+{
+    if (req->kind != HF_CAPTURE_EXPORT || exists(in, vm, "off"))
+        return false;
+    return req->checkpoint == HF_CHECKPOINT_ALWAYS ||
+           (req->checkpoint == HF_CHECKPOINT_AUTO && !exists(in, vm, "internal"));
 }
 
 static int dir_capture_plan(struct hf_instance *in, const struct hf_call *call,
@@ -456,6 +498,8 @@ static int dir_capture_plan(struct hf_instance *in, const struct hf_call *call,
         return -1;
     *out = capture_new(in, vm, req);
     (*out)->domain_before = HF_STEAL(domain);
+    (*out)->leaves_checkpoint = leaves_checkpoint(in, vm, req);
+    plan->leaves_checkpoint = (*out)->leaves_checkpoint;
     plan->undo_token = (*out)->token;
     return 0;
 }
@@ -476,6 +520,10 @@ static int dir_capture_prepare(struct hf_instance *in, const struct hf_call *cal
         return -1;
     if (cap->stage != PLANNED)
         return hf_fail(err, HF_E_INTERNAL, "prepare is called once, after plan");
+    if (cap->is_export) {
+        cap->stage = PREPARED;
+        return 0;
+    }
     HF_AUTOFREE char *domain = change_domain(cap->domain_before, cap->name, false);
     HF_AUTOFREE char *domain_file = hf_asprintf("domain.%s.new", cap->name);
     HF_AUTOFREE char *snap_file = hf_asprintf("%s.snap.new", cap->name);
@@ -507,6 +555,57 @@ static int switch_layers(struct hf_capture *cap, struct hf_err *err)
     return rename_vm_file(cap->in, cap->vm, snap_new, snap, err);
 }
 
+/* Whole sectors: qemu-nbd serves nothing else. */
+static int keep_disk(struct hf_instance *in, const char *vm, const char *target, const char *layers,
+                     void *ctx, struct hf_err *err)
+{
+    struct hf_capture *cap = ctx;
+    struct served *v = &cap->served[cap->n_served];
+    HF_AUTO(hf_strv) struct hf_strv words = HF_STRV_INIT;
+    if (cap->n_served == EXPORTS_MAX || hf_strv_split(&words, layers, ' ') < 0)
+        abort();
+    HF_AUTOFREE char *from = path_of(in, vm, words.items[0]);
+    HF_AUTOFREE char *to = pathf(in, vm, "%s.%s.new", target, cap->name);
+    size_t len = 0;
+    HF_AUTOFREE char *data = hf_path_read(from, (size_t)64 << 20, &len, err);
+    if (!data || hf_path_write(to, data, len, 0600, err) < 0)
+        return -1;
+    v->bytes = (len + SECTOR - 1) / SECTOR * SECTOR;
+    if (truncate(to, (off_t)v->bytes) != 0)
+        return hf_fail_sys(err, errno, "truncate '%s'", to);
+    v->target = strdup(target);
+    v->socket = pathf(in, vm, "%s.sock", target);
+    v->uri = hf_asprintf("nbd+unix:///%s?socket=%s", target, v->socket);
+    pid_t parent = getpid();
+    v->server = fork();
+    if (v->server == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == parent)
+            execlp("qemu-nbd", "qemu-nbd", "-r", "-t", "-f", "raw", "-x", target, "-k", v->socket,
+                   to, (char *)NULL);
+        _exit(127);
+    }
+    cap->n_served++;
+    for (int waited = 0; access(v->socket, F_OK) != 0; waited += 10) {
+        if (waited >= SERVES_WITHIN_MS)
+            return hf_fail(err, HF_E_UNREACHABLE, "no qemu-nbd");
+        hf_clock_sleep_ms(hf_clock_system(), 10);
+    }
+    return 0;
+}
+
+/* The job is what a crash leaves. */
+static int begin_export(struct hf_capture *cap, const char *domain, struct hf_err *err)
+{
+    HF_AUTOFREE char *text = hf_asprintf("holdfast %s", cap->name);
+    HF_AUTOFREE char *checkpoint = hf_asprintf("%s.cp", cap->name);
+    if (write_vm_file(cap->in, cap->vm, "job", text, err) < 0 ||
+        (cap->leaves_checkpoint &&
+         write_vm_file(cap->in, cap->vm, checkpoint, "ours\n", err) < 0))
+        return -1;
+    return each_disk(cap->in, cap->vm, domain, keep_disk, cap, err);
+}
+
 static int dir_capture_begin(struct hf_instance *in, const struct hf_call *call,
                              struct hf_capture *cap, struct hf_err *err)
 {
@@ -521,7 +620,7 @@ static int dir_capture_begin(struct hf_instance *in, const struct hf_call *call,
         return -1;
     if (strcmp(now, cap->domain_before) != 0)
         return hf_fail(err, HF_E_CONFLICT, "VM '%s' has changed since it was planned", cap->vm);
-    if (switch_layers(cap, err) < 0)
+    if ((cap->is_export ? begin_export(cap, now, err) : switch_layers(cap, err)) < 0)
         return -1;
     cap->stage = BEGUN;
     return must_fail("capture_begin_after")
@@ -538,6 +637,8 @@ static int dir_capture_settle(struct hf_instance *in, const struct hf_call *call
     if (cap->stage != BEGUN)
         return hf_fail(err, HF_E_INTERNAL, "settle is called after begin");
     (void)work(in, NULL, env_ms("DIR_SETTLE_MS"), err);
+    if (cap->is_export)
+        return 0;
     HF_AUTOFREE char *want = change_domain(cap->domain_before, cap->name, false);
     HF_AUTOFREE char *now = read_vm_file(in, cap->vm, "domain", err);
     if (!now)
@@ -557,6 +658,14 @@ static int remove_overlay(struct hf_instance *in, const char *vm, const char *ta
     return remove_file(in, vm, file, err);
 }
 
+static int remove_instant(struct hf_instance *in, const char *vm, const char *target,
+                          const char *layers, void *ctx, struct hf_err *err)
+{
+    (void)layers;
+    HF_AUTOFREE char *file = hf_asprintf("%s.%s.new", target, (const char *)ctx);
+    return remove_file(in, vm, file, err);
+}
+
 /* Layers first, then the files that nobody reads any more, the record last: cut anywhere, doing it
  * again finishes it. */
 static int merge_away(struct hf_instance *in, const char *vm, const char *name, struct hf_err *err)
@@ -572,6 +681,7 @@ static int merge_away(struct hf_instance *in, const char *vm, const char *name, 
         return -1;
     /* The host's string is const, and the visitor takes any. */
     if (each_disk(in, vm, after, remove_overlay, (void *)(uintptr_t)name, err) < 0 ||
+        each_disk(in, vm, after, remove_instant, (void *)(uintptr_t)name, err) < 0 ||
         remove_file(in, vm, snap_new, err) < 0 || remove_file(in, vm, domain_new, err) < 0 ||
         remove_file(in, vm, snap, err) < 0)
         return -1;
@@ -595,10 +705,103 @@ static int dir_capture_discard(struct hf_instance *in, const struct hf_call *cal
         return -1;
     if (!is_name(name) || (undo_token && strcmp(undo_token, token) != 0))
         return hf_fail(err, HF_E_CONFLICT, "token '%s' is not of snapshot '%s'", undo_token, name);
-    if (start_job(in, vm, name, err) < 0 || work(in, call, env_ms("DIR_DISCARD_MS"), err) < 0)
+    HF_AUTOFREE char *checkpoint = hf_asprintf("%s.cp", name);
+    if (start_job(in, vm, name, err) < 0 || work(in, call, env_ms("DIR_DISCARD_MS"), err) < 0 ||
+        remove_file(in, vm, checkpoint, err) < 0)
         return -1;
     return merge_away(in, vm, name, err);
 }
+
+/* ---- exports ---------------------------------------------------------------------------- */
+
+static int dir_export_disk(struct hf_instance *in, const struct hf_call *call,
+                           struct hf_capture *cap, const char *target, struct hf_export *out,
+                           struct hf_err *err)
+{
+    ENTER(in);
+    if (begin_call(in, call, "export_disk", cap->vm, err) < 0)
+        return -1;
+    for (size_t i = 0; i < cap->n_served; i++) {
+        const struct served *v = &cap->served[i];
+        if (strcmp(v->target, target) != 0)
+            continue;
+        out->form = HF_EXPORT_NBD;
+        out->uri = keep(in, strdup(v->uri));
+        out->allocation_ctx = "base:allocation";
+        out->size_bytes = v->bytes;
+        return 0;
+    }
+    return hf_fail(err, HF_E_NOT_FOUND, "'%s' is not exported", target);
+}
+
+static int dir_export_watch(struct hf_instance *in, const struct hf_call *call,
+                            struct hf_capture *cap, struct hf_export_state *out, struct hf_err *err)
+{
+    ENTER(in);
+    if (begin_call(in, call, "export_watch", cap->vm, err) < 0)
+        return -1;
+    out->scratch_used_bytes = 0;
+    return exists(in, cap->vm, "full")
+               ? hf_fail(err, HF_E_NOSPACE, "the scratch space of '%s' is full", cap->vm)
+               : 0;
+}
+
+static int dir_export_end(struct hf_instance *in, const struct hf_call *call,
+                          struct hf_capture *cap, struct hf_err *err)
+{
+    ENTER(in);
+    if (begin_call(in, call, "export_end", cap->vm, err) < 0)
+        return -1;
+    end_servers(cap);
+    return merge_away(in, cap->vm, cap->name, err);
+}
+
+static int drop_checkpoint(struct hf_instance *in, const char *vm, const char *file,
+                           const char *keep_name, hf_text_cb dropped, void *ctx, struct hf_err *err)
+{
+    HF_AUTOFREE char *text = read_vm_file(in, vm, file, err);
+    HF_AUTOFREE char *name = strndup(file, strlen(file) - strlen(".cp"));
+    if (!text || strncmp(text, "ours\n", 5) != 0 || (keep_name && strcmp(name, keep_name) == 0))
+        return text ? 0 : -1;
+    if (remove_file(in, vm, file, err) < 0)
+        return -1;
+    return dropped(ctx, name) ? -1 : 0;
+}
+
+static int dir_checkpoint_drop(struct hf_instance *in, const struct hf_call *call,
+                               const char *vm_id, const char *keep_name, hf_text_cb dropped,
+                               void *ctx, struct hf_err *err)
+{
+    ENTER(in);
+    const char *vm = vm_of(in, vm_id, err);
+    if (!vm || begin_call(in, call, "checkpoint_drop", vm, err) < 0)
+        return -1;
+    HF_AUTOFREE char *path = path_of(in, vm, "");
+    struct dirent **found = NULL;
+    int n = scandir(path, &found, NULL, alphasort), rc = 0;
+    for (int i = 0; i < n; i++) {
+        size_t len = strlen(found[i]->d_name);
+        if (rc == 0 && len > 3 && strcmp(found[i]->d_name + len - 3, ".cp") == 0)
+            rc = drop_checkpoint(in, vm, found[i]->d_name, keep_name, dropped, ctx, err);
+        free(found[i]);
+    }
+    free(found);
+    return rc;
+}
+
+static int dir_vm_definition(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                             const char **out, struct hf_err *err)
+{
+    ENTER(in);
+    const char *vm = vm_of(in, vm_id, err);
+    if (!vm || begin_call(in, call, "vm_definition", vm, err) < 0)
+        return -1;
+    char *text = read_vm_file(in, vm, "domain", err);
+    *out = text ? keep(in, text) : NULL;
+    return text ? 0 : -1;
+}
+
+/* ---- snapshots -------------------------------------------------------------------------- */
 
 static int check_ours(struct hf_instance *in, const char *vm, const char *name, struct hf_err *err)
 {
@@ -786,6 +989,8 @@ static int dir_guest_exec(struct hf_instance *in, const struct hf_call *call, co
         return say_time(req);
     if (says_paths(req))
         return say_paths(req, out);
+    if (strcmp(req->argv[0], "hostname") == 0)
+        return req->output(req->output_ctx, 1, "192.0.2.7 2001:db8::7 \n", 23);
     if (strcmp(req->argv[0], "systemctl") == 0 && req->output)
         return say_units(req);
     if (strcmp(req->argv[0], "/bin/sync") != 0 || req->argv[1])
@@ -825,7 +1030,7 @@ static const struct hf_plugin plugin = {
     .name = "dir",
     .version = HF_VERSION,
     .description = "directories that play virtual machines",
-    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK | HF_CAN_GUEST_EXEC,
+    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_MULTI_DISK | HF_CAN_GUEST_EXEC,
     .keys = keys,
     .n_keys = HF_ARRAY_SIZE(keys),
     .open = dir_open,
@@ -840,6 +1045,11 @@ static const struct hf_plugin plugin = {
     .capture_settle = dir_capture_settle,
     .capture_free = dir_capture_free,
     .capture_discard = dir_capture_discard,
+    .vm_definition = dir_vm_definition,
+    .export_disk = dir_export_disk,
+    .export_watch = dir_export_watch,
+    .export_end = dir_export_end,
+    .checkpoint_drop = dir_checkpoint_drop,
     .snapshot_list = dir_snapshot_list,
     .snapshot_delete = dir_snapshot_delete,
     .guest_ping = dir_guest_ping,

@@ -42,10 +42,10 @@ def is_sent(call, statement):
     return call.startswith(("sendto(", "write(")) and statement in call
 
 
-def hold_of(calls):
+def hold_of(calls, first=BEGIN, last=END):
     """Calls from the lock statement to the unlock statement, both left out; None: there is no such hold."""
-    begin = next((i for i, c in enumerate(calls) if is_sent(c, BEGIN)), None)
-    end = next((i for i, c in enumerate(calls) if is_sent(c, END)), None)
+    begin = next((i for i, c in enumerate(calls) if is_sent(c, first)), None)
+    end = next((i for i, c in enumerate(calls) if is_sent(c, last)), None)
     return None if begin is None or end is None or end < begin else calls[begin + 1:end]
 
 

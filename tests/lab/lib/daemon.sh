@@ -13,6 +13,7 @@ DAEMON_DIRS=(/etc/libvirt=etc /run/libvirt=run /var/lib/libvirt=lib /var/log/lib
 
 write_daemon_config()
 {
+    local QEMU_USER=${QEMU_USER:-}
     mkdir -p "$LAB"/{etc,run,lib,log}
     # No polkit, no TCP, and a log that says what a failed test will ask.
     cat >"$LAB/etc/libvirtd.conf" <<-EOF
@@ -21,11 +22,12 @@ write_daemon_config()
 	unix_sock_rw_perms = "0700"
 	log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
 	EOF
+    # QEMU_USER: somebody without rights, whom libvirt gives the disks' files, as distributions set it up.
     # Without systemd there are no cgroups to delegate; log files are written without virtlogd.
     cat >"$LAB/etc/qemu.conf" <<-EOF
-	user = "root"
-	group = "root"
-	dynamic_ownership = 0
+	user = "${QEMU_USER:-root}"
+	group = "${QEMU_USER:-root}"
+	dynamic_ownership = $((${#QEMU_USER} > 0))
 	remember_owner = 0
 	security_driver = "none"
 	namespaces = [ ]

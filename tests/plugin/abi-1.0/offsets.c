@@ -80,6 +80,13 @@ AT(hf_capture_request, scratch_dir, 40);
 AT(hf_capture_plan, struct_size, 0);
 AT(hf_capture_plan, n_disks, 4);
 AT(hf_capture_plan, undo_token, 8);
+/* since 1.2 */
+AT(hf_capture_request, checkpoint, 48);
+AT(hf_capture_plan, leaves_checkpoint, 16);
+AT(hf_capture_plan, is_incremental, 17);
+AT(hf_export_state, struct_size, 0);
+AT(hf_export_state, scratch_used_bytes, 8);
+AT(hf_export_state, scratch_room_bytes, 16);
 AT(hf_export, struct_size, 0);
 AT(hf_export, form, 4);
 AT(hf_export, uri, 8);
@@ -141,6 +148,10 @@ AT(hf_plugin, rollback_plan, 280);
 AT(hf_plugin, rollback_switch, 288);
 AT(hf_plugin, rollback_settle, 296);
 AT(hf_plugin, rollback_undo, 304);
+/* Since 1.2. */
+AT(hf_plugin, export_watch, 312);
+AT(hf_plugin, export_end, 320);
+AT(hf_plugin, checkpoint_drop, 328);
 AT(hf_rollback_request, vm_id, 8);
 AT(hf_rollback_request, name, 16);
 AT(hf_rollback_request, run, 24);

@@ -176,8 +176,10 @@ static int actor_capture_plan(struct hf_instance *in, const struct hf_call *call
     if (!cap)
         return fail(err, HF_E_INTERNAL, "no memory");
     snprintf(cap->name, sizeof cap->name, "%s", req->name);
-    trace(in, "plan");
+    trace(in, req->kind == HF_CAPTURE_EXPORT ? "plan_export" : "plan");
     *out = cap;
+    plan->leaves_checkpoint = req->checkpoint == HF_CHECKPOINT_ALWAYS;
+    plan->is_incremental = req->parent != NULL;
     plan->n_disks = 2;
     plan->undo_token = is(in, "tokenless") ? NULL : cap->name;
     return 0;
@@ -207,6 +209,51 @@ static int actor_capture_settle(struct hf_instance *in, const struct hf_call *ca
     (void)call, (void)cap, (void)err;
     trace(in, "settle");
     return 0;
+}
+
+static int actor_export_disk(struct hf_instance *in, const struct hf_call *call,
+                             struct hf_capture *cap, const char *target, struct hf_export *out,
+                             struct hf_err *err)
+{
+    (void)call, (void)cap;
+    trace(in, "export_disk");
+    if (strcmp(target, "vda") != 0)
+        return fail(err, HF_E_NOT_FOUND, "no such disk");
+    out->form = is(in, "exports_formless") ? 9 : HF_EXPORT_NBD;
+    out->uri = is(in, "exports_nowhere") ? "" : "nbd+unix:///vda?socket=/s";
+    out->allocation_ctx = "base:allocation";
+    out->size_bytes = 5;
+    return 0;
+}
+
+static int actor_export_watch(struct hf_instance *in, const struct hf_call *call,
+                              struct hf_capture *cap, struct hf_export_state *out,
+                              struct hf_err *err)
+{
+    (void)call, (void)cap;
+    trace(in, "export_watch");
+    out->scratch_used_bytes = 1;
+    out->scratch_room_bytes = 2;
+    return is(in, "scratch_full") ? fail(err, HF_E_NOSPACE, "scratch") : 0;
+}
+
+static int actor_export_end(struct hf_instance *in, const struct hf_call *call,
+                            struct hf_capture *cap, struct hf_err *err)
+{
+    (void)call, (void)cap, (void)err;
+    trace(in, "export_end");
+    return 0;
+}
+
+static int actor_checkpoint_drop(struct hf_instance *in, const struct hf_call *call,
+                                 const char *vm_id, const char *keep, hf_text_cb dropped, void *ctx,
+                                 struct hf_err *err)
+{
+    (void)call, (void)vm_id;
+    trace(in, keep ? keep : "drop all");
+    if (dropped(ctx, "hf-old"))
+        return -1;
+    return is(in, "keeps_checkpoints") ? fail(err, HF_E_PLUGIN, "it stays") : 0;
 }
 
 static void actor_capture_free(struct hf_instance *in, struct hf_capture *cap)
@@ -414,6 +461,10 @@ static const struct hf_plugin plugin = {
     .rollback_switch = actor_rollback_switch,
     .rollback_settle = actor_rollback_settle,
     .rollback_undo = actor_rollback_undo,
+    .export_disk = actor_export_disk,
+    .export_watch = actor_export_watch,
+    .export_end = actor_export_end,
+    .checkpoint_drop = actor_checkpoint_drop,
 };
 
 const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host)

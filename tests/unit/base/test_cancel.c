@@ -157,6 +157,22 @@ static void what_polls_wakes_up_at_the_deadline(void **state)
     assert_true(hf_cancel_is_set(past));
 }
 
+static void setting_one_until_a_deadline_wakes_its_own_waiters_and_not_the_parents(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_cancel) struct hf_cancel *parent = hf_cancel_new(&err);
+    HF_AUTO(hf_cancel)
+    struct hf_cancel *c = hf_cancel_until(parent, hf_clock_system(), HF_NO_DEADLINE, &err);
+    assert_hf_got(c, &err);
+    assert_int_equal(readable(hf_cancel_fd(c)), 0);
+    hf_cancel_set(c);
+    assert_int_equal(readable(hf_cancel_fd(c)), 1);
+    assert_int_equal(hf_cancel_check(c, &err), -1);
+    assert_hf_err(&err, HF_E_CANCELLED, "cancelled");
+    assert_false(hf_cancel_is_set(parent));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -166,6 +182,7 @@ int main(void)
         HF_TEST(a_signal_handler_sets_it_and_keeps_errno),
         HF_TEST(setting_it_often_never_blocks),
         HF_TEST(one_until_a_deadline_is_set_by_its_parent_or_by_time),
+        HF_TEST(setting_one_until_a_deadline_wakes_its_own_waiters_and_not_the_parents),
         HF_TEST(what_polls_wakes_up_at_the_deadline),
         HF_TEST(says_so_when_no_descriptor_is_left),
     };

@@ -122,6 +122,34 @@ static void times_at_the_end_of_the_world_fit(void **state)
     assert_true(strlen(out) < HF_TIME_MAX);
 }
 
+static void reads_times_as_it_writes_them_and_no_others(void **state)
+{
+    static const char *const others[] = {"",
+                                         "2026-11-23T03:00:00Z",
+                                         "2026-11-23T03:00:00.123",
+                                         "2026-11-23T03:00:00.123Zx",
+                                         "2026-11-23T03:00:00.123+",
+                                         "2026-11-23 03:00:00.123Z",
+                                         "2026-02-29T03:00:00.123Z",
+                                         "2026-11-23T24:00:00.000Z",
+                                         "2026-11-23T03:00:60.000Z",
+                                         "2026-11-23T03:00: 0.123Z",
+                                         "2026-11-23T03:00:00.-12Z",
+                                         "1969-12-31T23:59:59.999Z"};
+    static const int64_t times[] = {0, INT64_C(1795402800123000), INT64_C(951782400000000)};
+    (void)state;
+    int64_t got = 17;
+    char text[HF_TIME_MAX];
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        hf_time_rfc3339(times[i], text);
+        assert_int_equal(hf_time_parse(text, &got), 0);
+        assert_int_equal(got, times[i]);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (hf_time_parse(others[i], &got) == 0)
+            fail_msg("'%s' counts as a time", others[i]);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -135,6 +163,7 @@ int main(void)
         HF_TEST(writes_times_as_rfc3339_with_milliseconds),
         HF_TEST(writes_times_compact_for_names),
         HF_TEST(times_at_the_end_of_the_world_fit),
+        HF_TEST(reads_times_as_it_writes_them_and_no_others),
     };
     return HF_RUN_TESTS("base.clock", tests);
 }

@@ -161,9 +161,26 @@ static void mounts_that_lie_on_each_other_end_the_search(void **state)
     assert_string_equal(source_of("/c/x"), "/dev/vdc");
 }
 
+static void keeps_what_the_file_system_says_of_itself(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_mountinfo) struct hf_mountinfo l = {0};
+    HF_AUTOFREE char *text = hf_asprintf(
+        "21 20 0:44 / /a rw shared:1 - nfs4 nas:/x rw,addr=10.0.0.9,x=a\\040b\n"
+        "22 20 0:45 / /b rw - tmpfs none\n"
+        "23 20 0:46 / /c rw - overlay overlay rw,lowerdir=%05000d\n",
+        0);
+    (void)state;
+    assert_hf_ok(hf_mountinfo_parse(text, strlen(text), &l, &err), &err);
+    assert_string_equal(l.items[0].options, "rw,addr=10.0.0.9,x=a b");
+    assert_string_equal(l.items[1].options, "");
+    assert_string_equal(l.items[2].options, "");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        HF_TEST(keeps_what_the_file_system_says_of_itself),
         HF_TEST(the_longest_mount_point_wins),
         HF_TEST(a_prefix_ends_where_a_component_ends),
         HF_TEST(of_stacked_mounts_the_top_one_wins),

@@ -4,7 +4,7 @@
 #include "catalog/journal.h"
 #include "catalog/journal_intern.h"
 #include "harness/hf_test.h"
-#include "unit/catalog/small_fs.h"
+#include "harness/small_fs.h"
 
 #include <fcntl.h>
 #include <signal.h>

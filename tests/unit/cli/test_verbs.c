@@ -200,11 +200,11 @@ static void status_has_every_member_also_of_a_vm_without_runs(void **state)
     assert_string_equal(
         r.out, "{\"vms\":[{\"vm\":\"web01\",\"last_run\":null,\"verb\":null,\"outcome\":null,"
                "\"started_at\":null,\"newest\":null,\"grade\":null,\"stall_ms\":null,"
-               "\"snapshots\":0,\"oldest_at\":null,\"overlay_bytes\":null,\"chain\":null,"
+               "\"snapshots\":0,\"oldest_at\":null,\"points\":0,\"last_point\":null,\"overlay_bytes\":null,\"chain\":null,"
                "\"store\":null,\"store_free_bytes\":null,\"store_total_bytes\":null,"
                "\"hypervisor_error\":\"hypervisor lab: no plugin 'none'\","
                "\"next_expiry_at\":null,\"overdue\":[],\"overdue_ms\":0,\"limits\":[]}],"
-               "\"open_runs\":[],\"undecided\":[]}\n");
+               "\"open_runs\":[],\"undecided\":[],\"stores\":[]}\n");
 }
 
 static void show_tells_why_a_run_failed_also_when_it_was_undone_later(void **state)

@@ -121,9 +121,10 @@ static void names_the_nearest_key(void **state)
 static void refuses_keys_of_later_versions(void **state)
 {
     (void)state;
-    assert_refused(LAB "[vm web01]\ncheckpoint = always\n", "unknown key 'checkpoint'",
+    assert_refused(LAB "[vm web01]\nschedule = daily\n", "unknown key 'schedule'",
                    "keys of [vm]");
-    assert_refused("[store vault]\nurl = file:///mnt\n", "test.conf:1: unknown section [store]",
+    assert_refused(LAB "[vm web01]\ncheckpoint = yes\n", "checkpoint", "auto, always or never");
+    assert_refused("[policy nightly]\nkeep = last 3\n", "test.conf:1: unknown section [policy]",
                    "sample-config");
 }
 

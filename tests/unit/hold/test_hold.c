@@ -358,9 +358,81 @@ static void quiesce_none_too_tells_a_capture_that_stays_away(void **state)
     assert_failed_released(rc, HF_E_TIMEOUT, "did not return in time");
 }
 
+/* ---- readers of the same instant --------------------------------------------------------- */
+
+static struct {
+    struct step step;
+    int64_t deadline_ms;
+    unsigned calls;
+    bool was_held;
+} readers;
+
+static int begin_readers(void *ctx, int64_t deadline_ms, struct hf_err *err)
+{
+    assert_ptr_equal(ctx, &readers);
+    readers.calls++;
+    readers.deadline_ms = deadline_ms;
+    readers.was_held = world.is_held;
+    return run_step(&readers.step, 'B', "begin", err);
+}
+
+static const struct hf_hold_readers the_readers = {begin_readers, &readers};
+
+static void fresh_with_readers(void **state)
+{
+    fresh(state);
+    memset(&readers, 0, sizeof readers);
+    held.plan.readers = &the_readers;
+}
+
+static void readers_begin_after_the_capture_and_before_the_unlock(void **state)
+{
+    fresh_with_readers(state);
+    assert_hf_ok(run(), &held.err);
+    assert_string_equal(world.trace, "ACBRV");
+    assert_true(readers.was_held);
+    assert_events("lock_begin locked capture_begin capture_end readers_begun unlocked");
+    /* what is left of hold-limit, counted from the grant */
+    assert_int_equal(readers.deadline_ms, world.capture_deadline_ms);
+    assert_grade(HF_GRADE_B, "position", NULL);
+}
+
+static void without_a_capture_no_reader_begins(void **state)
+{
+    fresh_with_readers(state);
+    world.capture.fails = HF_E_PLUGIN;
+    assert_failed_released(run(), HF_E_PLUGIN, "capture failed");
+    assert_int_equal(readers.calls, 0);
+}
+
+static void without_a_lock_no_reader_begins(void **state)
+{
+    fresh_with_readers(state);
+    world.acquire.fails = HF_E_TIMEOUT;
+    assert_failed_released(run(), HF_E_TIMEOUT, "acquire failed");
+    assert_int_equal(readers.calls, 0);
+}
+
+static void readers_that_do_not_begin_fail_the_run_after_the_release(void **state)
+{
+    fresh_with_readers(state);
+    readers.step.fails = HF_E_UNREACHABLE;
+    assert_int_equal(run(), -1);
+    assert_int_equal(held.err.cls, HF_E_UNREACHABLE);
+    assert_contains(held.err.message, "readers of the instant: begin failed");
+    assert_string_equal(world.trace, "ACBR");
+    /* it may be there, and is the caller's to discard */
+    assert_true(held.result.captured && !world.is_held);
+    hf_hold_result_free(&held.result);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        HF_TEST(readers_begin_after_the_capture_and_before_the_unlock),
+        HF_TEST(without_a_capture_no_reader_begins),
+        HF_TEST(without_a_lock_no_reader_begins),
+        HF_TEST(readers_that_do_not_begin_fail_the_run_after_the_release),
         HF_TEST(a_hold_that_works_is_grade_b_proven_by_its_position),
         HF_TEST(without_binlog_the_session_is_the_proof_and_the_position_unknown),
         HF_TEST(the_order_is_lock_settle_sync_capture_unlock_verify),

@@ -121,6 +121,97 @@ static void a_capture_goes_through_its_steps_in_order(void **state)
     assert_string_equal(traced(), "open plan prepare hf-x settle free vm_busy close");
 }
 
+static struct hf_hv_capture *plan_export(struct hf_hv *hv, struct hf_hv_capture_plan *p,
+                                         struct hf_err *err)
+{
+    struct hf_hv_capture *cap = NULL;
+    struct hf_hv_call call = in_ms(5000);
+    struct hf_capture_request req = {.struct_size = sizeof req,
+                                     .kind = HF_CAPTURE_EXPORT,
+                                     .vm_id = "1",
+                                     .name = "hf-x",
+                                     .parent = "hf-w",
+                                     .checkpoint = HF_CHECKPOINT_ALWAYS};
+    assert_hf_ok(hf_hv_capture_plan(hv, &call, &req, &cap, p, err), err);
+    return cap;
+}
+
+static void an_export_is_read_watched_and_ended(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_hv *hv = must_open(state, "good", NULL);
+    HF_AUTO(hf_hv_capture_plan) struct hf_hv_capture_plan p = {0};
+    HF_AUTO(hf_export_copy) struct hf_export_copy e = {0};
+    struct hf_export_state now = {0};
+    struct hf_hv_call call = in_ms(5000);
+    struct hf_hv_capture *cap = plan_export(hv, &p, &err);
+    assert_true(p.leaves_checkpoint && p.is_incremental);
+    assert_hf_ok(hf_hv_capture_begin(cap, &call, &err), &err);
+    assert_hf_ok(hf_hv_export_disk(cap, &call, "vda", &e, &err), &err);
+    assert_hf_ok(hf_hv_export_watch(cap, &call, &now, &err), &err);
+    assert_hf_ok(hf_hv_export_end(cap, &call, &err), &err);
+    hf_hv_capture_free(cap);
+    hf_hv_close(hv);
+    assert_string_equal(e.uri, "nbd+unix:///vda?socket=/s");
+    assert_string_equal(e.allocation_ctx, "base:allocation");
+    assert_null(e.dirty_ctx);
+    assert_int_equal(e.size_bytes, 5);
+    assert_int_equal(now.scratch_room_bytes, 2);
+    assert_string_equal(traced(), "open plan_export hf-x export_disk export_watch export_end free close");
+}
+
+static void an_export_that_lies_nowhere_is_nonsense(void **state)
+{
+    static const char *const roles[] = {"exports_nowhere", "exports_formless"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(roles); i++) {
+        struct hf_err err = HF_ERR_INIT;
+        HF_AUTO(hf_hv) struct hf_hv *hv = must_open(state, roles[i], NULL);
+        HF_AUTO(hf_hv_capture_plan) struct hf_hv_capture_plan p = {0};
+        HF_AUTO(hf_export_copy) struct hf_export_copy e = {0};
+        HF_AUTO(hf_hv_capture) struct hf_hv_capture *cap = plan_export(hv, &p, &err);
+        struct hf_hv_call call = in_ms(5000);
+        assert_int_equal(hf_hv_export_disk(cap, &call, "vda", &e, &err), -1);
+        assert_hf_err(&err, HF_E_PLUGIN, "nonsense");
+        assert_null(e.uri);
+    }
+}
+
+static void a_full_scratch_space_comes_through(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_hv) struct hf_hv *hv = must_open(state, "scratch_full", NULL);
+    HF_AUTO(hf_hv_capture_plan) struct hf_hv_capture_plan p = {0};
+    HF_AUTO(hf_hv_capture) struct hf_hv_capture *cap = plan_export(hv, &p, &err);
+    struct hf_export_state now = {0};
+    struct hf_hv_call call = in_ms(5000);
+    assert_int_equal(hf_hv_export_watch(cap, &call, &now, &err), -1);
+    assert_hf_err(&err, HF_E_NOSPACE, "scratch");
+}
+
+static void older_checkpoints_are_dropped_and_told(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_hv *hv = must_open(state, "good", NULL);
+    HF_AUTO(hf_strv) struct hf_strv dropped = HF_STRV_INIT;
+    struct hf_hv_call call = in_ms(5000);
+    assert_hf_ok(hf_hv_checkpoint_drop(hv, &call, "1", "hf-new", &dropped, &err), &err);
+    hf_hv_close(hv);
+    assert_int_equal(dropped.n, 1);
+    assert_string_equal(dropped.items[0], "hf-old");
+    assert_string_equal(traced(), "open hf-new close");
+}
+
+static void a_checkpoint_that_stays_is_an_error(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_hv) struct hf_hv *hv = must_open(state, "keeps_checkpoints", NULL);
+    HF_AUTO(hf_strv) struct hf_strv dropped = HF_STRV_INIT;
+    struct hf_hv_call call = in_ms(5000);
+    assert_int_equal(hf_hv_checkpoint_drop(hv, &call, "1", NULL, &dropped, &err), -1);
+    assert_hf_err(&err, HF_E_PLUGIN, "it stays");
+    assert_int_equal(dropped.n, 0);
+}
+
 static void a_hanging_begin_costs_the_deadline_and_no_more(void **state)
 {
     struct hf_err err = HF_ERR_INIT, late = HF_ERR_INIT;
@@ -410,6 +501,11 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         HF_TEST(results_outlive_the_next_call),
         HF_TEST(a_capture_goes_through_its_steps_in_order),
+        HF_TEST(an_export_is_read_watched_and_ended),
+        HF_TEST(an_export_that_lies_nowhere_is_nonsense),
+        HF_TEST(a_full_scratch_space_comes_through),
+        HF_TEST(older_checkpoints_are_dropped_and_told),
+        HF_TEST(a_checkpoint_that_stays_is_an_error),
         HF_TEST(a_hanging_begin_costs_the_deadline_and_no_more),
         HF_TEST(the_outcome_of_a_late_call_is_told),
         HF_TEST(a_plan_that_comes_late_is_freed),

@@ -103,6 +103,29 @@ static void all_that_is_left_is_named(void **state)
     end(j);
 }
 
+static void an_export_is_ended_after_the_holds(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_export(j, "hf-a");
+    add_lock(j, 0);
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(world.trace, KILL "discard vm-7 hf-a token\n");
+    assert_string_equal(undo.actions.items[1], "nothing is left of export hf-a");
+    assert_int_equal(open_entries(j), 0);
+    end(j);
+}
+
+static void an_export_that_cannot_be_ended_is_named(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_export(j, "hf-a");
+    world.discard_fails = HF_E_BUSY;
+    assert_int_equal(undo_all(j), -1);
+    assert_string_equal(err.left, "backup job hf-a of db, or its scratch files");
+    assert_int_equal(open_entries(j), 1);
+    end(j);
+}
+
 static void what_the_plugin_says_is_left_is_not_said_twice(void **state)
 {
     struct hf_journal *j = begin(state);
@@ -383,6 +406,8 @@ int main(void)
         HF_TEST(what_is_undone_already_is_left_alone),
         HF_TEST(one_that_fails_does_not_keep_the_others_and_stays_open),
         HF_TEST(all_that_is_left_is_named),
+        HF_TEST(an_export_is_ended_after_the_holds),
+        HF_TEST(an_export_that_cannot_be_ended_is_named),
         HF_TEST(what_the_plugin_says_is_left_is_not_said_twice),
         HF_TEST(a_kind_of_a_newer_version_is_refused_after_all_that_is_known_was_undone),
         HF_TEST(an_entry_without_its_data_is_an_error_and_asks_nobody),

@@ -260,6 +260,12 @@ static inline void add_snapshot(struct hf_journal *j, const char *name)
     assert_hf_ok(hf_effect_snapshot(j, "vm-7", name, "token", &err), &err);
 }
 
+static inline void add_export(struct hf_journal *j, const char *name)
+{
+    struct hf_err err = HF_ERR_INIT;
+    assert_hf_ok(hf_effect_export(j, "vm-7", name, "token", &err), &err);
+}
+
 static inline void add_deletion(struct hf_journal *j, const char *name)
 {
     struct hf_err err = HF_ERR_INIT;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * unit/catalog/small_fs.h - a file system that is soon full, in a mount namespace of this process.
+ * harness/small_fs.h - a file system that is soon full, in a mount namespace of this process.
  *
  * Needs the right to mount: root, or user namespaces. Without it the case is skipped, saying so;
  * with "mount" in HOLDFAST_TEST_REQUIRE it fails.

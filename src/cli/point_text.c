@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/point_text.h"
+
+#include "base/units.h"
+#include "cli/report_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_store(struct json_object *s)
+{
+    char size[HF_UNITS_MAX];
+    const char *why = hf_cli_text(s, "error"), *off_host = hf_cli_text(s, "off_host");
+    hf_format_size((uint64_t)hf_cli_number(s, "bytes"), size);
+    if (why)
+        printf("%-10s %s: FAILED: %s\n", "store", hf_cli_text(s, "name"), why);
+    else
+        printf("%-10s %s: %s in %s objects, read back; off the host: %s\n", "store",
+               hf_cli_text(s, "name"), size, hf_cli_text(s, "objects"), off_host ? off_host : "-");
+}
+
+static void print_artifact(struct json_object *a)
+{
+    char bytes[HF_UNITS_MAX], stored[HF_UNITS_MAX];
+    hf_format_size((uint64_t)hf_cli_number(a, "bytes"), bytes);
+    hf_format_size((uint64_t)hf_cli_number(a, "stored_bytes"), stored);
+    printf("%-10s %s: %s, stored %s\n", hf_cli_text(a, "kind"), hf_cli_text(a, "name"), bytes,
+           stored);
+}
+
+/* What has to be known of a copy beside that it is there; NULL: nothing. */
+static const char *caveat(struct json_object *copy)
+{
+    const char *off_host = hf_cli_text(copy, "off_host");
+    if (hf_cli_number(copy, "damaged"))
+        return "DAMAGED";
+    if (!hf_cli_number(copy, "protected"))
+        return "not proven to be protected";
+    return off_host && strcmp(off_host, "assumed") == 0 ? "assumed off the host" : NULL;
+}
+
+static void print_copy(struct json_object *copy)
+{
+    const char *but = caveat(copy), *verified = hf_cli_text(copy, "verified_at");
+    printf("%-10s %s: %s%s%s\n", "copy", hf_cli_text(copy, "store"), but ? but : "protected",
+           verified ? ", verified " : ", never verified since", verified ? verified : "");
+}
+
+void hf_cli_print_point(struct json_object *doc)
+{
+    printf("%-10s %s/%s\n", "point", hf_cli_text(doc, "vm"), hf_cli_text(doc, "point"));
+    hf_cli_print_each(doc, "artifacts", print_artifact);
+    hf_cli_print_each(doc, "stores", print_store);
+    hf_cli_print_each(doc, "copies", print_copy);
+}
+
+void hf_cli_copies_text(struct json_object *row, struct hf_buf *out)
+{
+    struct json_object *list = NULL;
+    json_object_object_get_ex(row, "copies", &list);
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        struct json_object *copy = json_object_array_get_idx(list, i);
+        const char *but = caveat(copy);
+        hf_buf_printf(out, "%s%s", i ? ", " : "", hf_cli_text(copy, "store"));
+        if (but)
+            hf_buf_printf(out, " (%s)", but);
+    }
+}

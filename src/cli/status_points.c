@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/status_points.h"
+
+#include "cli/point_text.h"
+#include "cli/report_text.h"
+#include "run/point_doc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct counting {
+    struct hf_catalog *catalog;
+    struct json_object *last; /* a list of one */
+    int64_t n;
+};
+
+/* Newest first. */
+static int count(void *ctx, const struct hf_catalog_point *p, struct hf_err *err)
+{
+    struct counting *c = ctx;
+    return c->n++ == 0 ? hf_point_doc_row(c->last, c->catalog, p, err) : 0;
+}
+
+int hf_status_points_add(struct hf_catalog *catalog, const char *vm, struct json_object *row,
+                         struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *last = json_object_new_array();
+    struct counting c = {.catalog = catalog, .last = last};
+    if (!last)
+        return hf_fail_nomem(err);
+    if (hf_catalog_points(catalog, vm, 0, count, &c, err) < 0)
+        return -1;
+    if (hf_json_add_int(row, "points", c.n) < 0 ||
+        (c.n ? hf_json_add(row, "last_point", json_object_get(json_object_array_get_idx(last, 0)))
+             : hf_json_add_string(row, "last_point", NULL)) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+int hf_status_stores_add(const struct hf_config *config, struct json_object *doc,
+                         struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *list = json_object_new_array();
+    for (size_t i = 0; list && i < hf_config_store_count(config); i++) {
+        const struct hf_config_store *s = hf_config_store_at(config, i);
+        bool is_assumed = s->off_host == HF_OFF_HOST_ASSUME;
+        struct json_object *row = hf_json_append_object(list);
+        if (!row || hf_json_add_string(row, "name", s->label) < 0 ||
+            hf_json_add_string(row, "off_host", is_assumed ? "assume" : "verify") < 0 ||
+            hf_json_add_int(row, "recipients", (int64_t)s->recipients.n) < 0)
+            return hf_fail_nomem(err);
+    }
+    return list && hf_json_add(doc, "stores", HF_STEAL(list)) == 0 ? 0 : hf_fail_nomem(err);
+}
+
+static void print_last(struct json_object *row, bool has_stores)
+{
+    struct json_object *last = NULL;
+    HF_AUTO(hf_buf) struct hf_buf copies = HF_BUF_INIT;
+    json_object_object_get_ex(row, "last_point", &last);
+    if (!last && has_stores)
+        printf("%s: no recovery point\n", hf_cli_text(row, "vm"));
+    if (!last)
+        return;
+    hf_cli_copies_text(last, &copies);
+    printf("%s: last of %s recovery points %s, %s: on %s\n", hf_cli_text(row, "vm"),
+           hf_cli_text(row, "points"), hf_cli_text(last, "taken_at"),
+           hf_cli_number(last, "protected") ? "protected" : "NOT PROTECTED", hf_buf_str(&copies));
+}
+
+static void print_store(struct json_object *s)
+{
+    if (strcmp(hf_cli_text(s, "off_host"), "assume") == 0)
+        printf("store %s: off-host = assume: that it is off the host is taken for granted\n",
+               hf_cli_text(s, "name"));
+}
+
+void hf_status_points_print(struct json_object *doc)
+{
+    struct json_object *vms = NULL, *stores = NULL;
+    json_object_object_get_ex(doc, "vms", &vms);
+    json_object_object_get_ex(doc, "stores", &stores);
+    for (size_t i = 0; i < json_object_array_length(vms); i++)
+        print_last(json_object_array_get_idx(vms, i), json_object_array_length(stores) > 0);
+    hf_cli_print_each(doc, "stores", print_store);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cli/verb_list.c - `list`: recovery points as the catalog knows them.
+ */
+#include "base/buf.h"
+#include "base/units.h"
+#include "cli/cli.h"
+#include "cli/engine.h"
+#include "cli/point_text.h"
+#include "cli/report_text.h"
+#include "run/point_doc.h"
+
+#include <stdio.h>
+
+static const struct hf_cli_opt opts[] = {
+    {"since", 0, HF_OPT_DURATION, "TIME", "Only those of the last TIME, such as 12h or 7d."},
+};
+
+extern const struct hf_verb hf_verb_list;
+
+struct listing {
+    struct hf_catalog *catalog;
+    struct json_object *rows;
+};
+
+static int add_row(void *ctx, const struct hf_catalog_point *p, struct hf_err *err)
+{
+    struct listing *l = ctx;
+    return hf_point_doc_row(l->rows, l->catalog, p, err);
+}
+
+static int print_row(struct hf_table *t, struct json_object *row)
+{
+    char size[HF_UNITS_MAX];
+    HF_AUTO(hf_buf) struct hf_buf copies = HF_BUF_INIT;
+    bool has_size = hf_cli_text(row, "bytes") != NULL;
+    hf_format_size((uint64_t)hf_cli_number(row, "bytes"), size);
+    hf_cli_copies_text(row, &copies);
+    return hf_table_row(t, hf_cli_text(row, "vm"), hf_cli_text(row, "point"),
+                        hf_cli_text(row, "taken_at"), hf_cli_text(row, "grade"),
+                        hf_cli_text(row, "stall_ms"), has_size ? size : NULL, hf_buf_str(&copies));
+}
+
+static int print_list(struct json_object *rows, struct hf_err *err)
+{
+    HF_AUTO(hf_table) struct hf_table *t = hf_table_new(7);
+    if (!t || hf_table_row(t, "VM", "POINT", "TAKEN", "GRADE", "STALL MS", "SIZE", "STORES") < 0)
+        return hf_fail_nomem(err);
+    for (size_t i = 0; i < json_object_array_length(rows); i++)
+        if (print_row(t, json_object_array_get_idx(rows, i)) < 0)
+            return hf_fail_nomem(err);
+    return hf_table_print(t, err);
+}
+
+static int run_list(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
+{
+    struct hf_env env = hf_cli_env(cli);
+    const struct hf_cli_value *since = hf_cli_get(&hf_verb_list, args, "since");
+    HF_AUTOJSON struct json_object *doc = json_object_new_object();
+    struct listing l = {.rows = json_object_new_array()};
+    if (!doc || hf_json_add(doc, "points", l.rows) < 0)
+        return hf_fail_nomem(err);
+    HF_AUTO(hf_catalog)
+    struct hf_catalog *catalog = hf_catalog_open(hf_env_state(&env), env.clock, err);
+    int64_t from_us =
+        since->is_set ? hf_clock_wall_us(cli->clock) - since->number * INT64_C(1000) : 0;
+    l.catalog = catalog;
+    if (!catalog || hf_catalog_points(catalog, args->items[0], from_us, add_row, &l, err) < 0)
+        return -1;
+    return cli->json ? hf_cli_print_json(doc, err) : print_list(l.rows, err);
+}
+
+const struct hf_verb hf_verb_list = {
+    .name = "list",
+    .args = "[VM]",
+    .min_args = 0,
+    .max_args = 1,
+    .summary = "list recovery points, newest first, and where their copies are",
+    .help = "Reads the catalog of this host; no store is asked. SIZE is what the point consists of "
+            "before compression (its disks as the guest sees them). A store is named alone "
+            "where the point is protected: everything was read back from a place proven to be "
+            "off the host. Else it says why: damaged as verify found, only assumed to be off the "
+            "host, or found by catalog rebuild, so that nobody here has proven it.\n\n"
+            "Points that another host took, or that a lost catalog knew, are there after "
+            "holdfast catalog rebuild. Snapshots on the hypervisor are listed by snapshot "
+            "list.\n\n"
+            "  holdfast list web01 --since 7d",
+    .opts = opts,
+    .n_opts = HF_ARRAY_SIZE(opts),
+    .needs_config = true,
+    .run = run_list,
+};

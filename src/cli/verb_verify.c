@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cli/verb_verify.c - `verify`.
+ */
+#include "base/units.h"
+#include "cli/cli.h"
+#include "cli/engine.h"
+#include "cli/report_text.h"
+#include "run/verify_points.h"
+
+#include <stdio.h>
+
+static const struct hf_cli_opt opts[] = {
+    {"all", 'a', HF_OPT_FLAG, NULL, "All points, instead of one."},
+    {"store", 's', HF_OPT_STRING, "NAME", "Only on this store. When left out: on all."},
+    {"read", 'r', HF_OPT_FLAG, NULL, "Read every object, and compare its digest."},
+    {"content", 0, HF_OPT_FLAG, NULL,
+     "As --read, and unpack every chunk: an encrypted store has to have its identity-file."},
+};
+
+extern const struct hf_verb hf_verb_verify;
+
+static enum hf_verify_depth depth_of(const struct hf_cli_args *args)
+{
+    if (hf_cli_get(&hf_verb_verify, args, "content")->is_set)
+        return HF_VERIFY_CONTENT;
+    return hf_cli_get(&hf_verb_verify, args, "read")->is_set ? HF_VERIFY_READ : HF_VERIFY_THERE;
+}
+
+static void print_copy(struct json_object *row)
+{
+    char size[HF_UNITS_MAX];
+    bool is_good = hf_cli_number(row, "good");
+    hf_format_size((uint64_t)hf_cli_number(row, "bytes_read"), size);
+    printf("%-10s %s/%s on %s: %s objects, %s packs, %s read\n", is_good ? "good" : "DAMAGED",
+           hf_cli_text(row, "vm"), hf_cli_text(row, "point"), hf_cli_text(row, "store"),
+           hf_cli_text(row, "objects"), hf_cli_text(row, "packs"), size);
+    hf_cli_print_lines(stdout, row, "           ", "damage");
+}
+
+static void print_store(struct json_object *row)
+{
+    const char *why = hf_cli_text(row, "error");
+    if (why)
+        printf("%-10s %s\n", "FAILED", why);
+    if (hf_cli_number(row, "unfinished"))
+        printf("%-10s on %s: %s folders without a manifest, of runs that did not end or are under "
+               "way\n",
+               "no points", hf_cli_text(row, "name"), hf_cli_text(row, "unfinished"));
+}
+
+static int print_report(struct json_object *doc, struct hf_err *err)
+{
+    struct json_object *copies = NULL;
+    json_object_object_get_ex(doc, "copies", &copies);
+    hf_cli_print_each(doc, "copies", print_copy);
+    hf_cli_print_each(doc, "stores", print_store);
+    printf("%zu verified, %s damaged\n", json_object_array_length(copies),
+           hf_cli_text(doc, "damaged"));
+    return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
+}
+
+static int run_verify(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
+{
+    struct hf_env env = hf_cli_env(cli);
+    bool is_bad = false, all = hf_cli_get(&hf_verb_verify, args, "all")->is_set;
+    HF_AUTOJSON struct json_object *doc = NULL;
+    const struct hf_verify_points req = {
+        .point = args->items[0],
+        .store = hf_cli_get(&hf_verb_verify, args, "store")->text,
+        .depth = depth_of(args),
+    };
+    if (all == (args->n > 0))
+        return hf_fail(err, HF_E_CONFIG, "either a POINT or --all is wanted");
+    if (hf_run_verify_points(&env, &req, &doc, &is_bad, err) < 0 ||
+        (cli->json ? hf_cli_print_json(doc, err) : print_report(doc, err)) < 0)
+        return -1;
+    return is_bad ? 1 : 0;
+}
+
+const struct hf_verb hf_verb_verify = {
+    .name = "verify",
+    .args = "[POINT]",
+    .min_args = 0,
+    .max_args = 1,
+    .summary = "see whether recovery points on stores are what they were",
+    .help =
+        "Looks at every store that has the point. Always: the manifest's seal, that all objects "
+        "and packs are there with their sizes, that the tree of each disk is whole and each of "
+        "its chunks lies somewhere. With --read every object is read and its digest compared, for "
+        "which no key of the data is needed; with --content each chunk is unpacked too.\n\n"
+        "What is damaged is named: the object, the disks that need it, the offset of the first "
+        "chunk that is lost. The status is 1 when something is damaged, or a store could not be "
+        "looked at. Nothing on the stores is changed.\n\n"
+        "  holdfast verify web01/20261123T030000Z-7f3a9c21 --read\n"
+        "  holdfast verify --all --read --store vault",
+    .opts = opts,
+    .n_opts = HF_ARRAY_SIZE(opts),
+    .needs_config = true,
+    .run = run_verify,
+};

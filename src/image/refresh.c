@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the store has, against what this host knows: two listings, and the index objects that are new.
+ */
+#include "image/image_intern.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#define READERS 8
+#define PACKS_MAX ((size_t)1 << 23) /* 128 TiB in packs of 16 MiB */
+
+typedef unsigned char pack_id[HF_IMAGE_PACK_ID];
+
+struct ids {
+    pack_id *at;
+    size_t n, cap;
+};
+
+static void free_ids(struct ids *ids)
+{
+    free(ids->at);
+}
+
+static int add_id(struct ids *ids, const unsigned char *id, struct hf_err *err)
+{
+    if (ids->n == PACKS_MAX)
+        return hf_fail(err, HF_E_CORRUPT, "the store has more than %zu packs", PACKS_MAX);
+    if (ids->n == ids->cap) {
+        size_t cap = ids->cap ? 2 * ids->cap : 256;
+        pack_id *more = reallocarray(ids->at, cap, sizeof *more);
+        if (!more)
+            return hf_fail_nomem(err);
+        ids->at = more;
+        ids->cap = cap;
+    }
+    memcpy(ids->at[ids->n++], id, HF_IMAGE_PACK_ID);
+    return 0;
+}
+
+/* ---- listing ---------------------------------------------------------------------------- */
+
+struct listing {
+    struct hf_image *im;
+    struct ids *ids;
+};
+
+/* What is named otherwise is none of ours. */
+static int take_index(void *ctx, const struct hf_store_object *o, struct hf_err *err)
+{
+    struct listing *l = ctx;
+    pack_id id;
+    if (!hf_image_index_id(o->name, l->im->is_encrypted, id))
+        return 0;
+    return add_id(l->ids, id, err);
+}
+
+static int take_condemned(void *ctx, const struct hf_store_object *o, struct hf_err *err)
+{
+    struct listing *l = ctx;
+    pack_id id;
+    if (hf_image_unhex(o->name + strlen("condemned/"), id, sizeof id) < 0)
+        return 0;
+    return add_id(l->ids, id, err);
+}
+
+static int list(struct hf_image *im, const char *prefix, hf_store_emit take, struct ids *out,
+                struct hf_err *err)
+{
+    struct listing l = {im, out};
+    struct hf_store_list what = {.prefix = prefix};
+    return hf_store_list(im->store, &what, take, &l, err) ? -1 : 0;
+}
+
+int hf_image_refresh_condemned(struct hf_image *im, struct hf_err *err)
+{
+    __attribute__((cleanup(free_ids))) struct ids ids = {0};
+    struct hf_image_pack p;
+    if (list(im, "condemned/", take_condemned, &ids, err) < 0)
+        return hf_wrap(err, "the list of condemned packs");
+    for (uint32_t i = 0; i < hf_image_chunks_packs_n(im->chunks); i++)
+        if (hf_image_chunks_pack(im->chunks, i, &p))
+            hf_image_chunks_condemn(im->chunks, p.id, false);
+    for (size_t i = 0; i < ids.n; i++)
+        hf_image_chunks_condemn(im->chunks, ids.at[i], true);
+    return 0;
+}
+
+/* ---- reading what is new ---------------------------------------------------------------- */
+
+struct reading {
+    struct hf_image *im;
+    const struct ids *ids;
+    pthread_mutex_t lock;
+    size_t next;
+    bool has_failed;
+    struct hf_err failed;
+    struct hf_image_refreshed *out;
+};
+
+/* Under the lock. One that is damaged is passed over, one that vanished was pruned just now: neither ends the run. */
+static void judge(struct reading *r, int rc, const struct hf_err *err)
+{
+    if (rc == 0) {
+        r->out->added++;
+    } else if (err->cls == HF_E_CORRUPT) {
+        if (r->out->damaged++ == 0)
+            hf_err_copy(&r->out->first_damage, err);
+    } else if (err->cls != HF_E_NOT_FOUND && !r->has_failed) {
+        r->has_failed = true;
+        hf_err_copy(&r->failed, err);
+    }
+}
+
+/* What is damaged is so twice: what a server said wrong once would cost all that the index names. */
+static int get_index(struct hf_image *im, const unsigned char *id, struct hf_image_pack *pack,
+                     struct hf_image_entry **out, struct hf_err *err)
+{
+    struct hf_err first = HF_ERR_INIT;
+    if (hf_image_index_get(im, id, pack, out, &first) == 0)
+        return 0;
+    if (first.cls == HF_E_CORRUPT)
+        return hf_image_index_get(im, id, pack, out, err);
+    hf_err_copy(err, &first);
+    return -1;
+}
+
+static int read_one(struct hf_image *im, const unsigned char *id, struct hf_err *err)
+{
+    struct hf_image_pack pack;
+    uint32_t number = 0;
+    HF_AUTOFREE struct hf_image_entry *entries = NULL;
+    if (hf_cancel_check(im->cancel, err) < 0 || get_index(im, id, &pack, &entries, err) < 0)
+        return -1;
+    return hf_image_chunks_add(im->chunks, &pack, entries, &number, err);
+}
+
+static void *read_some(void *arg)
+{
+    struct reading *r = arg;
+    pthread_mutex_lock(&r->lock);
+    while (r->next < r->ids->n && !r->has_failed) {
+        struct hf_err err = HF_ERR_INIT;
+        const unsigned char *id = r->ids->at[r->next++];
+        pthread_mutex_unlock(&r->lock);
+        int rc = read_one(r->im, id, &err);
+        pthread_mutex_lock(&r->lock);
+        judge(r, rc, &err);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+/* With no thread at all the caller reads alone: so one that does not start is no error. */
+static int read_all(struct hf_image *im, const struct ids *ids, struct hf_image_refreshed *out,
+                    struct hf_err *err)
+{
+    struct reading r = {.im = im, .ids = ids, .out = out, .failed = HF_ERR_INIT};
+    pthread_t threads[READERS];
+    size_t n = 0;
+    sigset_t all, before;
+    pthread_mutex_init(&r.lock, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (n < READERS - 1 && n + 1 < ids->n &&
+           pthread_create(&threads[n], NULL, read_some, &r) == 0)
+        n++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    read_some(&r);
+    for (size_t i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    pthread_mutex_destroy(&r.lock);
+    if (!r.has_failed)
+        return 0;
+    hf_err_copy(err, &r.failed);
+    return -1;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(pack_id));
+}
+
+int hf_image_refresh(struct hf_image *im, struct hf_image_refreshed *out, struct hf_err *err)
+{
+    __attribute__((cleanup(free_ids))) struct ids there = {0};
+    __attribute__((cleanup(free_ids))) struct ids fresh = {0};
+    uint32_t known = 0;
+    *out = (struct hf_image_refreshed){.first_damage = HF_ERR_INIT};
+    if (list(im, "index/", take_index, &there, err) < 0)
+        return hf_wrap(err, "the list of indexes");
+    if (there.n)
+        qsort(there.at, there.n, sizeof *there.at, compare);
+    struct hf_image_pack p;
+    for (uint32_t i = 0; i < hf_image_chunks_packs_n(im->chunks); i++)
+        known += hf_image_chunks_pack(im->chunks, i, &p);
+    hf_image_chunks_live(im->chunks, (const pack_id *)there.at, there.n);
+    for (size_t i = 0; i < there.n; i++)
+        if (hf_image_chunks_pack_find(im->chunks, there.at[i]) == HF_IMAGE_NO_PACK &&
+            add_id(&fresh, there.at[i], err) < 0)
+            return -1;
+    out->gone = known - (uint32_t)(there.n - fresh.n);
+    if (read_all(im, &fresh, out, err) < 0)
+        return -1;
+    out->packs = (uint32_t)(there.n - fresh.n) + out->added;
+    if (hf_image_chunks_save(im->chunks, err) < 0)
+        return -1;
+    return hf_image_refresh_condemned(im, err);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Records: hashed, looked for, compressed, appended. Segments: complete when the last of their chunks is.
+ */
+#include "image/bytes.h"
+#include "image/writer_intern.h"
+
+#include <stdlib.h>
+
+int hf_image_press_open(struct hf_image_press *p, size_t bytes, struct hf_err *err)
+{
+    p->zstd = ZSTD_createCCtx();
+    p->out = malloc(bytes);
+    p->out_cap = bytes;
+    return p->zstd && p->out ? 0 : hf_fail_nomem(err);
+}
+
+void hf_image_press_close(struct hf_image_press *p)
+{
+    ZSTD_freeCCtx(p->zstd);
+    free(p->out);
+}
+
+/* What does not become smaller stays as it is. */
+static int compress(struct hf_image_press *p, int level, const void *data, struct hf_image_entry *e,
+                    const void **out, struct hf_err *err)
+{
+    if (e->plain > p->out_cap) {
+        unsigned char *more = realloc(p->out, e->plain);
+        if (!more)
+            return hf_fail_nomem(err);
+        p->out = more;
+        p->out_cap = e->plain;
+    }
+    size_t n = ZSTD_compressCCtx(p->zstd, p->out, e->plain - 1, data, e->plain, level);
+    bool is_smaller = !ZSTD_isError(n) && n > 0;
+    e->codec = is_smaller ? HF_IMAGE_ZSTD : HF_IMAGE_RAW;
+    e->stored = is_smaller ? (uint32_t)n : e->plain;
+    *out = is_smaller ? p->out : data;
+    return 0;
+}
+
+static bool claim(struct hf_image_writer *w, struct hf_image_press *p, enum hf_image_kind kind,
+                  const unsigned char *id, struct hf_err *err, int *rc)
+{
+    pthread_mutex_lock(&w->lock);
+    bool is_known = hf_image_is_known(w, kind, id, err, rc);
+    if (!is_known) {
+        memcpy(p->claim, id, HF_IMAGE_ID);
+        p->claim_kind = kind;
+        p->has_claim = true;
+    }
+    pthread_mutex_unlock(&w->lock);
+    return !is_known;
+}
+
+int hf_image_record(struct hf_image_writer *w, struct hf_image_press *p, enum hf_image_kind kind,
+                    const void *data, size_t len, unsigned char out_id[HF_IMAGE_ID],
+                    bool *out_known, struct hf_err *err)
+{
+    const struct hf_image_keys *k = w->im->keys;
+    struct hf_image_entry e = {.plain = (uint32_t)len};
+    const void *stored = NULL;
+    int rc = 0;
+    hf_image_id(kind == HF_IMAGE_DATA ? k->chunk_id : k->tree_id, data, len, out_id);
+    *out_known = !claim(w, p, kind, out_id, err, &rc);
+    if (*out_known)
+        return rc;
+    memcpy(e.id, out_id, HF_IMAGE_ID);
+    rc = compress(p, w->level, data, &e, &stored, err);
+    pthread_mutex_lock(&w->lock);
+    if (rc == 0)
+        rc = hf_image_append(w, kind, &e, stored, err);
+    p->has_claim = false;
+    pthread_mutex_unlock(&w->lock);
+    return rc;
+}
+
+/* ---- the tree --------------------------------------------------------------------------- */
+
+/* ids (owned): none when all are holes. */
+static int write_segment(struct hf_image_writer *w, struct hf_image_press *p, uint64_t segment,
+                         unsigned char *ids, struct hf_err *err)
+{
+    HF_AUTOFREE unsigned char *owned = ids;
+    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
+    bool is_known = false;
+    if (!owned)
+        return 0;
+    hf_image_segment_write(owned, hf_image_segment_len(&w->shape, segment), &text);
+    if (!hf_buf_ok(&text))
+        return hf_fail_nomem(err);
+    return hf_image_record(w, p, HF_IMAGE_TREE, text.data, text.len,
+                           w->segment_ids + segment * HF_IMAGE_ID, &is_known, err);
+}
+
+/* Under the lock. True: the segment is complete, and *ids are the caller's. */
+static int note(struct hf_image_writer *w, uint64_t n, const unsigned char *id, bool *is_complete,
+                unsigned char **ids, struct hf_err *err)
+{
+    uint64_t segment = n / HF_IMAGE_SEGMENT_CHUNKS;
+    uint32_t len = hf_image_segment_len(&w->shape, segment);
+    if (w->told[segment] == len)
+        return hf_fail(err, HF_E_INTERNAL, "chunk %llu of the disk was told twice",
+                       (unsigned long long)n);
+    if (!hf_image_is_hole(id)) {
+        if (!w->segments[segment])
+            w->segments[segment] = calloc(len, HF_IMAGE_ID);
+        if (!w->segments[segment])
+            return hf_fail_nomem(err);
+        memcpy(w->segments[segment] + n % HF_IMAGE_SEGMENT_CHUNKS * HF_IMAGE_ID, id, HF_IMAGE_ID);
+    } else {
+        w->done.holes++;
+    }
+    *is_complete = ++w->told[segment] == len;
+    if (*is_complete)
+        *ids = HF_STEAL(w->segments[segment]);
+    return 0;
+}
+
+int hf_image_tell(struct hf_image_writer *w, struct hf_image_press *p, uint64_t n,
+                  const unsigned char id[HF_IMAGE_ID], struct hf_err *err)
+{
+    bool is_complete = false;
+    unsigned char *ids = NULL;
+    pthread_mutex_lock(&w->lock);
+    int rc = note(w, n, id, &is_complete, &ids, err);
+    pthread_mutex_unlock(&w->lock);
+    if (rc < 0 || !is_complete)
+        return rc;
+    return write_segment(w, p, n / HF_IMAGE_SEGMENT_CHUNKS, ids, err);
+}
+
+/* Segments that are all hole are told at once: a terabyte of nothing takes no time. */
+int hf_image_tell_holes(struct hf_image_writer *w, struct hf_image_press *p, uint64_t n,
+                        uint64_t count, struct hf_err *err)
+{
+    while (count > 0) {
+        uint64_t segment = n / HF_IMAGE_SEGMENT_CHUNKS;
+        uint32_t len = hf_image_segment_len(&w->shape, segment);
+        uint64_t step = 1;
+        if (n % HF_IMAGE_SEGMENT_CHUNKS == 0 && count >= len) {
+            pthread_mutex_lock(&w->lock);
+            if (w->told[segment] == 0) {
+                w->told[segment] = (uint16_t)len;
+                w->done.holes += len;
+                step = len;
+            }
+            pthread_mutex_unlock(&w->lock);
+        }
+        if (step == 1 && hf_image_tell(w, p, n, hf_image_hole, err) < 0)
+            return -1;
+        n += step;
+        count -= step;
+    }
+    return 0;
+}
+
+int hf_image_segments_finish(struct hf_image_writer *w, struct hf_image_press *p,
+                             struct hf_err *err)
+{
+    for (uint64_t i = 0; i < hf_image_segments_n(&w->shape); i++) {
+        uint32_t len = hf_image_segment_len(&w->shape, i);
+        if (w->told[i] == len)
+            continue;
+        w->done.holes += len - w->told[i];
+        w->told[i] = (uint16_t)len;
+        if (write_segment(w, p, i, HF_STEAL(w->segments[i]), err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- the workers ------------------------------------------------------------------------ */
+
+/* Of any length and at any address; the ends first, where data is most likely. */
+static bool is_zero(const unsigned char *p, size_t len)
+{
+    if (len < 16)
+        return memcmp(p, hf_image_hole, len) == 0;
+    return memcmp(p, hf_image_hole, 16) == 0 && memcmp(p, p + 16, len - 16) == 0;
+}
+
+static int do_chunk(struct hf_image_writer *w, struct hf_image_press *p,
+                    const struct hf_image_job *job, struct hf_err *err)
+{
+    unsigned char id[HF_IMAGE_ID] = {0};
+    uint32_t len = hf_image_chunk_len(&w->shape, job->n);
+    bool is_known = false;
+    if (is_zero(job->data, len))
+        return hf_image_tell(w, p, job->n, hf_image_hole, err);
+    if (hf_image_record(w, p, HF_IMAGE_DATA, job->data, len, id, &is_known, err) < 0)
+        return -1;
+    pthread_mutex_lock(&w->lock);
+    *(is_known ? &w->done.known : &w->done.fresh) += 1;
+    pthread_mutex_unlock(&w->lock);
+    return hf_image_tell(w, p, job->n, id, err);
+}
+
+/* Under the lock. */
+static bool next_job(struct hf_image_writer *w, struct hf_image_job *out)
+{
+    while (!w->queue_n && !w->is_ending && !w->has_failed)
+        pthread_cond_wait(&w->queued, &w->lock);
+    if (!w->queue_n || w->has_failed)
+        return false;
+    *out = w->queue[w->queue_first];
+    w->queue_first = (w->queue_first + 1) % HF_IMAGE_BUFFERS_MAX;
+    w->queue_n--;
+    w->working++;
+    return true;
+}
+
+void *hf_image_work(void *writer)
+{
+    struct hf_image_writer *w = writer;
+    struct hf_image_job job;
+    pthread_mutex_lock(&w->lock);
+    struct hf_image_press *p = &w->presses[w->next_press++];
+    while (next_job(w, &job)) {
+        struct hf_err err = HF_ERR_INIT;
+        pthread_mutex_unlock(&w->lock);
+        int rc = do_chunk(w, p, &job, &err);
+        pthread_mutex_lock(&w->lock);
+        if (rc < 0)
+            hf_image_writer_fail(w, &err);
+        w->idle[w->idle_n++] = job.data;
+        w->working--;
+        pthread_cond_broadcast(&w->changed);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * net/http.h - one HTTP request with all its bounds: libcurl, wrapped.
+ *
+ * Connections are kept and used again; requests of several threads get one each. A kept one that turns out to be dead is replaced
+ * without a word. No redirect is followed, no proxy of the environment used; HTTP/1.1, TLS 1.2 or later. The server's certificate
+ * is checked against the system's or the given CA file; a pin given with a CA file must match beside it, a pin alone decides.
+ * A status is an answer, not an error: only what kept the answer from coming is (UNREACHABLE, TIMEOUT, AUTH for a certificate,
+ * CANCELLED), and err.retryable says whether the same request may succeed later. Secrets go by the password option, never into a message.
+ *
+ * Bounds     connect_ms to connect, stall_ms without 1 KiB/s, the request's timeout_ms for all of it; the answer's header and body.
+ *            A cancel ends a request within a quarter of a second, mostly at once.
+ * Threads    any, at the same time.
+ */
+#ifndef HF_NET_HTTP_H
+#define HF_NET_HTTP_H
+
+#include "base/buf.h"
+#include "base/cancel.h"
+#include "base/secret.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HF_HTTP_HEADERS_MAX ((size_t)32 << 10)
+
+struct hf_http;
+
+struct hf_http_opts {
+    const char *ca_file, *pin;      /* or NULL; pin as "sha256//BASE64" */
+    uint64_t bytes_s;               /* of one transfer, each way; 0: no limit */
+    int64_t connect_ms, stall_ms;   /* 0: 10 s, 30 s */
+    const struct hf_cancel *cancel; /* borrowed, or NULL */
+};
+
+/* UNSUPPORTED: a libcurl older than 7.88, which does not sign a given content hash. Copies the strings. */
+struct hf_http *hf_http_new(const struct hf_http_opts *opts, struct hf_err *err) HF_CHECKED;
+void hf_http_free(struct hf_http *h);
+/* Is a '+' in a query signed as it is sent? Some versions of libcurl sign a blank. 0: the one that we run with. */
+bool hf_http_signs_plus(unsigned version);
+HF_DEFINE_AUTO(hf_http, hf_http_free)
+
+struct hf_http_request {
+    const char *method, *url;
+    const char *const *headers; /* "Name: value", NULL at the end; none with an empty value */
+    const char *range;          /* "0-99", or NULL */
+    const void *body;           /* or NULL; borrowed */
+    size_t body_len;
+    const char *sigv4, *user; /* signature by AWS SigV4: "aws:amz:REGION:s3", access key, secret */
+    const struct hf_secret *secret;
+    void *into; /* the body of a 2xx answer goes here, if given: at most into_len bytes */
+    size_t into_len;
+    size_t answer_max; /* of any other body; 0: 64 KiB */
+    int64_t timeout_ms;
+    const struct hf_cancel *cancel; /* of this request alone; NULL: that of the options */
+};
+
+struct hf_http_answer {
+    long status;
+    struct hf_buf body;    /* empty when it went into request.into */
+    size_t into_have;      /* bytes there */
+    struct hf_buf headers; /* of the last answer, "name: value\n" */
+};
+void hf_http_answer_free(struct hf_http_answer *a);
+HF_DEFINE_AUTO_VALUE(hf_http_answer, hf_http_answer_free)
+
+/* *out is {0} or an earlier answer, which is freed; to be freed in any case. CORRUPT: more bytes than the bounds. */
+int hf_http_run(struct hf_http *h, const struct hf_http_request *req, struct hf_http_answer *out,
+                struct hf_err *err) HF_CHECKED;
+
+/* The header's value, copied and NUL-terminated, cut at `size`; false: there is none. */
+bool hf_http_header(const struct hf_http_answer *a, const char *name, char *out, size_t size);
+/* The answer's Date in seconds since the epoch; -1: none. */
+int64_t hf_http_date(const struct hf_http_answer *a, const char *name);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/retry.h"
+
+#include <sys/random.h>
+
+#define FIRST_MS 200
+#define MOST_MS 20000
+#define SLICE_MS 200
+
+/* Between half of the step and all of it. */
+static int64_t jittered(unsigned tries)
+{
+    int64_t step = tries < 7 ? (int64_t)FIRST_MS << tries : MOST_MS;
+    uint32_t dice = 0;
+    if (step > MOST_MS)
+        step = MOST_MS;
+    if (getrandom(&dice, sizeof dice, 0) != sizeof dice)
+        dice = UINT32_MAX;
+    return step / 2 + (int64_t)((uint64_t)dice * (uint64_t)(step / 2) >> 32);
+}
+
+bool hf_retry_wait(struct hf_retry *r, int64_t at_least_ms)
+{
+    int64_t pause = jittered(r->tries);
+    if (pause < at_least_ms)
+        pause = at_least_ms;
+    if (r->deadline_ms != HF_NO_DEADLINE && hf_clock_mono_ms(r->clock) + pause >= r->deadline_ms)
+        return false;
+    r->tries++;
+    for (int64_t left = pause; left > 0; left -= SLICE_MS) {
+        if (hf_cancel_is_set(r->cancel))
+            return false;
+        hf_clock_sleep_ms(r->clock, left < SLICE_MS ? left : SLICE_MS);
+    }
+    return !hf_cancel_is_set(r->cancel);
+}

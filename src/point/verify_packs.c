@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/tree.h"
+#include "image/verify.h"
+#include "point/verify_intern.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PACK_MISSING, PACK_OTHER_SIZE, PACK_THERE, PACK_GOOD, PACK_BAD };
+
+/* ---- what lies there -------------------------------------------------------------------- */
+
+/* "packs/xx/ID[.age]", "trees/xx/ID[.age]": the pack of the index that would have this name; NO_PACK: none. */
+static uint32_t pack_of(const struct hf_verify *v, const char *name, struct hf_image_pack *out)
+{
+    char hex[HF_IMAGE_PACK_HEX], again[HF_IMAGE_NAME_MAX];
+    unsigned char id[HF_IMAGE_PACK_ID];
+    const char *last = strrchr(name, '/');
+    struct hf_image_chunks *chunks = hf_image_chunks(v->image);
+    if (!last || strlen(last + 1) < sizeof hex - 1)
+        return HF_IMAGE_NO_PACK;
+    memcpy(hex, last + 1, sizeof hex - 1);
+    hex[sizeof hex - 1] = '\0';
+    if (hf_image_unhex(hex, id, sizeof id) < 0)
+        return HF_IMAGE_NO_PACK;
+    uint32_t number = hf_image_chunks_pack_find(chunks, id);
+    if (number == HF_IMAGE_NO_PACK || !hf_image_chunks_pack(chunks, number, out))
+        return HF_IMAGE_NO_PACK;
+    hf_image_pack_name((enum hf_image_kind)out->kind, id, v->site->is_encrypted, again);
+    return strcmp(name, again) == 0 ? number : HF_IMAGE_NO_PACK;
+}
+
+static int take_pack(void *ctx, const struct hf_store_object *o, struct hf_err *err)
+{
+    struct hf_verify *v = ctx;
+    struct hf_image_pack pack;
+    uint32_t number = pack_of(v, o->name, &pack);
+    (void)err;
+    if (number < v->n_packs)
+        v->packs[number] = o->bytes == pack.stored_bytes ? PACK_THERE : PACK_OTHER_SIZE;
+    return 0;
+}
+
+int hf_verify_packs_begin(struct hf_verify *v, struct hf_err *err)
+{
+    struct hf_image_refreshed refreshed;
+    const struct hf_store_list data = {.prefix = "packs/"}, trees = {.prefix = "trees/"};
+    if (hf_image_refresh(v->image, &refreshed, err) < 0)
+        return -1;
+    v->n_packs = hf_image_chunks_packs_n(hf_image_chunks(v->image));
+    v->packs = calloc(v->n_packs ? v->n_packs : 1, 1);
+    if (!v->packs)
+        return hf_fail_nomem(err);
+    return hf_store_list(v->site->store, &data, take_pack, v, err) ||
+                   hf_store_list(v->site->store, &trees, take_pack, v, err)
+               ? -1
+               : 0;
+}
+
+/* ---- packs ------------------------------------------------------------------------------ */
+
+/* Without an index that could be used: reading it again says why. */
+static int no_index(struct hf_verify *v, const unsigned char *id, struct hf_err *what)
+{
+    char name[HF_IMAGE_NAME_MAX];
+    if (hf_image_verify_stored(v->image, id, what) < 0)
+        return -1;
+    hf_image_index_name(id, v->site->is_encrypted, name);
+    return hf_fail(what, HF_E_CORRUPT, "%s came only now", name);
+}
+
+static int read_pack(struct hf_verify *v, const unsigned char *id, struct hf_err *what)
+{
+    if (hf_image_verify_stored(v->image, id, what) < 0)
+        return -1;
+    return v->opts.depth == HF_VERIFY_CONTENT ? hf_image_verify_content(v->image, id, what) : 0;
+}
+
+/* The first time it is read; a bad one says so for each point that needs it. */
+static int look_at(struct hf_verify *v, uint32_t number, const struct hf_image_pack *pack,
+                   struct hf_verified *out, struct hf_err *what)
+{
+    char name[HF_IMAGE_NAME_MAX];
+    hf_image_pack_name((enum hf_image_kind)pack->kind, pack->id, v->site->is_encrypted, name);
+    switch (v->packs[number]) {
+    case PACK_MISSING:
+        return hf_fail(what, HF_E_NOT_FOUND, "%s is missing", name);
+    case PACK_OTHER_SIZE:
+        return hf_fail(what, HF_E_CORRUPT, "%s has another size than its index says", name);
+    case PACK_BAD:
+        return hf_fail(what, HF_E_CORRUPT, "%s is damaged, as was said", name);
+    case PACK_GOOD:
+        return 0;
+    default:
+        break;
+    }
+    if (v->opts.depth == HF_VERIFY_THERE)
+        return 0;
+    if (read_pack(v, pack->id, what) == 0) {
+        v->packs[number] = PACK_GOOD;
+        out->bytes_read += pack->stored_bytes;
+        return 0;
+    }
+    if (what->cls == HF_E_CORRUPT)
+        v->packs[number] = PACK_BAD;
+    return -1;
+}
+
+bool hf_verify_pack_is_bad(const struct hf_verify *v, uint32_t number)
+{
+    return number >= v->n_packs || v->packs[number] == PACK_MISSING ||
+           v->packs[number] == PACK_OTHER_SIZE || v->packs[number] == PACK_BAD;
+}
+
+static uint64_t stored_bytes(struct hf_verify *v, const unsigned char *id)
+{
+    struct hf_image_pack pack;
+    struct hf_image_chunks *chunks = hf_image_chunks(v->image);
+    uint32_t number = hf_image_chunks_pack_find(chunks, id);
+    return number < v->n_packs && hf_image_chunks_pack(chunks, number, &pack) ? pack.stored_bytes
+                                                                              : 0;
+}
+
+static void tell_progress(const struct hf_verify *v, uint64_t done, uint64_t all)
+{
+    if (v->opts.progress && v->opts.depth > HF_VERIFY_THERE && all)
+        v->opts.progress(v->opts.progress_ctx, done, all);
+}
+
+int hf_verify_packs(struct hf_verify *v, const struct hf_manifest *m, struct hf_verified *out,
+                    struct hf_err *err)
+{
+    struct hf_image_chunks *chunks = hf_image_chunks(v->image);
+    uint64_t done = 0, all = 0;
+    for (size_t i = 0; i < m->n_packs; i++)
+        all += stored_bytes(v, m->packs[i]);
+    for (size_t i = 0; i < m->n_packs; i++) {
+        struct hf_err what = HF_ERR_INIT;
+        struct hf_image_pack pack;
+        if (hf_cancel_check(v->site->cancel, err) < 0)
+            return -1;
+        uint32_t number = hf_image_chunks_pack_find(chunks, m->packs[i]);
+        bool is_known = number < v->n_packs && hf_image_chunks_pack(chunks, number, &pack);
+        int rc = is_known ? look_at(v, number, &pack, out, &what) : no_index(v, m->packs[i], &what);
+        out->packs++;
+        if (rc < 0 && hf_verify_judge(v, &m->point, out, &what, err) < 0)
+            return -1;
+        done += stored_bytes(v, m->packs[i]);
+        tell_progress(v, done, all);
+    }
+    return 0;
+}
+
+/* ---- trees ------------------------------------------------------------------------------ */
+
+static int check_shape(const struct hf_image_shape *shape, const struct hf_verify *v,
+                       const struct hf_point_artifact *a, struct hf_err *what)
+{
+    if (shape->disk_bytes != a->bytes || shape->chunk_bytes != v->site->chunk_bytes)
+        return hf_fail(what, HF_E_CORRUPT, "its tree is of a disk of %llu bytes, not of %llu",
+                       (unsigned long long)shape->disk_bytes, (unsigned long long)a->bytes);
+    return 0;
+}
+
+static int check_tree(struct hf_verify *v, const struct hf_point_artifact *a, struct hf_err *what)
+{
+    HF_AUTO(hf_image_needs) struct hf_image_needs needs = {0};
+    HF_AUTO(hf_image_tree)
+    struct hf_image_tree *t = hf_image_tree_open(v->image, a->root, what);
+    if (!t || check_shape(hf_image_tree_shape(t), v, a, what) < 0)
+        return -1;
+    return hf_image_verify_tree(v->image, a->root, &needs, what);
+}
+
+int hf_verify_tree(struct hf_verify *v, const struct hf_manifest *m,
+                   const struct hf_point_artifact *a, struct hf_verified *out, struct hf_err *err)
+{
+    struct hf_err what = HF_ERR_INIT;
+    if (check_tree(v, a, &what) == 0)
+        return 0;
+    hf_wrap(&what, "disk '%s'", a->name);
+    return hf_verify_judge(v, &m->point, out, &what, err);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/point.h"
+#include "run/backup_intern.h"
+
+#include <string.h>
+
+#define ASK_MS 60000
+#define DEFINITION "definition"
+
+/* A hypervisor that has none to give (UNSUPPORTED) is no reason not to back the disks up. */
+int backup_take_definition(struct backup *b, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    struct hf_hv_call call = hf_env_call(b->run->env, b->run->id, ASK_MS);
+    if (hf_hv_vm_definition(b->run->hv, &call, b->run->found.id, &b->definition, &why) == 0)
+        return 0;
+    if (why.cls == HF_E_UNSUPPORTED)
+        return creation_warn(b->creation,
+                             "the hypervisor gives no definition of the VM: the point "
+                             "has its disks alone",
+                             err);
+    hf_err_copy(err, &why);
+    return hf_wrap(err, "the definition of the VM");
+}
+
+/* ---- how -------------------------------------------------------------------------------- */
+
+static int set_text(char **to, const char *text, struct hf_err *err)
+{
+    if (!text || !*text)
+        return 0;
+    *to = strdup(text);
+    return *to ? 0 : hf_fail_nomem(err);
+}
+
+static char grade_letter(enum hf_grade g)
+{
+    return g == HF_GRADE_NONE ? '\0' : hf_grade_name(g)[0];
+}
+
+static int set_which(const struct backup *b, struct hf_manifest *m, struct hf_err *err)
+{
+    const struct hf_run *run = b->run;
+    m->taken_us = creation_taken_wall_us(b->creation) / 1000 * 1000;
+    if (hf_point_name_set(&m->point, run->vm->label, run->id, err) < 0 ||
+        set_text(&m->hypervisor, run->hypervisor->label, err) < 0 ||
+        set_text(&m->vm_id, run->found.id, err) < 0)
+        return -1;
+    return set_text(&m->holdfast, HF_VERSION, err);
+}
+
+static int set_positions(struct hf_manifest *m, const struct hf_hold_result *r, struct hf_err *err)
+{
+    m->has_position = r->has_position && r->position.has_binlog;
+    m->has_bracket = r->has_bracket && r->min.has_binlog && r->max.has_binlog;
+    if (m->has_position && hf_db_position_copy(&m->position, &r->position, err) < 0)
+        return -1;
+    if (!m->has_bracket)
+        return 0;
+    if (hf_db_position_copy(&m->min, &r->min, err) < 0)
+        return -1;
+    return hf_db_position_copy(&m->max, &r->max, err);
+}
+
+static int set_how(const struct backup *b, struct hf_manifest *m, struct hf_err *err)
+{
+    const struct creation *c = b->creation;
+    const struct hf_hold_result *r = &c->result;
+    m->grade = grade_letter(r->grade);
+    m->required = grade_letter(b->run->vm->require);
+    m->stall_ms = r->stall_ms;
+    m->held_ms = r->held_ms;
+    if (set_text(&m->proof, r->proof, err) < 0 || set_text(&m->grade_why, r->why, err) < 0 ||
+        set_text(&m->server, c->server, err) < 0 ||
+        set_text(&m->checkpoint, backup_checkpoint(b), err) < 0 || set_positions(m, r, err) < 0)
+        return -1;
+    for (size_t i = 0; i < r->timeline.n; i++) {
+        double at_ms = (double)(r->timeline.items[i].at_us - r->timeline.start_us) / 1000.0;
+        if (hf_manifest_add_event(m, at_ms, r->timeline.items[i].event, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- what ------------------------------------------------------------------------------- */
+
+static int add_disks(const struct backup *b, struct backup_store *s, struct hf_err *err)
+{
+    for (size_t i = 0; i < b->n_disks; i++) {
+        const struct hf_image_written *w = &s->written[i];
+        struct hf_point_artifact *a =
+            hf_manifest_add_artifact(&s->manifest, HF_POINT_IMAGE, b->disks[i].target, err);
+        if (!a)
+            return -1;
+        a->bytes = b->disks[i].export.size_bytes;
+        a->stored_bytes = w->stored_bytes;
+        memcpy(a->root, w->root, sizeof a->root);
+        if (hf_manifest_add_packs(&s->manifest, w->packs, w->packs_n, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int put_definition(const struct backup *b, struct backup_store *s,
+                          struct hf_store_receipt *out, char name[HF_POINT_NAME_MAX],
+                          struct hf_err *err)
+{
+    char at[HF_POINT_NAME_MAX];
+    if (hf_point_object_name(HF_POINT_DEFINITION, DEFINITION, s->at.site->is_encrypted, name, err) <
+            0 ||
+        hf_point_object_at(&s->manifest.point, name, at, err) < 0 ||
+        HF_POINT_ERR("backup.before_definition", err) < 0)
+        return -1;
+    return hf_site_put_bytes(s->at.site, HF_SITE_DATA, at, b->definition, strlen(b->definition),
+                             out, err);
+}
+
+static int add_definition(const struct backup *b, struct backup_store *s, struct hf_err *err)
+{
+    char name[HF_POINT_NAME_MAX];
+    struct hf_store_receipt receipt;
+    if (!b->definition)
+        return 0;
+    if (put_definition(b, s, &receipt, name, err) < 0)
+        return hf_wrap(err, "the definition of the VM");
+    struct hf_point_artifact *a =
+        hf_manifest_add_artifact(&s->manifest, HF_POINT_DEFINITION, DEFINITION, err);
+    if (!a)
+        return -1;
+    struct hf_point_object object = {
+        .name = name,
+        .bytes = strlen(b->definition),
+        .stored_bytes = receipt.digest.bytes,
+    };
+    memcpy(object.sha256, receipt.digest.sha256, sizeof object.sha256);
+    a->bytes = object.bytes;
+    a->stored_bytes = object.stored_bytes;
+    s->objects++;
+    s->bytes += object.stored_bytes;
+    return hf_manifest_add_object(a, &object, err);
+}
+
+static int commit_point(const struct backup *b, struct backup_store *s, struct hf_err *err)
+{
+    if (set_which(b, &s->manifest, err) < 0 || set_how(b, &s->manifest, err) < 0 ||
+        add_disks(b, s, err) < 0 || backup_add_parts(b, s, err) < 0 ||
+        add_definition(b, s, err) < 0 || hf_point_commit(s->at.site, &s->manifest, err) < 0)
+        return -1;
+    s->objects++;
+    s->has_point = true;
+    return 0;
+}
+
+int backup_commit_points(struct backup *b, struct hf_err *err)
+{
+    for (size_t i = 0; i < b->n_stores; i++) {
+        struct hf_err why = HF_ERR_INIT;
+        struct backup_store *s = &b->stores[i];
+        if (backup_store_is_in(s) && commit_point(b, s, &why) < 0)
+            backup_drop(b, s, &why);
+    }
+    for (size_t i = 0; i < b->n_stores; i++)
+        if (b->stores[i].has_point)
+            return 0;
+    return backup_has_stores(b, err);
+}

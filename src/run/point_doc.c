@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/point_doc.h"
+
+#include "run/report.h"
+
+#include <string.h>
+
+int hf_point_doc_artifact(struct json_object *list, const struct hf_point_artifact *a,
+                          struct hf_err *err)
+{
+    char digest[HF_SHA256_HEX];
+    struct json_object *o = hf_json_append_object(list);
+    if (hf_manifest_digest(a, digest, err) < 0)
+        return -1;
+    if (!o || hf_json_add_string(o, "kind", hf_point_kind_name(a->kind)) < 0 ||
+        hf_json_add_string(o, "name", a->name) < 0 ||
+        hf_json_add_int(o, "bytes", (int64_t)a->bytes) < 0 ||
+        hf_json_add_int(o, "stored_bytes", (int64_t)a->stored_bytes) < 0 ||
+        hf_json_add_bool(o, "incremental", a->is_incremental) < 0 ||
+        hf_json_add_string(o, "digest", digest) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+static int add_time(struct json_object *o, const char *key, int64_t wall_us)
+{
+    char at[HF_TIME_MAX];
+    hf_time_rfc3339(wall_us, at);
+    return hf_json_add_string(o, key, wall_us ? at : NULL);
+}
+
+/* ---- what the catalog knows ------------------------------------------------------------- */
+
+struct copying {
+    struct json_object *list, *report;
+    bool is_protected;
+};
+
+/* As the backup judged it. Borrowed; NULL: it is not known. */
+static const char *off_host_of(struct json_object *report, const char *store)
+{
+    struct json_object *stores = NULL, *name = NULL, *is = NULL;
+    if (!report || !json_object_object_get_ex(report, "stores", &stores) ||
+        !json_object_is_type(stores, json_type_array))
+        return NULL;
+    for (size_t i = 0; i < json_object_array_length(stores); i++) {
+        struct json_object *s = json_object_array_get_idx(stores, i);
+        if (json_object_object_get_ex(s, "name", &name) && name &&
+            strcmp(json_object_get_string(name), store) == 0)
+            return json_object_object_get_ex(s, "off_host", &is) && is ? json_object_get_string(is)
+                                                                       : NULL;
+    }
+    return NULL;
+}
+
+static int add_copy(void *ctx, const struct hf_catalog_copy *k, struct hf_err *err)
+{
+    struct copying *c = ctx;
+    struct json_object *o = hf_json_append_object(c->list);
+    bool is_protected = k->is_protected && !k->is_damaged;
+    c->is_protected = c->is_protected || is_protected;
+    if (!o || hf_json_add_string(o, "store", k->store) < 0 ||
+        hf_json_add_string(o, "store_id", k->store_id) < 0 ||
+        hf_json_add_int(o, "objects", (int64_t)k->objects) < 0 ||
+        hf_json_add_int(o, "bytes", (int64_t)k->bytes) < 0 ||
+        hf_json_add_bool(o, "protected", is_protected) < 0 ||
+        hf_json_add_string(o, "off_host", off_host_of(c->report, k->store)) < 0 ||
+        add_time(o, "verified_at", k->verified_us) < 0 ||
+        hf_json_add_bool(o, "damaged", k->is_damaged) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+int hf_point_doc_copies(struct json_object *doc, struct hf_catalog *c, const char *point_id,
+                        struct json_object *report, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *list = json_object_new_array();
+    struct copying k = {.list = list, .report = report};
+    if (!list)
+        return hf_fail_nomem(err);
+    if (hf_catalog_copies(c, point_id, add_copy, &k, err) < 0)
+        return -1;
+    if (hf_json_add_bool(doc, "protected", k.is_protected) < 0 ||
+        hf_json_add(doc, "copies", HF_STEAL(list)) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+/* -1: the report does not tell. */
+static int64_t bytes_of(struct json_object *report)
+{
+    struct json_object *list = NULL, *bytes = NULL;
+    int64_t sum = 0;
+    if (!report || !json_object_object_get_ex(report, "artifacts", &list) ||
+        !json_object_is_type(list, json_type_array))
+        return -1;
+    for (size_t i = 0; i < json_object_array_length(list); i++)
+        if (json_object_object_get_ex(json_object_array_get_idx(list, i), "bytes", &bytes))
+            sum += json_object_get_int64(bytes);
+    return sum;
+}
+
+int hf_point_doc_row(struct json_object *list, struct hf_catalog *c,
+                     const struct hf_catalog_point *p, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT; /* a report that is no JSON tells nothing */
+    HF_AUTOJSON struct json_object *report =
+        p->report ? hf_json_parse(p->report, strlen(p->report), &why) : NULL;
+    struct json_object *row = hf_json_append_object(list);
+    int64_t bytes = bytes_of(report);
+    if (!row || hf_json_add_string(row, "point", p->id) < 0 ||
+        hf_json_add_string(row, "vm", p->vm) < 0 || add_time(row, "taken_at", p->taken_us) < 0 ||
+        hf_json_add_string(row, "grade", p->grade) < 0 ||
+        hf_json_add(row, "stall_ms", hf_report_ms(p->stall_ms)) < 0 ||
+        (bytes < 0 ? hf_json_add_string(row, "bytes", NULL) : hf_json_add_int(row, "bytes", bytes)))
+        return hf_fail_nomem(err);
+    return hf_point_doc_copies(row, c, p->id, report, err);
+}
+
+/* ---- what the manifest says ------------------------------------------------------------- */
+
+static int add_grade(struct json_object *o, const char *key, char grade)
+{
+    const char text[2] = {grade, '\0'};
+    return hf_json_add_string(o, key, grade ? text : NULL);
+}
+
+static int add_position(struct json_object *o, const char *key, bool has,
+                        const struct hf_db_position *p)
+{
+    return has ? hf_json_add(o, key, hf_report_position(p)) : hf_json_add_string(o, key, NULL);
+}
+
+static int add_events(struct json_object *doc, const struct hf_manifest *m)
+{
+    HF_AUTOJSON struct json_object *list = json_object_new_array();
+    for (size_t i = 0; list && i < m->n_events; i++) {
+        struct json_object *e = hf_json_append_object(list);
+        if (!e || hf_json_add(e, "at_ms", hf_report_ms(m->events[i].at_ms)) < 0 ||
+            hf_json_add_string(e, "event", m->events[i].event) < 0)
+            return -1;
+    }
+    return list ? hf_json_add(doc, "timeline", HF_STEAL(list)) : -1;
+}
+
+static int add_artifacts(struct json_object *doc, const struct hf_manifest *m, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *list = json_object_new_array();
+    for (size_t i = 0; list && i < m->n_artifacts; i++)
+        if (hf_point_doc_artifact(list, &m->artifacts[i], err) < 0)
+            return -1;
+    return list && hf_json_add(doc, "artifacts", HF_STEAL(list)) == 0 ? 0 : hf_fail_nomem(err);
+}
+
+static int add_how(struct json_object *doc, const struct hf_manifest *m)
+{
+    return hf_json_add_string(doc, "server", m->server) | add_grade(doc, "grade", m->grade) |
+           add_grade(doc, "required", m->required) | hf_json_add_string(doc, "proof", m->proof) |
+           hf_json_add_string(doc, "grade_why", m->grade_why) |
+           hf_json_add(doc, "stall_ms", hf_report_ms(m->stall_ms)) |
+           hf_json_add(doc, "held_ms", hf_report_ms(m->held_ms)) |
+           add_position(doc, "position", m->has_position, &m->position) |
+           add_position(doc, "position_min", m->has_bracket, &m->min) |
+           add_position(doc, "position_max", m->has_bracket, &m->max);
+}
+
+struct json_object *hf_point_doc_manifest(const struct hf_manifest *m, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *doc = json_object_new_object();
+    if (!doc || hf_json_add_string(doc, "point", m->point.id) < 0 ||
+        hf_json_add_string(doc, "vm", m->point.vm) < 0 ||
+        hf_json_add_string(doc, "hypervisor", m->hypervisor) < 0 ||
+        hf_json_add_string(doc, "vm_id", m->vm_id) < 0 ||
+        hf_json_add_string(doc, "holdfast", m->holdfast) < 0 ||
+        add_time(doc, "taken_at", m->taken_us) < 0 || add_how(doc, m) || add_events(doc, m) < 0) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    return add_artifacts(doc, m, err) < 0 ? NULL : HF_STEAL(doc);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/store_site.h"
+
+#include "base/buf.h"
+#include "base/secret.h"
+
+#include <string.h>
+
+#define OPEN_MS 30000
+
+void hf_store_site_close(struct hf_store_site *s)
+{
+    hf_site_close(s->site);
+    hf_store_close(s->store);
+    hf_cancel_free(s->cancel);
+    *s = (struct hf_store_site){0};
+}
+
+static struct hf_store *open_store(const struct hf_env *env, const struct hf_config_store *config,
+                                   const struct hf_cancel *cancel, int64_t within_ms,
+                                   struct hf_err *err)
+{
+    HF_AUTO(hf_secret) struct hf_secret *key = NULL;
+    if (config->access_key_file && !(key = hf_secret_read(config->access_key_file, err)))
+        return NULL;
+    const struct hf_store_opts opts = {
+        .url = config->url,
+        .clock = env->clock,
+        .cancel = cancel,
+        .rate_bytes_s = (uint64_t)config->rate_limit,
+        .region = config->region,
+        .access_key = key ? hf_secret_reveal(key) : NULL,
+        .secret_file = config->secret_key_file,
+        .ca_file = config->ca_file,
+        .pin = config->pin,
+        .retry_ms = within_ms,
+        .stall_ms = within_ms,
+    };
+    return hf_store_open(&opts, err);
+}
+
+typedef struct hf_site *(*site_fn)(const struct hf_site_opts *opts, struct hf_err *err);
+
+static int with_site(const struct hf_env *env, const struct hf_config_store *config, site_fn fn,
+                     int64_t within_ms, struct hf_store_site *out, struct hf_err *err)
+{
+    const int64_t usual_ms = config->patience < OPEN_MS ? config->patience : OPEN_MS;
+    out->cancel = hf_cancel_until(env->cancel, env->clock, HF_NO_DEADLINE, err);
+    if (!out->cancel)
+        return -1;
+    out->store = open_store(env, config, out->cancel, within_ms ? within_ms : usual_ms, err);
+    const struct hf_site_opts opts = {
+        .store = out->store,
+        .state_dir = hf_env_state(env),
+        .name = config->label,
+        .recipients = &config->recipients,
+        .identity_file = config->identity_file,
+        .clock = env->clock,
+        .cancel = out->cancel,
+    };
+    out->site = out->store ? fn(&opts, err) : NULL;
+    if (!out->site)
+        return -1;
+    if (!within_ms)
+        hf_store_set_patience(out->store, config->patience);
+    return 0;
+}
+
+int hf_store_site_open(const struct hf_env *env, const struct hf_config_store *config,
+                       struct hf_store_site *out, struct hf_err *err)
+{
+    return with_site(env, config, hf_site_open, 0, out, err);
+}
+
+int hf_store_site_try(const struct hf_env *env, const struct hf_config_store *config,
+                      int64_t within_ms, struct hf_store_site *out, struct hf_err *err)
+{
+    return with_site(env, config, hf_site_open, within_ms, out, err);
+}
+
+int hf_store_site_make(const struct hf_env *env, const struct hf_config_store *config,
+                       struct hf_store_site *out, struct hf_err *err)
+{
+    return with_site(env, config, hf_site_make, 0, out, err);
+}
+
+int hf_store_site_name(const struct hf_config_store *config, struct hf_err *err)
+{
+    HF_AUTOFREE char *name = hf_asprintf("store '%s'", config->label);
+    if (!name || strstr(err->message, name))
+        return -1;
+    return hf_wrap(err, "%s", name);
+}

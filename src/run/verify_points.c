@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/verify_points.h"
+
+#include "run/known_points.h"
+#include "run/store_site.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct verifying {
+    const struct hf_env *env;
+    const struct hf_verify_points *req;
+    struct hf_catalog *catalog;
+    struct json_object *copies, *stores; /* of the document */
+    uint64_t damaged, failed;
+    struct hf_point_name wanted; /* of req->point, once it is known */
+    bool is_wanted_known;
+    /* of the store that is being looked at */
+    const char *store;
+    struct hf_site *site;
+    struct hf_verify *verify;
+    struct hf_points known; /* what the catalog says is there */
+    struct hf_strv damage;  /* of a copy */
+    bool is_nomem, is_absent;
+    int64_t n_copies, n_unfinished;
+};
+
+const char *hf_verify_depth_name(enum hf_verify_depth depth)
+{
+    static const char *const names[] = {"there", "read", "content"};
+    return names[depth];
+}
+
+/* ---- a copy ----------------------------------------------------------------------------- */
+
+static void complain(void *ctx, const struct hf_point_name *n, const struct hf_err *what)
+{
+    struct verifying *v = ctx;
+    v->is_absent = what->cls == HF_E_NOT_FOUND && v->damage.n == 0;
+    (void)n;
+    v->is_nomem = v->is_nomem || hf_strv_add(&v->damage, what->message) < 0;
+}
+
+static bool is_in(const struct hf_point_name *n, const struct hf_point_name *items, size_t count)
+{
+    return count && bsearch(n, items, count, sizeof *n, hf_point_name_compare);
+}
+
+static bool is_known(const struct verifying *v, const struct hf_point_name *n)
+{
+    return is_in(n, v->known.items, v->known.n);
+}
+
+static int add_copy(struct verifying *v, const struct hf_point_name *n,
+                    const struct hf_verified *done, struct hf_err *err)
+{
+    struct json_object *row = hf_json_append_object(v->copies);
+    if (!row || hf_json_add_string(row, "point", n->id) < 0 ||
+        hf_json_add_string(row, "vm", n->vm) < 0 ||
+        hf_json_add_string(row, "store", v->store) < 0 ||
+        hf_json_add_bool(row, "good", done->complaints == 0) < 0 ||
+        hf_json_add_int(row, "objects", (int64_t)done->objects) < 0 ||
+        hf_json_add_int(row, "packs", (int64_t)done->packs) < 0 ||
+        hf_json_add_int(row, "bytes_read", (int64_t)done->bytes_read) < 0 ||
+        hf_json_add(row, "damage", hf_json_strings(&v->damage)) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+/* That all is there says nothing of what it holds: it is no verification, but damage it can find. */
+static int note_in_catalog(struct verifying *v, const struct hf_point_name *n, bool is_damaged,
+                           struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    if ((v->req->depth == HF_VERIFY_THERE && !is_damaged) || !is_known(v, n))
+        return 0;
+    if (hf_catalog_copy_verified(v->catalog, n->id, v->site->id, hf_clock_wall_us(v->env->clock),
+                                 is_damaged, &why) == 0 ||
+        why.cls == HF_E_NOT_FOUND) /* forgotten meanwhile */
+        return 0;
+    hf_err_copy(err, &why);
+    return -1;
+}
+
+static void log_copy(const struct verifying *v, const struct hf_point_name *n)
+{
+    for (size_t i = 0; i < v->damage.n; i++)
+        hf_log(v->env->log, HF_LOG_ERROR, "verify", "store %s: %s/%s: %s", v->store, n->vm, n->id,
+               v->damage.items[i]);
+    if (v->damage.n == 0)
+        hf_log(v->env->log, HF_LOG_INFO, "verify", "store %s: %s/%s is good", v->store, n->vm,
+               n->id);
+}
+
+static int verify_copy(struct verifying *v, const struct hf_point_name *n, struct hf_err *err)
+{
+    struct hf_verified done = {0};
+    hf_strv_free(&v->damage);
+    v->is_absent = false;
+    if (hf_verify_point(v->verify, n, &done, err) < 0)
+        return -1;
+    if (v->is_nomem)
+        return hf_fail_nomem(err);
+    if (done.objects == 0 && v->is_absent && !is_known(v, n)) {
+        v->n_unfinished++;
+        return 0;
+    }
+    v->n_copies++;
+    v->damaged += done.complaints > 0;
+    log_copy(v, n);
+    return add_copy(v, n, &done, err) < 0 ? -1 : note_in_catalog(v, n, done.complaints > 0, err);
+}
+
+/* ---- which ------------------------------------------------------------------------------ */
+
+/* What lies there, and what should. */
+static int list_all(struct verifying *v, struct hf_points *out, struct hf_err *err)
+{
+    const struct hf_points_filter all = {0};
+    if (hf_points_list(v->site, &all, out, err) < 0)
+        return -1;
+    size_t there = out->n;
+    for (size_t i = 0; i < v->known.n; i++) {
+        const struct hf_point_name *k = &v->known.items[i];
+        if (!is_in(k, out->items, there) && hf_points_add(out, k, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int list_one(struct verifying *v, struct hf_points *out, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    struct hf_point_name n;
+    HF_AUTOFREE char *whole = v->is_wanted_known ? hf_asprintf("%s/%s", v->wanted.vm, v->wanted.id)
+                                                 : strdup(v->req->point);
+    if (!whole)
+        return hf_fail_nomem(err);
+    if (v->is_wanted_known && is_known(v, &v->wanted))
+        return hf_points_add(out, &v->wanted, err);
+    if (hf_points_find(v->site, whole, &n, &why) == 0)
+        return hf_points_add(out, &n, err);
+    if (why.cls == HF_E_NOT_FOUND)
+        return 0;
+    hf_err_copy(err, &why);
+    return -1;
+}
+
+/* ---- a store ---------------------------------------------------------------------------- */
+
+static int look(struct verifying *v, struct hf_err *err)
+{
+    HF_AUTO(hf_points) struct hf_points points = {0};
+    HF_AUTO(hf_image) struct hf_image *image = hf_site_image(v->site, err);
+    const struct hf_verify_opts opts = {
+        .depth = v->req->depth,
+        .complain = complain,
+        .ctx = v,
+        .progress = v->env->progress,
+        .progress_ctx = v->env->progress_ctx,
+    };
+    if (!image || hf_known_points_on(v->catalog, v->site->id, &v->known, err) < 0 ||
+        (v->req->point ? list_one : list_all)(v, &points, err) < 0)
+        return -1;
+    if (points.n == 0) /* then its indexes need not be read */
+        return 0;
+    HF_AUTO(hf_verify) struct hf_verify *verify = hf_verify_begin(v->site, image, &opts, err);
+    v->verify = verify;
+    for (size_t i = 0; verify && i < points.n; i++)
+        if (verify_copy(v, &points.items[i], err) < 0)
+            return -1;
+    return verify ? 0 : -1;
+}
+
+static int add_store(struct verifying *v, const struct hf_err *why, struct hf_err *err)
+{
+    struct json_object *row = hf_json_append_object(v->stores);
+    if (!row || hf_json_add_string(row, "name", v->store) < 0 ||
+        hf_json_add_string(row, "id", v->site ? v->site->id : NULL) < 0 ||
+        hf_json_add_int(row, "copies", v->n_copies) < 0 ||
+        hf_json_add_int(row, "unfinished", v->n_unfinished) < 0 ||
+        hf_json_add_string(row, "error", why->cls ? why->message : NULL) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+/* -1: nothing can go on; what keeps from looking at this one is told. */
+static int verify_store(struct verifying *v, const struct hf_config_store *config,
+                        struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    HF_AUTO(hf_store_site) struct hf_store_site at = {0};
+    v->store = config->label;
+    v->n_copies = v->n_unfinished = 0;
+    if (hf_store_site_open(v->env, config, &at, &why) == 0) {
+        v->site = at.site;
+        (void)!look(v, &why); /* why says it */
+    }
+    int rc = hf_cancel_check(v->env->cancel, err);
+    if (why.cls) {
+        hf_store_site_name(config, &why);
+        hf_log_err(v->env->log, HF_LOG_ERROR, "verify", &why);
+        v->failed++;
+    }
+    if (rc == 0)
+        rc = add_store(v, &why, err);
+    hf_points_free(&v->known);
+    v->site = NULL;
+    return rc;
+}
+
+static int verify_stores(struct verifying *v, struct hf_err *err)
+{
+    const struct hf_config *config = v->env->config;
+    if (v->req->store) {
+        const struct hf_config_store *only = hf_config_find_store(config, v->req->store, err);
+        return only ? verify_store(v, only, err) : -1;
+    }
+    if (hf_config_store_count(config) == 0)
+        return hf_fail(err, HF_E_CONFIG, "no store is configured");
+    for (size_t i = 0; i < hf_config_store_count(config); i++)
+        if (verify_store(v, hf_config_store_at(config, i), err) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- the whole -------------------------------------------------------------------------- */
+
+static int verify_wanted(struct verifying *v, struct hf_err *err)
+{
+    if (v->req->point) {
+        int found = hf_known_point_find(v->catalog, v->req->point, &v->wanted, err);
+        if (found < 0)
+            return -1;
+        v->is_wanted_known = found > 0;
+    }
+    if (verify_stores(v, err) < 0)
+        return -1;
+    if (!v->req->point || v->failed || json_object_array_length(v->copies) > 0)
+        return 0;
+    hf_fail(err, HF_E_NOT_FOUND, "no store has a point '%.60s'", v->req->point);
+    return hf_hint(err, "`holdfast list` shows those that are known.");
+}
+
+static void verifying_close(struct verifying *v)
+{
+    hf_strv_free(&v->damage);
+    hf_catalog_close(v->catalog);
+}
+HF_DEFINE_AUTO_VALUE(verifying, verifying_close)
+
+int hf_run_verify_points(const struct hf_env *env, const struct hf_verify_points *req,
+                         struct json_object **out_report, bool *out_is_bad, struct hf_err *err)
+{
+    HF_AUTO(verifying) struct verifying v = {.env = env, .req = req};
+    HF_AUTOJSON struct json_object *doc = json_object_new_object();
+    v.copies = json_object_new_array();
+    v.stores = json_object_new_array();
+    if (!doc || hf_json_add_string(doc, "depth", hf_verify_depth_name(req->depth)) < 0 ||
+        (hf_json_add(doc, "copies", v.copies) | hf_json_add(doc, "stores", v.stores)) < 0)
+        return hf_fail_nomem(err);
+    v.catalog = hf_catalog_open(hf_env_state(env), env->clock, err);
+    if (!v.catalog || verify_wanted(&v, err) < 0)
+        return -1;
+    if (hf_json_add_int(doc, "damaged", (int64_t)v.damaged) < 0)
+        return hf_fail_nomem(err);
+    *out_is_bad = v.damaged > 0 || v.failed > 0;
+    *out_report = HF_STEAL(doc);
+    return 0;
+}

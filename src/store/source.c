@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct store_source {
+    struct hf_io_source source;
+    struct hf_store *store;
+    char name[HF_STORE_NAME_MAX + 1];
+    uint64_t at;         /* of what lies in `ahead` */
+    size_t have, window; /* window: its size */
+    char ahead[];
+};
+
+/* Small reads go by way of `ahead`, large ones straight into the caller's memory. */
+static int source_read_at(struct hf_io_source *s, uint64_t at, void *buf, size_t len,
+                          struct hf_err *err)
+{
+    struct store_source *o = (struct store_source *)s;
+    if (at >= o->at && at - o->at + len <= o->have) {
+        memcpy(buf, o->ahead + (at - o->at), len);
+        return 0;
+    }
+    if (len >= o->window)
+        return hf_store_get(o->store, o->name, at, buf, len, err);
+    size_t n = s->size - at < o->window ? (size_t)(s->size - at) : o->window;
+    o->have = 0;
+    if (hf_store_get(o->store, o->name, at, o->ahead, n, err) < 0)
+        return -1;
+    o->at = at;
+    o->have = n;
+    memcpy(buf, o->ahead, len);
+    return 0;
+}
+
+static void source_close(struct hf_io_source *s)
+{
+    free(s);
+}
+
+static const struct hf_io_source_ops source_ops = {source_read_at, source_close};
+
+struct hf_io_source *hf_store_source(struct hf_store *s, const char *name, size_t window,
+                                     struct hf_err *err)
+{
+    struct hf_store_object head = {0};
+    if (hf_store_head(s, name, &head, err) < 0)
+        return NULL;
+    struct store_source *o = calloc(1, sizeof *o + window);
+    if (!o) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    o->source.ops = &source_ops;
+    o->source.size = head.bytes;
+    o->store = s;
+    o->window = window;
+    memcpy(o->name, name, strlen(name) + 1);
+    return &o->source;
+}

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of backups of a real guest share: stores, disks rebuilt of them, and what a backup leaves behind.
+
+One OpenStack Swift per test program, over TLS; beside it stores in directories. What is on them is read by
+tests/interop/reader.py, which knows docs/format.md and nothing of holdfast.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from hf import SOURCE, Latency, LoadedTest, lab, lab_env
+
+for folder in ("tests/integration/store", "tests/interop"):
+    sys.path.insert(0, str(SOURCE / folder))
+import reader  # noqa: E402
+import swiftlib  # noqa: E402
+
+MIB = 1 << 20
+UNDO_WITHIN_S = 30
+BOOT_S = 240
+
+
+class Swift(swiftlib.Swift):
+    """Its buckets as directories."""
+
+    def keys(self, bucket):
+        status, _, body = self.call("GET", f"/{bucket}", "list-type=2")
+        assert status == 200 and b"<IsTruncated>false<" in body, body[:200]
+        return re.findall(r"<Key>([^<]+)</Key>", body.decode())
+
+    def download(self, bucket, folder):
+        for key in self.keys(bucket):
+            path = Path(folder) / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                status, _, body = self.call("GET", f"/{bucket}/{key}")
+                assert status == 200, (key, status)
+                path.write_bytes(body)
+        return Path(folder)
+
+
+def make_identity(path):
+    """A key in that file; its recipient."""
+    subprocess.run(["age-keygen", "-o", path], check=True, stderr=subprocess.DEVNULL)
+    return subprocess.run(["age-keygen", "-y", path], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def is_equal(a, b, form="raw"):
+    """Whether two disks have the same content, byte for byte; b is of that format, and may be an NBD address."""
+    p = subprocess.run(["qemu-img", "compare", "-U", "-f", "raw", "-F", form, a, b], capture_output=True, text=True, check=False)
+    assert p.returncode in (0, 1), p.stderr
+    return p.returncode == 0
+
+
+def contains(folder, needle):
+    """Whether some file below holds these bytes."""
+    p = subprocess.run(["grep", "-rlaP", "".join(f"\\x{b:02x}" for b in needle), folder], capture_output=True, check=False,
+                       env={**os.environ, "LC_ALL": "C"})
+    assert p.returncode in (0, 1), p.stderr
+    return p.returncode == 0
+
+
+class BackupTest(LoadedTest):
+    """A site with one Swift (cls.swift, started by the heir's module) and stores of its own."""
+
+    swift = None
+    buckets = 0
+
+    def setUp(self):
+        super().setUp()
+        self.identity = self.site.dir / "identity"
+        self.recipient = make_identity(self.identity)
+        self.domain = self.site.lab["DOMAIN"]
+        self.bucket_of = {}
+        self.site.write(db_defaults_file=lab_env()["HOLDFAST_DUMP_CNF"])
+        Latency()
+        for name, text in (("access", swiftlib.ACCESS_KEY), ("secret", swiftlib.SECRET)):
+            (self.site.dir / name).write_text(text + "\n")
+            (self.site.dir / name).chmod(0o600)
+
+    def tidy(self):
+        super().tidy()
+        for name in self.checkpoints():
+            lab("virsh", "checkpoint-delete", self.domain, name)
+
+    # -- stores -------------------------------------------------------------------------------
+
+    def add_swift(self, name="vault", **keys):
+        BackupTest.buckets += 1
+        self.bucket_of[name] = self.swift.make_bucket(f"guest{BackupTest.buckets}")
+        self.add_store(name, url=f"s3+https://127.0.0.1:{self.swift.port}/{self.bucket_of[name]}", region=swiftlib.REGION,
+                       ca_file=self.swift.ca, access_key_file=self.site.dir / "access",
+                       secret_key_file=self.site.dir / "secret", **keys)
+
+    def add_path(self, name="shelf", **keys):
+        (self.site.dir / name).mkdir(mode=0o700)
+        self.add_store(name, url=f"file://{self.site.dir / name}", **keys)
+
+    def add_store(self, name, **keys):
+        """Both are on this machine, and the test says so."""
+        self.site.stores[name] = {"off-host": "assume", **{k.replace("_", "-"): v for k, v in keys.items()}}
+        self.site.write()
+        self.ok(self.site.run("store", "init", name))
+
+    def folder_of(self, name):
+        """The store as a directory."""
+        if name in self.bucket_of:
+            return self.swift.download(self.bucket_of[name], self.site.dir / f"{name}.copy")
+        return self.site.dir / name
+
+    def read_store(self, name):
+        identity = self.identity if "recipients" in self.site.stores[name] else None
+        return reader.Store(self.folder_of(name), identity, tempfile.mkdtemp(dir=self.scratch.name))
+
+    def manifest(self, doc, name):
+        store = self.read_store(name)
+        return json.loads(store.get(f"points/db/{doc['point']}/manifest.json", store.metadata_file)[1])["manifest"]
+
+    def points_on(self, name):
+        folder = self.folder_of(name) / "points/db"
+        return {p.parent.name for p in folder.glob("*/manifest.json*")} if folder.is_dir() else set()
+
+    def rebuilt(self, doc, name, target):
+        """The disk as the reader makes it of the store."""
+        store = self.read_store(name)
+        root, = (a["root"] for a in self.manifest(doc, name)["artifacts"] if (a["kind"], a["name"]) == ("image", target))
+        path = Path(self.scratch.name) / f"{name}.{target}"
+        store.read_indexes()
+        with path.open("wb") as out:
+            reader.rebuild(store, root, out)
+        return path
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def backup(self, *args, status=0, **env):
+        return self.ok(self.site.run("backup", "db", *args, env=env), status)
+
+    def start(self, *args, points="", **env):
+        """One with these points armed, and a log of those it comes by."""
+        once = tempfile.mkdtemp(dir=self.scratch.name)
+        self.log = Path(once) / "points"
+        return self.site.start("backup", "db", *args, env={"HOLDFAST_POINT": points, "HOLDFAST_POINT_ONCE": once,
+                                                           "HOLDFAST_POINT_LOG": str(self.log), **env})
+
+    def document(self, process, status=0):
+        out, err = process.communicate(timeout=180)
+        self.assertEqual(process.returncode, status, out + err)
+        return json.loads(out)
+
+    @staticmethod
+    def tell(doc, seconds):
+        sent = ", ".join(f"{s['name']} {s['bytes'] / MIB:.1f} MiB in {s['objects']} objects" for s in doc["stores"])
+        print(f"  stall {doc['stall_ms']:.1f} ms, {seconds:.1f} s, {sent}", flush=True)
+
+    def visited(self):
+        return list(dict.fromkeys(self.log.read_text().split())) if self.log.exists() else []
+
+    def wait_for_point(self, process, point, within_s=120):
+        deadline = time.monotonic() + within_s
+        while point not in self.visited():
+            self.assertIsNone(process.poll(), f"the run ended before {point}")
+            self.assertLess(time.monotonic(), deadline, f"the run does not come to {point}")
+            time.sleep(0.02)
+
+    # -- the machine --------------------------------------------------------------------------
+
+    def switch_off(self):
+        lab("virsh", "destroy", self.domain)
+        self.addCleanup(self.switch_on)
+
+    def switch_on(self):
+        if lab("virsh", "domstate", self.domain).strip() == "shut off":
+            lab("virsh", "start", self.domain)
+        deadline = time.monotonic() + BOOT_S
+        while Latency.commit(5) is None:  # a connection made while it boots is accepted, and silent for ever
+            self.assertLess(time.monotonic(), deadline, "the guest does not come up")
+            time.sleep(0.5)
+
+    # -- what is left -------------------------------------------------------------------------
+
+    def disks_folder(self):
+        return Path(self.before["vda"]).parent
+
+    def export_uri(self, target, base=None):
+        """Of the export that runs now."""
+        socket, = (base or self.disks_folder()).glob("*.export/nbd")
+        return f"nbd+unix:///{target}?socket={socket}"
+
+    def checkpoints(self):
+        return set(lab("virsh", "checkpoint-list", self.domain, "--name").split())
+
+    def assert_no_trace(self, *stores):
+        """No job, scratch file, process or staging; a checkpoint only of a point that is on a store."""
+        self.assert_clean()
+        self.assertIn("None", lab("virsh", "domjobinfo", self.domain, check=False) or "None")
+        self.assertNotIn("backup", lab("virsh", "domblkinfo", self.domain, "--all"))
+        for folder in {self.disks_folder(), Path(lab_env()["HOLDFAST_LAB_DIR"]) / "small"}:
+            self.assertEqual(sorted(p.name for p in folder.glob("*.export*")), [])
+        self.assertEqual(self.qemu_nbds(), [])
+        known = {f"hf-{p}" for name in stores or self.site.stores for p in self.points_on(name)}
+        self.assertLessEqual(self.checkpoints(), known)
+        self.assertEqual(sorted(p.name for p in self.site.state.rglob("*") if p.suffix in (".tmp", ".part", ".pack")), [])
+
+    def qemu_nbds(self):
+        """Process ids of those that read the guest's disks."""
+        folder = str(self.disks_folder())
+        return [p.parent.name for p in Path("/proc").glob("[0-9]*/cmdline")
+                if (line := read_or_nothing(p)).startswith(b"qemu-nbd") and folder.encode() in line]
+
+
+def read_or_nothing(path):
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of stores stand on: one Swift per program, a bucket and a folder per test, the driver program."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import s3proxy
+import sigv4
+import swiftlib
+from swiftlib import runlib
+
+DRIVE = runlib.BUILD / "tests/integration/store/store_drive"
+PART = 5 << 20
+
+
+def sample(small, soak):
+    """How many runs: HOLDFAST_SAMPLE, or what ./check has time for."""
+    given = os.environ.get("HOLDFAST_SAMPLE")
+    return small if given is None or int(given) else soak
+
+
+def seed():
+    """HOLDFAST_SEED; else always the same, and in a soak (HOLDFAST_SAMPLE=0) another one each time."""
+    given = os.environ.get("HOLDFAST_SEED")
+    return int(given) if given else 20261123 if int(os.environ.get("HOLDFAST_SAMPLE", "1")) else int(time.time())
+
+
+class Done:
+    def __init__(self, status, stdout, took_s):
+        self.status, self.stdout, self.took_s = status, stdout, took_s
+        self.error = stdout.removeprefix("error ").strip() if status == 1 else ""
+        self.lines = stdout.splitlines()
+
+    def __str__(self):
+        return f"status {self.status} after {self.took_s:.1f} s: {self.stdout}"
+
+
+class Case(unittest.TestCase):
+    maxDiff = 4000
+    n_buckets = 0
+
+    @classmethod
+    def setUpClass(cls):
+        cls.swift = swiftlib.Swift()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.swift.stop()
+
+    def setUp(self):
+        self.dir = Path(tempfile.mkdtemp(prefix="test-", dir=self.swift.dir))
+        self.addCleanup(shutil.rmtree, self.dir, True)
+        type(self).n_buckets += 1
+        self.bucket = self.swift.make_bucket(f"bucket-{os.getpid()}-{self.n_buckets}")
+        self.secret = self.file("secret", swiftlib.SECRET.encode() + b"\n")
+        self.port = self.swift.port
+
+    def file(self, name, content):
+        path = self.dir / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        return path
+
+    def proxy(self, **how):
+        """From now on the driver talks to it."""
+        proxy = s3proxy.Proxy(self.swift, **how)
+        self.addCleanup(proxy.close)
+        self.port = proxy.port
+        return proxy
+
+    def command(self, *arguments, port=None, prefix="pre/fix", **options):
+        """Command and environment; the options of store_drive.c, as retry_ms=…"""
+        given = {"region": swiftlib.REGION, "access_key": swiftlib.ACCESS_KEY, "secret_file": self.secret, "ca": self.swift.ca,
+                 "part_bytes": PART, "retry_ms": 8000, "stall_ms": 2000} | options
+        env = {k: v for k, v in os.environ.items() if not k.startswith("HOLDFAST_")}
+        env |= {f"HOLDFAST_{'' if k in ('cancel_ms', 'point') else 'S3_'}{k.upper()}": str(v) for k, v in given.items()}
+        url = f"s3+https://127.0.0.1:{port or self.port}/{self.bucket}/{prefix}"
+        return [DRIVE, url, *map(str, arguments)], env
+
+    def drive(self, *arguments, **options):
+        command, env = self.command(*arguments, **options)
+        begin = time.monotonic()
+        done = subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
+                              preexec_fn=runlib.die_with_parent)
+        self.assertNotIn(swiftlib.SECRET, done.stdout + done.stderr)
+        self.assertIn(done.returncode, (0, 1, 9, -9), done.stdout + done.stderr)
+        return Done(done.returncode, done.stdout, time.monotonic() - begin)
+
+    def ok(self, *arguments, **options):
+        done = self.drive(*arguments, **options)
+        self.assertEqual(done.status, 0, done)
+        return done
+
+    def fails(self, *arguments, **options):
+        done = self.drive(*arguments, **options)
+        self.assertEqual(done.status, 1, done)
+        return done.error
+
+    def stored(self, name, prefix="pre/fix"):
+        """The object as Swift has it, past driver and proxy; None: not there."""
+        status, _, body = self.swift.call("GET", sigv4.canonical_path(f"/{self.bucket}/{prefix}/{name}"))
+        self.assertIn(status, (200, 404))
+        return body if status == 200 else None
+
+    def uploads(self):
+        return self.swift.call("GET", f"/{self.bucket}", "uploads=")[2].count(b"<Upload>")
+
+    def says(self, content, word):
+        return f"{len(content)} {hashlib.sha256(content).hexdigest()} {word}\n"
