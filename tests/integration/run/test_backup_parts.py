@@ -126,6 +126,10 @@ class Parts(StoresTest):
         self.session().sql("REVOKE SELECT ON *.* FROM modest@'127.0.0.1'")
         self.write()
         self.fails(self.site.run("backup", "web"), 1, "auth", "the dump")
+        found = self.site.run("check", "web")
+        self.assertEqual(found.status, 1, str(found))
+        finding = next(f for f in found.json["checks"] if f["area"] == "dump")
+        self.assertIn("GRANT", str(finding))
         self.assertNotIn("capture_prepare", (self.site.vms / "calls").read_text())
         self.ok(self.site.run("backup", "web", "--produce", "image"))
 
