@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX ((size_t)1 << 20)   /* a set of GTIDs can be long */
-#define MS_MAX 1e10 /* a third of a year; what is larger would not be written again as it was read */
+#define TEXT_MAX ((size_t)1 << 20) /* a set of GTIDs can be long */
+#define MS_MAX                                                                                     \
+    1e10 /* a third of a year; what is larger would not be written again as it was read */
 #define BYTES_MAX (INT64_C(1) << 53) /* what every reader of JSON keeps exactly */
 
 /* ---- single values ---------------------------------------------------------------------- */
