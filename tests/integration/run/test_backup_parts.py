@@ -231,6 +231,13 @@ class Parts(StoresTest):
         doc = self.ok(self.site.run("backup", "web"))
         self.assertEqual([a["kind"] for a in doc["artifacts"]], ["image", "image", "files", "vm"])
 
+    def test_of_a_machine_that_is_off_there_is_no_dump_and_it_says_so(self):
+        self.with_files(quiesce="none")
+        (self.site.vm / "off").touch()
+        doc = self.ok(self.site.run("backup", "web"))
+        self.assertEqual([a["kind"] for a in doc["artifacts"]], ["image", "image", "vm"])
+        self.assertIn("the VM is off", str(doc["warnings"]))
+
     def test_what_cannot_be_produced_is_refused(self):
         self.fails(self.site.run("backup", "web", "--produce", "image,tape"), 2, "config", "tape")
         self.fails(self.site.run("backup", "web", "--produce", "dump"), 4, "unsupported", "image")
