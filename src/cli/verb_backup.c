@@ -18,8 +18,9 @@ static const struct hf_cli_opt opts[] = {
      "Only to this store. When left out: the VM's stores, or all that are configured."},
     {"produce", 0, HF_OPT_STRING, "LIST",
      "What the point consists of, of image, dump and files; image is always among them. When left "
-     "out: image, the dump "
-     "where db and dump allow one, and files where they are configured."},
+     "out: image, the dump where db and dump allow one, and files where they are configured; of a "
+     "VM "
+     "that is off its image."},
 };
 
 extern const struct hf_verb hf_verb_backup;

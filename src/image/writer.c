@@ -9,6 +9,8 @@
 #define PACK_BYTES ((size_t)16 << 20)
 #define PACK_BYTES_MAX ((size_t)64 << 20)
 #define WORKERS 4u
+#define BATCH_BYTES                                                                                \
+    ((size_t)2 << 20)               /* of chunks that a worker takes at once: bounds the buffers */
 #define CALLER HF_IMAGE_WORKERS_MAX /* its press */
 
 void hf_image_written_free(struct hf_image_written *w)
@@ -46,7 +48,7 @@ int hf_image_writer_check(struct hf_image_writer *w, struct hf_err *err)
 static int make_tables(struct hf_image_writer *w, struct hf_err *err)
 {
     uint64_t n = hf_image_segments_n(&w->shape);
-    size_t buffers = 2 * w->workers_wanted + 8;
+    size_t buffers = 2 * w->workers_wanted * w->batch + 8;
     if (n > HF_IMAGE_SEGMENTS_MAX)
         return hf_fail(err, HF_E_UNSUPPORTED, "a disk of %llu bytes is too large for chunks of %u",
                        (unsigned long long)w->shape.disk_bytes, w->shape.chunk_bytes);
@@ -109,6 +111,8 @@ struct hf_image_writer *hf_image_write_begin(struct hf_image *im,
     w->workers_wanted = opts->workers ? opts->workers : default_workers();
     if (w->workers_wanted > HF_IMAGE_WORKERS_MAX)
         w->workers_wanted = HF_IMAGE_WORKERS_MAX;
+    w->batch = BATCH_BYTES / im->chunk_bytes;
+    w->batch = w->batch < 1 ? 1 : w->batch > HF_IMAGE_IDS ? HF_IMAGE_IDS : w->batch;
     w->done.chunks = hf_image_chunks_n(&w->shape);
     return make_tables(w, err) < 0 || start(w, err) < 0 ? NULL : HF_STEAL(w);
 }

@@ -10,6 +10,7 @@
 #ifndef HF_IMAGE_WRITER_INTERN_H
 #define HF_IMAGE_WRITER_INTERN_H
 
+#include "image/ids.h"
 #include "image/image_intern.h"
 #include "image/writer.h"
 
@@ -17,7 +18,7 @@
 #include <zstd.h>
 
 #define HF_IMAGE_WORKERS_MAX 16
-#define HF_IMAGE_BUFFERS_MAX (2 * HF_IMAGE_WORKERS_MAX + 8)
+#define HF_IMAGE_BUFFERS_MAX (2 * HF_IMAGE_WORKERS_MAX * HF_IMAGE_IDS + 8)
 #define HF_IMAGE_SENDERS 10 /* a store is far away: what counts is how much is on its way */
 #define HF_IMAGE_FILLS (HF_IMAGE_SENDERS + 2)
 #define HF_IMAGE_SEEN ((size_t)2 * HF_IMAGE_RECORDS_MAX)
@@ -68,6 +69,7 @@ struct hf_image_writer {
     size_t idle_n;
     struct hf_image_job queue[HF_IMAGE_BUFFERS_MAX];
     size_t queue_first, queue_n, working;
+    size_t batch; /* chunks that a worker takes at once, their ids are made side by side */
 
     struct hf_image_fill fills[HF_IMAGE_FILLS];
     struct hf_image_press presses[HF_IMAGE_WORKERS_MAX + 1]; /* the last one: the caller's */
@@ -105,6 +107,10 @@ void *hf_image_send_packs(void *writer);
 
 /* writer_work.c; not under the lock */
 void *hf_image_work(void *writer);
+/* The record of this id, if it is new. */
+int hf_image_keep(struct hf_image_writer *w, struct hf_image_press *p, enum hf_image_kind kind,
+                  const void *data, size_t len, const unsigned char id[HF_IMAGE_ID],
+                  bool *out_known, struct hf_err *err) HF_CHECKED;
 /* Its id, and the record if it is new. */
 int hf_image_record(struct hf_image_writer *w, struct hf_image_press *p, enum hf_image_kind kind,
                     const void *data, size_t len, unsigned char out_id[HF_IMAGE_ID],

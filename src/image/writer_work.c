@@ -59,14 +59,21 @@ int hf_image_record(struct hf_image_writer *w, struct hf_image_press *p, enum hf
                     bool *out_known, struct hf_err *err)
 {
     const struct hf_image_keys *k = w->im->keys;
+    hf_image_id(kind == HF_IMAGE_DATA ? k->chunk_id : k->tree_id, data, len, out_id);
+    return hf_image_keep(w, p, kind, data, len, out_id, out_known, err);
+}
+
+int hf_image_keep(struct hf_image_writer *w, struct hf_image_press *p, enum hf_image_kind kind,
+                  const void *data, size_t len, const unsigned char id[HF_IMAGE_ID],
+                  bool *out_known, struct hf_err *err)
+{
     struct hf_image_entry e = {.plain = (uint32_t)len};
     const void *stored = NULL;
     int rc = 0;
-    hf_image_id(kind == HF_IMAGE_DATA ? k->chunk_id : k->tree_id, data, len, out_id);
-    *out_known = !claim(w, p, kind, out_id, err, &rc);
+    *out_known = !claim(w, p, kind, id, err, &rc);
     if (*out_known)
         return rc;
-    memcpy(e.id, out_id, HF_IMAGE_ID);
+    memcpy(e.id, id, HF_IMAGE_ID);
     rc = compress(p, w->level, data, &e, &stored, err);
     pthread_mutex_lock(&w->lock);
     if (rc == 0)
@@ -181,15 +188,13 @@ static bool is_zero(const unsigned char *p, size_t len)
     return memcmp(p, hf_image_hole, 16) == 0 && memcmp(p, p + 16, len - 16) == 0;
 }
 
-static int do_chunk(struct hf_image_writer *w, struct hf_image_press *p,
-                    const struct hf_image_job *job, struct hf_err *err)
+static int keep_chunk(struct hf_image_writer *w, struct hf_image_press *p,
+                      const struct hf_image_job *job, const unsigned char id[HF_IMAGE_ID],
+                      struct hf_err *err)
 {
-    unsigned char id[HF_IMAGE_ID] = {0};
-    uint32_t len = hf_image_chunk_len(&w->shape, job->n);
     bool is_known = false;
-    if (is_zero(job->data, len))
-        return hf_image_tell(w, p, job->n, hf_image_hole, err);
-    if (hf_image_record(w, p, HF_IMAGE_DATA, job->data, len, id, &is_known, err) < 0)
+    if (hf_image_keep(w, p, HF_IMAGE_DATA, job->data, hf_image_chunk_len(&w->shape, job->n), id,
+                      &is_known, err) < 0)
         return -1;
     pthread_mutex_lock(&w->lock);
     *(is_known ? &w->done.known : &w->done.fresh) += 1;
@@ -197,35 +202,77 @@ static int do_chunk(struct hf_image_writer *w, struct hf_image_press *p,
     return hf_image_tell(w, p, job->n, id, err);
 }
 
-/* Under the lock. */
-static bool next_job(struct hf_image_writer *w, struct hf_image_job *out)
+/* Chunks of one length: of a disk only the last one may be shorter. */
+static int keep_chunks(struct hf_image_writer *w, struct hf_image_press *p,
+                       const struct hf_image_job *jobs, size_t n, struct hf_err *err)
+{
+    unsigned char ids[HF_IMAGE_IDS][HF_IMAGE_ID];
+    const void *data[HF_IMAGE_IDS];
+    if (n == 0)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        data[i] = jobs[i].data;
+    hf_image_ids(w->im->keys->chunk_id, data, n, hf_image_chunk_len(&w->shape, jobs[0].n), ids);
+    for (size_t i = 0; i < n; i++)
+        if (keep_chunk(w, p, &jobs[i], ids[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+static int do_chunks(struct hf_image_writer *w, struct hf_image_press *p,
+                     const struct hf_image_job *jobs, size_t n, struct hf_err *err)
+{
+    struct hf_image_job whole[HF_IMAGE_IDS], last;
+    size_t whole_n = 0, last_n = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t len = hf_image_chunk_len(&w->shape, jobs[i].n);
+        if (is_zero(jobs[i].data, len)) {
+            if (hf_image_tell(w, p, jobs[i].n, hf_image_hole, err) < 0)
+                return -1;
+        } else if (len == w->shape.chunk_bytes) {
+            whole[whole_n++] = jobs[i];
+        } else {
+            last = jobs[i];
+            last_n = 1;
+        }
+    }
+    return keep_chunks(w, p, whole, whole_n, err) < 0 ? -1 : keep_chunks(w, p, &last, last_n, err);
+}
+
+/* Under the lock. How many; 0: the end. */
+static size_t next_jobs(struct hf_image_writer *w, struct hf_image_job out[HF_IMAGE_IDS])
 {
     while (!w->queue_n && !w->is_ending && !w->has_failed)
         pthread_cond_wait(&w->queued, &w->lock);
-    if (!w->queue_n || w->has_failed)
-        return false;
-    *out = w->queue[w->queue_first];
-    w->queue_first = (w->queue_first + 1) % HF_IMAGE_BUFFERS_MAX;
-    w->queue_n--;
-    w->working++;
-    return true;
+    if (w->has_failed)
+        return 0;
+    size_t n = w->queue_n < w->batch ? w->queue_n : w->batch;
+    for (size_t i = 0; i < n; i++) {
+        out[i] = w->queue[w->queue_first];
+        w->queue_first = (w->queue_first + 1) % HF_IMAGE_BUFFERS_MAX;
+    }
+    w->queue_n -= n;
+    w->working += n;
+    return n;
 }
 
 void *hf_image_work(void *writer)
 {
     struct hf_image_writer *w = writer;
-    struct hf_image_job job;
+    struct hf_image_job jobs[HF_IMAGE_IDS];
+    size_t n;
     pthread_mutex_lock(&w->lock);
     struct hf_image_press *p = &w->presses[w->next_press++];
-    while (next_job(w, &job)) {
+    while ((n = next_jobs(w, jobs)) > 0) {
         struct hf_err err = HF_ERR_INIT;
         pthread_mutex_unlock(&w->lock);
-        int rc = do_chunk(w, p, &job, &err);
+        int rc = do_chunks(w, p, jobs, n, &err);
         pthread_mutex_lock(&w->lock);
         if (rc < 0)
             hf_image_writer_fail(w, &err);
-        w->idle[w->idle_n++] = job.data;
-        w->working--;
+        for (size_t i = 0; i < n; i++)
+            w->idle[w->idle_n++] = jobs[i].data;
+        w->working -= n;
         pthread_cond_broadcast(&w->changed);
     }
     pthread_mutex_unlock(&w->lock);

@@ -4,12 +4,13 @@
 #include "net/json.h"
 #include "point/manifest_intern.h"
 
-#include <math.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX ((size_t)1 << 20)   /* a set of GTIDs can be long */
+#define TEXT_MAX ((size_t)1 << 20) /* a set of GTIDs can be long */
+#define MS_MAX                                                                                     \
+    1e10 /* a third of a year; what is larger would not be written again as it was read */
 #define BYTES_MAX (INT64_C(1) << 53) /* what every reader of JSON keeps exactly */
 
 /* ---- single values ---------------------------------------------------------------------- */
@@ -52,7 +53,7 @@ static int get_ms(struct json_object *o, const char *key, double *out, struct hf
     if (!json_object_is_type(v, json_type_double) && !json_object_is_type(v, json_type_int))
         return hf_fail(err, HF_E_CORRUPT, "'%s' is no number", key);
     *out = json_object_get_double(v);
-    return isfinite(*out) && *out >= 0 ? 0 : hf_fail(err, HF_E_CORRUPT, "'%s' is no duration", key);
+    return *out >= 0 && *out <= MS_MAX ? 0 : hf_fail(err, HF_E_CORRUPT, "'%s' is no duration", key);
 }
 
 static int opt_time(struct json_object *o, const char *key, int64_t *out, struct hf_err *err)

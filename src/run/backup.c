@@ -54,17 +54,28 @@ static int parse_produce(struct backup *b, const char *text, struct hf_err *err)
     return 0;
 }
 
-/* What was asked for, else all that the configuration knows of. */
-static int choose_parts(struct backup *b, struct hf_err *err)
+/* All that the configuration knows of, and the VM can give. */
+static int choose_all(struct backup *b, struct hf_err *err)
 {
     const struct hf_config_vm *vm = b->run->vm;
-    if (b->req->produce && parse_produce(b, b->req->produce, err) < 0)
+    bool *dump = &b->parts[BACKUP_DUMP].is_wanted, *files = &b->parts[BACKUP_FILES].is_wanted;
+    b->with_image = true;
+    *dump = vm->dump.kind != HF_DUMPED_NONE && hf_run_can_dump(vm);
+    *files = vm->files.n > 0;
+    if (b->run->found.state != HF_VM_OFF || !(*dump || *files))
+        return 0;
+    *dump = *files = false;
+    return creation_warn(b->creation,
+                         "the VM is off: its disks alone are backed up, without a dump "
+                         "and files",
+                         err);
+}
+
+/* What was asked for, else all of it. */
+static int choose_parts(struct backup *b, struct hf_err *err)
+{
+    if ((b->req->produce ? parse_produce(b, b->req->produce, err) : choose_all(b, err)) < 0)
         return -1;
-    if (!b->req->produce) {
-        b->with_image = true;
-        b->parts[BACKUP_DUMP].is_wanted = vm->dump.kind != HF_DUMPED_NONE && hf_run_can_dump(vm);
-        b->parts[BACKUP_FILES].is_wanted = vm->files.n > 0;
-    }
     if (!b->with_image) {
         hf_fail(err, HF_E_UNSUPPORTED, "--produce %.60s: a point has an image", b->req->produce);
         return hf_hint(err, "`holdfast dump` and `holdfast archive` write the others alone.");

@@ -103,11 +103,22 @@ static int choose(struct backup *b, struct hf_err *err)
 
 /* ---- opened ----------------------------------------------------------------------------- */
 
+static int warn_of_keys(struct backup *b, const struct backup_store *s, struct hf_err *err)
+{
+    if (!s->at.site->has_new_recipients)
+        return 0;
+    HF_AUTOFREE char *text = hf_asprintf(
+        "store %s: its recipients are not those it was made for: a key that came later does not "
+        "open the chunks of disks that lie there already",
+        s->config->label);
+    return text ? creation_warn(b->creation, text, err) : hf_fail_nomem(err);
+}
+
 static int refresh(struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     struct hf_image_refreshed found = {.first_damage = HF_ERR_INIT};
     s->image = hf_site_image(s->at.site, err);
-    if (!s->image || hf_image_refresh(s->image, &found, err) < 0)
+    if (!s->image || hf_image_refresh(s->image, &found, err) < 0 || warn_of_keys(b, s, err) < 0)
         return -1;
     if (!found.damaged)
         return 0;

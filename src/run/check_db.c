@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/lock.h"
 #include "run/checking.h"
+#include "run/dumping.h"
+
+#include <stdio.h>
 
 static int check_rights(struct checking *c, struct hf_db_conn *db, struct hf_err *err)
 {
@@ -80,6 +83,24 @@ static int check_lock(struct checking *c, struct hf_err *err)
     return tell_durability(c, plan, err);
 }
 
+/* What `backup` does beside the lock: its sessions, and the rights to read everything. */
+static int check_dump(struct checking *c, struct hf_err *err)
+{
+    struct hf_err what = HF_ERR_INIT;
+    const struct hf_io_place nowhere = {0}; /* nothing is written before it runs */
+    const struct hf_run_dump req = {
+        .vm = c->vm->label, .place = &nowhere, .only = &c->vm->dump.schemas, .accounts = true};
+    if (!hf_config_store_count(c->env->config) || c->vm->dump.kind == HF_DUMPED_NONE ||
+        !hf_run_can_dump(c->vm))
+        return 0;
+    HF_AUTO(dumping)
+    struct dumping x = {.env = c->env, .req = &req, .vm = c->vm, .position = HF_DB_POSITION_INIT};
+    snprintf(x.id, sizeof x.id, "%s", c->id);
+    if (dumping_open(&x, &what) < 0)
+        return check_tell_err(c, "dump", &what, err);
+    return check_tell(c, "dump", HF_FINDING_OK, "everything in it may be read", NULL, err);
+}
+
 int check_database(struct checking *c, struct hf_err *err)
 {
     struct hf_err what = HF_ERR_INIT;
@@ -98,7 +119,7 @@ int check_database(struct checking *c, struct hf_err *err)
     if (check_tellf(c, "database", HF_FINDING_OK, err, "%s at %s, %s", s->text, hf_db_name(db),
                     s->tls ? "encrypted" : "not encrypted") < 0)
         return -1;
-    if (check_apps_schemas(c, db, err) < 0)
+    if (check_apps_schemas(c, db, err) < 0 || check_dump(c, err) < 0)
         return -1;
     if (c->vm->quiesce == HF_QUIESCE_NONE || c->vm->quiesce == HF_QUIESCE_STOP)
         return 0;

@@ -54,6 +54,10 @@ class Bucket:
             path.write_bytes(body)
         return self.copy
 
+    def begin_upload(self, name):
+        status, _, body = self.swift.call("POST", f"/{self.bucket}/{self.prefix}/{name}", "uploads=")
+        assert status == 200, body
+
     def uploads(self):
         query = f"prefix={self.prefix.replace('/', '%2F')}%2F&uploads="
         return self.swift.call("GET", f"/{self.bucket}", query)[2].count(b"<Upload>")

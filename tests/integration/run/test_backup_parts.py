@@ -126,6 +126,10 @@ class Parts(StoresTest):
         self.session().sql("REVOKE SELECT ON *.* FROM modest@'127.0.0.1'")
         self.write()
         self.fails(self.site.run("backup", "web"), 1, "auth", "the dump")
+        found = self.site.run("check", "web")
+        self.assertEqual(found.status, 1, str(found))
+        finding = next(f for f in found.json["checks"] if f["area"] == "dump")
+        self.assertIn("GRANT", str(finding))
         self.assertNotIn("capture_prepare", (self.site.vms / "calls").read_text())
         self.ok(self.site.run("backup", "web", "--produce", "image"))
 
@@ -226,6 +230,13 @@ class Parts(StoresTest):
         self.write(dump="none")
         doc = self.ok(self.site.run("backup", "web"))
         self.assertEqual([a["kind"] for a in doc["artifacts"]], ["image", "image", "files", "vm"])
+
+    def test_of_a_machine_that_is_off_there_is_no_dump_and_it_says_so(self):
+        self.with_files(quiesce="none")
+        (self.site.vm / "off").touch()
+        doc = self.ok(self.site.run("backup", "web"))
+        self.assertEqual([a["kind"] for a in doc["artifacts"]], ["image", "image", "vm"])
+        self.assertIn("the VM is off", str(doc["warnings"]))
 
     def test_what_cannot_be_produced_is_refused(self):
         self.fails(self.site.run("backup", "web", "--produce", "image,tape"), 2, "config", "tape")

@@ -19,7 +19,7 @@ runlib.need("qemu-nbd", "qemu-nbd")
 
 PATIENCE_S = 4
 SLACK_S = 12  # for two stores at once on a busy machine
-BIG = 40 * MIB  # a pack goes in parts
+BIG = 40 * MIB  # several packs
 
 
 class SwiftCase(unittest.TestCase):
@@ -122,8 +122,7 @@ class TwoStores(SwiftCase):
 class Deaths(SwiftCase):
     """Killed in the middle of an upload."""
 
-    POINTS = ("store.s3.before_part", "store.s3.before_complete", "store.s3.after_complete", "image.before_index",
-              "store.s3.before_put", "store.s3.after_put")
+    POINTS = ("store.s3.before_put", "store.s3.after_put", "image.before_pack", "image.before_index", "point.before_manifest")
 
     def setUp(self):
         super().setUp()
@@ -147,10 +146,10 @@ class Deaths(SwiftCase):
         self.assertEqual(found.twice, [])
 
     def test_uploads_that_nobody_finishes_are_gone_after_two_days_and_not_before(self):
-        for _ in range(3):
-            self.die("store.s3.before_part")
-        left = self.bucket.uploads()
-        self.assertGreaterEqual(left, 3)
+        left = 3
+        for n in range(left):    # as large dumps and archives leave them: those go in parts
+            self.bucket.begin_upload(f"points/web/20261101T030000Z-{n:08x}/dump/t.big.00000.sql.zst")
+        self.assertEqual(self.bucket.uploads(), left)
         self.fill(MIB)
         self.backup()
         self.assertEqual(self.bucket.uploads(), left)

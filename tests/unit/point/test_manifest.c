@@ -212,6 +212,7 @@ static void what_is_out_of_bounds_is_refused(void **state)
         {"\"grade\":\"B\"", "\"grade\":null", "'grade' is missing"},
         {"\"stall_ms\":47.250", "\"stall_ms\":-1", "'stall_ms' is no duration"},
         {"\"stall_ms\":47.250", "\"stall_ms\":\"x\"", "'stall_ms' is no number"},
+        {"\"stall_ms\":47.250", "\"stall_ms\":1e84", "'stall_ms' is no duration"},
         {"\"position_min\":null", "\"position_min\":{\"file\":\"b.1\",\"offset\":1,\"gtid\":\"\"}",
          "only one end"},
         {"\"position\":{", "\"position\":[],\"x\":{", "sought in an array"},
