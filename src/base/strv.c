@@ -27,6 +27,14 @@ int hf_strv_add(struct hf_strv *v, const char *s)
     return hf_strv_take(v, strdup(s));
 }
 
+int hf_strv_add_all(struct hf_strv *v, const struct hf_strv *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        if (hf_strv_add(v, from->items[i]) < 0)
+            return -1;
+    return 0;
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';

@@ -22,6 +22,7 @@ struct hf_strv {
     }
 
 int hf_strv_add(struct hf_strv *v, const char *s) HF_CHECKED; /* copies; -1: no memory */
+int hf_strv_add_all(struct hf_strv *v, const struct hf_strv *from) HF_CHECKED; /* likewise */
 int hf_strv_take(struct hf_strv *v, char *owned)
     HF_CHECKED; /* takes ownership, also when it fails; NULL fails */
 int hf_strv_split(struct hf_strv *v, const char *s, char sep)

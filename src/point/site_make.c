@@ -39,9 +39,8 @@ static int write_doc(struct hf_site *s, uint32_t chunk_bytes, struct hf_buf *out
 {
     unsigned char id[HF_IMAGE_STORE_ID / 2];
     HF_AUTO(hf_site_doc) struct hf_site_doc doc = {.chunk_bytes = chunk_bytes};
-    for (size_t i = 0; recipients && i < recipients->n; i++)
-        if (hf_strv_add(&doc.recipients, recipients->items[i]) < 0)
-            return hf_fail_nomem(err);
+    if (recipients && hf_strv_add_all(&doc.recipients, recipients) < 0)
+        return hf_fail_nomem(err);
     randombytes_buf(id, sizeof id);
     hf_image_hex(id, sizeof id, doc.id);
     doc.created_us = hf_clock_wall_us(s->clock);

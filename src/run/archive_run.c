@@ -71,14 +71,6 @@ static int find_files(struct archiving *x, struct hf_err *err)
 
 /* ---- all of it -------------------------------------------------------------------------- */
 
-static int add_warnings(struct archiving *x, struct hf_err *err)
-{
-    for (size_t i = 0; i < x->rest.warnings.n; i++)
-        if (hf_strv_add(&x->warnings, x->rest.warnings.items[i]) < 0)
-            return hf_fail_nomem(err);
-    return 0;
-}
-
 static int dump(struct archiving *x, struct hf_err *err)
 {
     HF_AUTOFREE char *dir = hf_path_join(x->req->dir, HF_ARCHIVE_DUMP);
@@ -131,8 +123,8 @@ static int archive(struct archiving *x, struct hf_run *run, struct json_object *
     x->place = hf_io_folder_place(&x->folder);
     int rc = run ? hf_run_at_rest(run, &x->vm->services, x->vm->rest_limit, &work, &x->rest, err)
                  : read_all(x, err);
-    if (rc == 0 && run)
-        rc = add_warnings(x, err);
+    if (rc == 0 && hf_strv_add_all(&x->warnings, &x->rest.warnings) < 0)
+        rc = hf_fail_nomem(err);
     if (rc == 0)
         rc = archiving_finish(x, out, err);
     if (rc == 0)

@@ -215,9 +215,8 @@ static int take_with_rest(struct backup *b, struct hf_err *err)
     if (hf_run_at_rest(b->run, &vm->services, vm->rest_limit, &work, &b->rest, err) < 0)
         return -1;
     b->creation->result.rest_ms = b->rest.rest_ms;
-    for (size_t i = 0; i < b->rest.stopped.n; i++)
-        if (hf_strv_add(&b->creation->to_start, b->rest.stopped.items[i]) < 0)
-            return hf_fail_nomem(err);
+    if (hf_strv_add_all(&b->creation->to_start, &b->rest.stopped) < 0)
+        return hf_fail_nomem(err);
     return creation_warn_all(b->creation, &b->rest.warnings, err);
 }
 

@@ -97,9 +97,8 @@ static int read_all(struct backup *b, const struct hf_env *env, struct hf_err *e
     b->parts[BACKUP_DUMP].bytes = sums.bytes;
     hf_log(env->log, HF_LOG_INFO, "backup", "the dump is on the stores: %zu tables", sums.tables);
     const struct hf_strv *said = hf_dump_warnings(b->dump.dump); /* and logged, by the dump */
-    for (size_t i = 0; i < said->n; i++)
-        if (hf_strv_add(&b->creation->warnings, said->items[i]) < 0)
-            return hf_fail_nomem(err);
+    if (hf_strv_add_all(&b->creation->warnings, said) < 0)
+        return hf_fail_nomem(err);
     return warn_of_plain(b, err);
 }
 

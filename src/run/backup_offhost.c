@@ -10,9 +10,8 @@ static int judge(const struct backup *b, struct backup_store *s, struct hf_err *
     if (hf_secured_add_vm(&secured, b->run->vm, b->run->hypervisor, err) < 0 ||
         hf_secured_add_disks(&secured, &b->all_disks, err) < 0)
         return -1;
-    for (size_t i = 0; i < b->guest_addresses.n; i++)
-        if (hf_strv_add(&secured.guest, b->guest_addresses.items[i]) < 0)
-            return hf_fail_nomem(err);
+    if (hf_strv_add_all(&secured.guest, &b->guest_addresses) < 0)
+        return hf_fail_nomem(err);
     return hf_secured_judge(&secured, b->run->env, s->config, &s->off_host, err);
 }
 

@@ -10,10 +10,7 @@ int hf_rest_units_db(const struct hf_config_vm *vm, struct hf_guest *g, int64_t 
 {
     if (!vm->db_service.n)
         return hf_units_find_db(g, out, deadline_ms, err);
-    for (size_t i = 0; i < vm->db_service.n; i++)
-        if (hf_strv_add(out, vm->db_service.items[i]) < 0)
-            return hf_fail_nomem(err);
-    return 0;
+    return hf_strv_add_all(out, &vm->db_service) < 0 ? hf_fail_nomem(err) : 0;
 }
 
 static int tell_idle(const struct hf_services *set, struct hf_strv *warnings, struct hf_err *err)

@@ -127,9 +127,8 @@ static int refuse_existing(struct hf_load *l, struct looking *x, struct hf_err *
     if (hf_load_find_programs(l, &all, err))
         return -1;
     for (size_t k = 0; k < HF_ARRAY_SIZE(lists); k++)
-        for (size_t i = 0; i < lists[k]->n; i++)
-            if (hf_strv_add(&all, lists[k]->items[i]))
-                return hf_fail_nomem(err);
+        if (hf_strv_add_all(&all, lists[k]) < 0)
+            return hf_fail_nomem(err);
     if (all.n == 0)
         return 0;
     HF_AUTOFREE char *names = join(l, &all, "there already");
