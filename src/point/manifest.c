@@ -4,19 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void free_artifact(struct hf_point_artifact *a)
+void hf_point_artifact_free(struct hf_point_artifact *a)
 {
     for (size_t i = 0; i < a->n_objects; i++)
         free(a->objects[i].name);
     free(a->objects);
     hf_db_position_free(&a->position);
     free(a->name);
+    *a = (struct hf_point_artifact){0};
 }
 
 void hf_manifest_free(struct hf_manifest *m)
 {
     for (size_t i = 0; i < m->n_artifacts; i++)
-        free_artifact(&m->artifacts[i]);
+        hf_point_artifact_free(&m->artifacts[i]);
     for (size_t i = 0; i < m->n_events; i++)
         free(m->events[i].event);
     hf_db_position_free(&m->position);

@@ -55,6 +55,8 @@ struct hf_point_artifact {
     size_t n_objects;
 };
 
+void hf_point_artifact_free(struct hf_point_artifact *a); /* by value: empties it */
+
 struct hf_point_event {
     double at_ms; /* after the run's start */
     char *event;

@@ -30,27 +30,18 @@ HF_DEFINE_AUTO_VALUE(backup, backup_close)
 
 /* ---- what it produces ------------------------------------------------------------------- */
 
-static int want(struct backup *b, const char *word, struct hf_err *err)
-{
-    if (strcmp(word, "image") == 0)
-        b->with_image = true;
-    else if (strcmp(word, "dump") == 0)
-        b->parts[BACKUP_DUMP].is_wanted = true;
-    else if (strcmp(word, "files") == 0)
-        b->parts[BACKUP_FILES].is_wanted = true;
-    else
-        return hf_fail(err, HF_E_CONFIG, "--produce: '%.60s' is none of image, dump, files", word);
-    return 0;
-}
-
 static int parse_produce(struct backup *b, const char *text, struct hf_err *err)
 {
     HF_AUTO(hf_strv) struct hf_strv words = HF_STRV_INIT;
     if (hf_strv_split(&words, text, ',') < 0)
         return hf_fail_nomem(err);
-    for (size_t i = 0; i < words.n; i++)
-        if (want(b, words.items[i], err) < 0)
-            return -1;
+    for (size_t i = 0; i < words.n; i++) {
+        enum hf_point_kind kind;
+        if (hf_point_kind_parse(words.items[i], &kind) < 0 || kind == HF_POINT_DEFINITION)
+            return hf_fail(err, HF_E_CONFIG, "--produce: '%.60s' is none of image, dump, files",
+                           words.items[i]);
+        b->parts[kind].is_wanted = true;
+    }
     return 0;
 }
 
@@ -58,17 +49,15 @@ static int parse_produce(struct backup *b, const char *text, struct hf_err *err)
 static int choose_all(struct backup *b, struct hf_err *err)
 {
     const struct hf_config_vm *vm = b->run->vm;
-    bool *dump = &b->parts[BACKUP_DUMP].is_wanted, *files = &b->parts[BACKUP_FILES].is_wanted;
-    b->with_image = true;
+    bool *dump = &b->parts[HF_POINT_DUMP].is_wanted, *files = &b->parts[HF_POINT_FILES].is_wanted;
+    b->parts[HF_POINT_IMAGE].is_wanted = true;
     *dump = vm->dump.kind != HF_DUMPED_NONE && hf_run_can_dump(vm);
     *files = vm->files.n > 0;
     if (b->run->found.state != HF_VM_OFF || !(*dump || *files))
         return 0;
     *dump = *files = false;
-    return creation_warn(b->creation,
-                         "the VM is off: its disks alone are backed up, without a dump "
-                         "and files",
-                         err);
+    return creation_warn(
+        b->creation, "the VM is off: its disks alone are backed up, without a dump and files", err);
 }
 
 /* What was asked for, else all of it. */
@@ -76,12 +65,11 @@ static int choose_parts(struct backup *b, struct hf_err *err)
 {
     if ((b->req->produce ? parse_produce(b, b->req->produce, err) : choose_all(b, err)) < 0)
         return -1;
-    if (!b->with_image) {
+    if (!b->parts[HF_POINT_IMAGE].is_wanted) {
         hf_fail(err, HF_E_UNSUPPORTED, "--produce %.60s: a point has an image", b->req->produce);
         return hf_hint(err, "`holdfast dump` and `holdfast archive` write the others alone.");
     }
-    for (enum backup_part_kind k = 0; k < BACKUP_PARTS; k++)
-        backup_part_open(b, k);
+    backup_open_parts(b);
     return 0;
 }
 
@@ -179,9 +167,8 @@ static int look(void *backup, struct hf_err *err)
 {
     struct backup *b = backup;
     b->files_req.packing = packing(b);
-    if (backup_look_at_guest(b, err) < 0 || backup_check_files(b, err) < 0)
-        return -1;
-    if (backup_open_dump(b, err) < 0)
+    if (backup_look_at_guest(b, err) < 0 || backup_check_files(b, err) < 0 ||
+        backup_open_dump(b, err) < 0)
         return -1;
     return backup_watch_start(b, err);
 }
@@ -205,7 +192,7 @@ static int take_at_rest(void *backup, struct hf_cancel *until, struct hf_err *er
 
 static bool rests_until_files(const struct backup *b)
 {
-    return b->run->vm->rest_until == HF_REST_FILES && b->parts[BACKUP_FILES].is_wanted;
+    return b->run->vm->rest_until == HF_REST_FILES && b->parts[HF_POINT_FILES].is_wanted;
 }
 
 static int take_with_rest(struct backup *b, struct hf_err *err)
@@ -223,11 +210,12 @@ static int take_with_rest(struct backup *b, struct hf_err *err)
 /* Everything slow that needs no instant comes before it. */
 static int make_point(struct backup *b, struct hf_err *err)
 {
-    b->creation->services_rest = rests_until_files(b);
+    bool with_rest = rests_until_files(b);
+    b->creation->services_rest = with_rest;
     if (backup_list_disks(b, err) < 0 || backup_open_stores(b, err) < 0 ||
         backup_take_definition(b, err) < 0 || creation_prepare(b->creation, err) < 0)
         return -1;
-    int rc = rests_until_files(b) ? take_with_rest(b, err) : take(b, b->run->env, err);
+    int rc = with_rest ? take_with_rest(b, err) : take(b, b->run->env, err);
     if (rc < 0 || backup_read_disks(b, err) < 0)
         return -1;
     return backup_commit_points(b, err);

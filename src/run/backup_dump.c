@@ -32,11 +32,11 @@ static int open_sessions(struct backup *b, const struct hf_env *env, struct hf_e
 
 int backup_open_dump(struct backup *b, struct hf_err *err)
 {
-    if (!b->parts[BACKUP_DUMP].is_wanted)
+    if (!b->parts[HF_POINT_DUMP].is_wanted)
         return 0;
     b->dump_req = (struct hf_run_dump){
         .vm = b->req->vm,
-        .place = &b->parts[BACKUP_DUMP].place,
+        .place = &b->parts[HF_POINT_DUMP].place,
         .packing = b->files_req.packing,
         .only = &b->run->vm->dump.schemas,
         .accounts = true, /* without its own no application comes back */
@@ -94,7 +94,7 @@ static int read_all(struct backup *b, const struct hf_env *env, struct hf_err *e
     if (hf_dump_run(b->dump.dump, &b->dump.position, err) < 0)
         return -1;
     struct hf_dump_totals sums = hf_dump_totals(b->dump.dump);
-    b->parts[BACKUP_DUMP].bytes = sums.bytes;
+    b->parts[HF_POINT_DUMP].bytes = sums.bytes;
     hf_log(env->log, HF_LOG_INFO, "backup", "the dump is on the stores: %zu tables", sums.tables);
     const struct hf_strv *said = hf_dump_warnings(b->dump.dump); /* and logged, by the dump */
     if (hf_strv_add_all(&b->creation->warnings, said) < 0)
@@ -104,7 +104,7 @@ static int read_all(struct backup *b, const struct hf_env *env, struct hf_err *e
 
 int backup_read_dump(struct backup *b, const struct hf_env *env, struct hf_err *err)
 {
-    if (!b->parts[BACKUP_DUMP].is_wanted)
+    if (!b->parts[HF_POINT_DUMP].is_wanted)
         return 0;
     int rc = read_all(b, env, err);
     /* The position stays: the manifest has it. */

@@ -6,13 +6,13 @@
 
 int backup_check_files(struct backup *b, struct hf_err *err)
 {
-    if (!b->parts[BACKUP_FILES].is_wanted)
+    if (!b->parts[HF_POINT_FILES].is_wanted)
         return 0;
     b->files_req.vm = b->req->vm;
     b->files.env = b->run->env;
     b->files.req = &b->files_req;
     b->files.vm = b->run->vm;
-    b->files.place = b->parts[BACKUP_FILES].place;
+    b->files.place = b->parts[HF_POINT_FILES].place;
     memcpy(b->files.id, b->run->id, sizeof b->files.id);
     return archiving_prepare(&b->files, err);
 }
@@ -23,7 +23,7 @@ static int read_all(struct backup *b, struct hf_err *err)
     if (HF_POINT_ERR("backup.before_files", err) < 0 || archiving_read_files(&b->files, err) < 0 ||
         archiving_finish(&b->files, &about, err) < 0)
         return -1;
-    b->parts[BACKUP_FILES].bytes = b->files.totals.tar_bytes;
+    b->parts[HF_POINT_FILES].bytes = b->files.totals.tar_bytes;
     hf_log(b->run->env->log, HF_LOG_INFO, "backup", "the files are on the stores: %llu entries",
            (unsigned long long)b->files.totals.entries);
     return creation_warn_all(b->creation, &b->files.warnings, err);
@@ -31,7 +31,7 @@ static int read_all(struct backup *b, struct hf_err *err)
 
 int backup_read_files(struct backup *b, const struct hf_env *env, struct hf_err *err)
 {
-    if (!b->parts[BACKUP_FILES].is_wanted)
+    if (!b->parts[HF_POINT_FILES].is_wanted)
         return 0;
     b->files.env = env;
     int rc = read_all(b, err);

@@ -31,12 +31,9 @@
 #include <pthread.h>
 
 #define HF_BACKUP_STORES_MAX 8
+#define HF_BACKUP_DEFINITION "definition"
 
 struct backup_watch;
-
-/* What a point is made of beside its disks: objects of its own folder. */
-enum backup_part_kind { BACKUP_DUMP, BACKUP_FILES };
-#define BACKUP_PARTS 2
 
 struct backup_store {
     const struct hf_config_store *config;
@@ -46,8 +43,9 @@ struct backup_store {
     struct hf_image_writer *writer;   /* of the disk that is being read */
     struct hf_image_written *written; /* one per disk */
     struct hf_manifest manifest;
-    struct hf_point_artifact parts[BACKUP_PARTS]; /* their objects; in the run's lock */
-    uint64_t objects, bytes;                      /* sent for this point */
+    struct hf_point_artifact
+        parts[HF_POINT_KINDS]; /* but images: their objects; in the run's lock */
+    uint64_t objects, bytes;   /* sent for this point */
     bool has_point;
     struct hf_err failed; /* class NONE: it is still in the run */
 };
@@ -57,10 +55,10 @@ struct backup_disk {
     struct hf_export_copy export;
 };
 
-/* Files written into it are objects of the point. */
+/* What a point is made of. But for images it is files: what is written into its place is objects of the point. */
 struct backup_part {
     struct backup *backup;
-    enum backup_part_kind kind;
+    enum hf_point_kind kind;
     bool is_wanted;
     uint64_t bytes; /* of its content, before compression; once it is read */
     struct hf_io_place place;
@@ -69,8 +67,7 @@ struct backup_part {
 struct backup {
     struct hf_run *run;
     const struct hf_backup *req;
-    bool with_image;
-    struct backup_part parts[BACKUP_PARTS];
+    struct backup_part parts[HF_POINT_KINDS];
     struct hf_run_dump dump_req;
     struct dumping dump;
     struct hf_run_archive files_req;
@@ -103,8 +100,8 @@ int backup_has_stores(const struct backup *b, struct hf_err *err);
 /* Uploads and hidden files that runs which died left unfinished, two days ago or more. An error is logged: the point is there. */
 void backup_sweep_stores(struct backup *b);
 
-/* backup_put.c. Its place is set, for files from any thread. */
-void backup_part_open(struct backup *b, enum backup_part_kind kind);
+/* backup_put.c. Their places are set, for files from any thread. */
+void backup_open_parts(struct backup *b);
 void backup_parts_free(struct backup_store *s);
 /* Into the manifest. */
 int backup_add_parts(const struct backup *b, struct backup_store *s, struct hf_err *err);
@@ -148,6 +145,7 @@ int backup_read_disks(struct backup *b, struct hf_err *err);
 
 /* backup_point.c */
 int backup_take_definition(struct backup *b, struct hf_err *err);
+/* Puts it, and then the manifests. */
 int backup_commit_points(struct backup *b, struct hf_err *err);
 
 /* backup_checkpoint.c */

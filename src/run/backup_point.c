@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define ASK_MS 60000
-#define DEFINITION "definition"
 
 /* A hypervisor that has none to give (UNSUPPORTED) is no reason not to back the disks up. */
 int backup_take_definition(struct backup *b, struct hf_err *err)
@@ -101,58 +100,35 @@ static int add_disks(const struct backup *b, struct backup_store *s, struct hf_e
     return 0;
 }
 
-static int put_definition(const struct backup *b, struct backup_store *s,
-                          struct hf_store_receipt *out, char name[HF_POINT_NAME_MAX],
-                          struct hf_err *err)
-{
-    char at[HF_POINT_NAME_MAX];
-    if (hf_point_object_name(HF_POINT_DEFINITION, DEFINITION, s->at.site->is_encrypted, name, err) <
-            0 ||
-        hf_point_object_at(&s->manifest.point, name, at, err) < 0 ||
-        HF_POINT_ERR("backup.before_definition", err) < 0)
-        return -1;
-    return hf_site_put_bytes(s->at.site, HF_SITE_DATA, at, b->definition, strlen(b->definition),
-                             out, err);
-}
-
-static int add_definition(const struct backup *b, struct backup_store *s, struct hf_err *err)
-{
-    char name[HF_POINT_NAME_MAX];
-    struct hf_store_receipt receipt;
-    if (!b->definition)
-        return 0;
-    if (put_definition(b, s, &receipt, name, err) < 0)
-        return hf_wrap(err, "the definition of the VM");
-    struct hf_point_artifact *a =
-        hf_manifest_add_artifact(&s->manifest, HF_POINT_DEFINITION, DEFINITION, err);
-    if (!a)
-        return -1;
-    struct hf_point_object object = {
-        .name = name,
-        .bytes = strlen(b->definition),
-        .stored_bytes = receipt.digest.bytes,
-    };
-    memcpy(object.sha256, receipt.digest.sha256, sizeof object.sha256);
-    a->bytes = object.bytes;
-    a->stored_bytes = object.stored_bytes;
-    s->objects++;
-    s->bytes += object.stored_bytes;
-    return hf_manifest_add_object(a, &object, err);
-}
-
 static int commit_point(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     if (set_which(b, &s->manifest, err) < 0 || set_how(b, &s->manifest, err) < 0 ||
         add_disks(b, s, err) < 0 || backup_add_parts(b, s, err) < 0 ||
-        add_definition(b, s, err) < 0 || hf_point_commit(s->at.site, &s->manifest, err) < 0)
+        hf_point_commit(s->at.site, &s->manifest, err) < 0)
         return -1;
     s->objects++;
     s->has_point = true;
     return 0;
 }
 
+static int put_definition(struct backup *b, struct hf_err *err)
+{
+    struct backup_part *p = &b->parts[HF_POINT_DEFINITION];
+    if (!b->definition)
+        return 0;
+    p->is_wanted = true;
+    p->bytes = strlen(b->definition);
+    if (HF_POINT_ERR("backup.before_definition", err) < 0)
+        return -1;
+    HF_AUTO(hf_io_sink)
+    struct hf_io_sink *s = p->place.open(p->place.ctx, HF_BACKUP_DEFINITION, NULL, err);
+    return s && hf_io_write(s, b->definition, p->bytes, err) == 0 ? hf_io_finish(s, err) : -1;
+}
+
 int backup_commit_points(struct backup *b, struct hf_err *err)
 {
+    if (put_definition(b, err) < 0)
+        return hf_wrap(err, "the definition of the VM");
     for (size_t i = 0; i < b->n_stores; i++) {
         struct hf_err why = HF_ERR_INIT;
         struct backup_store *s = &b->stores[i];

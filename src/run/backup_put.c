@@ -70,11 +70,6 @@ static int tee_write(struct hf_io_sink *s, const void *data, size_t len, struct 
 
 /* ---- the end of one --------------------------------------------------------------------- */
 
-static enum hf_point_kind kind_of(const struct backup_part *p)
-{
-    return p->kind == BACKUP_DUMP ? HF_POINT_DUMP : HF_POINT_FILES;
-}
-
 static int name_on(const struct backup *b, const struct lane *l, char out[HF_POINT_NAME_MAX],
                    struct hf_err *err)
 {
@@ -145,7 +140,7 @@ static int open_lane(struct tee *t, struct lane *l, const char *name, struct hf_
 {
     char at[HF_POINT_NAME_MAX];
     struct hf_site *site = l->store->at.site;
-    if (hf_point_object_name(kind_of(t->part), name, site->is_encrypted, l->name, err) < 0 ||
+    if (hf_point_object_name(t->part->kind, name, site->is_encrypted, l->name, err) < 0 ||
         name_on(t->part->backup, l, at, err) < 0)
         return -1;
     l->sink = hf_site_put(site, HF_SITE_DATA, at, HF_STORE_UNKNOWN, &l->receipt, err);
@@ -178,24 +173,21 @@ static struct hf_io_sink *tee_open(void *ctx, const char *name, uint64_t *out_st
     return has_stores(p->backup, err) < 0 ? NULL : HF_STEAL(guard);
 }
 
-void backup_part_open(struct backup *b, enum backup_part_kind kind)
+void backup_open_parts(struct backup *b)
 {
-    struct backup_part *p = &b->parts[kind];
-    p->backup = b;
-    p->kind = kind;
-    p->place = (struct hf_io_place){tee_open, p};
+    for (enum hf_point_kind k = 0; k < HF_POINT_KINDS; k++) {
+        b->parts[k].backup = b;
+        b->parts[k].kind = k;
+        b->parts[k].place = (struct hf_io_place){tee_open, &b->parts[k]};
+    }
 }
 
 /* ---- into the manifest ------------------------------------------------------------------ */
 
 void backup_parts_free(struct backup_store *s)
 {
-    for (size_t k = 0; k < BACKUP_PARTS; k++) {
-        for (size_t i = 0; i < s->parts[k].n_objects; i++)
-            free(s->parts[k].objects[i].name);
-        free(s->parts[k].objects);
-        s->parts[k] = (struct hf_point_artifact){0};
-    }
+    for (size_t k = 0; k < HF_POINT_KINDS; k++)
+        hf_point_artifact_free(&s->parts[k]);
 }
 
 static int set_position(const struct backup *b, struct hf_point_artifact *a, struct hf_err *err)
@@ -207,30 +199,37 @@ static int set_position(const struct backup *b, struct hf_point_artifact *a, str
     return hf_db_position_copy(&a->position, at, err);
 }
 
+/* There is one of each kind, which has its name, but for the definition. */
+static const char *name_of(const struct backup_part *p)
+{
+    return p->kind == HF_POINT_DEFINITION ? HF_BACKUP_DEFINITION : hf_point_kind_name(p->kind);
+}
+
 static int add_part(const struct backup *b, const struct backup_part *p, struct backup_store *s,
                     struct hf_err *err)
 {
-    static const char *const names[] = {[BACKUP_DUMP] = "dump", [BACKUP_FILES] = "files"};
-    struct hf_point_artifact *a =
-        hf_manifest_add_artifact(&s->manifest, kind_of(p), names[p->kind], err);
+    struct hf_point_artifact *put = &s->parts[p->kind];
+    struct hf_point_artifact *a = hf_manifest_add_artifact(&s->manifest, p->kind, name_of(p), err);
     if (!a)
         return -1;
     a->bytes = p->bytes;
-    a->stored_bytes = s->parts[p->kind].stored_bytes;
-    a->objects = HF_STEAL(s->parts[p->kind].objects);
-    a->n_objects = s->parts[p->kind].n_objects;
-    s->parts[p->kind].n_objects = 0;
-    if (p->kind == BACKUP_DUMP)
+    a->stored_bytes = put->stored_bytes;
+    a->objects = HF_STEAL(put->objects);
+    a->n_objects = put->n_objects;
+    put->n_objects = 0;
+    if (p->kind == HF_POINT_DUMP)
         return set_position(b, a, err);
-    a->read_from_us = b->files.from_us;
-    a->read_to_us = b->files.until_us;
+    if (p->kind == HF_POINT_FILES) {
+        a->read_from_us = b->files.from_us;
+        a->read_to_us = b->files.until_us;
+    }
     return 0;
 }
 
 int backup_add_parts(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
-    for (size_t k = 0; k < BACKUP_PARTS; k++)
-        if (b->parts[k].is_wanted && add_part(b, &b->parts[k], s, err) < 0)
+    for (enum hf_point_kind k = 0; k < HF_POINT_KINDS; k++)
+        if (k != HF_POINT_IMAGE && b->parts[k].is_wanted && add_part(b, &b->parts[k], s, err) < 0)
             return -1;
     return 0;
 }

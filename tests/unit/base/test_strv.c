@@ -62,6 +62,21 @@ static void splitting_appends_to_what_is_there(void **state)
     assert_string_equal(v.items[2], "c");
 }
 
+static void a_list_is_added_to_what_is_there(void **state)
+{
+    (void)state;
+    HF_AUTO(hf_strv) struct hf_strv v = HF_STRV_INIT;
+    HF_AUTO(hf_strv) struct hf_strv from = HF_STRV_INIT;
+    assert_int_equal(hf_strv_add(&v, "a"), 0);
+    assert_int_equal(hf_strv_add_all(&v, &from), 0);
+    assert_int_equal(v.n, 1);
+    assert_int_equal(hf_strv_split(&from, "b:c", ':'), 0);
+    assert_int_equal(hf_strv_add_all(&v, &from), 0);
+    assert_int_equal(v.n, 3);
+    assert_string_equal(v.items[2], "c");
+    assert_ptr_not_equal(v.items[2], from.items[1]);
+}
+
 static void finds_whole_strings_only(void **state)
 {
     (void)state;
@@ -146,6 +161,7 @@ int main(void)
         HF_TEST(splitting_trims_blanks_and_drops_empty_parts),
         HF_TEST(splitting_nothing_adds_nothing),
         HF_TEST(splitting_appends_to_what_is_there),
+        HF_TEST(a_list_is_added_to_what_is_there),
         HF_TEST(finds_whole_strings_only),
         HF_TEST(freeing_leaves_an_empty_list),
         HF_TEST(names_the_nearest_word),
