@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/backup_intern.h"
 #include "run/point_doc.h"
-#include "run/report.h"
 
 /* What is on a store of the run was confirmed (image/writer.h, point/site.h), and stores that are neither proven nor assumed to
  * be off the host were dropped at the beginning. */
@@ -59,18 +58,7 @@ static int add_stores(const struct backup *b, struct json_object *doc)
 
 struct json_object *backup_report(const struct backup *b, struct hf_err *err)
 {
-    const struct creation *c = b->creation;
-    const struct hf_report_snapshot in = {
-        .run = b->run,
-        .n_disks = c->plan.n_disks,
-        .result = &c->result,
-        .warnings = &c->warnings,
-        .server = c->server[0] ? c->server : NULL,
-        .method = c->method[0] ? c->method : NULL,
-        .stopped = &c->to_start,
-        .sources = c->lock ? hf_db_lock_sources(c->lock) : NULL,
-    };
-    HF_AUTOJSON struct json_object *doc = hf_report_snapshot(&in, err);
+    HF_AUTOJSON struct json_object *doc = creation_report(b->creation, err);
     if (!doc)
         return NULL;
     if (hf_json_add_string(doc, "point", b->run->id) < 0 ||

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "db/lock.h"
 #include "run/checking.h"
 #include "run/dumping.h"
 
@@ -61,17 +60,7 @@ static int check_lock(struct checking *c, struct hf_err *err)
 {
     struct hf_err what = HF_ERR_INIT;
     struct hf_db_target target = hf_way_db_target(&c->way);
-    struct hf_db_lock_opts opts = {
-        .target = &target,
-        .mode = c->vm->quiesce == HF_QUIESCE_LIGHT ? HF_DB_MODE_LIGHT : HF_DB_MODE_LOCK,
-        .run_id = c->id,
-        .stall_budget_ms = c->vm->stall_budget,
-        .quiesce_timeout_ms = c->vm->quiesce_timeout,
-        .hold_limit_ms = c->vm->hold_limit,
-        .clock = c->env->clock,
-        .cancel = c->env->cancel,
-        .log = c->env->log,
-    };
+    const struct hf_db_lock_opts opts = hf_env_lock_opts(c->env, c->vm, &target, c->id);
     HF_AUTO(hf_db_lock) struct hf_db_lock *lock = hf_db_lock_prepare(&opts, &what);
     if (!lock)
         return check_tell_err(c, "durability", &what, err);

@@ -3,6 +3,7 @@
 
 #include "base/point.h"
 #include "run/effects.h"
+#include "run/report.h"
 #include "run/usage.h"
 
 #include <stdio.h>
@@ -221,4 +222,21 @@ int64_t creation_taken_us(const struct creation *c)
 int64_t creation_taken_wall_us(const struct creation *c)
 {
     return c->run->started_wall_us + (creation_taken_us(c) - c->run->started_us);
+}
+
+struct json_object *creation_report(const struct creation *c, struct hf_err *err)
+{
+    const struct hf_report_snapshot in = {
+        .run = c->run,
+        .snapshot = c->kind == HF_CAPTURE_SNAPSHOT ? c->name : NULL,
+        .label = c->label,
+        .n_disks = c->plan.n_disks,
+        .result = &c->result,
+        .warnings = &c->warnings,
+        .server = c->server[0] ? c->server : NULL,
+        .method = c->method[0] ? c->method : NULL,
+        .stopped = &c->to_start,
+        .sources = c->lock ? hf_db_lock_sources(c->lock) : NULL,
+    };
+    return hf_report_snapshot(&in, err);
 }

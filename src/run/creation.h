@@ -11,6 +11,7 @@
 #define HF_RUN_CREATION_H
 
 #include "hold/hold.h"
+#include "net/json.h"
 #include "run/run.h"
 #include "run/way.h"
 
@@ -65,6 +66,8 @@ void creation_close(struct creation *c);
 HF_DEFINE_AUTO_VALUE(creation, creation_close)
 int64_t creation_taken_us(const struct creation *c); /* monotonic; of the capture */
 int64_t creation_taken_wall_us(const struct creation *c);
+/* The document of what was done (run/report.h); to be put. */
+struct json_object *creation_report(const struct creation *c, struct hf_err *err);
 int creation_warn(struct creation *c, const char *text, struct hf_err *err);
 int creation_warn_all(struct creation *c, const struct hf_strv *texts, struct hf_err *err);
 

@@ -25,19 +25,9 @@ static int prepare_lock(struct creation *c, struct hf_err *err)
 {
     const struct hf_run *run = c->run;
     const struct hf_config_vm *vm = run->vm;
-    struct hf_db_lock_opts opts = {
-        .target = &c->db_target,
-        .mode = vm->quiesce == HF_QUIESCE_LIGHT ? HF_DB_MODE_LIGHT : HF_DB_MODE_LOCK,
-        .run_id = run->id,
-        .stall_budget_ms = vm->stall_budget,
-        .quiesce_timeout_ms = vm->quiesce_timeout,
-        .hold_limit_ms = vm->hold_limit,
-        .clock = run->env->clock,
-        .cancel = run->env->cancel,
-        .log = run->env->log,
-        .on_variable = journal_variable,
-        .on_variable_ctx = c,
-    };
+    struct hf_db_lock_opts opts = hf_env_lock_opts(run->env, vm, &c->db_target, run->id);
+    opts.on_variable = journal_variable;
+    opts.on_variable_ctx = c;
     int64_t dead_at_us =
         run->started_wall_us +
         (vm->quiesce_timeout + vm->hold_limit + SESSION_SLACK_MS + PREPARE_MS) * 1000;

@@ -26,16 +26,8 @@ bool hf_run_can_dump(const struct hf_config_vm *vm)
 
 static int open_lock(struct dumping *x, struct hf_err *err)
 {
-    struct hf_db_lock_opts opts = {
-        .target = &x->target,
-        .run_id = x->id,
-        .stall_budget_ms = x->vm->stall_budget,
-        .quiesce_timeout_ms = x->vm->quiesce_timeout,
-        .hold_limit_ms = x->vm->hold_limit,
-        .clock = x->env->clock,
-        .cancel = x->env->cancel,
-        .log = x->env->log,
-    };
+    struct hf_db_lock_opts opts = hf_env_lock_opts(x->env, x->vm, &x->target, x->id);
+    opts.mode = HF_DB_MODE_LOCK; /* an instant, whatever the VM's own way is */
     x->lock = hf_db_lock_prepare(&opts, err);
     return x->lock ? 0 : -1;
 }

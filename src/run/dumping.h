@@ -11,7 +11,6 @@
 #define HF_RUN_DUMPING_H
 
 #include "base/id.h"
-#include "db/lock.h"
 #include "run/dump_run.h"
 #include "run/way.h"
 

@@ -36,3 +36,19 @@ struct hf_hv_call hf_env_call(const struct hf_env *env, const char *run_id, int6
         .run_id = run_id,
     };
 }
+
+struct hf_db_lock_opts hf_env_lock_opts(const struct hf_env *env, const struct hf_config_vm *vm,
+                                        const struct hf_db_target *target, const char *run_id)
+{
+    return (struct hf_db_lock_opts){
+        .target = target,
+        .mode = vm->quiesce == HF_QUIESCE_LIGHT ? HF_DB_MODE_LIGHT : HF_DB_MODE_LOCK,
+        .run_id = run_id,
+        .stall_budget_ms = vm->stall_budget,
+        .quiesce_timeout_ms = vm->quiesce_timeout,
+        .hold_limit_ms = vm->hold_limit,
+        .clock = env->clock,
+        .cancel = env->cancel,
+        .log = env->log,
+    };
+}

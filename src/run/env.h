@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
-#include "db/conn.h"
+#include "db/lock.h"
 #include "hypervisor/hv.h"
 
 struct hf_run;
@@ -35,6 +35,10 @@ struct hf_hv *hf_env_open_hv(const struct hf_env *env, const struct hf_config_hy
 
 /* STATE of the configuration. */
 const char *hf_env_state(const struct hf_env *env);
+
+/* The database's lock as the VM's section wants it; borrows all of them. */
+struct hf_db_lock_opts hf_env_lock_opts(const struct hf_env *env, const struct hf_config_vm *vm,
+                                        const struct hf_db_target *target, const char *run_id);
 
 /* A call that shall be home within ms from now. */
 struct hf_hv_call hf_env_call(const struct hf_env *env, const char *run_id, int64_t within_ms);

@@ -2,7 +2,6 @@
 #include "base/point.h"
 #include "run/creation.h"
 #include "run/expiry.h"
-#include "run/report.h"
 #include "run/snapshot.h"
 
 #include <stdio.h>
@@ -61,19 +60,7 @@ static int report_and_commit(struct creation *c, struct json_object **out_report
 {
     const struct hf_config_vm *vm = c->run->vm;
     *out_degraded = !hf_grade_meets(c->result.grade, vm->require);
-    struct hf_report_snapshot in = {
-        .run = c->run,
-        .snapshot = c->name,
-        .label = c->req->label,
-        .n_disks = c->plan.n_disks,
-        .result = &c->result,
-        .warnings = &c->warnings,
-        .server = c->server[0] ? c->server : NULL,
-        .method = c->method[0] ? c->method : NULL,
-        .stopped = &c->to_start,
-        .sources = c->lock ? hf_db_lock_sources(c->lock) : NULL,
-    };
-    HF_AUTOJSON struct json_object *doc = hf_report_snapshot(&in, err);
+    HF_AUTOJSON struct json_object *doc = creation_report(c, err);
     if (!doc || add_expiry(c, doc, err) < 0 ||
         commit(c, json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN), *out_degraded, err) <
             0)
