@@ -39,6 +39,14 @@ void lv_export_free(struct lv_export *e)
     free(e);
 }
 
+const struct lv_export_disk *lv_export_disk(const struct lv_export *e, const char *target)
+{
+    for (size_t i = 0; i < e->n; i++)
+        if (strcmp(e->disks[i].target, target) == 0)
+            return &e->disks[i];
+    return NULL;
+}
+
 static int make_scratch(struct hf_instance *in, const struct hf_call *call, struct lv_export *e,
                         struct hf_err *err)
 {
@@ -190,12 +198,9 @@ static char *uri_of(const struct lv_export *e, const char *target)
 static int disk_of(struct hf_instance *in, const struct hf_call *call, struct lv_export *e,
                    const char *target, struct hf_export *out, struct hf_err *err)
 {
-    const struct lv_export_disk *d = NULL;
     if (check_running(in, call, e, err) != 0)
         return -1;
-    for (size_t i = 0; i < e->n; i++)
-        if (strcmp(e->disks[i].target, target) == 0)
-            d = &e->disks[i];
+    const struct lv_export_disk *d = lv_export_disk(e, target);
     if (!d)
         return hf_fail(err, HF_E_NOT_FOUND, "disk %s is not part of the export", target);
     out->form = HF_EXPORT_NBD;

@@ -54,6 +54,9 @@ struct lv_export {
     bool was_paused_by_io;   /* before us: not ours to resume */
 };
 
+/* NULL: not in it. */
+const struct lv_export_disk *lv_export_disk(const struct lv_export *e, const char *target);
+
 /* The steps of capture.h for a capture of kind EXPORT. */
 int lv_export_plan(struct hf_instance *in, const struct hf_call *call,
                    const struct hf_capture_request *req, virDomainPtr dom,

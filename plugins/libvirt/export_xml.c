@@ -16,14 +16,6 @@ static bool set(xmlNodePtr node, const char *name, const char *value)
     return node && xmlNewProp(node, (const xmlChar *)name, (const xmlChar *)value);
 }
 
-static const struct lv_export_disk *find(const struct lv_export *e, const char *target)
-{
-    for (size_t i = 0; i < e->n; i++)
-        if (strcmp(e->disks[i].target, target) == 0)
-            return &e->disks[i];
-    return NULL;
-}
-
 static bool add_scratch(xmlNodePtr disk, const struct lv_export *e, const char *target)
 {
     HF_AUTOFREE char *path = lv_export_scratch(e, target);
@@ -33,7 +25,7 @@ static bool add_scratch(xmlNodePtr disk, const struct lv_export *e, const char *
 
 static bool add_backup_disk(xmlNodePtr disks, const struct lv_export *e, const char *target)
 {
-    const struct lv_export_disk *d = find(e, target);
+    const struct lv_export_disk *d = lv_export_disk(e, target);
     xmlNodePtr disk = add(disks, "disk", NULL);
     if (!set(disk, "name", target) || !set(disk, "backup", d ? "yes" : "no"))
         return false;
@@ -71,7 +63,7 @@ char *lv_export_backup_xml(const struct lv_vm *vm, const struct lv_export *e)
 
 static bool add_checkpoint_disk(xmlNodePtr disks, const struct lv_export *e, const char *target)
 {
-    const struct lv_export_disk *d = find(e, target);
+    const struct lv_export_disk *d = lv_export_disk(e, target);
     xmlNodePtr disk = add(disks, "disk", NULL);
     return set(disk, "name", target) &&
            set(disk, "checkpoint", d && d->takes_bitmap ? "bitmap" : "no");
