@@ -12,7 +12,8 @@ static struct json_object *find_on(const struct hf_env *env, const struct hf_con
     HF_AUTO(hf_store_site) struct hf_store_site at = {0};
     HF_AUTO(hf_manifest) struct hf_manifest m = {0};
     if (hf_store_site_open(env, config, &at, err) < 0) {
-        if (err->cls == HF_E_NOT_FOUND) /* it is not ready: not the same as having no such point */
+        if (err->cls !=
+            HF_E_CANCELLED) /* whatever it is, it is not about the point: the next store may have it */
             err->cls = HF_E_UNREACHABLE;
         return NULL;
     }

@@ -89,6 +89,14 @@ class Points(StoresTest):
         self.assertIn("from       the manifest on store vault", self.site.run("show", point, as_json=False).stdout)
         self.fails(self.site.run("show", "20990101T000000Z-00000000"), 1, "not-found")
 
+    def test_a_store_that_is_another_one_does_not_hide_the_point_of_the_next(self):
+        other = self.add_store("other")
+        point = self.backup("--store", "other")
+        self.lose_catalog()
+        for text in ((other / "holdfast.json").read_text(), "{}"):
+            (self.site.dir / "vault/holdfast.json").write_text(text)
+            self.assertEqual(self.ok(self.site.run("show", point))["read_from"], "other")
+
     def test_a_lost_catalog_is_rebuilt_from_the_stores_and_says_what_it_found(self):
         first, second = self.backup(), self.backup()
         before = self.listed()
