@@ -62,6 +62,8 @@ int hf_db_wait(struct hf_db_conn *c, const struct hf_clock *clock, int64_t deadl
 {
     struct pollfd p = {.fd = hf_db_session_fd(c), .events = POLLIN};
     int n;
+    if (deadline_ms == HF_NO_DEADLINE)
+        return 0; /* the session's own timeout ends the receive */
     do
         n = poll(&p, 1, hf_clock_left_ms(clock, deadline_ms));
     while ((n < 0 && errno == EINTR) || (n == 0 && !hf_clock_is_past(clock, deadline_ms)));

@@ -37,7 +37,7 @@ HF_DEFINE_AUTO_VALUE(hf_db_stream, hf_db_stream_close)
 int hf_db_send(struct hf_db_conn *c, const char *sql, struct hf_err *err) HF_CHECKED;
 int hf_db_receive(struct hf_db_conn *c, struct hf_err *err) HF_CHECKED;
 /* After a send: until the answer begins to come. TIMEOUT at the deadline: the answer is still owed, so the session is of no
- * use any more. */
+ * use any more. HF_NO_DEADLINE: returns at once, the receive waits. */
 int hf_db_wait(struct hf_db_conn *c, const struct hf_clock *clock, int64_t deadline_ms,
                struct hf_err *err) HF_CHECKED;
 
