@@ -202,9 +202,13 @@ static int read_all(struct backup *b, struct hf_err *err)
 {
     for (int pass = 0; pass < PASSES_MAX; pass++) {
         size_t again = 0;
-        for (size_t i = 0; i < b->n_disks; i++)
-            if (needs(b, i) && read_disk(b, i, err) < 0)
+        for (size_t i = 0; i < b->n_disks; i++) {
+            if (!needs(b, i))
+                continue;
+            b->all_bytes += pass ? b->disks[i].export.size_bytes : 0;
+            if (read_disk(b, i, err) < 0)
                 return -1;
+        }
         if (look_for_condemned(b, &again, err) < 0)
             return -1;
         if (!again)
