@@ -106,7 +106,9 @@ int backup_read_dump(struct backup *b, const struct hf_env *env, struct hf_err *
 {
     if (!b->parts[HF_POINT_DUMP].is_wanted)
         return 0;
+    b->dump.env = env;
     int rc = read_all(b, env, err);
+    b->dump.env = b->run->env;
     /* The position stays: the manifest has it. */
     hf_dump_close(HF_STEAL(b->dump.dump));
     return rc < 0 ? hf_wrap(err, "the dump") : 0;
