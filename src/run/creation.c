@@ -31,10 +31,14 @@ void creation_close(struct creation *c)
     hf_hold_result_free(&c->result);
 }
 
+const char *creation_area(const struct creation *c)
+{
+    return c->kind == HF_CAPTURE_EXPORT ? "backup" : "snapshot";
+}
+
 int creation_warn(struct creation *c, const char *text, struct hf_err *err)
 {
-    hf_log(c->run->env->log, HF_LOG_WARN, c->kind == HF_CAPTURE_EXPORT ? "backup" : "snapshot",
-           "%s", text);
+    hf_log(c->run->env->log, HF_LOG_WARN, creation_area(c), "%s", text);
     return hf_strv_add(&c->warnings, text) < 0 ? hf_fail_nomem(err) : 0;
 }
 
@@ -115,11 +119,11 @@ static void wait_home(struct creation *c)
     struct hf_err late = HF_ERR_INIT, err = HF_ERR_INIT;
     if (!c->result.capture_unknown)
         return;
-    hf_log(c->run->env->log, HF_LOG_WARN, "snapshot",
+    hf_log(c->run->env->log, HF_LOG_WARN, creation_area(c),
            "waiting for the late answer of the hypervisor");
     struct hf_hv_call call = hf_env_call(c->run->env, NULL, COME_HOME_MS);
     if (hf_hv_wait_home(c->run->hv, call.deadline_ms, &late, &err) < 0)
-        hf_log_err(c->run->env->log, HF_LOG_WARN, "snapshot", &err);
+        hf_log_err(c->run->env->log, HF_LOG_WARN, creation_area(c), &err);
 }
 
 /* The picture is taken and nobody waits any more. What could not be set back or disarmed is tried once more by its

@@ -68,6 +68,7 @@ int64_t creation_taken_us(const struct creation *c); /* monotonic; of the captur
 int64_t creation_taken_wall_us(const struct creation *c);
 /* The document of what was done (run/report.h); to be put. */
 struct json_object *creation_report(const struct creation *c, struct hf_err *err);
+const char *creation_area(const struct creation *c); /* of the log */
 int creation_warn(struct creation *c, const char *text, struct hf_err *err);
 int creation_warn_all(struct creation *c, const struct hf_strv *texts, struct hf_err *err);
 

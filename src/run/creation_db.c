@@ -55,7 +55,7 @@ static void open_observer(struct creation *c)
     if (c->observer)
         snprintf(c->server, sizeof c->server, "%s", hf_db_server(c->observer)->text);
     else
-        hf_log(c->run->env->log, HF_LOG_WARN, "snapshot", "position will not be recorded: %s",
+        hf_log(c->run->env->log, HF_LOG_WARN, creation_area(c), "position will not be recorded: %s",
                err.message);
 }
 
@@ -112,7 +112,7 @@ void creation_close_entry(struct creation *c, uint64_t *seq)
 {
     struct hf_err err = HF_ERR_INIT;
     if (*seq && hf_journal_undone(c->run->journal, *seq, &err) < 0)
-        hf_log_err(c->run->env->log, HF_LOG_WARN, "snapshot", &err);
+        hf_log_err(c->run->env->log, HF_LOG_WARN, creation_area(c), &err);
     *seq = 0;
 }
 

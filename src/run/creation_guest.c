@@ -27,7 +27,7 @@ int creation_open_ways(struct creation *c, struct hf_err *err)
         return -1;
     c->db_target = hf_way_db_target(&c->way);
     if (hf_way_open(&c->way, run->env, vm, run->found.id, run->id, HF_WAY_GUEST, &c->guest_err) < 0)
-        hf_log(run->env->log, HF_LOG_WARN, "snapshot", "%s", c->guest_err.message);
+        hf_log(run->env->log, HF_LOG_WARN, creation_area(c), "%s", c->guest_err.message);
     return 0;
 }
 
@@ -46,7 +46,7 @@ static void look_for_guest(struct creation *c)
     }
     c->has_guest = creation_presync(c, &c->guest_err) == 0;
     if (!c->has_guest)
-        hf_log(c->run->env->log, HF_LOG_WARN, "snapshot", "guest: %s", c->guest_err.message);
+        hf_log(c->run->env->log, HF_LOG_WARN, creation_area(c), "guest: %s", c->guest_err.message);
 }
 
 /* ---- services --------------------------------------------------------------------------- */
