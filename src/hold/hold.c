@@ -326,8 +326,7 @@ int hf_hold_run(const struct hf_hold_plan *plan, struct hf_hold_result *out, str
                         .out = out,
                         .stack = {.log = plan->log},
                         .deadline_ms = HF_NO_DEADLINE,
-                        .broken = HF_ERR_INIT,
-                        .readers_failed = HF_ERR_INIT};
+                        .broken = HF_ERR_INIT};
     if (plan->lowered_why)
         holding_degrade(&h, plan->lowered_why, NULL);
     if (!plan->lock)
@@ -338,10 +337,6 @@ int hf_hold_run(const struct hf_hold_plan *plan, struct hf_hold_result *out, str
         holding_restore_server(&h);
     if (result < 0)
         return -1;
-    if (h.readers_failed.cls != HF_E_NONE) {
-        hf_err_copy(err, &h.readers_failed);
-        return hf_wrap(err, "readers of the instant");
-    }
     holding_disarm_all(&h);
     if (!plan->lock)
         read_end(&h);

@@ -16,9 +16,9 @@ struct holding {
     int64_t let_go_ms;   /* when releasing began; 0: not yet */
     int64_t deadline_ms; /* the end of hold_limit; HF_NO_DEADLINE: nothing is at rest yet */
     bool is_stopping_armed, is_resting_armed, is_thaw_armed; /* dead-men to be disarmed */
-    bool is_durable;              /* committed data is on the guest's disks */
-    struct hf_err broken;         /* what did not come back; class NONE: all did */
-    struct hf_err readers_failed; /* class NONE: they began, or there were none to begin */
+    bool is_durable; /* committed data is on the guest's disks */
+    struct hf_err
+        broken; /* what did not come back, or readers that did not begin; class NONE: nothing */
 };
 
 int64_t holding_now_us(const struct holding *h);

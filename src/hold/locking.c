@@ -33,12 +33,14 @@ static int begin_readers(void *self, struct hf_err *err)
 {
     struct holding *h = self;
     const struct hf_hold_readers *r = h->plan->readers;
-    (void)err;
     if (!h->out->captured)
         return 0;
     HF_POINT("hold.before_readers");
-    if (r->begin(r->ctx, h->deadline_ms, &h->readers_failed) == 0)
-        holding_mark(h, "readers_begun");
+    if (r->begin(r->ctx, h->deadline_ms, err) < 0) {
+        hf_wrap(err, "readers of the instant");
+        return holding_break(h, err);
+    }
+    holding_mark(h, "readers_begun");
     return 0;
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/backup_intern.h"
 
-#include <string.h>
-
 #define SWEEP_MS 10000
 #define LEFT_BEHIND_S                                                                              \
     (INT64_C(48) * 3600) /* no put takes so long: what is older belongs to nobody */
@@ -94,11 +92,7 @@ static int choose(struct backup *b, struct hf_err *err)
     for (size_t i = 0; !named->n && i < hf_config_store_count(config); i++)
         if (add_store(b, hf_config_store_at(config, i), err) < 0)
             return -1;
-    if (b->n_stores)
-        return 0;
-    hf_fail(err, HF_E_CONFIG, "no store is configured");
-    return hf_hint(err,
-                   "Add a section [store NAME] with its url, and run `holdfast store init NAME`.");
+    return b->n_stores ? 0 : hf_store_site_none(err);
 }
 
 /* ---- opened ----------------------------------------------------------------------------- */

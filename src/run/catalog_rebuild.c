@@ -75,9 +75,9 @@ static int rebuild(struct rebuilding *r, const struct hf_config_store *config, s
 }
 
 /* -1: nothing can go on; what keeps from reading this one is told. */
-static int rebuild_store(struct rebuilding *r, const struct hf_config_store *config,
-                         struct hf_err *err)
+static int rebuild_store(void *rebuilding, const struct hf_config_store *config, struct hf_err *err)
 {
+    struct rebuilding *r = rebuilding;
     struct hf_err why = HF_ERR_INIT;
     HF_AUTO(outcome) struct outcome o = {.rebuilt.first_damage = HF_ERR_INIT};
     if (rebuild(r, config, &o, &why) < 0) {
@@ -92,21 +92,6 @@ static int rebuild_store(struct rebuilding *r, const struct hf_config_store *con
     return add_store(r, config->label, &o, &why, err);
 }
 
-static int rebuild_stores(struct rebuilding *r, const char *store, struct hf_err *err)
-{
-    const struct hf_config *config = r->env->config;
-    if (store) {
-        const struct hf_config_store *only = hf_config_find_store(config, store, err);
-        return only ? rebuild_store(r, only, err) : -1;
-    }
-    if (hf_config_store_count(config) == 0)
-        return hf_fail(err, HF_E_CONFIG, "no store is configured");
-    for (size_t i = 0; i < hf_config_store_count(config); i++)
-        if (rebuild_store(r, hf_config_store_at(config, i), err) < 0)
-            return -1;
-    return 0;
-}
-
 int hf_run_catalog_rebuild(const struct hf_env *env, const char *store,
                            struct json_object **out_report, bool *out_is_bad, struct hf_err *err)
 {
@@ -117,7 +102,7 @@ int hf_run_catalog_rebuild(const struct hf_env *env, const char *store,
     HF_AUTO(hf_catalog)
     struct hf_catalog *catalog = hf_catalog_open(hf_env_state(env), env->clock, err);
     r.catalog = catalog;
-    if (!catalog || rebuild_stores(&r, store, err) < 0)
+    if (!catalog || hf_store_site_each(env, store, rebuild_store, &r, err) < 0)
         return -1;
     *out_is_bad = r.is_bad;
     *out_report = HF_STEAL(doc);

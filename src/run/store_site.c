@@ -84,10 +84,32 @@ int hf_store_site_make(const struct hf_env *env, const struct hf_config_store *c
     return with_site(env, config, hf_site_make, 0, out, err);
 }
 
-int hf_store_site_name(const struct hf_config_store *config, struct hf_err *err)
+int hf_store_site_none(struct hf_err *err)
+{
+    hf_fail(err, HF_E_CONFIG, "no store is configured");
+    return hf_hint(err,
+                   "Add a section [store NAME] with its url, and run `holdfast store init NAME`.");
+}
+
+int hf_store_site_each(const struct hf_env *env, const char *only, hf_store_site_fn fn, void *ctx,
+                       struct hf_err *err)
+{
+    const struct hf_config *config = env->config;
+    if (only) {
+        const struct hf_config_store *found = hf_config_find_store(config, only, err);
+        return found ? fn(ctx, found, err) : -1;
+    }
+    if (hf_config_store_count(config) == 0)
+        return hf_store_site_none(err);
+    for (size_t i = 0; i < hf_config_store_count(config); i++)
+        if (fn(ctx, hf_config_store_at(config, i), err) < 0)
+            return -1;
+    return 0;
+}
+
+void hf_store_site_name(const struct hf_config_store *config, struct hf_err *err)
 {
     HF_AUTOFREE char *name = hf_asprintf("store '%s'", config->label);
-    if (!name || strstr(err->message, name))
-        return -1;
-    return hf_wrap(err, "%s", name);
+    if (name && !strstr(err->message, name))
+        hf_wrap(err, "%s", name);
 }

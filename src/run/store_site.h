@@ -26,8 +26,15 @@ int hf_store_site_open(const struct hf_env *env, const struct hf_config_store *c
 /* The same within this time or little more, for who only wants to know whether it can be opened. */
 int hf_store_site_try(const struct hf_env *env, const struct hf_config_store *config,
                       int64_t within_ms, struct hf_store_site *out, struct hf_err *err) HF_CHECKED;
-/* Puts the store in front of what went wrong with it, unless the message names it already. Returns -1. */
-int hf_store_site_name(const struct hf_config_store *config, struct hf_err *err);
+/* Each store that is configured, or `only` that one; NULL: all. CONFIG: no such store, or none at all. fn's -1 ends it. */
+typedef int (*hf_store_site_fn)(void *ctx, const struct hf_config_store *config,
+                                struct hf_err *err);
+int hf_store_site_each(const struct hf_env *env, const char *only, hf_store_site_fn fn, void *ctx,
+                       struct hf_err *err) HF_CHECKED;
+/* No store is configured. */
+int hf_store_site_none(struct hf_err *err);
+/* Puts the store in front of what went wrong with it, unless the message names it already. */
+void hf_store_site_name(const struct hf_config_store *config, struct hf_err *err);
 /* Makes it ready: `store init`. */
 int hf_store_site_make(const struct hf_env *env, const struct hf_config_store *config,
                        struct hf_store_site *out, struct hf_err *err) HF_CHECKED;

@@ -185,9 +185,9 @@ static int add_store(struct verifying *v, const struct hf_err *why, struct hf_er
 }
 
 /* -1: nothing can go on; what keeps from looking at this one is told. */
-static int verify_store(struct verifying *v, const struct hf_config_store *config,
-                        struct hf_err *err)
+static int verify_store(void *verifying, const struct hf_config_store *config, struct hf_err *err)
 {
+    struct verifying *v = verifying;
     struct hf_err why = HF_ERR_INIT;
     HF_AUTO(hf_store_site) struct hf_store_site at = {0};
     v->store = config->label;
@@ -209,21 +209,6 @@ static int verify_store(struct verifying *v, const struct hf_config_store *confi
     return rc;
 }
 
-static int verify_stores(struct verifying *v, struct hf_err *err)
-{
-    const struct hf_config *config = v->env->config;
-    if (v->req->store) {
-        const struct hf_config_store *only = hf_config_find_store(config, v->req->store, err);
-        return only ? verify_store(v, only, err) : -1;
-    }
-    if (hf_config_store_count(config) == 0)
-        return hf_fail(err, HF_E_CONFIG, "no store is configured");
-    for (size_t i = 0; i < hf_config_store_count(config); i++)
-        if (verify_store(v, hf_config_store_at(config, i), err) < 0)
-            return -1;
-    return 0;
-}
-
 /* ---- the whole -------------------------------------------------------------------------- */
 
 static int verify_wanted(struct verifying *v, struct hf_err *err)
@@ -234,7 +219,7 @@ static int verify_wanted(struct verifying *v, struct hf_err *err)
             return -1;
         v->is_wanted_known = found > 0;
     }
-    if (verify_stores(v, err) < 0)
+    if (hf_store_site_each(v->env, v->req->store, verify_store, v, err) < 0)
         return -1;
     if (!v->req->point || v->failed || json_object_array_length(v->copies) > 0)
         return 0;
