@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/point.h"
+#include "point/rebuild.h"
 #include "run/backup_intern.h"
 
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static void backup_close(struct backup *b)
         hf_export_copy_free(&b->disks[d].export);
     free(b->disks);
     free(b->definition);
-    hf_strv_free(&b->guest_addresses);
+    hf_secured_free(&b->secured);
     hf_at_rest_free(&b->rest);
     pthread_mutex_destroy(&b->lock);
     hf_disk_list_free(&b->all_disks);
@@ -75,20 +76,12 @@ static int choose_parts(struct backup *b, struct hf_err *err)
 
 /* ---- the record ------------------------------------------------------------------------- */
 
-static struct hf_catalog_point point_row(const struct backup *b, const char *report)
+const struct hf_manifest *backup_manifest(const struct backup *b)
 {
-    const struct hf_run *run = b->run;
-    return (struct hf_catalog_point){
-        .id = run->id,
-        .vm = run->vm->label,
-        .hypervisor = run->hypervisor->label,
-        .vm_id = run->found.id,
-        .grade = hf_grade_name(b->creation->result.grade),
-        .taken_us = creation_taken_wall_us(b->creation) / 1000 * 1000,
-        .stall_ms = b->creation->result.stall_ms,
-        .checkpoint = backup_checkpoint(b),
-        .report = report,
-    };
+    size_t i = 0;
+    while (!b->stores[i].has_point)
+        i++;
+    return &b->stores[i].manifest;
 }
 
 static size_t copy_rows(const struct backup *b, struct hf_catalog_copy rows[HF_BACKUP_STORES_MAX])
@@ -98,14 +91,8 @@ static size_t copy_rows(const struct backup *b, struct hf_catalog_copy rows[HF_B
         const struct backup_store *s = &b->stores[i];
         if (!s->has_point)
             continue;
-        rows[n++] = (struct hf_catalog_copy){
-            .point_id = b->run->id,
-            .store = s->config->label,
-            .store_id = s->at.site->id,
-            .objects = s->objects,
-            .bytes = s->bytes,
-            .is_protected = backup_is_protected(s),
-        };
+        hf_point_copy_row(s->at.site, &s->manifest, &rows[n]);
+        rows[n++].is_protected = backup_is_protected(s);
     }
     return n;
 }
@@ -114,7 +101,10 @@ static int commit(struct backup *b, struct json_object *doc, bool is_degraded, s
 {
     struct hf_catalog_copy copies[HF_BACKUP_STORES_MAX];
     const char *report = json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN);
-    const struct hf_catalog_point point = point_row(b, report);
+    char grade[2];
+    struct hf_catalog_point point;
+    hf_point_row(backup_manifest(b), grade, &point);
+    point.report = report;
     const struct hf_catalog_run row = hf_run_row(b->run, is_degraded ? "degraded" : "done", report);
     size_t n = copy_rows(b, copies);
     HF_POINT("backup.before_commit");
@@ -212,8 +202,9 @@ static int make_point(struct backup *b, struct hf_err *err)
 {
     bool with_rest = rests_until_files(b);
     b->creation->services_rest = with_rest;
-    if (backup_list_disks(b, err) < 0 || backup_open_stores(b, err) < 0 ||
-        backup_take_definition(b, err) < 0 || creation_prepare(b->creation, err) < 0)
+    if (backup_list_disks(b, err) < 0 || backup_know_secured(b, err) < 0 ||
+        backup_open_stores(b, err) < 0 || backup_take_definition(b, err) < 0 ||
+        creation_prepare(b->creation, err) < 0)
         return -1;
     int rc = with_rest ? take_with_rest(b, err) : take(b, b->run->env, err);
     if (rc < 0 || backup_read_disks(b, err) < 0)
@@ -238,7 +229,8 @@ int hf_run_backup(const struct hf_env *env, const struct hf_backup *req,
                        .files = {.folder = HF_IO_FOLDER_INIT}};
     c.look = look;
     c.look_ctx = &b;
-    if (choose_parts(&b, err) == 0 && make_point(&b, err) == 0 &&
+    if (hf_point_name_set(&b.point, run.vm->label, run.id, err) == 0 &&
+        choose_parts(&b, err) == 0 && make_point(&b, err) == 0 &&
         report_and_commit(&b, out_report, out_degraded, err) == 0) {
         backup_sweep_stores(&b);
         return 0;

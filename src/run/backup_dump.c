@@ -109,7 +109,7 @@ int backup_read_dump(struct backup *b, const struct hf_env *env, struct hf_err *
     b->dump.env = env;
     int rc = read_all(b, env, err);
     b->dump.env = b->run->env;
-    /* The position stays: the manifest has it. */
-    hf_dump_close(HF_STEAL(b->dump.dump));
+    /* The disks may take hours; the position is for the manifest. */
+    dumping_end(&b->dump);
     return rc < 0 ? hf_wrap(err, "the dump") : 0;
 }

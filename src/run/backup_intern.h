@@ -25,6 +25,7 @@
 #include "run/backup.h"
 #include "run/creation.h"
 #include "run/dumping.h"
+#include "run/off_host.h"
 #include "run/store_site.h"
 #include "store/offhost.h"
 
@@ -67,6 +68,7 @@ struct backup_part {
 struct backup {
     struct hf_run *run;
     const struct hf_backup *req;
+    struct hf_point_name point;
     struct backup_part parts[HF_POINT_KINDS];
     struct hf_run_dump dump_req;
     struct dumping dump;
@@ -77,7 +79,8 @@ struct backup {
     struct creation *creation;
     struct backup_store stores[HF_BACKUP_STORES_MAX];
     size_t n_stores;
-    struct hf_strv guest_addresses; /* as it told them */
+    struct hf_secured
+        secured; /* what a store must not be; the guest's own addresses, once it told them */
     struct hf_disk_list all_disks;
     struct backup_disk *disks; /* those that are captured */
     size_t n_disks;
@@ -85,6 +88,9 @@ struct backup {
     uint64_t done_bytes, all_bytes;
     struct backup_watch *watch;
 };
+
+/* backup.c. That of the first store that has the point; once the points are committed. */
+const struct hf_manifest *backup_manifest(const struct backup *b);
 
 /* backup_stores.c */
 int backup_open_stores(struct backup *b, struct hf_err *err);
@@ -117,10 +123,12 @@ int backup_check_files(struct backup *b, struct hf_err *err); /* before the hold
 int backup_read_files(struct backup *b, const struct hf_env *env, struct hf_err *err);
 
 /* backup_offhost.c */
+/* What the configuration and the hypervisor tell of it, before any store is judged. */
+int backup_know_secured(struct backup *b, struct hf_err *err);
 /* CONFIG: it is not, and that is not accepted. Assumed: a warning. */
 int backup_check_off_host(struct backup *b, struct backup_store *s, struct hf_err *err);
-/* Once the guest answers, and before anything is held: is none of them the guest itself? backup is the struct. */
-int backup_look_at_guest(void *backup, struct hf_err *err);
+/* Once the guest answers, and before anything is held: is none of them the guest itself? */
+int backup_look_at_guest(struct backup *b, struct hf_err *err);
 
 /* backup_watch.c. Started before the hold, it looks from the capture on: what the guest overwrites can fill the scratch space and
  * pause it at once, and then letting go waits for a database that does not run. From then to stop the run's hv is the

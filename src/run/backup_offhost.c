@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/backup_intern.h"
-#include "run/off_host.h"
 
 #define ASK_GUEST_MS 15000
 
+int backup_know_secured(struct backup *b, struct hf_err *err)
+{
+    return hf_secured_add_vm(&b->secured, b->run->vm, b->run->hypervisor, err) < 0
+               ? -1
+               : hf_secured_add_disks(&b->secured, &b->all_disks, err);
+}
+
 static int judge(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
-    HF_AUTO(hf_secured) struct hf_secured secured = {0};
-    if (hf_secured_add_vm(&secured, b->run->vm, b->run->hypervisor, err) < 0 ||
-        hf_secured_add_disks(&secured, &b->all_disks, err) < 0)
-        return -1;
-    if (hf_strv_add_all(&secured.guest, &b->guest_addresses) < 0)
-        return hf_fail_nomem(err);
-    return hf_secured_judge(&secured, b->run->env, s->config, &s->off_host, err);
+    return hf_secured_judge(&b->secured, b->run->env, s->config, &s->off_host, err);
 }
 
 static bool is_assumed(const struct backup_store *s)
@@ -51,13 +51,12 @@ int backup_check_off_host(struct backup *b, struct backup_store *s, struct hf_er
 static int ask_addresses(struct backup *b, struct hf_err *err)
 {
     struct hf_hv_call call = hf_env_call(b->run->env, b->run->id, ASK_GUEST_MS);
-    return hf_secured_ask_guest(b->creation->way.guest, call.deadline_ms, &b->guest_addresses, err);
+    return hf_secured_ask_guest(b->creation->way.guest, call.deadline_ms, &b->secured.guest, err);
 }
 
-int backup_look_at_guest(void *backup, struct hf_err *err)
+int backup_look_at_guest(struct backup *b, struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
-    struct backup *b = backup;
     if (!b->creation->has_guest || ask_addresses(b, &why) < 0)
         return creation_warn(b->creation,
                              "the guest does not tell its addresses: whether a store is the guest "

@@ -41,8 +41,8 @@ static int set_which(const struct backup *b, struct hf_manifest *m, struct hf_er
 {
     const struct hf_run *run = b->run;
     m->taken_us = creation_taken_wall_us(b->creation) / 1000 * 1000;
-    if (hf_point_name_set(&m->point, run->vm->label, run->id, err) < 0 ||
-        set_text(&m->hypervisor, run->hypervisor->label, err) < 0 ||
+    m->point = b->point;
+    if (set_text(&m->hypervisor, run->hypervisor->label, err) < 0 ||
         set_text(&m->vm_id, run->found.id, err) < 0)
         return -1;
     return set_text(&m->holdfast, HF_VERSION, err);

@@ -63,28 +63,17 @@ static int tee_write(struct hf_io_sink *s, const void *data, size_t len, struct 
             lose(b, l, &why);
     }
     t->bytes += len;
-    if (t->out_stored)
-        *t->out_stored = t->bytes;
     return backup_watch_check(b, err) < 0 ? -1 : has_stores(b, err);
 }
 
 /* ---- the end of one --------------------------------------------------------------------- */
-
-static int name_on(const struct backup *b, const struct lane *l, char out[HF_POINT_NAME_MAX],
-                   struct hf_err *err)
-{
-    struct hf_point_name point;
-    return hf_point_name_set(&point, b->run->vm->label, b->run->id, err) < 0
-               ? -1
-               : hf_point_object_at(&point, l->name, out, err);
-}
 
 static int confirm(const struct backup *b, struct lane *l, struct hf_err *err)
 {
     char name[HF_POINT_NAME_MAX];
     if (l->receipt.confirmed)
         return 0;
-    return name_on(b, l, name, err) < 0
+    return hf_point_object_at(&b->point, l->name, name, err) < 0
                ? -1
                : hf_store_confirm(l->store->at.store, name, &l->receipt, err);
 }
@@ -141,7 +130,7 @@ static int open_lane(struct tee *t, struct lane *l, const char *name, struct hf_
     char at[HF_POINT_NAME_MAX];
     struct hf_site *site = l->store->at.site;
     if (hf_point_object_name(t->part->kind, name, site->is_encrypted, l->name, err) < 0 ||
-        name_on(t->part->backup, l, at, err) < 0)
+        hf_point_object_at(&t->part->backup->point, l->name, at, err) < 0)
         return -1;
     l->sink = hf_site_put(site, HF_SITE_DATA, at, HF_STORE_UNKNOWN, &l->receipt, err);
     return l->sink ? 0 : -1;

@@ -8,7 +8,6 @@
 #define EVERY_MS 250
 #define IDLE_MS 20 /* until the capture is there */
 #define ANSWER_MS 5000
-#define COME_HOME_MS 60000
 
 struct backup_watch {
     struct backup *backup;
@@ -125,8 +124,6 @@ struct hf_cancel *backup_watch_cancel(const struct backup *b)
 
 void backup_watch_stop(struct backup *b)
 {
-    struct hf_err late = HF_ERR_INIT, err = HF_ERR_INIT;
-    struct hf_hv_call call = hf_env_call(b->run->env, NULL, COME_HOME_MS);
     if (!b->watch)
         return;
     atomic_store(&b->watch->stop, true);
@@ -134,7 +131,5 @@ void backup_watch_stop(struct backup *b)
     hf_cancel_free(b->watch->reading);
     pthread_mutex_destroy(&b->watch->turn);
     free(HF_STEAL(b->watch));
-    if (hf_hv_is_stuck(b->run->hv) &&
-        hf_hv_wait_home(b->run->hv, call.deadline_ms, &late, &err) < 0)
-        hf_log_err(b->run->env->log, HF_LOG_WARN, "backup", &err);
+    creation_wait_home(b->creation);
 }

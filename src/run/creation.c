@@ -112,12 +112,10 @@ static int prepare_capture(struct creation *c, struct hf_err *err)
 
 /* ---- the hold --------------------------------------------------------------------------- */
 
-/* A capture call that was still away at the deadline is waited for, so that the undo finds what it
- * did. */
-static void wait_home(struct creation *c)
+void creation_wait_home(const struct creation *c)
 {
     struct hf_err late = HF_ERR_INIT, err = HF_ERR_INIT;
-    if (!c->result.capture_unknown)
+    if (!hf_hv_is_stuck(c->run->hv))
         return;
     hf_log(c->run->env->log, HF_LOG_WARN, creation_area(c),
            "waiting for the late answer of the hypervisor");
@@ -187,7 +185,7 @@ static int hold(struct creation *c, struct hf_err *err)
     /* Writers work off what waited, on a disk and processors that we may share with them. */
     if (result == 0)
         hf_clock_sleep_ms(run->env->clock, BREATH_MS);
-    wait_home(c);
+    creation_wait_home(c);
     return result;
 }
 

@@ -62,6 +62,8 @@ struct creation {
 int creation_prepare(struct creation *c, struct hf_err *err);
 int creation_take(struct creation *c, struct hf_err *err);
 int creation_settle(struct creation *c, struct hf_err *err);
+/* A call of the hypervisor that was still away at its deadline is waited for, so that the undo finds what it did. */
+void creation_wait_home(const struct creation *c);
 void creation_close(struct creation *c);
 HF_DEFINE_AUTO_VALUE(creation, creation_close)
 int64_t creation_taken_us(const struct creation *c); /* monotonic; of the capture */

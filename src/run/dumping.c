@@ -3,12 +3,17 @@
 
 #include "base/point.h"
 
-void dumping_close(struct dumping *x)
+void dumping_end(struct dumping *x)
 {
     hf_db_lock_free(HF_STEAL(x->lock));
     hf_dump_close(HF_STEAL(x->dump));
-    hf_db_position_free(&x->position);
     hf_way_close(&x->way);
+}
+
+void dumping_close(struct dumping *x)
+{
+    dumping_end(x);
+    hf_db_position_free(&x->position);
 }
 
 static int check_way(const struct hf_config_vm *vm, struct hf_err *err)

@@ -34,7 +34,9 @@ int dumping_open(struct dumping *x, struct hf_err *err);
 /* Under a short lock of its own; then position is set, where the server has one. Whatever fails, the lock is released: by close
  * at the latest. */
 int dumping_attach(struct dumping *x, struct hf_err *err);
-void dumping_close(struct dumping *x); /* may be repeated */
+/* Sessions and way; the position stays. May be repeated, as close may. */
+void dumping_end(struct dumping *x);
+void dumping_close(struct dumping *x);
 HF_DEFINE_AUTO_VALUE(dumping, dumping_close)
 
 #endif

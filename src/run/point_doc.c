@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-int hf_point_doc_artifact(struct json_object *list, const struct hf_point_artifact *a,
-                          struct hf_err *err)
+static int add_artifact(struct json_object *list, const struct hf_point_artifact *a,
+                        struct hf_err *err)
 {
     char digest[HF_SHA256_HEX];
     struct json_object *o = hf_json_append_object(list);
@@ -20,6 +20,15 @@ int hf_point_doc_artifact(struct json_object *list, const struct hf_point_artifa
         hf_json_add_string(o, "digest", digest) < 0)
         return hf_fail_nomem(err);
     return 0;
+}
+
+int hf_point_doc_artifacts(struct json_object *doc, const struct hf_manifest *m, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *list = json_object_new_array();
+    for (size_t i = 0; list && i < m->n_artifacts; i++)
+        if (add_artifact(list, &m->artifacts[i], err) < 0)
+            return -1;
+    return list && hf_json_add(doc, "artifacts", HF_STEAL(list)) == 0 ? 0 : hf_fail_nomem(err);
 }
 
 static int add_time(struct json_object *o, const char *key, int64_t wall_us)
@@ -143,15 +152,6 @@ static int add_events(struct json_object *doc, const struct hf_manifest *m)
     return list ? hf_json_add(doc, "timeline", HF_STEAL(list)) : -1;
 }
 
-static int add_artifacts(struct json_object *doc, const struct hf_manifest *m, struct hf_err *err)
-{
-    HF_AUTOJSON struct json_object *list = json_object_new_array();
-    for (size_t i = 0; list && i < m->n_artifacts; i++)
-        if (hf_point_doc_artifact(list, &m->artifacts[i], err) < 0)
-            return -1;
-    return list && hf_json_add(doc, "artifacts", HF_STEAL(list)) == 0 ? 0 : hf_fail_nomem(err);
-}
-
 static int add_how(struct json_object *doc, const struct hf_manifest *m)
 {
     return hf_json_add_string(doc, "server", m->server) | add_grade(doc, "grade", m->grade) |
@@ -176,5 +176,5 @@ struct json_object *hf_point_doc_manifest(const struct hf_manifest *m, struct hf
         hf_fail_nomem(err);
         return NULL;
     }
-    return add_artifacts(doc, m, err) < 0 ? NULL : HF_STEAL(doc);
+    return hf_point_doc_artifacts(doc, m, err) < 0 ? NULL : HF_STEAL(doc);
 }

@@ -11,9 +11,9 @@
 #include "net/json.h"
 #include "point/manifest.h"
 
-/* At the end of list: {"kind","name","bytes","stored_bytes","incremental","digest"}. */
-int hf_point_doc_artifact(struct json_object *list, const struct hf_point_artifact *a,
-                          struct hf_err *err) HF_CHECKED;
+/* "artifacts": a {"kind","name","bytes","stored_bytes","incremental","digest"} for each. */
+int hf_point_doc_artifacts(struct json_object *doc, const struct hf_manifest *m, struct hf_err *err)
+    HF_CHECKED;
 
 /* At the end of list: {"point","vm","taken_at","grade","stall_ms","bytes","protected","copies"}. bytes: of all artifacts, null where
  * only the manifest could tell. */
