@@ -68,7 +68,7 @@ struct hf_verb {
     size_t n_opts;
     bool needs_config;
     const char *config_with; /* option with which it needs one all the same; NULL: none */
-    bool hidden; /* internal: not in help */
+    bool hidden;             /* internal: not in help */
     int (*run)(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err);
 };
 

@@ -13,6 +13,11 @@ static int print(const char *text, const char *end, struct hf_err *err)
     return hf_fail_sys(err, errno, "writing to standard output");
 }
 
+int hf_cli_flush(struct hf_err *err)
+{
+    return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
+}
+
 int hf_cli_print(const struct hf_buf *text, struct hf_err *err)
 {
     if (!hf_buf_ok(text))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/report_text.h"
 
+#include "cli/output.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +11,14 @@ const char *hf_cli_text(struct json_object *doc, const char *key)
 {
     struct json_object *v = NULL;
     return json_object_object_get_ex(doc, key, &v) && v ? json_object_get_string(v) : NULL;
+}
+
+const char *hf_cli_size(struct json_object *doc, const char *key, char out[HF_UNITS_MAX])
+{
+    if (!hf_cli_text(doc, key))
+        return NULL;
+    hf_format_size((uint64_t)hf_cli_number(doc, key), out);
+    return out;
 }
 
 int64_t hf_cli_number(struct json_object *doc, const char *key)
@@ -156,5 +166,5 @@ int hf_cli_print_report(struct json_object *doc, struct hf_err *err)
         line("hint", hf_cli_text(failure, "hint"));
         hf_cli_print_list(failure, "left", "left");
     }
-    return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
+    return hf_cli_flush(err);
 }

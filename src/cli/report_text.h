@@ -6,6 +6,7 @@
 #define HF_CLI_REPORT_TEXT_H
 
 #include "base/err.h"
+#include "base/units.h"
 #include "net/json.h"
 #include "run/report.h"
 
@@ -16,6 +17,8 @@ int hf_cli_print_report(struct json_object *doc, struct hf_err *err) HF_CHECKED;
 
 /* A member as text, borrowed; NULL: absent or null. */
 const char *hf_cli_text(struct json_object *doc, const char *key);
+/* A member as people read a size, in out; NULL: absent or null. */
+const char *hf_cli_size(struct json_object *doc, const char *key, char out[HF_UNITS_MAX]);
 /* A member as a number; 0: absent or null. */
 int64_t hf_cli_number(struct json_object *doc, const char *key);
 /* "stopped    apache2.service, mariadb.service", in the order of stopping; nothing where nothing was. */

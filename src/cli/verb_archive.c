@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/dump_text.h"
 #include "cli/engine.h"
+#include "cli/output.h"
 #include "cli/report_text.h"
 #include "cli/tar_progress.h"
 #include "run/archive_run.h"
@@ -44,7 +45,7 @@ static int print_text(struct json_object *doc, const char *dir, struct hf_err *e
     if (json_object_object_get_ex(doc, "dump", &dump) && dump)
         hf_cli_print_dump(dump);
     hf_cli_print_list(doc, "warning", "warnings");
-    return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
+    return hf_cli_flush(err);
 }
 
 static int run_archive(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
@@ -77,26 +78,27 @@ const struct hf_verb hf_verb_archive = {
     .min_args = 1,
     .max_args = 1,
     .summary = "write the files of a VM's application into a tar, with a listing",
-    .help = "Reads the paths of `files` in the guest, without what `exclude` names, with the "
-            "guest's own tar, over ssh or, without `ssh` and with guest = agent, through the guest "
-            "agent: "
-            "owners, modes, xattrs, ACLs, hard links and holes included, other filesystems below "
-            "them not. Nothing is written in the guest but, through the agent, up to 5 MiB in /run "
-            "at a time. The tar is read while it passes: a line of "
-            "the listing for every entry, with the SHA-256 of each file.\n\n"
-            "Files that change or vanish while they are read are named as warnings; one that "
-            "cannot be read fails the archive, "
-            "or is a warning, too, with unreadable = warn. A file INCOMPLETE is in the directory "
-            "until everything is there and "
-            "on disk: with it the directory is no archive.\n\n"
-            "With --with-dump the databases are dumped first: the application whole, in one directory. "
-            "Where the VM says rest-until = files, its services rest meanwhile, so that uploads "
-            "match their rows: they are stopped before the first byte is read, started again after "
-            "the last one, and at rest-limit in any case.\n\n"
-            "  holdfast archive web01 --to /srv/archives/web01-monday\n"
-            "  holdfast archive cmdb --with-dump --to /srv/archives/cmdb-monday\n"
-            "  holdfast restore files /srv/archives/web01-monday --to look var/www\n"
-            "  tar --zstd -tf /srv/archives/web01-monday/files.tar.zst",
+    .help =
+        "Reads the paths of `files` in the guest, without what `exclude` names, with the "
+        "guest's own tar, over ssh or, without `ssh` and with guest = agent, through the guest "
+        "agent: "
+        "owners, modes, xattrs, ACLs, hard links and holes included, other filesystems below "
+        "them not. Nothing is written in the guest but, through the agent, up to 5 MiB in /run "
+        "at a time. The tar is read while it passes: a line of "
+        "the listing for every entry, with the SHA-256 of each file.\n\n"
+        "Files that change or vanish while they are read are named as warnings; one that "
+        "cannot be read fails the archive, "
+        "or is a warning, too, with unreadable = warn. A file INCOMPLETE is in the directory "
+        "until everything is there and "
+        "on disk: with it the directory is no archive.\n\n"
+        "With --with-dump the databases are dumped first: the application whole, in one directory. "
+        "Where the VM says rest-until = files, its services rest meanwhile, so that uploads "
+        "match their rows: they are stopped before the first byte is read, started again after "
+        "the last one, and at rest-limit in any case.\n\n"
+        "  holdfast archive web01 --to /srv/archives/web01-monday\n"
+        "  holdfast archive cmdb --with-dump --to /srv/archives/cmdb-monday\n"
+        "  holdfast restore files /srv/archives/web01-monday --to look var/www\n"
+        "  tar --zstd -tf /srv/archives/web01-monday/files.tar.zst",
     .opts = archive_opts,
     .n_opts = HF_ARRAY_SIZE(archive_opts),
     .needs_config = true,

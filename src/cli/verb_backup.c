@@ -8,9 +8,6 @@
 #include "cli/report_text.h"
 #include "run/backup.h"
 
-#include <stdio.h>
-#include <string.h>
-
 enum { STATUS_DEGRADED = 3 };
 
 static const struct hf_cli_opt opts[] = {

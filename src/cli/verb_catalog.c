@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/output.h"
 #include "cli/report_text.h"
 #include "run/catalog_rebuild.h"
 
@@ -33,7 +34,7 @@ static void print_store(struct json_object *row)
 static int print_report(struct json_object *doc, struct hf_err *err)
 {
     hf_cli_print_each(doc, "stores", print_store);
-    return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
+    return hf_cli_flush(err);
 }
 
 static int run_rebuild(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)

@@ -68,7 +68,8 @@ static int run_dump(struct hf_cli *cli, const struct hf_cli_args *args, struct h
     struct hf_env env = hf_cli_env(cli);
     HF_AUTO(hf_strv) struct hf_strv only = HF_STRV_INIT;
     HF_AUTOJSON struct json_object *doc = NULL;
-    struct hf_cli_dump_showing showing = {.clock = cli->clock, .begin_ms = hf_clock_mono_ms(cli->clock)};
+    struct hf_cli_dump_showing showing = {.clock = cli->clock,
+                                          .begin_ms = hf_clock_mono_ms(cli->clock)};
     struct hf_run_dump req = {.vm = args->items[0], .progress_ctx = &showing};
     if (read_options(args, &req, &only, err) < 0)
         return -1;

@@ -10,8 +10,6 @@
 #include "cli/report_text.h"
 #include "run/point_doc.h"
 
-#include <stdio.h>
-
 static const struct hf_cli_opt opts[] = {
     {"since", 0, HF_OPT_DURATION, "TIME", "Only those of the last TIME, such as 12h or 7d."},
 };
@@ -33,12 +31,11 @@ static int print_row(struct hf_table *t, struct json_object *row)
 {
     char size[HF_UNITS_MAX];
     HF_AUTO(hf_buf) struct hf_buf copies = HF_BUF_INIT;
-    bool has_size = hf_cli_text(row, "bytes") != NULL;
-    hf_format_size((uint64_t)hf_cli_number(row, "bytes"), size);
     hf_cli_copies_text(row, &copies);
     return hf_table_row(t, hf_cli_text(row, "vm"), hf_cli_text(row, "point"),
                         hf_cli_text(row, "taken_at"), hf_cli_text(row, "grade"),
-                        hf_cli_text(row, "stall_ms"), has_size ? size : NULL, hf_buf_str(&copies));
+                        hf_cli_text(row, "stall_ms"), hf_cli_size(row, "bytes", size),
+                        hf_buf_str(&copies));
 }
 
 static int print_list(struct json_object *rows, struct hf_err *err)

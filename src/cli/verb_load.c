@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/output.h"
 #include "cli/report_text.h"
 #include "run/load_run.h"
 
@@ -125,7 +126,7 @@ static int print_text(struct json_object *doc, struct hf_err *err)
            hf_cli_number(compared, "rows"), hf_cli_number(compared, "checksums"));
     hf_cli_print_list(doc, "DIFFERENT", "differences");
     hf_cli_print_list(doc, "warning", "warnings");
-    return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
+    return hf_cli_flush(err);
 }
 
 static int run_load(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/output.h"
 #include "cli/tar_progress.h"
 #include "files/unpack.h"
 #include "run/restore_run.h"
@@ -58,7 +59,7 @@ static int print_text(const struct hf_unpack *req, const char *vm, const struct 
         printf("REFUSED    %" PRIu64 " more\n", u->n_refused - u->refused.n);
     for (size_t i = 0; i < u->warnings.n; i++)
         printf("warning    %s\n", u->warnings.items[i]);
-    return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
+    return hf_cli_flush(err);
 }
 
 static bool flag(const struct hf_cli_args *args, const char *name)

@@ -6,6 +6,7 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/output.h"
 #include "cli/report_text.h"
 #include "run/snapshot.h"
 
@@ -71,7 +72,7 @@ static int print_text(struct json_object *doc, struct hf_err *err)
     hf_cli_print_lines(stdout, doc, "gone         snapshot ", "younger");
     hf_cli_print_lines(stdout, doc, "kept         ", "kept");
     hf_cli_print_lines(stdout, doc, "warning      ", "warnings");
-    return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
+    return hf_cli_flush(err);
 }
 
 static int run_rollback(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)

@@ -115,24 +115,14 @@ static int gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *er
     return hf_status_stores_add(cli->config, doc, err);
 }
 
-/* A size as people read it; NULL: unknown. */
-static const char *size_of(struct json_object *row, const char *key, char out[HF_UNITS_MAX])
-{
-    struct json_object *v = NULL;
-    if (!json_object_object_get_ex(row, key, &v) || !v)
-        return NULL;
-    hf_format_size((uint64_t)json_object_get_int64(v), out);
-    return out;
-}
-
 static int add_line(struct hf_table *t, struct json_object *row)
 {
     char overlays[HF_UNITS_MAX], room[HF_UNITS_MAX];
     return hf_table_row(t, hf_cli_text(row, "vm"), hf_cli_text(row, "verb"),
                         hf_cli_text(row, "started_at"), hf_cli_text(row, "outcome"),
                         hf_cli_text(row, "snapshots"), hf_cli_text(row, "oldest_at"),
-                        size_of(row, "overlay_bytes", overlays), hf_cli_text(row, "chain"),
-                        size_of(row, "store_free_bytes", room), hf_cli_text(row, "grade"));
+                        hf_cli_size(row, "overlay_bytes", overlays), hf_cli_text(row, "chain"),
+                        hf_cli_size(row, "store_free_bytes", room), hf_cli_text(row, "grade"));
 }
 
 /* What somebody has to do about it, a line each. */

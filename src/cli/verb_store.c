@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/output.h"
 #include "cli/report_text.h"
 #include "run/store_list.h"
 #include "run/store_site.h"
@@ -76,13 +77,11 @@ static int add_line(struct hf_table *t, struct json_object *row)
 {
     char bytes[HF_UNITS_MAX], room[HF_UNITS_MAX], keys[32] = "plain";
     int64_t n = hf_cli_number(row, "recipients");
-    hf_format_size((uint64_t)hf_cli_number(row, "bytes"), bytes);
-    hf_format_size((uint64_t)hf_cli_number(row, "free_bytes"), room);
     if (n)
         snprintf(keys, sizeof keys, "to %d key%s", (int)n, n == 1 ? "" : "s");
     return hf_table_row(t, hf_cli_text(row, "name"), state_word(row), hf_cli_text(row, "off_host"),
-                        keys, hf_cli_text(row, "points"), hf_cli_text(row, "bytes") ? bytes : NULL,
-                        hf_cli_text(row, "free_bytes") ? room : NULL, hf_cli_text(row, "id"),
+                        keys, hf_cli_text(row, "points"), hf_cli_size(row, "bytes", bytes),
+                        hf_cli_size(row, "free_bytes", room), hf_cli_text(row, "id"),
                         hf_cli_text(row, "url"));
 }
 
@@ -113,7 +112,7 @@ static int print_list(struct json_object *doc, struct hf_err *err)
     if (hf_table_print(t, err) < 0)
         return -1;
     hf_cli_print_each(doc, "stores", print_trouble);
-    return 0;
+    return hf_cli_flush(err);
 }
 
 static int run_list(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/output.h"
 #include "cli/report_text.h"
 #include "run/verify_points.h"
 
@@ -57,7 +58,7 @@ static int print_report(struct json_object *doc, struct hf_err *err)
     hf_cli_print_each(doc, "stores", print_store);
     printf("%zu verified, %s damaged\n", json_object_array_length(copies),
            hf_cli_text(doc, "damaged"));
-    return fflush(stdout) == 0 ? 0 : hf_fail_sys(err, errno, "standard output");
+    return hf_cli_flush(err);
 }
 
 static int run_verify(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)

@@ -24,19 +24,24 @@ static bool read_digits(const char *text, const char *end, uint64_t *out)
     return true;
 }
 
+static int size_parse(const char *text, void *field, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    if (hf_parse_size(text, field, &why) != 0)
+        return hf_fail(err, HF_E_CONFIG, "%s", why.message);
+    return 0;
+}
+
 /* ---- a share of something, or a size ----------------------------------------------------- */
 
 static int share_parse(const char *text, void *field, struct hf_err *err)
 {
     struct hf_share *out = field;
-    struct hf_err why = HF_ERR_INIT;
     size_t len = strlen(text);
     out->is_percent = len > 0 && text[len - 1] == '%';
     if (out->is_percent && !read_digits(text, text + len - 1, &out->value))
         return hf_fail(err, HF_E_CONFIG, "'%.64s' is not a whole number of percent", text);
-    if (!out->is_percent && hf_parse_size(text, &out->value, &why) != 0)
-        return hf_fail(err, HF_E_CONFIG, "%s", why.message);
-    return 0;
+    return out->is_percent ? 0 : size_parse(text, &out->value, err);
 }
 
 /* A size has no range: what it is a part of is not known here. */
@@ -68,14 +73,6 @@ const struct hf_type hf_type_SHARE = {.name = "share or size",
                                       .check_range = share_check_range};
 
 /* ---- a size ------------------------------------------------------------------------------ */
-
-static int size_parse(const char *text, void *field, struct hf_err *err)
-{
-    struct hf_err why = HF_ERR_INIT;
-    if (hf_parse_size(text, field, &why) != 0)
-        return hf_fail(err, HF_E_CONFIG, "%s", why.message);
-    return 0;
-}
 
 static int size_check_range(const char *range, const void *field, struct hf_err *err)
 {

@@ -7,7 +7,6 @@
 #include "run/usage.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define QUERY_MS 5000
 #define PREPARE_MS 60000

@@ -4,8 +4,6 @@
 #include "run/expiry.h"
 #include "run/snapshot.h"
 
-#include <stdio.h>
-
 /* 0: never */
 static int64_t expires_us(const struct creation *c)
 {
