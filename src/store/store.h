@@ -156,7 +156,8 @@ int hf_store_sweep(struct hf_store *s, int64_t before_s, uint64_t *out_n, struct
 int hf_store_confirm(struct hf_store *s, const char *name, struct hf_store_receipt *receipt,
                      struct hf_err *err) HF_CHECKED;
 
-/* An object as a source; borrows the store. Reads ahead `window` bytes at least, so that many small reads are few requests. */
+/* An object as a source; borrows the store. Who reads on from where he stopped gets `window` bytes at least read ahead, so that many
+ * small reads are few requests; a leap to what does not lie there is a request for just its bytes, and keeps what does. */
 struct hf_io_source *hf_store_source(struct hf_store *s, const char *name, size_t window,
                                      struct hf_err *err) HF_CHECKED;
 
