@@ -61,7 +61,7 @@ struct hf_store *hf_store_open(const struct hf_store_opts *opts, struct hf_err *
 {
     HF_AUTO(hf_store) struct hf_store *s = open_kind(opts, err);
     if (s && opts->rate_bytes_s)
-        s->rate = hf_io_rate_new(opts->rate_bytes_s, opts->clock, err);
+        s->rate = hf_io_rate_new(opts->rate_bytes_s, opts->clock, opts->cancel, err);
     if (!s || (opts->rate_bytes_s && !s->rate)) {
         hf_wrap(err, "store '%s'", opts->url);
         return NULL;
