@@ -4,11 +4,11 @@
  * wanted again, or at the end. The writer alone touches the upload; a thread has its slot until it is joined.
  */
 #include "base/point.h"
+#include "base/thread.h"
 #include "store/s3/s3_intern.h"
 #include "store/s3/s3_xml.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <strings.h>
 
@@ -94,11 +94,7 @@ static void *work(void *arg)
 
 static int start_thread(struct slot *t, struct hf_err *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int e = pthread_create(&t->thread, NULL, work, t);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int e = hf_thread_start(&t->thread, work, t);
     t->is_busy = e == 0;
     return e ? hf_fail_sys(err, e, "cannot start a thread") : 0;
 }
