@@ -53,7 +53,6 @@ int hf_s3_sha256(const void *data, size_t len, unsigned char out[HF_S3_SHA256_BY
                  struct hf_err *err) HF_CHECKED;
 int hf_s3_md5(const void *data, size_t len, unsigned char out[HF_S3_MD5_BYTES], struct hf_err *err)
     HF_CHECKED;
-void hf_s3_hex(const unsigned char *sum, size_t len, char *out);
 
 /* ---- requests: s3_call.c, s3_error.c ---------------------------------------------------- */
 

@@ -4,6 +4,7 @@
  * their way (s3_upload.c).
  */
 #include "base/base64.h"
+#include "base/hex.h"
 #include "base/point.h"
 #include "store/s3/s3_intern.h"
 
@@ -71,8 +72,8 @@ static int put_whole(struct put *p, struct hf_err *err)
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
     if (hf_s3_sha256(p->buf, p->len, sha, err) < 0 || hf_s3_md5(p->buf, p->len, md5, err) < 0)
         return -1;
-    hf_s3_hex(sha, sizeof sha, hex);
-    hf_s3_hex(md5, sizeof md5, md5_hex);
+    hf_hex(sha, sizeof sha, hex);
+    hf_hex(md5, sizeof md5, md5_hex);
     hf_base64_encode(&base64, sha, sizeof sha);
     if (!hf_buf_ok(&base64))
         return hf_fail_nomem(err);
