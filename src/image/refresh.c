@@ -2,6 +2,7 @@
  *
  * What the store has, against what this host knows: two listings, and the index objects that are new.
  */
+#include "base/hex.h"
 #include "base/thread.h"
 #include "image/image_intern.h"
 
@@ -60,7 +61,7 @@ static int take_condemned(void *ctx, const struct hf_store_object *o, struct hf_
 {
     struct listing *l = ctx;
     pack_id id;
-    if (hf_image_unhex(o->name + strlen("condemned/"), id, sizeof id) < 0)
+    if (hf_unhex(o->name + strlen("condemned/"), id, sizeof id) < 0)
         return 0;
     return add_id(l->ids, id, err);
 }
