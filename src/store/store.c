@@ -147,7 +147,7 @@ static struct hf_io_sink *put_row(struct hf_store *s, const char *name,
 {
     if (check_name(name, err) < 0)
         return NULL;
-    struct hf_io_sink *row = s->ops->put(s, name, how, &out->confirmed, err);
+    struct hf_io_sink *row = s->ops->put(s, name, how, out, err);
     if (row)
         row = hf_io_hash_new(row, &out->digest, err);
     if (row && s->rate)
