@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
+#define SLICE_MS 200
+
 struct hf_cancel {
     atomic_bool set;
     atomic_int number; /* of the last signal */
@@ -140,4 +142,11 @@ int hf_cancel_check(const struct hf_cancel *c, struct hf_err *err)
     if (was_set(c))
         return hf_fail(err, HF_E_CANCELLED, "cancelled");
     return is_late(c) ? hf_fail(err, HF_E_TIMEOUT, "its time is over") : 0;
+}
+
+bool hf_cancel_sleep(const struct hf_cancel *c, const struct hf_clock *clock, int64_t ms)
+{
+    for (; ms > 0 && !hf_cancel_is_set(c); ms -= SLICE_MS)
+        hf_clock_sleep_ms(clock, ms < SLICE_MS ? ms : SLICE_MS);
+    return !hf_cancel_is_set(c);
 }

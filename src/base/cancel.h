@@ -32,5 +32,7 @@ bool hf_cancel_is_set(const struct hf_cancel *c); /* NULL: false */
 int hf_cancel_fd(const struct hf_cancel *c);      /* for poll; -1 when c is NULL */
 /* CANCELLED when set, TIMEOUT when only its time is over, else 0. */
 int hf_cancel_check(const struct hf_cancel *c, struct hf_err *err) HF_CHECKED;
+/* Sleeps for so long, or until a fifth of a second after it was set (NULL: never). False: it is set. */
+bool hf_cancel_sleep(const struct hf_cancel *c, const struct hf_clock *clock, int64_t ms);
 
 #endif

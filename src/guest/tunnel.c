@@ -4,12 +4,12 @@
  */
 #include "guest/tunnel.h"
 
+#include "base/thread.h"
 #include "guest/tunnel_backend.h"
 #include "guest/tunnel_socket.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -306,11 +306,7 @@ static void *run(void *arg)
 /* Signals are for the threads that expect them. */
 static int start_thread(struct hf_tunnel *t, struct hf_err *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int e = pthread_create(&t->thread, NULL, run, t);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int e = hf_thread_start(&t->thread, run, t);
     return e ? hf_fail_sys(err, e, "thread of the tunnel") : 0;
 }
 

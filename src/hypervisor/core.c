@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/thread.h"
 #include "hypervisor/host_log.h"
 #include "hypervisor/worker.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -163,12 +163,8 @@ static void *thread_main(void *arg)
  * hypervisor library that restarts nothing. */
 static int start_thread(struct hv_core *core, struct hf_err *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     core->refs++;
-    int rc = pthread_create(&core->thread, NULL, thread_main, core);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = hf_thread_start(&core->thread, thread_main, core);
     if (rc == 0)
         return 0;
     core->refs--;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/fetch.h"
 
+#include "base/hex.h"
 #include "image/image_intern.h"
 #include "io/age_stream.h"
 
@@ -230,7 +231,7 @@ static int fail_want(struct hf_image_fetch *f, const struct hf_image_want *w, st
     char hex[HF_IMAGE_PACK_HEX] = "?";
     struct hf_image_pack pack;
     if (hf_image_chunks_pack(f->im->chunks, w->place.pack, &pack))
-        hf_image_hex(pack.id, HF_IMAGE_PACK_ID, hex);
+        hf_hex(pack.id, HF_IMAGE_PACK_ID, hex);
     if (err->cls == HF_E_NOT_FOUND)
         hf_fail(err, HF_E_CORRUPT, "%s", err->message);
     if (w->disk_at == UINT64_MAX)

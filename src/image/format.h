@@ -41,10 +41,6 @@ static inline bool hf_image_is_hole(const unsigned char *id)
     return memcmp(id, hf_image_hole, HF_IMAGE_ID) == 0;
 }
 
-void hf_image_hex(const void *data, size_t len, char *out); /* 2 × len, and a NUL */
-/* Lower case only; -1: not 2 × len such digits, and no more. */
-int hf_image_unhex(const char *text, void *out, size_t len) HF_CHECKED;
-
 /* ---- names of objects ------------------------------------------------------------------- */
 
 #define HF_IMAGE_NAME_MAX 64

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/keys.h"
 
+#include "base/hex.h"
 #include "io/age_header.h"
 
 #include <sodium.h>
@@ -9,7 +10,7 @@
 static int check_id(const char *id, struct hf_err *err)
 {
     unsigned char raw[HF_IMAGE_STORE_ID / 2];
-    return hf_image_unhex(id, raw, sizeof raw) == 0
+    return hf_unhex(id, raw, sizeof raw) == 0
                ? 0
                : hf_fail(err, HF_E_CONFIG, "the id of the store is not 32 hex digits");
 }

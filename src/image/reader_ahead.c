@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/thread.h"
 #include "image/reader_intern.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 #define NO_BATCH UINT64_MAX
@@ -114,13 +114,9 @@ static void *fetch_ahead(void *arg)
 
 static int start(struct hf_image_ahead *a, struct hf_err *err)
 {
-    sigset_t all, before;
     int e = 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; e == 0 && a->threads_n < a->threads_wanted; a->threads_n += e == 0)
-        e = pthread_create(&a->threads[a->threads_n], NULL, fetch_ahead, a);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+        e = hf_thread_start(&a->threads[a->threads_n], fetch_ahead, a);
     return a->threads_n ? 0 : hf_fail_sys(err, e, "a thread to read ahead");
 }
 

@@ -2,10 +2,11 @@
  *
  * What the store has, against what this host knows: two listings, and the index objects that are new.
  */
+#include "base/hex.h"
+#include "base/thread.h"
 #include "image/image_intern.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #define READERS 8
@@ -60,7 +61,7 @@ static int take_condemned(void *ctx, const struct hf_store_object *o, struct hf_
 {
     struct listing *l = ctx;
     pack_id id;
-    if (hf_image_unhex(o->name + strlen("condemned/"), id, sizeof id) < 0)
+    if (hf_unhex(o->name + strlen("condemned/"), id, sizeof id) < 0)
         return 0;
     return add_id(l->ids, id, err);
 }
@@ -159,14 +160,10 @@ static int read_all(struct hf_image *im, const struct ids *ids, struct hf_image_
     struct reading r = {.im = im, .ids = ids, .out = out, .failed = HF_ERR_INIT};
     pthread_t threads[READERS];
     size_t n = 0;
-    sigset_t all, before;
     pthread_mutex_init(&r.lock, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (n < READERS - 1 && n + 1 < ids->n &&
-           pthread_create(&threads[n], NULL, read_some, &r) == 0)
+           hf_thread_start(&threads[n], read_some, &r) == 0)
         n++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     read_some(&r);
     for (size_t i = 0; i < n; i++)
         pthread_join(threads[i], NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/tree.h"
 
+#include "base/hex.h"
 #include "image/fetch.h"
 #include "image/image_intern.h"
 
@@ -32,7 +33,7 @@ static unsigned char *get_record(struct hf_image_tree *t, const unsigned char *i
 {
     struct hf_image_want w = {.disk_at = disk_at};
     char hex[HF_IMAGE_ID_HEX];
-    hf_image_hex(id, HF_IMAGE_ID, hex);
+    hf_hex(id, HF_IMAGE_ID, hex);
     if (!hf_image_chunks_find(t->im->chunks, HF_IMAGE_TREE, id, false, &w.place)) {
         hf_fail(err, HF_E_CORRUPT, "part %s of the tree is in no pack of the store", hex);
         return NULL;
@@ -78,7 +79,7 @@ struct hf_image_tree *hf_image_tree_open(struct hf_image *im, const unsigned cha
     for (size_t i = 0; i < CACHED; i++)
         t->cache[i].n = NO_SEGMENT;
     if (open_root(t, root, err) < 0) {
-        hf_image_hex(root, HF_IMAGE_ID, hex);
+        hf_hex(root, HF_IMAGE_ID, hex);
         hf_wrap(err, "the disk's root %s", hex);
         return NULL;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/verify.h"
 
+#include "base/hex.h"
 #include "image/image_intern.h"
 
 #include <stdlib.h>
@@ -30,7 +31,7 @@ int hf_image_verify_stored(struct hf_image *im, const unsigned char id[HF_IMAGE_
         return fail_missing(err);
     hf_image_pack_name((enum hf_image_kind)pack.kind, id, im->is_encrypted, name);
     receipt.digest.bytes = pack.stored_bytes;
-    hf_image_hex(pack.sha256, sizeof pack.sha256, receipt.digest.sha256);
+    hf_hex(pack.sha256, sizeof pack.sha256, receipt.digest.sha256);
     return hf_store_confirm(im->store, name, &receipt, err) < 0 ? fail_missing(err) : 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/point.h"
+#include "base/thread.h"
 #include "image/writer_intern.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/sysinfo.h>
 
@@ -70,15 +70,11 @@ static int make_tables(struct hf_image_writer *w, struct hf_err *err)
 
 static int start(struct hf_image_writer *w, struct hf_err *err)
 {
-    sigset_t all, before;
     int e = 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; e == 0 && w->workers_n < w->workers_wanted; w->workers_n += e == 0)
-        e = pthread_create(&w->workers[w->workers_n], NULL, hf_image_work, w);
+        e = hf_thread_start(&w->workers[w->workers_n], hf_image_work, w);
     for (; e == 0 && w->senders_n < HF_IMAGE_SENDERS; w->senders_n += e == 0)
-        e = pthread_create(&w->senders[w->senders_n], NULL, hf_image_send_packs, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+        e = hf_thread_start(&w->senders[w->senders_n], hf_image_send_packs, w);
     return e ? hf_fail_sys(err, e, "a thread for the image") : 0;
 }
 

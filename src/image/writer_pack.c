@@ -2,6 +2,7 @@
  *
  * Packs: filled by the workers, sent by threads of their own. What lies in a pack on its way is found there, until the index knows it.
  */
+#include "base/hex.h"
 #include "base/point.h"
 #include "image/bytes.h"
 #include "image/writer_intern.h"
@@ -201,7 +202,7 @@ static int put_pack(struct hf_image_writer *w, struct hf_image_fill *f, struct h
     pack->records = f->n;
     pack->stored_bytes = receipt.digest.bytes;
     pack->plain_bytes = f->len;
-    if (hf_image_unhex(receipt.digest.sha256, pack->sha256, sizeof pack->sha256) < 0)
+    if (hf_unhex(receipt.digest.sha256, pack->sha256, sizeof pack->sha256) < 0)
         return hf_fail(err, HF_E_INTERNAL, "%s: no SHA-256 of it", name);
     return 0;
 }

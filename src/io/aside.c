@@ -5,8 +5,9 @@
  */
 #include "io/aside.h"
 
+#include "base/thread.h"
+
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,11 +144,7 @@ static const struct hf_io_sink_ops aside_ops = {aside_write, aside_finish, aside
 
 static int start(struct aside *a, struct hf_err *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int e = pthread_create(&a->thread, NULL, work, a);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int e = hf_thread_start(&a->thread, work, a);
     a->has_thread = e == 0;
     return e ? hf_fail_sys(err, e, "a thread for what is written") : 0;
 }

@@ -8,12 +8,13 @@
 struct hf_io_rate {
     pthread_mutex_t lock;
     const struct hf_clock *clock;
+    const struct hf_cancel *cancel;
     double bytes_per_us;
     int64_t free_at_us; /* when all that was taken has gone */
 };
 
 struct hf_io_rate *hf_io_rate_new(uint64_t bytes_per_s, const struct hf_clock *clock,
-                                  struct hf_err *err)
+                                  const struct hf_cancel *cancel, struct hf_err *err)
 {
     struct hf_io_rate *r = calloc(1, sizeof *r);
     if (!r || pthread_mutex_init(&r->lock, NULL) != 0) {
@@ -22,6 +23,7 @@ struct hf_io_rate *hf_io_rate_new(uint64_t bytes_per_s, const struct hf_clock *c
         return NULL;
     }
     r->clock = clock;
+    r->cancel = cancel;
     r->bytes_per_us = (double)(bytes_per_s ? bytes_per_s : 1) / SECOND_US;
     r->free_at_us = hf_clock_mono_us(clock) - SECOND_US;
     return r;
@@ -47,7 +49,7 @@ void hf_io_rate_take(struct hf_io_rate *r, size_t bytes)
     int64_t wait = r->free_at_us - now;
     pthread_mutex_unlock(&r->lock);
     if (wait > 0)
-        hf_clock_sleep_ms(r->clock, (wait + 999) / 1000);
+        (void)hf_cancel_sleep(r->cancel, r->clock, (wait + 999) / 1000);
 }
 
 struct rate_sink {

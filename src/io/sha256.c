@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/sha256.h"
 
+#include "base/hex.h"
+
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct hf_sha256 {
@@ -45,10 +46,8 @@ int hf_sha256_add(struct hf_sha256 *s, const void *data, size_t len, struct hf_e
 int hf_sha256_end(struct hf_sha256 *s, char out[HF_SHA256_HEX], struct hf_err *err)
 {
     unsigned char sum[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    if (EVP_DigestFinal_ex(s->ctx, sum, &len) != 1)
+    if (EVP_DigestFinal_ex(s->ctx, sum, NULL) != 1)
         return fail(err);
-    for (unsigned i = 0; i < len && 2 * i + 2 < HF_SHA256_HEX; i++)
-        snprintf(out + 2 * i, 3, "%02x", sum[i]);
+    hf_hex(sum, (HF_SHA256_HEX - 1) / 2, out);
     return 0;
 }

@@ -60,7 +60,8 @@ struct hf_io_digest {
     uint64_t bytes;
     char sha256[HF_SHA256_HEX]; /* lower case */
 };
-/* Passes on what it digests; *out is filled by finish. Owns next, also when it fails. */
+/* Passes on what it digests; *out is filled by finish, before next is finished, so that what lies behind can use it. Owns next, also
+ * when it fails. */
 struct hf_io_sink *hf_io_hash_new(struct hf_io_sink *next, struct hf_io_digest *out,
                                   struct hf_err *err) HF_CHECKED;
 

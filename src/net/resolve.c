@@ -2,10 +2,10 @@
 #include "net/resolve.h"
 
 #include "base/cleanup.h"
+#include "base/thread.h"
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -45,11 +45,7 @@ static void *ask(void *arg)
 static int start_asking(struct question *q)
 {
     pthread_t thread;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int e = pthread_create(&thread, NULL, ask, q);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int e = hf_thread_start(&thread, ask, q);
     if (e == 0)
         pthread_detach(thread);
     else

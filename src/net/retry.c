@@ -5,7 +5,6 @@
 
 #define FIRST_MS 200
 #define MOST_MS 20000
-#define SLICE_MS 200
 
 /* Between half of the step and all of it. */
 static int64_t jittered(unsigned tries)
@@ -27,10 +26,5 @@ bool hf_retry_wait(struct hf_retry *r, int64_t at_least_ms)
     if (r->deadline_ms != HF_NO_DEADLINE && hf_clock_mono_ms(r->clock) + pause >= r->deadline_ms)
         return false;
     r->tries++;
-    for (int64_t left = pause; left > 0; left -= SLICE_MS) {
-        if (hf_cancel_is_set(r->cancel))
-            return false;
-        hf_clock_sleep_ms(r->clock, left < SLICE_MS ? left : SLICE_MS);
-    }
-    return !hf_cancel_is_set(r->cancel);
+    return hf_cancel_sleep(r->cancel, r->clock, pause);
 }

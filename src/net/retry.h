@@ -20,7 +20,8 @@ struct hf_retry {
     unsigned tries; /* that were waited for */
 };
 
-/* Sleeps; at_least_ms: what the server asked for, 0 nothing. false: the deadline would pass, or cancelled; nothing was waited. */
+/* Sleeps; at_least_ms: what the server asked for, 0 nothing. False: the deadline would pass, and nothing was waited; or cancelled,
+ * before or in mid-pause. */
 bool hf_retry_wait(struct hf_retry *r, int64_t at_least_ms);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "point/manifest.h"
 
+#include "base/hex.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,7 +149,7 @@ int hf_manifest_digest(const struct hf_point_artifact *a, char out[HF_SHA256_HEX
                        struct hf_err *err)
 {
     if (a->kind == HF_POINT_IMAGE) {
-        hf_image_hex(a->root, sizeof a->root, out);
+        hf_hex(a->root, sizeof a->root, out);
         return 0;
     }
     HF_AUTO(hf_sha256) struct hf_sha256 *sha = hf_sha256_new(err);

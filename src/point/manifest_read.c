@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "net/json.h"
 #include "point/manifest_intern.h"
 
@@ -86,7 +87,7 @@ static int get_hex(struct json_object *o, const char *key, void *out, size_t len
     const char *text = NULL;
     if (hf_json_get_string(o, key, &text, err) < 0)
         return -1;
-    return strlen(text) == 2 * len && hf_image_unhex(text, out, len) == 0
+    return strlen(text) == 2 * len && hf_unhex(text, out, len) == 0
                ? 0
                : hf_fail(err, HF_E_CORRUPT, "'%s' is not %zu hex digits", key, 2 * len);
 }
@@ -180,7 +181,7 @@ static int read_object(struct json_object *e, struct hf_point_artifact *a, bool 
     if (a->n_objects && strcmp(a->objects[a->n_objects - 1].name, name) >= 0)
         return hf_fail(err, HF_E_CORRUPT, "'%.100s' stands twice, or not in order", name);
     is.name = (char *)name;
-    hf_image_hex(sha, sizeof sha, is.sha256);
+    hf_hex(sha, sizeof sha, is.sha256);
     return hf_manifest_add_object(a, &is, err);
 }
 
@@ -301,7 +302,7 @@ static int read_point(struct json_object *o, struct hf_manifest *m, struct hf_er
     if (get_hex(o, "store", store, sizeof store, err) < 0 ||
         hf_json_get_string(o, "vm", &vm, err) < 0 || hf_json_get_string(o, "point", &id, err) < 0)
         return -1;
-    hf_image_hex(store, sizeof store, m->store);
+    hf_hex(store, sizeof store, m->store);
     return hf_point_name_set(&m->point, vm, id, &why) == 0
                ? 0
                : hf_fail(err, HF_E_CORRUPT, "%s", why.message);
@@ -344,7 +345,7 @@ static bool cut(const char *text, size_t len, unsigned char out_mac[HF_IMAGE_ID]
     hex[mac] = '\0';
     *out_inner = text + head + mac + middle;
     *out_len = len - head - mac - middle - tail;
-    return hf_image_unhex(hex, out_mac, HF_IMAGE_ID) == 0;
+    return hf_unhex(hex, out_mac, HF_IMAGE_ID) == 0;
 }
 
 int hf_manifest_read(const char *text, size_t len, const struct hf_image_keys *keys,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "net/json.h"
 #include "point/manifest_intern.h"
 
@@ -31,7 +32,7 @@ static int add_grade(struct json_object *o, const char *key, char grade)
 static int add_id(struct json_object *o, const char *key, const unsigned char *id, size_t len)
 {
     char hex[HF_IMAGE_ID_HEX];
-    hf_image_hex(id, len, hex);
+    hf_hex(id, len, hex);
     return hf_json_add_string(o, key, hex);
 }
 
@@ -213,7 +214,7 @@ int hf_manifest_write(struct hf_manifest *m, const struct hf_image_keys *keys, b
     if (check(inner, is_encrypted, err) < 0)
         return -1;
     hf_image_id(keys->manifest_mac, inner, strlen(inner), mac);
-    hf_image_hex(mac, sizeof mac, hex);
+    hf_hex(mac, sizeof mac, hex);
     hf_buf_str_add(out, HF_MANIFEST_HEAD);
     hf_buf_str_add(out, hex);
     hf_buf_str_add(out, HF_MANIFEST_MIDDLE);

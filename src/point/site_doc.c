@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "net/json.h"
 
 #include <stdio.h>
@@ -41,7 +42,7 @@ static int read_id(struct json_object *o, struct hf_site_doc *out, struct hf_err
     unsigned char raw[HF_IMAGE_STORE_ID / 2];
     if (hf_json_get_string(o, "store", &id, err) < 0)
         return -1;
-    if (strlen(id) != HF_IMAGE_STORE_ID || hf_image_unhex(id, raw, sizeof raw) < 0)
+    if (strlen(id) != HF_IMAGE_STORE_ID || hf_unhex(id, raw, sizeof raw) < 0)
         return hf_fail(err, HF_E_CORRUPT, "'store' is not 32 hex digits");
     memcpy(out->id, id, sizeof out->id);
     return 0;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hex.h"
 #include "base/point.h"
 #include "point/site_intern.h"
 
@@ -42,7 +43,7 @@ static int write_doc(struct hf_site *s, uint32_t chunk_bytes, struct hf_buf *out
     if (recipients && hf_strv_add_all(&doc.recipients, recipients) < 0)
         return hf_fail_nomem(err);
     randombytes_buf(id, sizeof id);
-    hf_image_hex(id, sizeof id, doc.id);
+    hf_hex(id, sizeof id, doc.id);
     doc.created_us = hf_clock_wall_us(s->clock);
     hf_age_identities_recipient(s->metadata, 0, doc.metadata_recipient);
     return hf_site_key_copy(s, &doc, err) < 0 ? -1 : hf_site_doc_write(&doc, out, err);

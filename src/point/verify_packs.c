@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hex.h"
 #include "image/tree.h"
 #include "image/verify.h"
 #include "point/verify_intern.h"
@@ -21,7 +22,7 @@ static uint32_t pack_of(const struct hf_verify *v, const char *name, struct hf_i
         return HF_IMAGE_NO_PACK;
     memcpy(hex, last + 1, sizeof hex - 1);
     hex[sizeof hex - 1] = '\0';
-    if (hf_image_unhex(hex, id, sizeof id) < 0)
+    if (hf_unhex(hex, id, sizeof id) < 0)
         return HF_IMAGE_NO_PACK;
     uint32_t number = hf_image_chunks_pack_find(chunks, id);
     if (number == HF_IMAGE_NO_PACK || !hf_image_chunks_pack(chunks, number, out))

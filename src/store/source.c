@@ -8,21 +8,25 @@ struct store_source {
     struct hf_io_source source;
     struct hf_store *store;
     char name[HF_STORE_NAME_MAX + 1];
+    uint64_t next;       /* where the last read ended */
     uint64_t at;         /* of what lies in `ahead` */
     size_t have, window; /* window: its size */
     char ahead[];
 };
 
-/* Small reads go by way of `ahead`, large ones straight into the caller's memory. */
+/* Small reads that go on where the last one ended go by way of `ahead`, all others straight into the caller's memory: a look at the
+ * object's end must not cost what was read ahead at its begin. */
 static int source_read_at(struct hf_io_source *s, uint64_t at, void *buf, size_t len,
                           struct hf_err *err)
 {
     struct store_source *o = (struct store_source *)s;
+    bool goes_on = at == o->next;
+    o->next = at + len;
     if (at >= o->at && at - o->at + len <= o->have) {
         memcpy(buf, o->ahead + (at - o->at), len);
         return 0;
     }
-    if (len >= o->window)
+    if (!goes_on || len >= o->window)
         return hf_store_get(o->store, o->name, at, buf, len, err);
     size_t n = s->size - at < o->window ? (size_t)(s->size - at) : o->window;
     o->have = 0;

@@ -61,7 +61,7 @@ struct hf_store *hf_store_open(const struct hf_store_opts *opts, struct hf_err *
 {
     HF_AUTO(hf_store) struct hf_store *s = open_kind(opts, err);
     if (s && opts->rate_bytes_s)
-        s->rate = hf_io_rate_new(opts->rate_bytes_s, opts->clock, err);
+        s->rate = hf_io_rate_new(opts->rate_bytes_s, opts->clock, opts->cancel, err);
     if (!s || (opts->rate_bytes_s && !s->rate)) {
         hf_wrap(err, "store '%s'", opts->url);
         return NULL;
@@ -147,7 +147,7 @@ static struct hf_io_sink *put_row(struct hf_store *s, const char *name,
 {
     if (check_name(name, err) < 0)
         return NULL;
-    struct hf_io_sink *row = s->ops->put(s, name, how, &out->confirmed, err);
+    struct hf_io_sink *row = s->ops->put(s, name, how, out, err);
     if (row)
         row = hf_io_hash_new(row, &out->digest, err);
     if (row && s->rate)

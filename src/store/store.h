@@ -71,10 +71,11 @@ struct hf_store_list {
 
 struct hf_store;
 
-/* What a driver brings. Names are checked before they come here. */
+/* What a driver brings. Names are checked before they come here. The receipt of a put is empty; its digest is filled when the
+ * driver's sink is finished, and that one fills the rest. */
 struct hf_store_ops {
     struct hf_io_sink *(*put)(struct hf_store *s, const char *name, const struct hf_store_put *how,
-                              bool *out_confirmed, struct hf_err *err);
+                              struct hf_store_receipt *out, struct hf_err *err);
     int (*get)(struct hf_store *s, const char *name, uint64_t at, void *buf, size_t len, bool fresh,
                struct hf_err *err);
     int (*head)(struct hf_store *s, const char *name, struct hf_store_object *out,
@@ -94,7 +95,8 @@ struct hf_store {
     unsigned features; /* enum hf_store_feature */
     char *url;         /* for messages: holds no secret */
     struct hf_io_rate *rate;
-    atomic_llong patience_ms; /* drivers that retry: how long one request with all its retries may take */
+    atomic_llong
+        patience_ms; /* drivers that retry: how long one request with all its retries may take */
 };
 
 struct hf_store_opts {
@@ -156,7 +158,8 @@ int hf_store_sweep(struct hf_store *s, int64_t before_s, uint64_t *out_n, struct
 int hf_store_confirm(struct hf_store *s, const char *name, struct hf_store_receipt *receipt,
                      struct hf_err *err) HF_CHECKED;
 
-/* An object as a source; borrows the store. Reads ahead `window` bytes at least, so that many small reads are few requests. */
+/* An object as a source; borrows the store. Who reads on from where he stopped gets `window` bytes at least read ahead, so that many
+ * small reads are few requests; a leap to what does not lie there is a request for just its bytes, and keeps what does. */
 struct hf_io_source *hf_store_source(struct hf_store *s, const char *name, size_t window,
                                      struct hf_err *err) HF_CHECKED;
 

@@ -8,6 +8,7 @@
  *     image_drive verify URL KEY ID STATE [IDENTITY]           every pack, its object and its content
  */
 #include "base/base64.h"
+#include "base/hex.h"
 #include "base/path.h"
 #include "image/reader.h"
 #include "image/verify.h"
@@ -60,7 +61,7 @@ static int init(const char *url, const char *key_path, const char *recipient, st
     if (!key || open_store(url, &store, err) < 0)
         return -1;
     randombytes_buf(id, sizeof id);
-    hf_image_hex(id, sizeof id, hex);
+    hf_hex(id, sizeof id, hex);
     hf_age_identities_recipient(ids, 0, own);
     if (recipient && seal(recipient, key, &sealed, err) < 0)
         return -1;
@@ -165,7 +166,7 @@ static int write_disk(struct place *p, const char *path, struct hf_err *err)
     HF_AUTO(hf_image_writer) struct hf_image_writer *w = hf_image_write_begin(p->im, &opts, err);
     if (!w || write_extents(w, fd, st.st_size, err) < 0 || hf_image_write_finish(w, &done, err) < 0)
         return -1;
-    hf_image_hex(done.root, sizeof done.root, hex);
+    hf_hex(done.root, sizeof done.root, hex);
     printf("%s\n", hex);
     getrusage(RUSAGE_SELF, &use);
     fprintf(stderr,
@@ -197,7 +198,7 @@ static int read_disk(struct place *p, const char *root_hex, const char *path, st
 {
     unsigned char root[HF_IMAGE_ID];
     struct hf_image_reader_opts opts = {0};
-    if (hf_image_unhex(root_hex, root, sizeof root) < 0)
+    if (hf_unhex(root_hex, root, sizeof root) < 0)
         return hf_fail(err, HF_E_CONFIG, "'%s' is no root", root_hex);
     HF_AUTOFREE char *buf = malloc(PIECE);
     HF_AUTO(hf_image_reader)

@@ -33,7 +33,7 @@ int hf_path_store_make_tmp(int dir, const char *last, char **out_name, struct hf
 
 /* The slots of struct hf_store_ops that stand in other files. */
 struct hf_io_sink *hf_path_store_put(struct hf_store *s, const char *name,
-                                     const struct hf_store_put *how, bool *out_confirmed,
+                                     const struct hf_store_put *how, struct hf_store_receipt *out,
                                      struct hf_err *err) HF_CHECKED;
 int hf_path_store_get(struct hf_store *s, const char *name, uint64_t at, void *buf, size_t len,
                       bool fresh, struct hf_err *err) HF_CHECKED;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hex.h"
 #include "net/retry.h"
 #include "store/s3/s3_intern.h"
 
@@ -127,7 +128,7 @@ int hf_s3_call(struct hf_s3 *s, const struct hf_s3_request *r, struct hf_http_an
     if (!r->sha256) {
         if (hf_s3_sha256(r->body ? r->body : "", r->body_len, sum, err) < 0)
             return -1;
-        hf_s3_hex(sum, sizeof sum, hex);
+        hf_hex(sum, sizeof sum, hex);
     }
     /* On each request, body or not: libcurl before 8.0 signs it, but adds none. */
     snprintf(sha, sizeof sha, "x-amz-content-sha256: %s", r->sha256 ? r->sha256 : hex);

@@ -21,9 +21,3 @@ int hf_s3_md5(const void *data, size_t len, unsigned char out[HF_S3_MD5_BYTES], 
 {
     return digest(data, len, EVP_md5(), out, err);
 }
-
-void hf_s3_hex(const unsigned char *sum, size_t len, char *out)
-{
-    for (size_t i = 0; i < len; i++)
-        snprintf(out + 2 * i, 3, "%02x", sum[i]);
-}

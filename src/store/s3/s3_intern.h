@@ -53,7 +53,6 @@ int hf_s3_sha256(const void *data, size_t len, unsigned char out[HF_S3_SHA256_BY
                  struct hf_err *err) HF_CHECKED;
 int hf_s3_md5(const void *data, size_t len, unsigned char out[HF_S3_MD5_BYTES], struct hf_err *err)
     HF_CHECKED;
-void hf_s3_hex(const unsigned char *sum, size_t len, char *out);
 
 /* ---- requests: s3_call.c, s3_error.c ---------------------------------------------------- */
 
@@ -123,7 +122,7 @@ int hf_s3_etag_copy(const char *text, char out[HF_S3_ETAG_MAX]) HF_CHECKED;
 
 /* The slots of struct hf_store_ops that stand in other files. */
 struct hf_io_sink *hf_s3_put(struct hf_store *s, const char *name, const struct hf_store_put *how,
-                             bool *out_confirmed, struct hf_err *err) HF_CHECKED;
+                             struct hf_store_receipt *out, struct hf_err *err) HF_CHECKED;
 int hf_s3_list(struct hf_store *s, const struct hf_store_list *what, hf_store_emit emit, void *ctx,
                struct hf_err *err) HF_CHECKED;
 int hf_s3_sweep(struct hf_store *s, int64_t before_s, uint64_t *out_n, struct hf_err *err)

@@ -4,6 +4,7 @@
  * their way (s3_upload.c).
  */
 #include "base/base64.h"
+#include "base/hex.h"
 #include "base/point.h"
 #include "store/s3/s3_intern.h"
 
@@ -15,7 +16,7 @@ struct put {
     struct hf_io_sink sink;
     struct hf_s3 *s;
     struct hf_store_put how;
-    bool *out_confirmed;
+    struct hf_store_receipt *out;
     struct hf_s3_upload *upload; /* NULL: still one request */
     char *buf;
     size_t len, cap;
@@ -65,14 +66,16 @@ static bool has_checksum(struct hf_s3 *s, const char *name, const char *want)
 
 static int put_whole(struct put *p, struct hf_err *err)
 {
+    const char *hex = p->out->digest.sha256; /* of what is in the buffer: all of it */
     unsigned char sha[HF_S3_SHA256_BYTES], md5[HF_S3_MD5_BYTES];
-    char hex[2 * sizeof sha + 1], md5_hex[HF_S3_MD5_HEX], checksum[128], etag[HF_S3_ETAG_MAX] = "";
+    char md5_hex[HF_S3_MD5_HEX], checksum[128], etag[HF_S3_ETAG_MAX] = "";
     HF_AUTO(hf_buf) struct hf_buf base64 = HF_BUF_INIT;
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
-    if (hf_s3_sha256(p->buf, p->len, sha, err) < 0 || hf_s3_md5(p->buf, p->len, md5, err) < 0)
+    if (hf_unhex(hex, sha, sizeof sha) < 0)
+        return hf_fail(err, HF_E_INTERNAL, "it has no digest");
+    if (hf_s3_md5(p->buf, p->len, md5, err) < 0)
         return -1;
-    hf_s3_hex(sha, sizeof sha, hex);
-    hf_s3_hex(md5, sizeof md5, md5_hex);
+    hf_hex(md5, sizeof md5, md5_hex);
     hf_base64_encode(&base64, sha, sizeof sha);
     if (!hf_buf_ok(&base64))
         return hf_fail_nomem(err);
@@ -86,7 +89,7 @@ static int put_whole(struct put *p, struct hf_err *err)
     if (HF_POINT_ERR("store.s3.before_put", err) < 0 || hf_s3_call(p->s, &r, &a, err) < 0)
         return -1;
     HF_POINT("store.s3.after_put");
-    *p->out_confirmed = (hf_s3_etag(&a, etag) == 0 && strcasecmp(etag, md5_hex) == 0) ||
+    p->out->confirmed = (hf_s3_etag(&a, etag) == 0 && strcasecmp(etag, md5_hex) == 0) ||
                         has_checksum(p->s, p->name, hf_buf_str(&base64));
     return 0;
 }
@@ -129,7 +132,7 @@ static int put_finish(struct hf_io_sink *sink, struct hf_err *err)
         return put_whole(p, err);
     if (pass_part(p, err) < 0)
         return -1;
-    return hf_s3_upload_finish(p->upload, p->out_confirmed, err);
+    return hf_s3_upload_finish(p->upload, &p->out->confirmed, err);
 }
 
 static void put_close(struct hf_io_sink *sink)
@@ -155,16 +158,15 @@ static size_t buffer_bytes(const struct hf_s3 *s, uint64_t bytes)
 }
 
 struct hf_io_sink *hf_s3_put(struct hf_store *store, const char *name,
-                             const struct hf_store_put *how, bool *out_confirmed,
+                             const struct hf_store_put *how, struct hf_store_receipt *out,
                              struct hf_err *err)
 {
     struct put *p = calloc(1, sizeof *p);
-    *out_confirmed = false;
     if (p) {
         p->sink.ops = &put_ops;
         p->s = (struct hf_s3 *)store;
         p->how = *how;
-        p->out_confirmed = out_confirmed;
+        p->out = out;
         p->cap = buffer_bytes(p->s, how->bytes);
         p->buf = malloc(p->cap);
         memcpy(p->name, name, strlen(name) + 1);

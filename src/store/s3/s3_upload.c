@@ -3,12 +3,13 @@
  * An upload in parts: slots, each with a buffer and while it works a thread, are used in turn. A part's error is met when its slot is
  * wanted again, or at the end. The writer alone touches the upload; a thread has its slot until it is joined.
  */
+#include "base/hex.h"
 #include "base/point.h"
+#include "base/thread.h"
 #include "store/s3/s3_intern.h"
 #include "store/s3/s3_xml.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <strings.h>
 
@@ -74,7 +75,7 @@ static int send_part(struct slot *t, struct hf_err *err)
                               .ctx = t->done.etag};
     if (hf_s3_md5(t->buf, t->len, t->done.md5, err) < 0)
         return -1;
-    hf_s3_hex(t->done.md5, HF_S3_MD5_BYTES, md5_hex);
+    hf_hex(t->done.md5, HF_S3_MD5_BYTES, md5_hex);
     snprintf(number, sizeof number, "%u", t->number);
     if (is_there(t, md5_hex))
         memcpy(t->done.etag, md5_hex, sizeof md5_hex);
@@ -94,11 +95,7 @@ static void *work(void *arg)
 
 static int start_thread(struct slot *t, struct hf_err *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int e = pthread_create(&t->thread, NULL, work, t);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int e = hf_thread_start(&t->thread, work, t);
     t->is_busy = e == 0;
     return e ? hf_fail_sys(err, e, "cannot start a thread") : 0;
 }
@@ -208,7 +205,7 @@ static int expect(const struct hf_s3_upload *u, char out[HF_S3_ETAG_MAX], struct
         return hf_fail_nomem(err);
     if (hf_s3_md5(hf_buf_str(&sums), sums.len, sum, err) < 0)
         return -1;
-    hf_s3_hex(sum, sizeof sum, out);
+    hf_hex(sum, sizeof sum, out);
     snprintf(out + HF_S3_MD5_HEX - 1, HF_S3_ETAG_MAX - HF_S3_MD5_HEX + 1, "-%u", u->n_parts);
     return 0;
 }
@@ -217,7 +214,7 @@ static bool are_parts_confirmed(const struct hf_s3_upload *u)
 {
     char hex[HF_S3_MD5_HEX];
     for (unsigned i = 0; i < u->n_parts; i++) {
-        hf_s3_hex(u->parts[i].md5, HF_S3_MD5_BYTES, hex);
+        hf_hex(u->parts[i].md5, HF_S3_MD5_BYTES, hex);
         if (strcasecmp(hex, u->parts[i].etag) != 0)
             return false;
     }

@@ -173,6 +173,43 @@ static void setting_one_until_a_deadline_wakes_its_own_waiters_and_not_the_paren
     assert_false(hf_cancel_is_set(parent));
 }
 
+/* Sets the cancel in the middle of the third slice. */
+struct interruption {
+    struct hf_fake_clock *fake;
+    struct hf_cancel *cancel;
+    unsigned sleeps;
+};
+
+static int64_t interrupted_mono(void *ctx)
+{
+    return hf_clock_mono_us(&((struct interruption *)ctx)->fake->clock);
+}
+
+static void interrupted_sleep(void *ctx, int64_t us)
+{
+    struct interruption *i = ctx;
+    hf_fake_clock_advance_ms(i->fake, us / 1000);
+    if (++i->sleeps == 3)
+        hf_cancel_set(i->cancel);
+}
+
+static void a_sleep_ends_soon_after_it_was_set(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct interruption i = {.fake = hf_test_clock(state)};
+    struct hf_clock clock = {.mono_us = interrupted_mono, .sleep_us = interrupted_sleep, .ctx = &i};
+    HF_AUTO(hf_cancel) struct hf_cancel *c = i.cancel = hf_cancel_new(&err);
+    assert_hf_got(c, &err);
+    int64_t begin = hf_clock_mono_ms(&clock);
+    assert_true(hf_cancel_sleep(c, &clock, 250));
+    assert_int_equal(hf_clock_mono_ms(&clock) - begin, 250);
+    assert_false(hf_cancel_sleep(c, &clock, 3600 * 1000));
+    assert_int_equal(hf_clock_mono_ms(&clock) - begin, 450);
+    assert_false(hf_cancel_sleep(c, &clock, 1));
+    assert_int_equal(i.sleeps, 3);
+    assert_true(hf_cancel_sleep(NULL, &clock, 1000));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -185,6 +222,7 @@ int main(void)
         HF_TEST(setting_one_until_a_deadline_wakes_its_own_waiters_and_not_the_parents),
         HF_TEST(what_polls_wakes_up_at_the_deadline),
         HF_TEST(says_so_when_no_descriptor_is_left),
+        HF_TEST(a_sleep_ends_soon_after_it_was_set),
     };
     return HF_RUN_TESTS("base.cancel", tests);
 }

@@ -2,6 +2,7 @@
  *
  * What somebody else, or a bad disk, did to the objects of a store: found, and named.
  */
+#include "base/hex.h"
 #include "unit/image/fixture.h"
 
 #define CHUNK ((size_t)4096)
@@ -34,7 +35,7 @@ static void id_of(const char *name, unsigned char id[HF_IMAGE_PACK_ID], char hex
 {
     const char *at = strrchr(name, '/') + 1;
     snprintf(hex, HF_IMAGE_PACK_HEX, "%.32s", at);
-    assert_int_equal(hf_image_unhex(hex, id, HF_IMAGE_PACK_ID), 0);
+    assert_int_equal(hf_unhex(hex, id, HF_IMAGE_PACK_ID), 0);
 }
 
 static void expect_read_fails(struct case_ *c, const char *pack_hex, const char *disk_at)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hex.h"
 #include "harness/hf_test.h"
 #include "image/bytes.h"
 #include "image/keys.h"
@@ -208,16 +209,16 @@ static void keys_derive_as_the_format_says(void **state)
     HF_AUTO(hf_image_keys)
     struct hf_image_keys *k = hf_image_keys_new(ids, "000102030405060708090a0b0c0d0e0f", &err);
     assert_hf_got(k, &err);
-    hf_image_hex(k->chunk_id, sizeof k->chunk_id, hex);
+    hf_hex(k->chunk_id, sizeof k->chunk_id, hex);
     assert_string_equal(hex, "efbcfa04753c97dfa52d3a64ceef18f6e813d5e1c2c48e8f4b75231d1a4de101");
-    hf_image_hex(k->tree_id, sizeof k->tree_id, hex);
+    hf_hex(k->tree_id, sizeof k->tree_id, hex);
     assert_string_equal(hex, "af1d0401ac9a2a18b415776de8c77379a31348cfde4e81aeb5014290a3200f42");
-    hf_image_hex(k->index_mac, sizeof k->index_mac, hex);
+    hf_hex(k->index_mac, sizeof k->index_mac, hex);
     assert_string_equal(hex, "cbb83408327cc856580c745e4525cb35d8daf1630bb6d63b969874f8eb3be872");
-    hf_image_hex(k->manifest_mac, sizeof k->manifest_mac, hex);
+    hf_hex(k->manifest_mac, sizeof k->manifest_mac, hex);
     assert_string_equal(hex, "bd2a35d66123eaff196b6ecfa6d3a4e0a02a375193d8c3a378c16a94922f5f48");
     hf_image_id(k->chunk_id, "abc", 3, id);
-    hf_image_hex(id, sizeof id, hex);
+    hf_hex(id, sizeof id, hex);
     assert_string_equal(hex, "4bbfcae55b0c9b8251b4aba2af41b0993a205306dfd2e56f09e5119ab3bebdf0");
     assert_null(hf_image_keys_new(ids, "00010203", &err));
     assert_hf_err(&err, HF_E_CONFIG, "32 hex digits");

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hex.h"
 #include "unit/image/fixture.h"
 
 #include <sys/resource.h>
@@ -153,7 +154,7 @@ static void condemn(struct site *s, const unsigned char *id)
     struct hf_err err = HF_ERR_INIT;
     struct hf_store_receipt receipt;
     char name[64] = "condemned/";
-    hf_image_hex(id, HF_IMAGE_PACK_ID, name + strlen(name));
+    hf_hex(id, HF_IMAGE_PACK_ID, name + strlen(name));
     assert_hf_ok(hf_store_put_bytes(&s->m->store, name, "", 0, true, &receipt, &err), &err);
 }
 
