@@ -261,6 +261,9 @@ static void table_add(struct hf_image_chunks *c, const struct hf_image_entry *e,
 /* For all of a pack at once: so the file never has a pack without its records. */
 static int make_room(struct hf_image_chunks *c, uint32_t records, struct hf_err *err)
 {
+    /* Full only after a merge that failed, with an empty table. */
+    if (c->runs_n == HF_IMAGE_RUNS_MAX && hf_image_base_merge(c, err) < 0)
+        return -1;
     while (4 * (c->table_n + records) > 3 * c->table_cap) {
         int rc =
             c->table_cap == HF_IMAGE_TABLE_LAST ? hf_image_table_spill(c, err) : table_grow(c, err);
@@ -297,7 +300,9 @@ int hf_image_chunks_save(struct hf_image_chunks *c, struct hf_err *err)
 {
     if (!c->is_changed)
         return 0;
-    return hf_image_table_spill(c, err) < 0 ? -1 : hf_image_base_merge(c, err);
+    if (hf_image_table_spill(c, err) < 0)
+        return -1;
+    return c->is_changed ? hf_image_base_merge(c, err) : 0;
 }
 
 /* ---- finding ---------------------------------------------------------------------------- */
