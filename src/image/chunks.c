@@ -141,18 +141,17 @@ static int add_pack(struct hf_image_chunks *c, const struct hf_image_pack *pack,
     return 0;
 }
 
-static int order_ids(const void *a, const void *b)
+static int order_listed(const void *id, const void *listed)
 {
-    return memcmp(a, b, HF_IMAGE_PACK_ID);
+    return memcmp(id, ((const struct hf_image_listed *)listed)->id, HF_IMAGE_PACK_ID);
 }
 
-void hf_image_chunks_live(struct hf_image_chunks *c, const unsigned char (*ids)[HF_IMAGE_PACK_ID],
-                          size_t n)
+void hf_image_chunks_live(struct hf_image_chunks *c, const struct hf_image_listed *there, size_t n)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < c->by_id_n; i++) {
         struct hf_image_known *k = &c->packs[c->by_id[i]];
-        if (n && bsearch(k->pack.id, ids, n, HF_IMAGE_PACK_ID, order_ids)) {
+        if (n && bsearch(k->pack.id, there, n, sizeof *there, order_listed)) {
             c->by_id[kept++] = c->by_id[i];
             continue;
         }

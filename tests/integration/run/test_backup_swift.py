@@ -135,6 +135,15 @@ class Again(SwiftCase):
         self.backup()
         self.assertEqual(self.asked_for_indexes(proxy), [])
 
+    def test_an_index_that_this_host_does_not_know_is_one_request(self):
+        self.machine.add_store("vault", "vault")
+        self.backup()
+        shutil.rmtree(self.site.state)
+        proxy = self.proxy("vault")
+        indexes = sum(name.startswith("index/") for name in self.machine.buckets["vault"].names())
+        self.backup()
+        self.assertEqual(self.asked_for_indexes(proxy), ["GET"] * indexes)
+
 
 class Deaths(SwiftCase):
     """Killed in the middle of an upload."""

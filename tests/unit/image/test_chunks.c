@@ -163,20 +163,21 @@ static void a_pack_twice_is_one(void **state)
 
 static int order_ids(const void *a, const void *b)
 {
-    return memcmp(a, b, HF_IMAGE_PACK_ID);
+    return memcmp(((const struct hf_image_listed *)a)->id, ((const struct hf_image_listed *)b)->id,
+                  HF_IMAGE_PACK_ID);
 }
 
 static void what_is_gone_is_found_no_more_and_its_number_is_given_again(void **state)
 {
     HF_AUTO(hf_image_chunks) struct hf_image_chunks *c = open_at(state, "d");
-    unsigned char live[10][HF_IMAGE_PACK_ID];
+    struct hf_image_listed live[10] = {0};
     for (uint32_t p = 0; p < 20; p++)
         add(c, p, RECORDS);
     save(c);
     for (uint32_t p = 0; p < 10; p++)
-        pack_id(2 * p, live[p]);
+        pack_id(2 * p, live[p].id);
     qsort(live, 10, sizeof live[0], order_ids);
-    hf_image_chunks_live(c, (const unsigned char(*)[HF_IMAGE_PACK_ID])live, 10);
+    hf_image_chunks_live(c, live, 10);
     add(c, 100, RECORDS); /* must not get a number whose records are still in the file */
     for (uint32_t p = 0; p < 20; p++)
         check_all(c, p, p + 1, RECORDS, p % 2 == 0);
