@@ -365,7 +365,7 @@ bool hf_image_chunks_find(struct hf_image_chunks *c, enum hf_image_kind kind,
                           struct hf_image_place *out)
 {
     pthread_rwlock_rdlock(&c->lock);
-    bool is_there = find(c, kind, id, to_reuse, out);
+    bool is_there = find(c, kind, id, true, out) || (!to_reuse && find(c, kind, id, false, out));
     pthread_rwlock_unlock(&c->lock);
     return is_there;
 }

@@ -35,7 +35,8 @@ int hf_image_chunks_add(struct hf_image_chunks *c, const struct hf_image_pack *p
                         const struct hf_image_entry *entries, uint32_t *out_number,
                         struct hf_err *err) HF_CHECKED;
 
-/* One with this id, of such a pack; to_reuse: not in a condemned pack. */
+/* One with this id, of such a pack: in one that is not condemned, and in a condemned one only when there is no other and to_reuse is
+ * false. */
 bool hf_image_chunks_find(struct hf_image_chunks *c, enum hf_image_kind kind,
                           const unsigned char id[HF_IMAGE_ID], bool to_reuse,
                           struct hf_image_place *out);
