@@ -141,18 +141,17 @@ static int add_pack(struct hf_image_chunks *c, const struct hf_image_pack *pack,
     return 0;
 }
 
-static int order_ids(const void *a, const void *b)
+static int order_listed(const void *id, const void *listed)
 {
-    return memcmp(a, b, HF_IMAGE_PACK_ID);
+    return memcmp(id, ((const struct hf_image_listed *)listed)->id, HF_IMAGE_PACK_ID);
 }
 
-void hf_image_chunks_live(struct hf_image_chunks *c, const unsigned char (*ids)[HF_IMAGE_PACK_ID],
-                          size_t n)
+void hf_image_chunks_live(struct hf_image_chunks *c, const struct hf_image_listed *there, size_t n)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < c->by_id_n; i++) {
         struct hf_image_known *k = &c->packs[c->by_id[i]];
-        if (n && bsearch(k->pack.id, ids, n, HF_IMAGE_PACK_ID, order_ids)) {
+        if (n && bsearch(k->pack.id, there, n, sizeof *there, order_listed)) {
             c->by_id[kept++] = c->by_id[i];
             continue;
         }
@@ -261,6 +260,9 @@ static void table_add(struct hf_image_chunks *c, const struct hf_image_entry *e,
 /* For all of a pack at once: so the file never has a pack without its records. */
 static int make_room(struct hf_image_chunks *c, uint32_t records, struct hf_err *err)
 {
+    /* Full only after a merge that failed, with an empty table. */
+    if (c->runs_n == HF_IMAGE_RUNS_MAX && hf_image_base_merge(c, err) < 0)
+        return -1;
     while (4 * (c->table_n + records) > 3 * c->table_cap) {
         int rc =
             c->table_cap == HF_IMAGE_TABLE_LAST ? hf_image_table_spill(c, err) : table_grow(c, err);
@@ -297,7 +299,9 @@ int hf_image_chunks_save(struct hf_image_chunks *c, struct hf_err *err)
 {
     if (!c->is_changed)
         return 0;
-    return hf_image_table_spill(c, err) < 0 ? -1 : hf_image_base_merge(c, err);
+    if (hf_image_table_spill(c, err) < 0)
+        return -1;
+    return c->is_changed ? hf_image_base_merge(c, err) : 0;
 }
 
 /* ---- finding ---------------------------------------------------------------------------- */
@@ -361,7 +365,7 @@ bool hf_image_chunks_find(struct hf_image_chunks *c, enum hf_image_kind kind,
                           struct hf_image_place *out)
 {
     pthread_rwlock_rdlock(&c->lock);
-    bool is_there = find(c, kind, id, to_reuse, out);
+    bool is_there = find(c, kind, id, true, out) || (!to_reuse && find(c, kind, id, false, out));
     pthread_rwlock_unlock(&c->lock);
     return is_there;
 }

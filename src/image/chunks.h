@@ -35,7 +35,8 @@ int hf_image_chunks_add(struct hf_image_chunks *c, const struct hf_image_pack *p
                         const struct hf_image_entry *entries, uint32_t *out_number,
                         struct hf_err *err) HF_CHECKED;
 
-/* One with this id, of such a pack; to_reuse: not in a condemned pack. */
+/* One with this id, of such a pack: in one that is not condemned, and in a condemned one only when there is no other and to_reuse is
+ * false. */
 bool hf_image_chunks_find(struct hf_image_chunks *c, enum hf_image_kind kind,
                           const unsigned char id[HF_IMAGE_ID], bool to_reuse,
                           struct hf_image_place *out);
@@ -46,9 +47,14 @@ bool hf_image_chunks_pack(struct hf_image_chunks *c, uint32_t number, struct hf_
 uint32_t hf_image_chunks_pack_find(struct hf_image_chunks *c,
                                    const unsigned char id[HF_IMAGE_PACK_ID]);
 
+/* A pack, as a listing of the store names it. */
+struct hf_image_listed {
+    unsigned char id[HF_IMAGE_PACK_ID];
+    uint64_t bytes; /* of the object that was listed */
+};
+
 /* Packs that are not among these (sorted) are gone; their numbers are given again after the next save. */
-void hf_image_chunks_live(struct hf_image_chunks *c, const unsigned char (*ids)[HF_IMAGE_PACK_ID],
-                          size_t n);
+void hf_image_chunks_live(struct hf_image_chunks *c, const struct hf_image_listed *there, size_t n);
 /* Not to be reused (or again), until this says otherwise. A pack that is not known: nothing. */
 void hf_image_chunks_condemn(struct hf_image_chunks *c, const unsigned char id[HF_IMAGE_PACK_ID],
                              bool is_condemned);

@@ -57,7 +57,8 @@ void hf_image_run_unmap(struct hf_image_run *r);
 int hf_image_nameless(const struct hf_image_chunks *c, struct hf_err *err) HF_CHECKED;
 int hf_image_write_all(int fd, const void *data, size_t len, struct hf_err *err) HF_CHECKED;
 
-/* The table, sorted, to a file without a name; empty afterwards. */
+/* The table, sorted, to a file without a name; empty afterwards. With the last of the runs all are merged: while they are full because
+ * that failed, nothing comes into the table. */
 int hf_image_table_spill(struct hf_image_chunks *c, struct hf_err *err) HF_CHECKED;
 
 /* chunks_file.c. A missing or damaged file: nothing is loaded, 0. */

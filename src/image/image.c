@@ -119,11 +119,11 @@ struct hf_io_source *hf_image_decrypt(struct hf_image *im, enum hf_image_kind ki
 
 /* ---- an index --------------------------------------------------------------------------- */
 
-static int read_object(struct hf_image *im, const char *name, struct hf_buf *out,
+static int read_object(struct hf_image *im, const char *name, uint64_t bytes, struct hf_buf *out,
                        struct hf_err *err)
 {
-    struct hf_store_object o = {0};
-    if (hf_store_head(im->store, name, &o, err) < 0)
+    struct hf_store_object o = {.bytes = bytes};
+    if (bytes == HF_STORE_UNKNOWN && hf_store_head(im->store, name, &o, err) < 0)
         return -1;
     if (o.bytes > 2 * HF_IMAGE_INDEX_MAX)
         return hf_fail(err, HF_E_CORRUPT, "it is too large for an index");
@@ -151,14 +151,14 @@ static int read_object(struct hf_image *im, const char *name, struct hf_buf *out
 }
 
 int hf_image_index_get(struct hf_image *im, const unsigned char id[HF_IMAGE_PACK_ID],
-                       struct hf_image_pack *out_pack, struct hf_image_entry **out_entries,
-                       struct hf_err *err)
+                       uint64_t bytes, struct hf_image_pack *out_pack,
+                       struct hf_image_entry **out_entries, struct hf_err *err)
 {
     char name[HF_IMAGE_NAME_MAX];
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     HF_AUTOFREE struct hf_image_entry *entries = NULL;
     hf_image_index_name(id, im->is_encrypted, name);
-    if (read_object(im, name, &text, err) < 0 ||
+    if (read_object(im, name, bytes, &text, err) < 0 ||
         hf_image_index_parse(hf_buf_str(&text), text.len, im->keys->index_mac, out_pack, &entries,
                              err) < 0)
         return hf_wrap(err, "%s", name);

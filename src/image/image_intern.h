@@ -31,10 +31,11 @@ int hf_image_put_releasing(struct hf_image *im, const char *name,
 struct hf_io_source *hf_image_decrypt(struct hf_image *im, enum hf_image_kind kind,
                                       struct hf_io_source *file, struct hf_err *err) HF_CHECKED;
 
-/* The index object of a pack, read and checked; *out_entries is to be freed. CORRUPT also: that of another pack. */
+/* The index object of a pack, read and checked; *out_entries is to be freed. bytes: its size, where a listing said so, or
+ * HF_STORE_UNKNOWN. CORRUPT also: that of another pack. */
 int hf_image_index_get(struct hf_image *im, const unsigned char id[HF_IMAGE_PACK_ID],
-                       struct hf_image_pack *out_pack, struct hf_image_entry **out_entries,
-                       struct hf_err *err) HF_CHECKED;
+                       uint64_t bytes, struct hf_image_pack *out_pack,
+                       struct hf_image_entry **out_entries, struct hf_err *err) HF_CHECKED;
 
 /* A record's content, after its head was found to be that of `want`. stored: its bytes. out: want->plain bytes. key: of its kind.
  * CORRUPT: does not unpack, or is not what its id says. */

@@ -12,10 +12,8 @@
 #define READERS 8
 #define PACKS_MAX ((size_t)1 << 23) /* 128 TiB in packs of 16 MiB */
 
-typedef unsigned char pack_id[HF_IMAGE_PACK_ID];
-
 struct ids {
-    pack_id *at;
+    struct hf_image_listed *at;
     size_t n, cap;
 };
 
@@ -24,19 +22,19 @@ static void free_ids(struct ids *ids)
     free(ids->at);
 }
 
-static int add_id(struct ids *ids, const unsigned char *id, struct hf_err *err)
+static int add_id(struct ids *ids, const struct hf_image_listed *one, struct hf_err *err)
 {
     if (ids->n == PACKS_MAX)
         return hf_fail(err, HF_E_CORRUPT, "the store has more than %zu packs", PACKS_MAX);
     if (ids->n == ids->cap) {
         size_t cap = ids->cap ? 2 * ids->cap : 256;
-        pack_id *more = reallocarray(ids->at, cap, sizeof *more);
+        struct hf_image_listed *more = reallocarray(ids->at, cap, sizeof *more);
         if (!more)
             return hf_fail_nomem(err);
         ids->at = more;
         ids->cap = cap;
     }
-    memcpy(ids->at[ids->n++], id, HF_IMAGE_PACK_ID);
+    ids->at[ids->n++] = *one;
     return 0;
 }
 
@@ -51,19 +49,19 @@ struct listing {
 static int take_index(void *ctx, const struct hf_store_object *o, struct hf_err *err)
 {
     struct listing *l = ctx;
-    pack_id id;
-    if (!hf_image_index_id(o->name, l->im->is_encrypted, id))
+    struct hf_image_listed one = {.bytes = o->bytes};
+    if (!hf_image_index_id(o->name, l->im->is_encrypted, one.id))
         return 0;
-    return add_id(l->ids, id, err);
+    return add_id(l->ids, &one, err);
 }
 
 static int take_condemned(void *ctx, const struct hf_store_object *o, struct hf_err *err)
 {
     struct listing *l = ctx;
-    pack_id id;
-    if (hf_unhex(o->name + strlen("condemned/"), id, sizeof id) < 0)
+    struct hf_image_listed one = {.bytes = o->bytes};
+    if (hf_unhex(o->name + strlen("condemned/"), one.id, sizeof one.id) < 0)
         return 0;
-    return add_id(l->ids, id, err);
+    return add_id(l->ids, &one, err);
 }
 
 static int list(struct hf_image *im, const char *prefix, hf_store_emit take, struct ids *out,
@@ -84,7 +82,7 @@ int hf_image_refresh_condemned(struct hf_image *im, struct hf_err *err)
         if (hf_image_chunks_pack(im->chunks, i, &p))
             hf_image_chunks_condemn(im->chunks, p.id, false);
     for (size_t i = 0; i < ids.n; i++)
-        hf_image_chunks_condemn(im->chunks, ids.at[i], true);
+        hf_image_chunks_condemn(im->chunks, ids.at[i].id, true);
     return 0;
 }
 
@@ -114,25 +112,25 @@ static void judge(struct reading *r, int rc, const struct hf_err *err)
     }
 }
 
-/* What is damaged is so twice: what a server said wrong once would cost all that the index names. */
-static int get_index(struct hf_image *im, const unsigned char *id, struct hf_image_pack *pack,
-                     struct hf_image_entry **out, struct hf_err *err)
+/* What is damaged is so twice: what a server said wrong once, in its listing or in the answer, would cost all that the index names. */
+static int get_index(struct hf_image *im, const struct hf_image_listed *one,
+                     struct hf_image_pack *pack, struct hf_image_entry **out, struct hf_err *err)
 {
     struct hf_err first = HF_ERR_INIT;
-    if (hf_image_index_get(im, id, pack, out, &first) == 0)
+    if (hf_image_index_get(im, one->id, one->bytes, pack, out, &first) == 0)
         return 0;
     if (first.cls == HF_E_CORRUPT)
-        return hf_image_index_get(im, id, pack, out, err);
+        return hf_image_index_get(im, one->id, HF_STORE_UNKNOWN, pack, out, err);
     hf_err_copy(err, &first);
     return -1;
 }
 
-static int read_one(struct hf_image *im, const unsigned char *id, struct hf_err *err)
+static int read_one(struct hf_image *im, const struct hf_image_listed *one, struct hf_err *err)
 {
     struct hf_image_pack pack;
     uint32_t number = 0;
     HF_AUTOFREE struct hf_image_entry *entries = NULL;
-    if (hf_cancel_check(im->cancel, err) < 0 || get_index(im, id, &pack, &entries, err) < 0)
+    if (hf_cancel_check(im->cancel, err) < 0 || get_index(im, one, &pack, &entries, err) < 0)
         return -1;
     return hf_image_chunks_add(im->chunks, &pack, entries, &number, err);
 }
@@ -143,9 +141,9 @@ static void *read_some(void *arg)
     pthread_mutex_lock(&r->lock);
     while (r->next < r->ids->n && !r->has_failed) {
         struct hf_err err = HF_ERR_INIT;
-        const unsigned char *id = r->ids->at[r->next++];
+        const struct hf_image_listed *one = &r->ids->at[r->next++];
         pthread_mutex_unlock(&r->lock);
-        int rc = read_one(r->im, id, &err);
+        int rc = read_one(r->im, one, &err);
         pthread_mutex_lock(&r->lock);
         judge(r, rc, &err);
     }
@@ -176,7 +174,8 @@ static int read_all(struct hf_image *im, const struct ids *ids, struct hf_image_
 
 static int compare(const void *a, const void *b)
 {
-    return memcmp(a, b, sizeof(pack_id));
+    return memcmp(((const struct hf_image_listed *)a)->id, ((const struct hf_image_listed *)b)->id,
+                  HF_IMAGE_PACK_ID);
 }
 
 int hf_image_refresh(struct hf_image *im, struct hf_image_refreshed *out, struct hf_err *err)
@@ -192,10 +191,10 @@ int hf_image_refresh(struct hf_image *im, struct hf_image_refreshed *out, struct
     struct hf_image_pack p;
     for (uint32_t i = 0; i < hf_image_chunks_packs_n(im->chunks); i++)
         known += hf_image_chunks_pack(im->chunks, i, &p);
-    hf_image_chunks_live(im->chunks, (const pack_id *)there.at, there.n);
+    hf_image_chunks_live(im->chunks, there.at, there.n);
     for (size_t i = 0; i < there.n; i++)
-        if (hf_image_chunks_pack_find(im->chunks, there.at[i]) == HF_IMAGE_NO_PACK &&
-            add_id(&fresh, there.at[i], err) < 0)
+        if (hf_image_chunks_pack_find(im->chunks, there.at[i].id) == HF_IMAGE_NO_PACK &&
+            add_id(&fresh, &there.at[i], err) < 0)
             return -1;
     out->gone = known - (uint32_t)(there.n - fresh.n);
     if (read_all(im, &fresh, out, err) < 0)

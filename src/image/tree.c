@@ -155,7 +155,6 @@ int hf_image_tree_id(struct hf_image_tree *t, uint64_t n, unsigned char out[HF_I
 int hf_image_tree_place(struct hf_image_tree *t, uint64_t n, bool *out_is_hole,
                         struct hf_image_place *out, struct hf_err *err)
 {
-    struct hf_image_chunks *c = t->im->chunks;
     unsigned char id[HF_IMAGE_ID];
     if (hf_image_tree_id(t, n, id, err) < 0)
         return -1;
@@ -163,8 +162,7 @@ int hf_image_tree_place(struct hf_image_tree *t, uint64_t n, bool *out_is_hole,
     if (*out_is_hole)
         return 0;
     unsigned long long disk_at = n * t->shape.chunk_bytes;
-    if (!hf_image_chunks_find(c, HF_IMAGE_DATA, id, true, out) &&
-        !hf_image_chunks_find(c, HF_IMAGE_DATA, id, false, out))
+    if (!hf_image_chunks_find(t->im->chunks, HF_IMAGE_DATA, id, false, out))
         return hf_fail(err, HF_E_CORRUPT, "the disk at %llu: its chunk is in no pack of the store",
                        disk_at);
     if (out->entry.plain != hf_image_chunk_len(&t->shape, n))

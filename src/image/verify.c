@@ -27,7 +27,7 @@ int hf_image_verify_stored(struct hf_image *im, const unsigned char id[HF_IMAGE_
     struct hf_store_receipt receipt = {0};
     char name[HF_IMAGE_NAME_MAX];
     HF_AUTOFREE struct hf_image_entry *entries = NULL;
-    if (hf_image_index_get(im, id, &pack, &entries, err) < 0)
+    if (hf_image_index_get(im, id, HF_STORE_UNKNOWN, &pack, &entries, err) < 0)
         return fail_missing(err);
     hf_image_pack_name((enum hf_image_kind)pack.kind, id, im->is_encrypted, name);
     receipt.digest.bytes = pack.stored_bytes;
@@ -116,7 +116,7 @@ int hf_image_verify_content(struct hf_image *im, const unsigned char id[HF_IMAGE
     struct hf_image_pack pack;
     char name[HF_IMAGE_NAME_MAX];
     HF_AUTOFREE struct hf_image_entry *entries = NULL;
-    if (hf_image_index_get(im, id, &pack, &entries, err) < 0)
+    if (hf_image_index_get(im, id, HF_STORE_UNKNOWN, &pack, &entries, err) < 0)
         return fail_missing(err);
     hf_image_pack_name((enum hf_image_kind)pack.kind, id, im->is_encrypted, name);
     return check_content(im, name, &pack, entries, err) < 0 ? fail_object(name, err) : 0;

@@ -42,10 +42,8 @@ static int note_pack(struct walk *w, uint32_t number, struct hf_err *err)
 
 static int note_part(struct walk *w, const unsigned char *id, struct hf_err *err)
 {
-    struct hf_image_chunks *c = w->im->chunks;
     struct hf_image_place place;
-    if (!hf_image_chunks_find(c, HF_IMAGE_TREE, id, true, &place) &&
-        !hf_image_chunks_find(c, HF_IMAGE_TREE, id, false, &place))
+    if (!hf_image_chunks_find(w->im->chunks, HF_IMAGE_TREE, id, false, &place))
         return hf_fail(err, HF_E_CORRUPT, "a part of the tree is in no pack of the store");
     return note_pack(w, place.pack, err);
 }

@@ -36,7 +36,15 @@ int backup_has_stores(const struct backup *b, struct hf_err *err)
     return -1;
 }
 
-/* ---- what dead runs left ----------------------------------------------------------------- */
+/* ---- afterwards -------------------------------------------------------------------------- */
+
+/* What this run sent, so that the next one does not read it back from the store. Only a cache. */
+static void keep_index(const struct backup *b, const struct backup_store *s)
+{
+    struct hf_err err = HF_ERR_INIT;
+    if (hf_image_chunks_save(hf_image_chunks(s->image), &err) < 0)
+        hf_log_err(b->run->env->log, HF_LOG_WARN, "backup", &err);
+}
 
 static int sweep(const struct backup_store *s, uint64_t *n, struct hf_err *err)
 {
@@ -54,6 +62,7 @@ void backup_sweep_stores(struct backup *b)
         struct backup_store *s = &b->stores[i];
         if (!backup_store_is_in(s))
             continue;
+        keep_index(b, s);
         hf_store_set_patience(s->at.store, SWEEP_MS);
         if (sweep(s, &n, &err) < 0)
             hf_log_err(b->run->env->log, HF_LOG_WARN, "backup", &err);

@@ -162,7 +162,7 @@ class SlowStore:
             return h._answer(200, b"<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>")
         bucket, after = path.rstrip("/") + "/", query.get("start-after", "")
         with self.lock:
-            names = sorted(n.removeprefix(bucket) for n in self.names)
-        rows = "".join(f"<Contents><Key>{n}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
-                       for n in names if n.startswith(query.get("prefix", "")) and n > after)
+            sizes = sorted((n.removeprefix(bucket), sum(p.stat().st_size for _, p in parts)) for n, parts in self.names.items())
+        rows = "".join(f"<Contents><Key>{n}</Key><Size>{size}</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
+                       for n, size in sizes if n.startswith(query.get("prefix", "")) and n > after)
         return h._answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>".encode())

@@ -16,6 +16,8 @@ from loadlib import LoadTest
 
 SEED = dumplib.seed()
 
+MYDUMPER_TRIES, MYDUMPER_WITHIN_S = 4, 20
+
 
 class Load(LoadTest):
     def test_what_is_no_address_of_a_server_is_refused(self):
@@ -280,12 +282,19 @@ class Mydumper(LoadTest):
         sql(cls.server, loadlib.TABLES + programs + "CREATE TABLE `odd.na me` (`x``y` INT); INSERT INTO `odd.na me` VALUES (1), (NULL);")
 
     def mydumper(self, *options):
-        to = self.folder / f"m{len(os.listdir(self.folder))}"
-        done = subprocess.run(["mydumper", "-h", "127.0.0.1", "-P", str(self.server.port), "-u", "root", "-o", str(to),
-                               *(["-G", "-E", "-R"] if dumplib.IS_MARIADB else []), "--regex", "^(shop|crm)\\.", *options], capture_output=True, text=True)
-        if not (to / "metadata").exists():
-            self.skipTest(f"mydumper does not dump this server: {done.stderr[-200:]}")
-        return to
+        """Once in a hundred times or so, version 0.10 hangs at its end for ever: a queue is gone before its threads are."""
+        for _ in range(MYDUMPER_TRIES):
+            to = self.folder / f"m{len(os.listdir(self.folder))}"
+            command = ["mydumper", "-h", "127.0.0.1", "-P", str(self.server.port), "-u", "root", "-o", str(to),
+                       *(["-G", "-E", "-R"] if dumplib.IS_MARIADB else []), "--regex", "^(shop|crm)\\.", *options]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=MYDUMPER_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                continue
+            if not (to / "metadata").exists():
+                self.skipTest(f"mydumper does not dump this server: {done.stderr[-200:]}")
+            return to
+        raise AssertionError("mydumper does not end")
 
     def test_plain_packed_and_chunked_directories_load(self):
         for options in ((), ("-c",), ("-r", "100"), ("-c", "-s", "2000")):

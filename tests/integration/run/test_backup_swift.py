@@ -119,6 +119,32 @@ class TwoStores(SwiftCase):
         self.assertGreater(len(proxy.seen), before)
 
 
+class Again(SwiftCase):
+    """What a run asks the store for when it is not the first."""
+
+    def asked_for_indexes(self, proxy):
+        return [r.method for r in proxy.seen if "/index/" in r.target.partition("?")[0] and r.method != "PUT"]
+
+    def test_the_indexes_of_the_last_run_are_not_read_back(self):
+        self.machine.add_store("vault", "vault")
+        self.backup()
+        self.fill(MIB)
+        proxy = self.proxy("vault")
+        doc = self.backup()
+        self.assertGreater(doc["stores"][0]["bytes"], MIB)
+        self.backup()
+        self.assertEqual(self.asked_for_indexes(proxy), [])
+
+    def test_an_index_that_this_host_does_not_know_is_one_request(self):
+        self.machine.add_store("vault", "vault")
+        self.backup()
+        shutil.rmtree(self.site.state)
+        proxy = self.proxy("vault")
+        indexes = sum(name.startswith("index/") for name in self.machine.buckets["vault"].names())
+        self.backup()
+        self.assertEqual(self.asked_for_indexes(proxy), ["GET"] * indexes)
+
+
 class Deaths(SwiftCase):
     """Killed in the middle of an upload."""
 

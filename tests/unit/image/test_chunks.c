@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define RECORDS 50
@@ -121,6 +122,36 @@ static void more_than_the_table_holds_goes_to_files(void **state)
     assert_false(has(c, packs, 1, false));
 }
 
+/* A directory in the file's place: runs are written, the file is not. */
+static void what_could_not_be_merged_is_kept_until_it_can(void **state)
+{
+    char path[512];
+    struct hf_err err = HF_ERR_INIT;
+    uint32_t number, p = 0;
+    HF_AUTO(hf_image_chunks) struct hf_image_chunks *c = open_at(state, "d");
+    snprintf(path, sizeof path, "%s/chunks", c->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    while (c->runs_n < HF_IMAGE_RUNS_MAX) {
+        add(c, p++, RECORDS);
+        int rc = hf_image_table_spill(c, &err);
+        assert_int_equal(rc, c->runs_n < HF_IMAGE_RUNS_MAX ? 0 : -1);
+    }
+    struct hf_image_pack pack = {.kind = HF_IMAGE_DATA, .records = 0};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(hf_image_chunks_add(c, &pack, NULL, &number, &err), -1);
+        assert_int_equal(hf_image_chunks_save(c, &err), -1);
+    }
+    assert_int_equal(c->runs_n, HF_IMAGE_RUNS_MAX);
+    check_all(c, 0, p, RECORDS, true);
+    assert_int_equal(rmdir(path), 0);
+    add(c, p++, RECORDS);
+    assert_int_equal(c->runs_n, 0);
+    check_all(c, 0, p, RECORDS, true);
+    save(c);
+    HF_AUTO(hf_image_chunks) struct hf_image_chunks *again = open_at(state, "d");
+    check_all(again, 0, p, RECORDS, true);
+}
+
 static void a_pack_twice_is_one(void **state)
 {
     HF_AUTO(hf_image_chunks) struct hf_image_chunks *c = open_at(state, "d");
@@ -132,20 +163,21 @@ static void a_pack_twice_is_one(void **state)
 
 static int order_ids(const void *a, const void *b)
 {
-    return memcmp(a, b, HF_IMAGE_PACK_ID);
+    return memcmp(((const struct hf_image_listed *)a)->id, ((const struct hf_image_listed *)b)->id,
+                  HF_IMAGE_PACK_ID);
 }
 
 static void what_is_gone_is_found_no_more_and_its_number_is_given_again(void **state)
 {
     HF_AUTO(hf_image_chunks) struct hf_image_chunks *c = open_at(state, "d");
-    unsigned char live[10][HF_IMAGE_PACK_ID];
+    struct hf_image_listed live[10] = {0};
     for (uint32_t p = 0; p < 20; p++)
         add(c, p, RECORDS);
     save(c);
     for (uint32_t p = 0; p < 10; p++)
-        pack_id(2 * p, live[p]);
+        pack_id(2 * p, live[p].id);
     qsort(live, 10, sizeof live[0], order_ids);
-    hf_image_chunks_live(c, (const unsigned char(*)[HF_IMAGE_PACK_ID])live, 10);
+    hf_image_chunks_live(c, live, 10);
     add(c, 100, RECORDS); /* must not get a number whose records are still in the file */
     for (uint32_t p = 0; p < 20; p++)
         check_all(c, p, p + 1, RECORDS, p % 2 == 0);
@@ -207,6 +239,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         HF_TEST(finds_what_was_added_before_and_after_it_was_saved),
         HF_TEST(more_than_the_table_holds_goes_to_files),
+        HF_TEST(what_could_not_be_merged_is_kept_until_it_can),
         HF_TEST(a_pack_twice_is_one),
         HF_TEST(what_is_gone_is_found_no_more_and_its_number_is_given_again),
         HF_TEST(condemned_is_read_but_not_reused),

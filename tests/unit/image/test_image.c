@@ -158,6 +158,30 @@ static void condemn(struct site *s, const unsigned char *id)
     assert_hf_ok(hf_store_put_bytes(&s->m->store, name, "", 0, true, &receipt, &err), &err);
 }
 
+/* Pruned already: of the old pack only the index, that this host has, is left. */
+static void a_tree_is_read_from_the_pack_that_is_not_condemned(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct site s = site_new(state, true, CHUNK);
+    unsigned char disk[CHUNK];
+    char name[HF_IMAGE_NAME_MAX];
+    fill_random(disk, CHUNK, 6);
+    HF_AUTO(hf_image_written) struct hf_image_written one = write_disk(&s, disk, CHUNK);
+    for (size_t i = 0; i < one.packs_n; i++)
+        condemn(&s, one.packs[i]);
+    assert_hf_ok(hf_image_refresh_condemned(s.im, &err), &err);
+    HF_AUTO(hf_image_written) struct hf_image_written two = write_disk(&s, disk, CHUNK);
+    for (size_t i = 0; i < one.packs_n; i++)
+        for (enum hf_image_kind kind = HF_IMAGE_DATA; kind <= HF_IMAGE_TREE; kind++) {
+            hf_image_pack_name(kind, one.packs[i], true, name);
+            memory_remove(&s.m->store, name, &err);
+        }
+    assert_int_equal(memory_count(s.m, "packs/"), 1);
+    assert_int_equal(memory_count(s.m, "trees/"), two.packs_n - 1);
+    assert_reads(&s, two.root, disk, CHUNK);
+    site_free(&s);
+}
+
 static void a_condemned_pack_is_not_built_upon(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -470,6 +494,7 @@ int main(void)
         HF_TEST(what_is_there_is_not_sent_again),
         HF_TEST(the_same_twice_on_one_disk_is_sent_once),
         HF_TEST(a_lost_index_costs_reading_and_no_sending),
+        HF_TEST(a_tree_is_read_from_the_pack_that_is_not_condemned),
         HF_TEST(a_condemned_pack_is_not_built_upon),
         HF_TEST(what_was_condemned_meanwhile_is_written_again_by_the_tree),
         HF_TEST(chunks_come_in_any_order_or_by_their_ids),
