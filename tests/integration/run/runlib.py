@@ -285,6 +285,7 @@ class Site:
         self.point_log = None
         self.sections = {"web": {"db": f"tcp://127.0.0.1:{server.port}", "db-defaults-file": server.defaults,
                                  "quiesce": "lock"}}
+        self.stores = {}  # the sections [store NAME]
         self.write()
 
     def make_vm(self, name):
@@ -305,6 +306,8 @@ class Site:
         for name, section in self.sections.items():
             lines += [f"[vm {name}]", "hypervisor = here"]
             lines += [f"{k} = {v}" for k, v in section.items() if v is not None]
+        for name, section in self.stores.items():
+            lines += [f"[store {name}]", *(f"{k} = {v}" for k, v in section.items())]
         self.config.write_text("\n".join(lines) + "\n")
         self.config.chmod(0o600)
 

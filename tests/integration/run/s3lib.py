@@ -10,7 +10,6 @@ from pathlib import Path
 
 import backuplib
 import runlib
-from storeslib import StoresTest
 
 sys.path.insert(0, str(runlib.SOURCE / "tests/integration/store"))
 import sigv4  # noqa: E402
@@ -66,8 +65,6 @@ class Bucket:
 class Machine:
     """A site with stores in Swift. Nothing holds it: what is tried here comes after the instant."""
 
-    write = StoresTest.write
-
     def __init__(self, swift, bucket):
         self.swift, self.bucket = swift, bucket
         server = types.SimpleNamespace(dir=swift.dir, port=1, defaults=swift.dir / "none")
@@ -77,7 +74,7 @@ class Machine:
         for path, text in ((self.secret, swiftlib.SECRET), (self.key, swiftlib.ACCESS_KEY)):
             path.write_text(text + "\n")
             path.chmod(0o600)
-        self.stores, self.buckets = {}, {}
+        self.stores, self.write, self.buckets = self.site.stores, self.site.write, {}
 
     def add_store(self, name, prefix, **keys):
         """Made ready past any proxy."""

@@ -124,7 +124,6 @@ class Parts(StoresTest):
     def test_a_database_that_cannot_be_dumped_is_found_before_anything_is_held(self):
         self.without_super()
         self.session().sql("REVOKE SELECT ON *.* FROM modest@'127.0.0.1'")
-        self.write()
         self.fails(self.site.run("backup", "web"), 1, "auth", "the dump")
         found = self.site.run("check", "web")
         self.assertEqual(found.status, 1, str(found))

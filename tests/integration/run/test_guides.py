@@ -49,8 +49,7 @@ class GuideTest(Guide, RunTest):
         self.disk = os.urandom(2 * MIB) + bytes(3 * MIB)
         (self.site.make_vm("web01") / "vda.img").write_bytes(self.disk)
         self.site.sections["web01"] = dict(self.site.sections["web"])
-        self.stores = {}
-        self.write()
+        self.site.write()
         self.make_shop()
         self.put("mount", '#!/bin/sh\n[ -d "$1" ]\n')
         server = RunTest.server
@@ -73,20 +72,16 @@ class GuideTest(Guide, RunTest):
 
     # -- configuration -------------------------------------------------------------------------
 
-    def write(self):
-        self.site.write()
-        text = "".join(f"[store {name}]\n{body}" for name, body in self.stores.items())
-        self.site.config.write_text(self.site.config.read_text() + text)
-
     def do_ini(self, _, body):
         """A section of a store as it stands now, or a key more of the VM."""
         head, rest = self.ours(body).split("\n", 1)
         kind, name = head.strip("[]").split()
+        keys = dict(line.split(" = ", 1) for line in rest.splitlines())
         if kind == "store":
-            self.stores[name] = rest + ("" if name == "here" else "off-host = assume\n")
+            self.site.stores[name] = keys | ({} if name == "here" else {"off-host": "assume"})
         else:
-            self.site.sections[name] |= dict(line.split(" = ", 1) for line in rest.splitlines())
-        self.write()
+            self.site.sections[name] |= keys
+        self.site.write()
 
     @staticmethod
     def do_json(_, body):
@@ -150,8 +145,8 @@ class Keys(GuideTest):
         store.mkdir()
 
         def use(recipients):
-            self.stores["nas"] = f"url = file://{store}\noff-host = assume\nrecipients = {recipients}\n"
-            self.write()
+            self.site.stores["nas"] = {"url": f"file://{store}", "off-host": "assume", "recipients": recipients}
+            self.site.write()
 
         use(first)
         self.ok(self.site.run("store", "init", "nas"))

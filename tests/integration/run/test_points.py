@@ -185,7 +185,6 @@ class Points(StoresTest):
         self.assertIn("vault: only assumed to be off the host: ", assumed[1])
         self.write(stores="vault")
         self.add_store("unused")
-        self.write(stores="vault")
         self.assertEqual(len(self.store_findings(0)), 2, "a store that the VM does not use is none of its business")
 
     def test_check_finds_a_store_that_a_backup_would_refuse(self):
