@@ -8,6 +8,7 @@
  *   ROOT/NAME/job          there: a job is running; "holdfast SNAP": one of ours, cut short
  *   ROOT/NAME/agent        there: the guest agent answers
  *   ROOT/NAME/TARGET.JOB.new      the instant of an export, which qemu-nbd serves as long as this process lives
+ *   ROOT/NAME/TARGET.sock         where it does; a killed process leaves it
  *   ROOT/NAME/full         there: the scratch space of an export is full
  *   ROOT/NAME/CHECK.cp     a checkpoint: "ours" or "foreign"
  *   ROOT/NAME/off, internal     there: the VM is off; its disks have internal snapshots
@@ -576,6 +577,7 @@ static int keep_disk(struct hf_instance *in, const char *vm, const char *target,
     v->target = strdup(target);
     v->socket = pathf(in, vm, "%s.sock", target);
     v->uri = hf_asprintf("nbd+unix:///%s?socket=%s", target, v->socket);
+    unlink(v->socket); /* of an export whose coordinator was killed: nobody listens */
     pid_t parent = getpid();
     v->server = fork();
     if (v->server == 0) {
