@@ -20,6 +20,7 @@ for folder in ("tests/integration/store", "tests/interop"):
     sys.path.insert(0, str(SOURCE / folder))
 import reader  # noqa: E402
 import swiftlib  # noqa: E402
+from swiftlib import runlib  # noqa: E402
 
 MIB = 1 << 20
 UNDO_WITHIN_S = 30
@@ -43,12 +44,6 @@ class Swift(swiftlib.Swift):
                 assert status == 200, (key, status)
                 path.write_bytes(body)
         return Path(folder)
-
-
-def make_identity(path):
-    """A key in that file; its recipient."""
-    subprocess.run(["age-keygen", "-o", path], check=True, stderr=subprocess.DEVNULL)
-    return subprocess.run(["age-keygen", "-y", path], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def is_equal(a, b, form="raw"):
@@ -75,7 +70,7 @@ class BackupTest(LoadedTest):
     def setUp(self):
         super().setUp()
         self.identity = self.site.dir / "identity"
-        self.recipient = make_identity(self.identity)
+        self.recipient = runlib.make_identity(self.identity)
         self.domain = self.site.lab["DOMAIN"]
         self.bucket_of = {}
         self.site.write(db_defaults_file=lab_env()["HOLDFAST_DUMP_CNF"])

@@ -50,6 +50,16 @@ def need(name, *programs):
             missing(name, f"{p} not found")
 
 
+def make_identity(path):
+    """A new key of age in this file; its recipient. For who needs age and age-keygen."""
+    subprocess.run(["age-keygen", "-o", path], check=True, stderr=subprocess.DEVNULL)
+    return recipient_of(path)
+
+
+def recipient_of(path):
+    return subprocess.run(["age-keygen", "-y", path], check=True, capture_output=True, text=True).stdout.strip()
+
+
 def die_with_parent():
     """Before exec: SIGKILL when the parent goes."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)

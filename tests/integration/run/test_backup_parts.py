@@ -162,10 +162,8 @@ class Parts(StoresTest):
 
     def test_encrypted_they_are_opened_by_age_and_nothing_else(self):
         identity = self.site.dir / "identity"
-        subprocess.run(["age-keygen", "-o", identity], check=True, stderr=subprocess.DEVNULL)
-        to = subprocess.run(["age-keygen", "-y", identity], check=True, capture_output=True, text=True).stdout.strip()
         self.with_files()
-        self.add_store("safe", recipients=to)
+        self.add_store("safe", recipients=runlib.make_identity(identity))
         doc = self.ok(self.site.run("backup", "web", "--store", "safe"))
         objects = [p for k in ("dump", "files") for p in (self.point(doc, "safe") / k).iterdir()]
         self.assertGreater(len(objects), 5)
