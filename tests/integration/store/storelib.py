@@ -11,7 +11,6 @@ import unittest
 from pathlib import Path
 
 import s3proxy
-import sigv4
 import swiftlib
 from swiftlib import runlib
 
@@ -104,12 +103,10 @@ class Case(unittest.TestCase):
 
     def stored(self, name, prefix="pre/fix"):
         """The object as Swift has it, past driver and proxy; None: not there."""
-        status, _, body = self.swift.call("GET", sigv4.canonical_path(f"/{self.bucket}/{prefix}/{name}"))
-        self.assertIn(status, (200, 404))
-        return body if status == 200 else None
+        return swiftlib.Bucket(self.swift, self.bucket, prefix).get(name)
 
     def uploads(self):
-        return self.swift.call("GET", f"/{self.bucket}", "uploads=")[2].count(b"<Upload>")
+        return swiftlib.Bucket(self.swift, self.bucket).uploads()
 
     def says(self, content, word):
         return f"{len(content)} {hashlib.sha256(content).hexdigest()} {word}\n"
