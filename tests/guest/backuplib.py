@@ -89,8 +89,8 @@ class BackupTest(LoadedTest):
         identity = self.identity if "recipients" in self.site.stores[name] else None
         return reader.Store(self.folder_of(name), identity, tempfile.mkdtemp(dir=self.scratch.name))
 
-    def manifest(self, doc, name):
-        store = self.read_store(name)
+    @staticmethod
+    def manifest(doc, store):
         return json.loads(store.get(f"points/db/{doc['point']}/manifest.json", store.metadata_file)[1])["manifest"]
 
     def points_on(self, name):
@@ -100,7 +100,7 @@ class BackupTest(LoadedTest):
     def rebuilt(self, doc, name, target):
         """The disk as the reader makes it of the store."""
         store = self.read_store(name)
-        root, = (a["root"] for a in self.manifest(doc, name)["artifacts"] if (a["kind"], a["name"]) == ("image", target))
+        root, = (a["root"] for a in self.manifest(doc, store)["artifacts"] if (a["kind"], a["name"]) == ("image", target))
         path = Path(self.scratch.name) / f"{name}.{target}"
         store.read_indexes()
         with path.open("wb") as out:
@@ -180,13 +180,4 @@ class BackupTest(LoadedTest):
 
     def qemu_nbds(self):
         """Process ids of those that read the guest's disks."""
-        folder = str(self.disks_folder())
-        return [p.parent.name for p in Path("/proc").glob("[0-9]*/cmdline")
-                if (line := read_or_nothing(p)).startswith(b"qemu-nbd") and folder.encode() in line]
-
-
-def read_or_nothing(path):
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+        return runlib.processes("qemu-nbd", self.disks_folder())

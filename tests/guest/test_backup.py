@@ -4,7 +4,6 @@ only docs/format.md; and what is left of one that failed or died.
 """
 
 import base64
-import json
 import os
 import random
 import re

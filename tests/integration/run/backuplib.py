@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of whole backups share: stores in the configuration, and a judge of what lies on one.
+"""What the tests of whole backups share: a judge of what lies on a store.
 
 The judge has nothing of holdfast but docs/format.md, docs/manifest.md and the reader of tests/interop.
 """

@@ -60,9 +60,29 @@ def recipient_of(path):
     return subprocess.run(["age-keygen", "-y", path], check=True, capture_output=True, text=True).stdout.strip()
 
 
+def seed(unset=0):
+    """HOLDFAST_SEED; else always the same where samples do (HOLDFAST_SAMPLE, as in ./check), and another one each time in a
+    soak (0). unset: what HOLDFAST_SAMPLE counts as where it is not set."""
+    given = os.environ.get("HOLDFAST_SEED")
+    return int(given) if given else 20261123 if int(os.environ.get("HOLDFAST_SAMPLE", unset)) else int(time.time())
+
+
 def die_with_parent():
     """Before exec: SIGKILL when the parent goes."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def processes(program, folder):
+    """Process ids of this program, wherever it lies, whose arguments name that folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(program.encode()) and str(folder).encode() in b" ".join(words):
+            found.append(entry.parent.name)
+    return found
 
 
 # ---- the server ----------------------------------------------------------------------------

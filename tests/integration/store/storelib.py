@@ -19,15 +19,9 @@ PART = 5 << 20
 
 
 def sample(small, soak):
-    """How many runs: HOLDFAST_SAMPLE, or what ./check has time for."""
+    """How many runs: what ./check has time for, or those of a soak (HOLDFAST_SAMPLE=0)."""
     given = os.environ.get("HOLDFAST_SAMPLE")
     return small if given is None or int(given) else soak
-
-
-def seed():
-    """HOLDFAST_SEED; else always the same, and in a soak (HOLDFAST_SAMPLE=0) another one each time."""
-    given = os.environ.get("HOLDFAST_SEED")
-    return int(given) if given else 20261123 if int(os.environ.get("HOLDFAST_SAMPLE", "1")) else int(time.time())
 
 
 class Done:
