@@ -7,7 +7,6 @@ tests/interop/reader.py, which knows docs/format.md and nothing of holdfast.
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -20,35 +19,11 @@ for folder in ("tests/integration/store", "tests/interop"):
     sys.path.insert(0, str(SOURCE / folder))
 import reader  # noqa: E402
 import swiftlib  # noqa: E402
+from swiftlib import runlib  # noqa: E402
 
 MIB = 1 << 20
 UNDO_WITHIN_S = 30
 BOOT_S = 240
-
-
-class Swift(swiftlib.Swift):
-    """Its buckets as directories."""
-
-    def keys(self, bucket):
-        status, _, body = self.call("GET", f"/{bucket}", "list-type=2")
-        assert status == 200 and b"<IsTruncated>false<" in body, body[:200]
-        return re.findall(r"<Key>([^<]+)</Key>", body.decode())
-
-    def download(self, bucket, folder):
-        for key in self.keys(bucket):
-            path = Path(folder) / key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                status, _, body = self.call("GET", f"/{bucket}/{key}")
-                assert status == 200, (key, status)
-                path.write_bytes(body)
-        return Path(folder)
-
-
-def make_identity(path):
-    """A key in that file; its recipient."""
-    subprocess.run(["age-keygen", "-o", path], check=True, stderr=subprocess.DEVNULL)
-    return subprocess.run(["age-keygen", "-y", path], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def is_equal(a, b, form="raw"):
@@ -70,19 +45,17 @@ class BackupTest(LoadedTest):
     """A site with one Swift (cls.swift, started by the heir's module) and stores of its own."""
 
     swift = None
-    buckets = 0
+    n_buckets = 0
 
     def setUp(self):
         super().setUp()
         self.identity = self.site.dir / "identity"
-        self.recipient = make_identity(self.identity)
+        self.recipient = runlib.make_identity(self.identity)
         self.domain = self.site.lab["DOMAIN"]
-        self.bucket_of = {}
+        self.buckets = {}
         self.site.write(db_defaults_file=lab_env()["HOLDFAST_DUMP_CNF"])
         Latency()
-        for name, text in (("access", swiftlib.ACCESS_KEY), ("secret", swiftlib.SECRET)):
-            (self.site.dir / name).write_text(text + "\n")
-            (self.site.dir / name).chmod(0o600)
+        self.key_files = swiftlib.key_files(self.site.dir)
 
     def tidy(self):
         super().tidy()
@@ -92,11 +65,9 @@ class BackupTest(LoadedTest):
     # -- stores -------------------------------------------------------------------------------
 
     def add_swift(self, name="vault", **keys):
-        BackupTest.buckets += 1
-        self.bucket_of[name] = self.swift.make_bucket(f"guest{BackupTest.buckets}")
-        self.add_store(name, url=f"s3+https://127.0.0.1:{self.swift.port}/{self.bucket_of[name]}", region=swiftlib.REGION,
-                       ca_file=self.swift.ca, access_key_file=self.site.dir / "access",
-                       secret_key_file=self.site.dir / "secret", **keys)
+        BackupTest.n_buckets += 1
+        self.buckets[name] = swiftlib.Bucket(self.swift, self.swift.make_bucket(f"guest{BackupTest.n_buckets}"))
+        self.add_store(name, **self.buckets[name].section(self.key_files), **keys)
 
     def add_path(self, name="shelf", **keys):
         (self.site.dir / name).mkdir(mode=0o700)
@@ -110,16 +81,16 @@ class BackupTest(LoadedTest):
 
     def folder_of(self, name):
         """The store as a directory."""
-        if name in self.bucket_of:
-            return self.swift.download(self.bucket_of[name], self.site.dir / f"{name}.copy")
+        if name in self.buckets:
+            return self.buckets[name].fetch(self.site.dir / f"{name}.copy")
         return self.site.dir / name
 
     def read_store(self, name):
         identity = self.identity if "recipients" in self.site.stores[name] else None
         return reader.Store(self.folder_of(name), identity, tempfile.mkdtemp(dir=self.scratch.name))
 
-    def manifest(self, doc, name):
-        store = self.read_store(name)
+    @staticmethod
+    def manifest(doc, store):
         return json.loads(store.get(f"points/db/{doc['point']}/manifest.json", store.metadata_file)[1])["manifest"]
 
     def points_on(self, name):
@@ -129,7 +100,7 @@ class BackupTest(LoadedTest):
     def rebuilt(self, doc, name, target):
         """The disk as the reader makes it of the store."""
         store = self.read_store(name)
-        root, = (a["root"] for a in self.manifest(doc, name)["artifacts"] if (a["kind"], a["name"]) == ("image", target))
+        root, = (a["root"] for a in self.manifest(doc, store)["artifacts"] if (a["kind"], a["name"]) == ("image", target))
         path = Path(self.scratch.name) / f"{name}.{target}"
         store.read_indexes()
         with path.open("wb") as out:
@@ -209,13 +180,4 @@ class BackupTest(LoadedTest):
 
     def qemu_nbds(self):
         """Process ids of those that read the guest's disks."""
-        folder = str(self.disks_folder())
-        return [p.parent.name for p in Path("/proc").glob("[0-9]*/cmdline")
-                if (line := read_or_nothing(p)).startswith(b"qemu-nbd") and folder.encode() in line]
-
-
-def read_or_nothing(path):
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+        return runlib.processes("qemu-nbd", self.disks_folder())

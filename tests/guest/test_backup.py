@@ -4,7 +4,6 @@ only docs/format.md; and what is left of one that failed or died.
 """
 
 import base64
-import json
 import os
 import random
 import re
@@ -16,11 +15,12 @@ from datetime import datetime
 from pathlib import Path
 
 from hf import LAB, SOURCE, is_mysql, lab, main, plain_tables
-from backuplib import MIB, UNDO_WITHIN_S, BackupTest, Swift, contains, is_equal
+from backuplib import MIB, UNDO_WITHIN_S, BackupTest, contains, is_equal
 
 sys.path.insert(0, str(SOURCE / "tests/integration/run"))
 import kill_points  # noqa: E402
 import runlib  # noqa: E402
+import swiftlib  # noqa: E402
 import test_quiet as quiet  # noqa: E402
 
 ROUNDS = int(os.environ.get("HOLDFAST_ROUNDS", "3"))
@@ -39,7 +39,7 @@ def setUpModule():
     runlib.need("age", "age", "age-keygen")
     runlib.need("nbdcopy", "nbdcopy")
     runlib.need("strace", "strace")
-    BackupTest.swift = Swift()
+    BackupTest.swift = swiftlib.Swift()
 
 
 def tearDownModule():

@@ -18,17 +18,13 @@ class BackupAtRest(RestCase):
         super().setUp()
         self.vault = Path(self.scratch.name) / "vault"
         self.vault.mkdir(mode=0o700)
-        self.write()
+        self.site.stores["vault"] = {"url": f"file://{self.vault}", "off-host": "assume"}
+        self.site.write()
         self.ok(self.site.run("store", "init", "vault"))
-
-    def write(self, **keys):
-        self.site.write(**keys)
-        with self.site.config.open("a") as f:
-            f.write(f"[store vault]\nurl = file://{self.vault}\noff-host = assume\n")
 
     def small(self):
         guest(f"head -c 100k /dev/urandom >{TREE}/small")
-        self.write(files=f"{TREE}/small")
+        self.site.write(files=f"{TREE}/small")
 
     def points(self):
         return sorted(self.vault.glob("points/db/*/manifest.json"))
@@ -57,7 +53,7 @@ class BackupAtRest(RestCase):
 
     def test_a_stopped_database_is_up_again_for_the_dump(self):
         self.small()
-        self.write(quiesce="stop", db_service="mariadb", services=UNIT)
+        self.site.write(quiesce="stop", db_service="mariadb", services=UNIT)
         doc = self.ok(self.site.run("backup", "db", timeout=600))
         self.assertEqual(doc["grade"], "A")
         self.assertEqual(set(doc["stopped"]), {"mariadb.service", UNIT})
@@ -65,7 +61,7 @@ class BackupAtRest(RestCase):
         self.assert_tidy()
 
     def test_past_the_limit_the_services_go_on_and_there_is_no_point(self):
-        self.write(rest_limit="2s")
+        self.site.write(rest_limit="2s")
         result = self.site.run("backup", "db", timeout=600)
         self.assertEqual((result.status, result.error["class"]), (1, "timeout"), result.stdout + result.stderr)
         self.assert_running(1)

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/strv.h"
 
 #include <fcntl.h>
@@ -82,6 +83,25 @@ int hf_run_tests(const char *group, const struct CMUnitTest *tests, size_t n)
     if (filter)
         cmocka_set_test_filter(filter);
     return _cmocka_run_group_tests(group, tests, n, NULL, NULL);
+}
+
+/* ---- what a machine may lack ------------------------------------------------------------ */
+
+bool hf_test_is_required(const char *name)
+{
+    HF_AUTO(hf_strv) struct hf_strv names = HF_STRV_INIT;
+    const char *list = getenv("HOLDFAST_TEST_REQUIRE");
+    if (list && hf_strv_split(&names, list, ','))
+        return true;
+    return hf_strv_has(&names, name) || hf_strv_has(&names, "all");
+}
+
+void hf_test_missing(const char *name, const char *why)
+{
+    print_message("SKIP %s: %s\n", name, why);
+    if (hf_test_is_required(name))
+        fail_msg("%s is required here", name);
+    skip();
 }
 
 /* ---- files ------------------------------------------------------------------------------ */
@@ -217,4 +237,15 @@ void hf_assert_contains_(const char *text, const char *piece, int wanted, const 
         return;
     print_error("\"%s\" %s \"%s\"\n", text, wanted ? "does not contain" : "contains", piece);
     _fail(file, line);
+}
+
+bool hf_test_run(const char *const *argv)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_proc_result) struct hf_proc_result r = {0};
+    struct hf_proc_request req = {.argv = argv, .timeout_ms = 60000};
+    if (hf_proc_check(&req, &r, &err) == 0)
+        return true;
+    describe(&err);
+    return false;
 }

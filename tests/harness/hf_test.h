@@ -22,6 +22,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
@@ -36,6 +37,13 @@ int hf_test_end(void **state);
 #define HF_TEST(name) cmocka_unit_test_setup_teardown(name, hf_test_begin, hf_test_end)
 #define HF_RUN_TESTS(name, tests) hf_run_tests(name, tests, sizeof(tests) / sizeof((tests)[0]))
 int hf_run_tests(const char *group, const struct CMUnitTest *tests, size_t n);
+
+/* ---- what a machine may lack ------------------------------------------------------------ */
+
+/* HOLDFAST_TEST_REQUIRE (a list with commas) has the name or `all`. */
+bool hf_test_is_required(const char *name);
+/* Ends the case: skipped, or failed where it is required. */
+void hf_test_missing(const char *name, const char *why);
 
 /* ---- files ------------------------------------------------------------------------------ */
 
@@ -77,6 +85,11 @@ const char *hf_test_logged(void **state);
 #define assert_hf_got(ptr, err) hf_assert_ok_((ptr) != NULL, err, #ptr, __FILE__, __LINE__)
 #define assert_contains(text, piece) hf_assert_contains_(text, piece, 1, __FILE__, __LINE__)
 #define assert_lacks(text, piece) hf_assert_contains_(text, piece, 0, __FILE__, __LINE__)
+/* The program with these arguments ends well. */
+#define assert_runs(...) assert_true(hf_test_run((const char *const[]){__VA_ARGS__, NULL}))
+
+/* Whether the program ends well, within a minute; else the error is printed. */
+bool hf_test_run(const char *const *argv);
 
 void hf_assert_err_(const struct hf_err *err, enum hf_err_class cls, const char *piece,
                     const char *file, int line);

@@ -2,8 +2,7 @@
  *
  * harness/small_fs.h - a file system that is soon full, in a mount namespace of this process.
  *
- * Needs the right to mount: root, or user namespaces. Without it the case is skipped, saying so;
- * with "mount" in HOLDFAST_TEST_REQUIRE it fails.
+ * Needs the right to mount: root, or user namespaces. Without it `mount` is missing (hf_test.h).
  */
 #ifndef HF_TEST_SMALL_FS_H
 #define HF_TEST_SMALL_FS_H
@@ -32,15 +31,10 @@ static inline const char *small_fs_mount(void **state, int kib)
 {
     char options[64];
     const char *dir = hf_test_path(state, "small");
-    const char *required = getenv("HOLDFAST_TEST_REQUIRE");
     snprintf(options, sizeof(options), "mode=0700,size=%dk", kib);
     assert_int_equal(mkdir(dir, 0700), 0);
-    if (!small_fs_namespace() || mount("holdfast-test", dir, "tmpfs", 0, options)) {
-        print_message("SKIP mount: %s\n", strerror(errno));
-        if (required && strstr(required, "mount"))
-            fail_msg("mounting is required here");
-        skip();
-    }
+    if (!small_fs_namespace() || mount("holdfast-test", dir, "tmpfs", 0, options))
+        hf_test_missing("mount", strerror(errno));
     return dir;
 }
 

@@ -2,24 +2,16 @@
 #include "integration/need.h"
 
 #include "base/strv.h"
+#include "harness/hf_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static bool is_required(const char *name)
-{
-    HF_AUTO(hf_strv) struct hf_strv names = HF_STRV_INIT;
-    const char *list = getenv("HOLDFAST_TEST_REQUIRE");
-    if (list && hf_strv_split(&names, list, ','))
-        return true;
-    return hf_strv_has(&names, name) || hf_strv_has(&names, "all");
-}
-
 void hf_need_missing(const char *name, const char *why)
 {
-    bool fails = is_required(name);
+    bool fails = hf_test_is_required(name);
     printf("%s %s: %s\n", fails ? "FAIL" : "SKIP", name, why);
     fflush(stdout);
     exit(fails ? 1 : 77);

@@ -694,19 +694,24 @@ static void exports_and_ends(const char *before)
     discard_twice("hf-conformance-8", token, before);
 }
 
-/* The steps that a capture of either kind has are tried with this one, too. */
-static void exports(void)
+/* Those that a capture of either kind has. */
+static void tries_each_step(const char *before)
 {
-    HF_AUTOFREE char *before = definition(); /* a rollback may have left out what is read from the files */
-    struct hf_err err = HF_ERR_INIT;
-    struct hf_call call = call_in(10000);
-    t.kind = HF_CAPTURE_EXPORT;
     plans_without_effect(before);
     gives_back_a_prepared_capture(before, true);
     gives_back_a_prepared_capture(before, false);
     discards_a_finished_capture(before);
     a_begin_after_its_deadline_has_no_effect(before);
     a_cancelled_begin_has_no_effect(before);
+}
+
+static void exports(void)
+{
+    HF_AUTOFREE char *before = definition(); /* a rollback may have left out what is read from the files */
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(10000);
+    t.kind = HF_CAPTURE_EXPORT;
+    tries_each_step(before);
     exports_and_ends(before);
     check(do_busy(&call, t.id, &err) == 0, "no job of an export is left", &err);
     t.kind = HF_CAPTURE_SNAPSHOT;
@@ -726,12 +731,7 @@ static void captures(void)
         check(is_same_definition(before), "the definition is that of before", &err);
         return;
     }
-    plans_without_effect(before);
-    gives_back_a_prepared_capture(before, true);
-    gives_back_a_prepared_capture(before, false);
-    discards_a_finished_capture(before);
-    a_begin_after_its_deadline_has_no_effect(before);
-    a_cancelled_begin_has_no_effect(before);
+    tries_each_step(before);
     lists_and_deletes(before);
     rolls_back(before);
     if (vm.can & HF_CAN_EXPORT_NBD)

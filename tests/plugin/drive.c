@@ -219,25 +219,23 @@ static int watch_until(struct drive *d, struct hf_hv_capture *cap, const char *f
     return hf_hv_export_end(cap, &call, err);
 }
 
-/* export VM NAME TOKEN-FILE END-FILE [PARENT [STEP]]: prints the disks' URIs and "exported", and ends well when END-FILE
- * comes into being. $HOLDFAST_CHECKPOINT: always or never. */
+/* export VM NAME TOKEN-FILE END-FILE [PARENT]: prints the disks' URIs and "exported", and ends well when END-FILE comes
+ * into being. $HOLDFAST_CHECKPOINT: always. */
 static int do_export(struct drive *d, char **args, struct hf_err *err)
 {
     HF_AUTOFREE char *id = NULL;
     HF_AUTO(hf_hv_capture) struct hf_hv_capture *cap = NULL;
     HF_AUTO(hf_hv_capture_plan) struct hf_hv_capture_plan plan = {0};
-    const char *use = getenv("HOLDFAST_CHECKPOINT"), *upto = args[4] ? args[5] : NULL;
     struct hf_hv_call call = call_of(d);
     if (find_id(d, args[0], &id, err) != 0)
         return -1;
-    struct hf_capture_request req = {.struct_size = sizeof req,
-                                     .kind = HF_CAPTURE_EXPORT,
-                                     .vm_id = id,
-                                     .name = args[1],
-                                     .parent = args[4] && *args[4] ? args[4] : NULL,
-                                     .checkpoint = !use                        ? HF_CHECKPOINT_AUTO
-                                                   : strcmp(use, "never") == 0 ? HF_CHECKPOINT_NEVER
-                                                                               : HF_CHECKPOINT_ALWAYS};
+    struct hf_capture_request req = {
+        .struct_size = sizeof req,
+        .kind = HF_CAPTURE_EXPORT,
+        .vm_id = id,
+        .name = args[1],
+        .parent = args[4],
+        .checkpoint = getenv("HOLDFAST_CHECKPOINT") ? HF_CHECKPOINT_ALWAYS : HF_CHECKPOINT_AUTO};
     if (hf_hv_capture_plan(d->hv, &call, &req, &cap, &plan, err) != 0)
         return -1;
     for (size_t i = 0; i < plan.warnings.n; i++)
@@ -246,12 +244,8 @@ static int do_export(struct drive *d, char **args, struct hf_err *err)
            plan.leaves_checkpoint, plan.is_incremental);
     if (hf_path_write(args[2], plan.undo_token, strlen(plan.undo_token), 0600, err) != 0)
         return -1;
-    if (upto && strcmp(upto, "plan") == 0)
-        return 0;
     if (hf_hv_capture_prepare(cap, &call, err) != 0)
         return -1;
-    if (upto && strcmp(upto, "prepare") == 0)
-        return 0;
     int64_t from = hf_clock_mono_us(hf_clock_system());
     if (hf_hv_capture_begin(cap, &call, err) != 0)
         return -1;

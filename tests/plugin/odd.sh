@@ -28,7 +28,12 @@ qmp() { V qemu-monitor-command "$@"; }
 d() { is_wanted && ${HOLDFAST_WRAP:-} "$drive" libvirt uri="$URI" ${KEYS:+$KEYS} -- "$@"; }
 
 # The same for "&": $! is the program itself, and a signal reaches it.
-d_exec() { exec "$drive" libvirt uri="$URI" -- "$@"; }
+# shellcheck disable=SC2086  # a list of words
+d_exec() { exec "$drive" libvirt uri="$URI" ${KEYS:+$KEYS} -- "$@"; }
+
+# points_in PATTERN…: the kill points in these files of the plugin, as the source has them, so that a new one is walked at once.
+# shellcheck disable=SC2048,SC2086  # patterns
+points_in() { (cd "$root/plugins/libvirt" && grep -ohE '"libvirt\.[a-z_]*"' $*) | tr -d '"'; }
 
 end_odd()
 {

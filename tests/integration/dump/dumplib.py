@@ -29,17 +29,11 @@ STEPS = ("-schema-create.sql", "-schema-sequence.sql", "-schema.sql", "data", "-
          "-schema-view.sql", "-schema-triggers.sql")
 
 
-def seed():
-    """HOLDFAST_SEED; else always the same where samples do (HOLDFAST_SAMPLE, as in ./check), and another one each time in a soak."""
-    given = os.environ.get("HOLDFAST_SEED")
-    return int(given) if given else 20261123 if int(os.environ.get("HOLDFAST_SAMPLE", "0")) else int(time.time())
-
-
 def sampled(cases):
     """All of them on MariaDB and in a soak; where samples do, three of them on MySQL, whose sessions and tables cost much more."""
     if IS_MARIADB or not int(os.environ.get("HOLDFAST_SAMPLE", "0")):
         return list(cases)
-    return random.Random(seed()).sample(list(cases), min(3, len(cases)))
+    return random.Random(runlib.seed()).sample(list(cases), min(3, len(cases)))
 
 
 def mysql_tree():

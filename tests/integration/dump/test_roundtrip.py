@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random content out of one server and into an empty one: nothing is different there.
 
-HOLDFAST_SEED chooses the content (dumplib.seed).
+HOLDFAST_SEED chooses the content (runlib.seed).
 """
 
 import subprocess
@@ -12,7 +12,7 @@ import runlib
 from dumplib import DumpTest, own_dump, quote, sql
 from schemas import Maker
 
-SEED = dumplib.seed()
+SEED = runlib.seed()
 
 
 class RoundTrip(DumpTest):

@@ -3,7 +3,6 @@
  * The NBD reader against nbdkit (whose plugins and filters are the disks and their troubles) and qemu-nbd (dirty bitmaps).
  */
 #include "base/buf.h"
-#include "base/proc.h"
 #include "harness/hf_test.h"
 #include "image/nbd.h"
 #include "integration/need.h"
@@ -295,15 +294,6 @@ static void a_disk_of_no_bytes_is_read(void **state)
 
 /* ---- changes: a bitmap of QEMU's ----------------------------------------------------------- */
 
-static void run(const char *const *argv)
-{
-    struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(hf_proc_result) struct hf_proc_result r = {0};
-    struct hf_proc_request req = {.argv = argv, .timeout_ms = 60000};
-    assert_hf_ok(hf_proc_check(&req, &r, &err), &err);
-}
-#define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
-
 static void is_range(const struct hf_nbd_ranges *r, size_t i, uint64_t from, uint64_t to)
 {
     assert_true(i < r->n);
@@ -316,10 +306,10 @@ static void changes_are_told_in_whole_units(void **state)
     struct hf_err err = HF_ERR_INIT;
     const char *image = hf_test_path(state, "d.qcow2"), *socket = hf_test_path(state, "s");
     char option[512];
-    RUN(qemu_img, "create", "-q", "-f", "qcow2", image, "67141632"); /* 64 MiB and 32 KiB */
-    RUN(qemu_img, "bitmap", "--add", "-f", "qcow2", image, "b0");
-    RUN(qemu_io, "-c", "write 1M 64k", "-c", "write 5M 4k", "-c", "write 9M 8M", "-c",
-        "write 64M 4k", image);
+    assert_runs(qemu_img, "create", "-q", "-f", "qcow2", image, "67141632"); /* 64 MiB and 32 KiB */
+    assert_runs(qemu_img, "bitmap", "--add", "-f", "qcow2", image, "b0");
+    assert_runs(qemu_io, "-c", "write 1M 64k", "-c", "write 5M 4k", "-c", "write 9M 8M", "-c",
+                "write 64M 4k", image);
     snprintf(option, sizeof option, "--socket=%s", socket);
     HF_AUTO(server)
     struct server s = serve(state,

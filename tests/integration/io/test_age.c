@@ -3,7 +3,6 @@
  * Both ways with Debian's age: what we seal it opens, what it seals we open; several recipients, every border of a chunk.
  */
 #include "base/path.h"
-#include "base/proc.h"
 #include "harness/hf_test.h"
 #include "integration/need.h"
 #include "io/age.h"
@@ -16,19 +15,10 @@ static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 131072, 7 * 1048576 + 
 
 static char age[256], keygen[256];
 
-static void run(const char *const *argv)
-{
-    struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(hf_proc_result) struct hf_proc_result r = {0};
-    struct hf_proc_request req = {.argv = argv, .timeout_ms = 60000};
-    assert_hf_ok(hf_proc_check(&req, &r, &err), &err);
-}
-#define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
-
 static struct hf_age_identities *new_key(void **state, const char *name, char text[HF_AGE_TEXT_MAX])
 {
     struct hf_err err = HF_ERR_INIT;
-    RUN(keygen, "-o", hf_test_path(state, name));
+    assert_runs(keygen, "-o", hf_test_path(state, name));
     struct hf_age_identities *ids = hf_age_identities_read(hf_test_path(state, name), &err);
     assert_hf_got(ids, &err);
     hf_age_identities_recipient(ids, 0, text);
@@ -54,8 +44,8 @@ static void we_open_what_age_wrote(void **state)
     HF_AUTO(hf_age_identities) struct hf_age_identities *b = new_key(state, "b", second);
     for (size_t i = 0; i < HF_ARRAY_SIZE(sizes); i++) {
         HF_AUTOFREE char *data = make_data(state, sizes[i]), *back = malloc(sizes[i] + 1);
-        RUN(age, "-r", first, "-r", second, "-o", hf_test_path(state, "f.age"),
-            hf_test_path(state, "plain"));
+        assert_runs(age, "-r", first, "-r", second, "-o", hf_test_path(state, "f.age"),
+                    hf_test_path(state, "plain"));
         struct hf_io_source *file = hf_io_source_file(hf_test_path(state, "f.age"), &err);
         assert_hf_got(file, &err);
         assert_int_equal(file->size, hf_age_file_size(2, sizes[i]));
@@ -89,8 +79,8 @@ static void age_opens_what_we_wrote(void **state)
         assert_hf_got(s, &err);
         assert_hf_ok(hf_io_write(s, data, sizes[i], &err), &err);
         assert_hf_ok(hf_io_finish(s, &err), &err);
-        RUN(age, "-d", "-i", hf_test_path(state, i % 2 ? "a" : "b"), "-o",
-            hf_test_path(state, "back"), hf_test_path(state, "f.age"));
+        assert_runs(age, "-d", "-i", hf_test_path(state, i % 2 ? "a" : "b"), "-o",
+                    hf_test_path(state, "back"), hf_test_path(state, "f.age"));
         size_t len = 0;
         HF_AUTOFREE char *back = hf_path_read(hf_test_path(state, "back"), 64 << 20, &len, &err);
         assert_hf_got(back, &err);
@@ -109,10 +99,10 @@ static void age_takes_the_keys_that_we_make(void **state)
     HF_AUTO(hf_secret) struct hf_secret *text = hf_age_identities_text(ids, 0);
     hf_test_file(state, "mine", hf_secret_reveal(text), 0600);
     free(make_data(state, 100));
-    RUN(age, "-r", mine, "-o", hf_test_path(state, "f.age"), hf_test_path(state, "plain"));
-    RUN(age, "-d", "-i", hf_test_path(state, "mine"), "-o", hf_test_path(state, "back"),
-        hf_test_path(state, "f.age"));
-    RUN("cmp", hf_test_path(state, "plain"), hf_test_path(state, "back"));
+    assert_runs(age, "-r", mine, "-o", hf_test_path(state, "f.age"), hf_test_path(state, "plain"));
+    assert_runs(age, "-d", "-i", hf_test_path(state, "mine"), "-o", hf_test_path(state, "back"),
+                hf_test_path(state, "f.age"));
+    assert_runs("cmp", hf_test_path(state, "plain"), hf_test_path(state, "back"));
 }
 
 int main(void)

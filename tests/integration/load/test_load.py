@@ -14,7 +14,7 @@ import runlib
 from dumplib import quote, sql
 from loadlib import LoadTest
 
-SEED = dumplib.seed()
+SEED = runlib.seed()
 
 MYDUMPER_TRIES, MYDUMPER_WITHIN_S = 4, 20
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of whole backups share: stores in the configuration, and a judge of what lies on one.
+"""What the tests of whole backups share: a judge of what lies on a store.
 
 The judge has nothing of holdfast but docs/format.md, docs/manifest.md and the reader of tests/interop.
 """
@@ -9,26 +9,16 @@ import contextlib
 import hashlib
 import io
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import runlib
 from runlib import SOURCE
 
 sys.path.insert(0, str(SOURCE / "tests/interop"))
 import reader  # noqa: E402
 
 MIB = 1 << 20
-
-
-def make_identity(path):
-    """A new key of age in this file; its recipient."""
-    runlib.need("age", "age", "age-keygen")
-    subprocess.run(["age-keygen", "-o", path], check=True, stderr=subprocess.DEVNULL)
-    path.chmod(0o600)
-    return subprocess.run(["age-keygen", "-y", path], check=True, capture_output=True, text=True).stdout.strip()
 
 
 class Found:

@@ -8,6 +8,7 @@
  *   ROOT/NAME/job          there: a job is running; "holdfast SNAP": one of ours, cut short
  *   ROOT/NAME/agent        there: the guest agent answers
  *   ROOT/NAME/TARGET.JOB.new      the instant of an export, which qemu-nbd serves as long as this process lives
+ *   ROOT/NAME/TARGET.sock         where it does; a killed process leaves it
  *   ROOT/NAME/full         there: the scratch space of an export is full
  *   ROOT/NAME/CHECK.cp     a checkpoint: "ours" or "foreign"
  *   ROOT/NAME/off, internal     there: the VM is off; its disks have internal snapshots
@@ -193,6 +194,23 @@ static int remove_file(const struct hf_instance *in, const char *vm, const char 
     if (unlink(path) == 0 || errno == ENOENT)
         return 0;
     return hf_fail_sys(err, errno, "remove '%s'", path);
+}
+
+/* Those of the VM whose names end so, in order. */
+static void list_files(const struct hf_instance *in, const char *vm, const char *end,
+                       struct hf_strv *out)
+{
+    HF_AUTOFREE char *path = path_of(in, vm, "");
+    struct dirent **found = NULL;
+    int n = scandir(path, &found, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        const char *name = found[i]->d_name;
+        size_t len = strlen(name), end_len = strlen(end);
+        if (len > end_len && strcmp(name + len - end_len, end) == 0 && hf_strv_add(out, name) < 0)
+            abort();
+        free(found[i]);
+    }
+    free(found);
 }
 
 static const char *vm_of(struct hf_instance *in, const char *id, struct hf_err *err)
@@ -400,6 +418,12 @@ static int check_job(struct hf_instance *in, const char *vm, const char *mine, s
     return hf_fail(err, HF_E_BUSY, "VM '%s' has a running job: %s", vm, job);
 }
 
+static int start_job(struct hf_instance *in, const char *vm, const char *name, struct hf_err *err)
+{
+    HF_AUTOFREE char *text = hf_asprintf("holdfast %s", name);
+    return check_job(in, vm, name, err) < 0 ? -1 : write_vm_file(in, vm, "job", text, err);
+}
+
 static int dir_vm_busy(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                        struct hf_err *err)
 {
@@ -576,6 +600,7 @@ static int keep_disk(struct hf_instance *in, const char *vm, const char *target,
     v->target = strdup(target);
     v->socket = pathf(in, vm, "%s.sock", target);
     v->uri = hf_asprintf("nbd+unix:///%s?socket=%s", target, v->socket);
+    unlink(v->socket); /* of an export whose coordinator was killed: nobody listens */
     pid_t parent = getpid();
     v->server = fork();
     if (v->server == 0) {
@@ -597,9 +622,8 @@ static int keep_disk(struct hf_instance *in, const char *vm, const char *target,
 /* The job is what a crash leaves. */
 static int begin_export(struct hf_capture *cap, const char *domain, struct hf_err *err)
 {
-    HF_AUTOFREE char *text = hf_asprintf("holdfast %s", cap->name);
     HF_AUTOFREE char *checkpoint = hf_asprintf("%s.cp", cap->name);
-    if (write_vm_file(cap->in, cap->vm, "job", text, err) < 0 ||
+    if (start_job(cap->in, cap->vm, cap->name, err) < 0 ||
         (cap->leaves_checkpoint &&
          write_vm_file(cap->in, cap->vm, checkpoint, "ours\n", err) < 0))
         return -1;
@@ -650,20 +674,14 @@ static int dir_capture_settle(struct hf_instance *in, const struct hf_call *call
 
 /* ---- the way back ----------------------------------------------------------------------- */
 
-static int remove_overlay(struct hf_instance *in, const char *vm, const char *target,
-                          const char *layers, void *ctx, struct hf_err *err)
+/* The overlay of a snapshot, the instant of an export: either is named so. */
+static int remove_disk_files(struct hf_instance *in, const char *vm, const char *target,
+                             const char *layers, void *ctx, struct hf_err *err)
 {
     (void)layers;
-    HF_AUTOFREE char *file = hf_asprintf("%s.%s.ov", target, (const char *)ctx);
-    return remove_file(in, vm, file, err);
-}
-
-static int remove_instant(struct hf_instance *in, const char *vm, const char *target,
-                          const char *layers, void *ctx, struct hf_err *err)
-{
-    (void)layers;
-    HF_AUTOFREE char *file = hf_asprintf("%s.%s.new", target, (const char *)ctx);
-    return remove_file(in, vm, file, err);
+    HF_AUTOFREE char *overlay = hf_asprintf("%s.%s.ov", target, (const char *)ctx);
+    HF_AUTOFREE char *instant = hf_asprintf("%s.%s.new", target, (const char *)ctx);
+    return remove_file(in, vm, overlay, err) < 0 ? -1 : remove_file(in, vm, instant, err);
 }
 
 /* Layers first, then the files that nobody reads any more, the record last: cut anywhere, doing it
@@ -680,18 +698,11 @@ static int merge_away(struct hf_instance *in, const char *vm, const char *name, 
     if (strcmp(before, after) != 0 && write_vm_file(in, vm, "domain", after, err) < 0)
         return -1;
     /* The host's string is const, and the visitor takes any. */
-    if (each_disk(in, vm, after, remove_overlay, (void *)(uintptr_t)name, err) < 0 ||
-        each_disk(in, vm, after, remove_instant, (void *)(uintptr_t)name, err) < 0 ||
+    if (each_disk(in, vm, after, remove_disk_files, (void *)(uintptr_t)name, err) < 0 ||
         remove_file(in, vm, snap_new, err) < 0 || remove_file(in, vm, domain_new, err) < 0 ||
         remove_file(in, vm, snap, err) < 0)
         return -1;
     return remove_file(in, vm, "job", err);
-}
-
-static int start_job(struct hf_instance *in, const char *vm, const char *name, struct hf_err *err)
-{
-    HF_AUTOFREE char *text = hf_asprintf("holdfast %s", name);
-    return check_job(in, vm, name, err) < 0 ? -1 : write_vm_file(in, vm, "job", text, err);
 }
 
 static int dir_capture_discard(struct hf_instance *in, const struct hf_call *call,
@@ -776,17 +787,12 @@ static int dir_checkpoint_drop(struct hf_instance *in, const struct hf_call *cal
     const char *vm = vm_of(in, vm_id, err);
     if (!vm || begin_call(in, call, "checkpoint_drop", vm, err) < 0)
         return -1;
-    HF_AUTOFREE char *path = path_of(in, vm, "");
-    struct dirent **found = NULL;
-    int n = scandir(path, &found, NULL, alphasort), rc = 0;
-    for (int i = 0; i < n; i++) {
-        size_t len = strlen(found[i]->d_name);
-        if (rc == 0 && len > 3 && strcmp(found[i]->d_name + len - 3, ".cp") == 0)
-            rc = drop_checkpoint(in, vm, found[i]->d_name, keep_name, dropped, ctx, err);
-        free(found[i]);
-    }
-    free(found);
-    return rc;
+    HF_AUTO(hf_strv) struct hf_strv files = HF_STRV_INIT;
+    list_files(in, vm, ".cp", &files);
+    for (size_t i = 0; i < files.n; i++)
+        if (drop_checkpoint(in, vm, files.items[i], keep_name, dropped, ctx, err) < 0)
+            return -1;
+    return 0;
 }
 
 static int dir_vm_definition(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
@@ -881,17 +887,12 @@ static int dir_snapshot_list(struct hf_instance *in, const struct hf_call *call,
     const char *vm = vm_of(in, vm_id, err);
     if (!vm || begin_call(in, call, "snapshot_list", vm, err) < 0)
         return -1;
-    HF_AUTOFREE char *path = path_of(in, vm, "");
-    struct dirent **found = NULL;
-    int n = scandir(path, &found, NULL, alphasort), rc = 0;
-    for (int i = 0; i < n; i++) {
-        size_t len = strlen(found[i]->d_name);
-        if (rc == 0 && len > 5 && strcmp(found[i]->d_name + len - 5, ".snap") == 0)
-            rc = emit_snapshot(in, vm, found[i]->d_name, emit, ctx, err);
-        free(found[i]);
-    }
-    free(found);
-    return rc;
+    HF_AUTO(hf_strv) struct hf_strv files = HF_STRV_INIT;
+    list_files(in, vm, ".snap", &files);
+    for (size_t i = 0; i < files.n; i++)
+        if (emit_snapshot(in, vm, files.items[i], emit, ctx, err) < 0)
+            return -1;
+    return 0;
 }
 
 /* ---- guest ------------------------------------------------------------------------------ */

@@ -50,9 +50,39 @@ def need(name, *programs):
             missing(name, f"{p} not found")
 
 
+def make_identity(path):
+    """A new key of age in this file; its recipient. For who needs age and age-keygen."""
+    subprocess.run(["age-keygen", "-o", path], check=True, stderr=subprocess.DEVNULL)
+    return recipient_of(path)
+
+
+def recipient_of(path):
+    return subprocess.run(["age-keygen", "-y", path], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def seed(unset=0):
+    """HOLDFAST_SEED; else always the same where samples do (HOLDFAST_SAMPLE, as in ./check), and another one each time in a
+    soak (0). unset: what HOLDFAST_SAMPLE counts as where it is not set."""
+    given = os.environ.get("HOLDFAST_SEED")
+    return int(given) if given else 20261123 if int(os.environ.get("HOLDFAST_SAMPLE", unset)) else int(time.time())
+
+
 def die_with_parent():
     """Before exec: SIGKILL when the parent goes."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def processes(program, folder):
+    """Process ids of this program, wherever it lies, whose arguments name that folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(program.encode()) and str(folder).encode() in b" ".join(words):
+            found.append(entry.parent.name)
+    return found
 
 
 # ---- the server ----------------------------------------------------------------------------
@@ -285,6 +315,7 @@ class Site:
         self.point_log = None
         self.sections = {"web": {"db": f"tcp://127.0.0.1:{server.port}", "db-defaults-file": server.defaults,
                                  "quiesce": "lock"}}
+        self.stores = {}  # the sections [store NAME]
         self.write()
 
     def make_vm(self, name):
@@ -305,6 +336,8 @@ class Site:
         for name, section in self.sections.items():
             lines += [f"[vm {name}]", "hypervisor = here"]
             lines += [f"{k} = {v}" for k, v in section.items() if v is not None]
+        for name, section in self.stores.items():
+            lines += [f"[store {name}]", *(f"{k} = {v}" for k, v in section.items())]
         self.config.write_text("\n".join(lines) + "\n")
         self.config.chmod(0o600)
 

@@ -14,7 +14,7 @@ class StoresTest(runlib.RunTest):
         self.disks = {"vda": os.urandom(3 * MIB) + bytes(2 * MIB), "vdb": b"data" * 128}
         for target, content in self.disks.items():
             (self.site.vm / f"{target}.img").write_bytes(content)
-        self.stores = {}
+        self.stores, self.write = self.site.stores, self.site.write
         self.add_store("vault")
 
     def add_store(self, name, **keys):
@@ -24,13 +24,6 @@ class StoresTest(runlib.RunTest):
         self.write()
         self.ok(self.site.run("store", "init", name))
         return folder
-
-    def write(self, **keys):
-        self.site.write(**keys)
-        text = self.site.config.read_text()
-        for name, section in self.stores.items():
-            text += f"[store {name}]\n" + "".join(f"{k} = {v}\n" for k, v in section.items())
-        self.site.config.write_text(text)
 
     def manifests(self, name="vault"):
         return sorted((self.site.dir / name).glob("points/web/*/manifest.json"))

@@ -13,6 +13,7 @@ from runlib import SOURCE
 from storeslib import MIB, StoresTest
 
 runlib.need("qemu-nbd", "qemu-nbd")
+runlib.need("age", "age", "age-keygen")
 
 
 class Backups(StoresTest):
@@ -53,12 +54,9 @@ class Backups(StoresTest):
             self.assertEqual(self.rebuilt(doc, target), content)
 
     def test_an_encrypted_point_is_read_with_the_key_of_a_recipient_and_holds_nothing_open(self):
-        runlib.need("age", "age", "age-keygen")
         identity = self.site.dir / "identity"
-        subprocess.run(["age-keygen", "-o", identity], check=True, stderr=subprocess.DEVNULL)
-        recipient = subprocess.run(["age-keygen", "-y", identity], check=True, capture_output=True, text=True).stdout
         (self.site.vm / "vda.img").write_bytes(b"a secret of the guest " * 1000 + bytes(MIB))
-        self.add_store("safe", recipients=recipient.strip())
+        self.add_store("safe", recipients=runlib.make_identity(identity))
         doc = self.ok(self.site.run("backup", "web", "--store", "safe"))
         written = (self.site.vm / "vda.img").read_bytes()
         self.assertEqual(self.rebuilt(doc, "vda", "safe", identity)[:len(written)], written)

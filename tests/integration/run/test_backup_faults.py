@@ -17,9 +17,10 @@ import runlib
 import s3lib  # noqa: I001  it says where the others are
 import s3proxy
 import swiftlib
-from backuplib import MIB, make_identity
+from backuplib import MIB
 
 runlib.need("qemu-nbd", "qemu-nbd")
+runlib.need("age", "age", "age-keygen")
 
 RUNS, CHAIN, AT_ONCE = 200, 4, 3
 SAMPLE = int(os.environ.get("HOLDFAST_SAMPLE", "0"))
@@ -51,7 +52,7 @@ class Chain:
         self.identity, keys = None, {"patience": "8s"}
         if self.dice.random() < 0.5:
             self.identity = self.machine.site.dir / "identity"
-            keys["recipients"] = make_identity(self.identity)
+            keys["recipients"] = runlib.make_identity(self.identity)
         self.machine.add_store("vault", f"chain/{number}", **keys)
         size = 36 * MIB if self.dice.random() < 0.25 else self.dice.randrange(1, 5) * MIB  # the first: in parts
         self.disk = bytearray(self.dice.randbytes(size))

@@ -3,7 +3,6 @@
 
 import os
 import time
-from pathlib import Path
 
 import backuplib
 import kill_points
@@ -38,15 +37,7 @@ class BackupKill(StoresTest):
 
     def left_processes(self):
         """Of the export that this site's disks had."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = entry.read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if words[0].endswith(b"qemu-nbd") and str(self.site.dir).encode() in b" ".join(words):
-                found.append(entry.parent.name)
-        return found
+        return runlib.processes("qemu-nbd", self.site.dir)
 
     def assert_no_export(self):
         runlib.wait_until(lambda: not self.left_processes(), UNDO_WITHIN_S, "qemu-nbd does not end")

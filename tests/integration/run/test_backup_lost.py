@@ -44,7 +44,7 @@ class StateLost(StoresTest):
     def encrypted(self):
         """A store that one recipient can read, and this host can not; a backup on it."""
         self.identity = self.site.dir / "recipient.key"
-        self.safe = self.add_store("safe", recipients=backuplib.make_identity(self.identity))
+        self.safe = self.add_store("safe", recipients=runlib.make_identity(self.identity))
         self.assertGreater(self.backup("safe"), 3 * MIB)
         self.lose_state()
 
@@ -86,7 +86,7 @@ class StateLost(StoresTest):
         self.encrypted()
         self.restore_by_hand()
         key = self.site.state / "stores/safe/metadata.key"
-        backuplib.make_identity(self.site.dir / "other")
+        runlib.make_identity(self.site.dir / "other")
         key.write_bytes((self.site.dir / "other").read_bytes())
         self.fails(self.site.run("backup", "web", "--store", "safe"), 1, "conflict", "metadata identity")
         self.assertEqual(len(self.judge("safe", self.identity).points), 1)

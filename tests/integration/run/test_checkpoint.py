@@ -22,13 +22,9 @@ class Checkpoints(RunTest):
             (self.site.vm / f"{target}.img").write_bytes(os.urandom(4096))
         self.folder = self.site.dir / "vault"
         self.folder.mkdir(mode=0o700)
-        self.write()
+        self.site.stores["vault"] = {"url": f"file://{self.folder}", "off-host": "assume"}
+        self.site.write()
         self.ok(self.site.run("store", "init", "vault"))
-
-    def write(self, **keys):
-        self.site.write(**keys)
-        with self.site.config.open("a") as f:
-            f.write(f"[store vault]\nurl = file://{self.folder}\noff-host = assume\n")
 
     def backup(self, status=0, **env):
         return self.ok(self.site.run("backup", "web", **env), status)
@@ -71,7 +67,7 @@ class Checkpoints(RunTest):
 
     def test_never_makes_none_and_deletes_what_was_there(self):
         self.backup()
-        self.write(checkpoint="never")
+        self.site.write(checkpoint="never")
         doc = self.backup()
         self.assertIsNone(doc["checkpoint"])
         self.assertEqual(self.checkpoints(), [])
@@ -82,7 +78,7 @@ class Checkpoints(RunTest):
         (self.site.vm / "internal").touch()
         self.assertIsNone(self.backup()["checkpoint"])
         self.assertEqual(self.checkpoints(), [])
-        self.write(checkpoint="always")
+        self.site.write(checkpoint="always")
         doc = self.backup()
         self.assertEqual(self.checkpoints(), [doc["checkpoint"]])
 

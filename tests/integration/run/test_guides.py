@@ -30,16 +30,6 @@ MAKES_A_POINT = re.compile(r"^point +web01/(\S+)$", re.M)
 READER = SOURCE / "tests/interop/reader.py"
 
 
-def make_key(path):
-    """Its public half."""
-    subprocess.run(["age-keygen", "-o", path], check=True, stderr=subprocess.DEVNULL)
-    return public_half(path)
-
-
-def public_half(path):
-    return subprocess.run(["age-keygen", "-y", path], check=True, capture_output=True, text=True).stdout.strip()
-
-
 class GuideTest(Guide, RunTest):
     def setUp(self):
         super().setUp()
@@ -49,12 +39,11 @@ class GuideTest(Guide, RunTest):
         self.disk = os.urandom(2 * MIB) + bytes(3 * MIB)
         (self.site.make_vm("web01") / "vda.img").write_bytes(self.disk)
         self.site.sections["web01"] = dict(self.site.sections["web"])
-        self.stores = {}
-        self.write()
+        self.site.write()
         self.make_shop()
         self.put("mount", '#!/bin/sh\n[ -d "$1" ]\n')
         server = RunTest.server
-        self.second = make_key(self.folder / "second.key")
+        self.second = runlib.make_identity(self.folder / "second.key")
         self.names = {
             "/etc/holdfast/new.cnf": server.defaults, "-h 10.0.0.7": f"--no-defaults -h 127.0.0.1 -P {server.port} -u root",
             "tcp://10.0.0.7:3306": f"tcp://127.0.0.1:{server.port}", "/mnt/nas": self.folder / "nas",
@@ -73,20 +62,16 @@ class GuideTest(Guide, RunTest):
 
     # -- configuration -------------------------------------------------------------------------
 
-    def write(self):
-        self.site.write()
-        text = "".join(f"[store {name}]\n{body}" for name, body in self.stores.items())
-        self.site.config.write_text(self.site.config.read_text() + text)
-
     def do_ini(self, _, body):
         """A section of a store as it stands now, or a key more of the VM."""
         head, rest = self.ours(body).split("\n", 1)
         kind, name = head.strip("[]").split()
+        keys = dict(line.split(" = ", 1) for line in rest.splitlines())
         if kind == "store":
-            self.stores[name] = rest + ("" if name == "here" else "off-host = assume\n")
+            self.site.stores[name] = keys | ({} if name == "here" else {"off-host": "assume"})
         else:
-            self.site.sections[name] |= dict(line.split(" = ", 1) for line in rest.splitlines())
-        self.write()
+            self.site.sections[name] |= keys
+        self.site.write()
 
     @staticmethod
     def do_json(_, body):
@@ -99,7 +84,7 @@ class GuideTest(Guide, RunTest):
         if made:
             self.names[POINT] = made[1]
         if "age-keygen -o holdfast.key" in body:
-            self.names["age1THE-PUBLIC-KEY"] = public_half(self.folder / "holdfast.key")
+            self.names["age1THE-PUBLIC-KEY"] = runlib.recipient_of(self.folder / "holdfast.key")
         if "openssl s_client" in body:
             self.names["THE-LINE-ABOVE"] = self.said.strip()
         if "--store here" in body:
@@ -125,7 +110,7 @@ class Stores(GuideTest):
         self.names = {
             "/etc/holdfast/vault-ca.pem": self.swift.ca, "s3.example.org:8443": f"127.0.0.1:{self.swift.port}",
             "eu-central-1": swiftlib.REGION, "ACCESS-KEY": swiftlib.ACCESS_KEY, "SECRET-KEY": swiftlib.SECRET,
-            "age1THE-PUBLIC-KEY": make_key(self.folder / "holdfast.key")} | self.names | {"/etc/holdfast": self.folder / "etc"}
+            "age1THE-PUBLIC-KEY": runlib.make_identity(self.folder / "holdfast.key")} | self.names | {"/etc/holdfast": self.folder / "etc"}
         self.follow(SOURCE / "docs/guides/stores.md", self.folder)
         self.assertIn(self.names[POINT], self.said)
         self.assertEqual({p.name for p in (self.folder / "nas/holdfast").iterdir()},
@@ -145,13 +130,13 @@ class Keys(GuideTest):
         self.assertEqual((self.folder / "restore/vda.img").read_bytes(), self.disk)
 
     def test_a_recipient_who_comes_later_opens_the_new_dump_and_no_disk_that_was_there(self):
-        first = make_key(self.folder / "first.key")
+        first = runlib.make_identity(self.folder / "first.key")
         store = self.folder / "store"
         store.mkdir()
 
         def use(recipients):
-            self.stores["nas"] = f"url = file://{store}\noff-host = assume\nrecipients = {recipients}\n"
-            self.write()
+            self.site.stores["nas"] = {"url": f"file://{store}", "off-host": "assume", "recipients": recipients}
+            self.site.write()
 
         use(first)
         self.ok(self.site.run("store", "init", "nas"))

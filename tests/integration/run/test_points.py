@@ -3,13 +3,13 @@
 
 import shutil
 import socket
-import subprocess
 import time
 
 import runlib
 from storeslib import MIB, StoresTest
 
 runlib.need("qemu-nbd", "qemu-nbd")
+runlib.need("age", "age", "age-keygen")
 
 
 class Points(StoresTest):
@@ -193,7 +193,6 @@ class Points(StoresTest):
         self.assertIn("vault: only assumed to be off the host: ", assumed[1])
         self.write(stores="vault")
         self.add_store("unused")
-        self.write(stores="vault")
         self.assertEqual(len(self.store_findings(0)), 2, "a store that the VM does not use is none of its business")
 
     def test_check_finds_a_store_that_a_backup_would_refuse(self):
@@ -221,11 +220,9 @@ class Points(StoresTest):
 
     def key(self, name):
         path = self.site.dir / name
-        subprocess.run(["age-keygen", "-o", path], check=True, stderr=subprocess.DEVNULL)
-        return path, subprocess.run(["age-keygen", "-y", path], check=True, capture_output=True, text=True).stdout.strip()
+        return path, runlib.make_identity(path)
 
     def test_check_finds_keys_that_do_not_fit(self):
-        runlib.need("age", "age-keygen")
         (_, public), (other_file, other) = self.key("one"), self.key("two")
         self.stores.pop("vault")
         self.add_store("safe", recipients=public)

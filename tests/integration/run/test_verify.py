@@ -11,16 +11,13 @@ import runlib
 from storeslib import MIB, StoresTest
 
 runlib.need("qemu-nbd", "qemu-nbd")
-runlib.need("age", "age-keygen")
+runlib.need("age", "age", "age-keygen")
 
 
 class Verifying(StoresTest):
     def encrypted(self, **keys):
         """A second store, for a key of its own."""
-        identity = self.site.dir / "identity"
-        subprocess.run(["age-keygen", "-o", identity], check=True, stderr=subprocess.DEVNULL)
-        recipient = subprocess.run(["age-keygen", "-y", identity], check=True, capture_output=True, text=True).stdout
-        return self.add_store("safe", recipients=recipient.strip(), **keys)
+        return self.add_store("safe", recipients=runlib.make_identity(self.site.dir / "identity"), **keys)
 
     def backup(self, store="vault"):
         return self.ok(self.site.run("backup", "web", "--store", store))["point"]

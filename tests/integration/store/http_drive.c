@@ -2,7 +2,7 @@
  *
  * http_drive - requests of net/http from the shell, for its tests; all over one struct hf_http.
  *
- *   http_drive [ca=FILE] [pin=PIN] [stall=MS] [connect=MS] [timeout=MS] [max=BYTES] [into=BYTES] [range=R] [body=BYTES] [method=M]
+ *   http_drive [ca=FILE] [pin=PIN] [stall=MS] [timeout=MS] [max=BYTES] [into=BYTES] [body=BYTES] [method=M]
  *              [cancel=MS] [pause=MS] [secret=TEXT] URL…
  *
  * For each URL, with a pause in between, a line "STATUS BODY-BYTES BYTES-INTO" or "error CLASS [retryable]: message | hint".
@@ -65,7 +65,6 @@ static int run(const struct drive *d, struct hf_http *h)
                                           : body_len        ? "PUT"
                                                             : "GET",
                                 .headers = headers,
-                                .range = text(d, "range"),
                                 .body = body_len ? body : NULL,
                                 .body_len = body_len,
                                 .sigv4 = s ? "aws:amz:eu-test-1:s3" : NULL,
@@ -95,7 +94,6 @@ int main(int argc, char **argv)
     struct drive d = {argv + 1, cancel};
     struct hf_http_opts opts = {.ca_file = text(&d, "ca"),
                                 .pin = text(&d, "pin"),
-                                .connect_ms = number(&d, "connect"),
                                 .stall_ms = number(&d, "stall"),
                                 .cancel = cancel};
     HF_AUTO(hf_http) struct hf_http *h = cancel ? hf_http_new(&opts, &err) : NULL;

@@ -11,7 +11,7 @@
  *   list PREFIX [shallow] [after=NAME] → "NAME BYTES CHANGED" each
  *   now                      sweep BEFORE → how many
  *
- * Options come from the environment: HOLDFAST_S3_REGION, _ACCESS_KEY, _SECRET_FILE, _CA, _PIN, _PART_BYTES, _RETRY_MS, _STALL_MS;
+ * Options come from the environment: HOLDFAST_S3_REGION, _ACCESS_KEY, _SECRET_FILE, _CA, _PART_BYTES, _RETRY_MS, _STALL_MS;
  * HOLDFAST_CANCEL_MS: cancels after so long. An error is one line "error CLASS: message | hint | left"; status 1.
  */
 #include "store/store.h"
@@ -174,7 +174,6 @@ static int run(char **argv, int n_args, struct hf_err *err)
                                  .access_key = getenv("HOLDFAST_S3_ACCESS_KEY"),
                                  .secret_file = getenv("HOLDFAST_S3_SECRET_FILE"),
                                  .ca_file = getenv("HOLDFAST_S3_CA"),
-                                 .pin = getenv("HOLDFAST_S3_PIN"),
                                  .part_bytes = (uint64_t)number("HOLDFAST_S3_PART_BYTES"),
                                  .retry_ms = number("HOLDFAST_S3_RETRY_MS"),
                                  .stall_ms = number("HOLDFAST_S3_STALL_MS")};

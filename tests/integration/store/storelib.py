@@ -11,7 +11,6 @@ import unittest
 from pathlib import Path
 
 import s3proxy
-import sigv4
 import swiftlib
 from swiftlib import runlib
 
@@ -20,15 +19,9 @@ PART = 5 << 20
 
 
 def sample(small, soak):
-    """How many runs: HOLDFAST_SAMPLE, or what ./check has time for."""
+    """How many runs: what ./check has time for, or those of a soak (HOLDFAST_SAMPLE=0)."""
     given = os.environ.get("HOLDFAST_SAMPLE")
     return small if given is None or int(given) else soak
-
-
-def seed():
-    """HOLDFAST_SEED; else always the same, and in a soak (HOLDFAST_SAMPLE=0) another one each time."""
-    given = os.environ.get("HOLDFAST_SEED")
-    return int(given) if given else 20261123 if int(os.environ.get("HOLDFAST_SAMPLE", "1")) else int(time.time())
 
 
 class Done:
@@ -104,12 +97,10 @@ class Case(unittest.TestCase):
 
     def stored(self, name, prefix="pre/fix"):
         """The object as Swift has it, past driver and proxy; None: not there."""
-        status, _, body = self.swift.call("GET", sigv4.canonical_path(f"/{self.bucket}/{prefix}/{name}"))
-        self.assertIn(status, (200, 404))
-        return body if status == 200 else None
+        return swiftlib.Bucket(self.swift, self.bucket, prefix).get(name)
 
     def uploads(self):
-        return self.swift.call("GET", f"/{self.bucket}", "uploads=")[2].count(b"<Upload>")
+        return swiftlib.Bucket(self.swift, self.bucket).uploads()
 
     def says(self, content, word):
         return f"{len(content)} {hashlib.sha256(content).hexdigest()} {word}\n"

@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import os
 import random
+import re
 import shutil
 import socket
 import ssl
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -28,6 +30,7 @@ PYTHON = "/usr/bin/python3"  # the one that Debian's Swift is installed for
 REGION = "eu-test-1"
 ACCESS_KEY = "hf:backup"  # a colon in it: not every client gets that right
 SECRET = "s3cret/with+odd=chars"
+XMLNS = re.compile(rb' xmlns="[^"]*"')
 
 PIPELINE = ("catch_errors gatekeeper healthcheck proxy-logging cache listing_formats bulk s3api tempauth copy "
             "container-quotas slo dlo versioned_writes symlink proxy-logging proxy-server")
@@ -94,6 +97,15 @@ def home():
         except OSError:
             folder.rmdir()
     runlib.missing("swift", "no file system with extended attributes")
+
+
+def key_files(folder):
+    """The keys of a store in files in that folder, called as in its section."""
+    files = {"access-key-file": folder / "access", "secret-key-file": folder / "secret"}
+    for path, text in zip(files.values(), (ACCESS_KEY, SECRET)):
+        path.touch(mode=0o600)
+        path.write_text(text + "\n")
+    return files
 
 
 class Swift:
@@ -234,3 +246,62 @@ class Swift:
         while self.dir.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Bucket:
+    """What lies in a bucket, below a prefix or all of it, as it is there: past driver and proxy."""
+
+    def __init__(self, swift, name, prefix=""):
+        self.swift, self.name, self.below = swift, name, f"{prefix}/" if prefix else ""
+
+    def section(self, files):
+        """Of a store in it, with the files of `key_files`."""
+        return {"url": self.url(self.swift.port), "region": REGION, "ca-file": self.swift.ca, **files}
+
+    def url(self, port):
+        return f"s3+https://127.0.0.1:{port}/{self.name}/{self.below}".rstrip("/")
+
+    def _query(self):
+        return f"prefix={self.below.replace('/', '%2F')}"
+
+    def names(self):
+        names, after = [], ""
+        while True:
+            start = f"&start-after={sigv4.canonical_path(after).replace('/', '%2F')}" if after else ""
+            status, _, body = self.swift.call("GET", f"/{self.name}", f"list-type=2&max-keys=1000&{self._query()}{start}")
+            assert status == 200, body
+            page = ET.fromstring(XMLNS.sub(b"", body))
+            keys = [k.text for k in page.iterfind("Contents/Key")]
+            names += [k[len(self.below):] for k in keys]
+            if page.findtext("IsTruncated") != "true":
+                return names
+            after = keys[-1]
+
+    def get(self, name):
+        """The object; None: not there."""
+        status, _, body = self.swift.call("GET", sigv4.canonical_path(f"/{self.name}/{self.below}{name}"))
+        assert status in (200, 404), f"{name}: {status}"
+        return body if status == 200 else None
+
+    def fetch(self, copy):
+        """All of it in that directory: objects never change, so each is fetched once."""
+        names = set(self.names())
+        for path in [p for p in copy.rglob("*") if p.is_file()]:
+            if str(path.relative_to(copy)) not in names:
+                path.unlink()
+        for name in names:
+            path = copy / name
+            if path.exists():
+                continue
+            body = self.get(name)
+            assert body is not None, f"{name} is listed and not there"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(body)
+        return copy
+
+    def begin_upload(self, name):
+        status, _, body = self.swift.call("POST", f"/{self.name}/{self.below}{name}", "uploads=")
+        assert status == 200, body
+
+    def uploads(self):
+        return self.swift.call("GET", f"/{self.name}", f"{self._query()}&uploads=")[2].count(b"<Upload>")

@@ -9,7 +9,7 @@ knows()
     local got
     export_begin m "$1" "$2"
     has "$(cat "$dir/out-$1")" "incremental=1"
-    got=$(python3 "$here/odd.d/dirty.py" "$(uri "$1" vda)" "qemu:dirty-bitmap:${4:-backup-vda}" | tr '\n' ' ')
+    got=$(changes "$1" vda backup-vda | tr '\n' ' ')
     export_end "$1"
     d discard m "$1"
     is "$got" "$3" "changes since $2"
@@ -17,9 +17,6 @@ knows()
 bitmaps() { qemu-img info -U --output=json "$1" | grep -o '"name": "hf-[^"]*"' | cut -d'"' -f4 | sort | tr '\n' ' '; }
 # leave NAME: an export and its checkpoint.
 leave() { export_begin m "$1" && export_end "$1"; }
-
-# Points as the source has them, so that a new one is walked at once.
-drop_points() { grep -ohE '"libvirt\.[a-z_]*"' "$root"/plugins/libvirt/checkpoint_drop.c | tr -d '"'; }
 
 it_drops_older_checkpoints_and_the_newest_knows_all_the_same()
 {
@@ -51,7 +48,7 @@ it_drops_checkpoints_of_a_machine_that_is_off()
 {
     local point
     machine m "$(disk vda qcow2)$(disk vdb raw)"
-    for point in none $(drop_points); do
+    for point in none $(points_in checkpoint_drop.c); do
         leave hf-1
         io m 0 write -P 0x21 1M 64k
         capture m hf-s

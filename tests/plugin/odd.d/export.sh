@@ -2,19 +2,14 @@
 # shellcheck shell=bash disable=SC2154
 # Exports: what is in them, and what is left of them, however they end.
 
-# Points as the source has them, so that a new one is walked at once.
-export_points() { grep -ohE '"libvirt\.[a-z_]*"' "$root"/plugins/libvirt/export*.c | tr -d '"'; }
-
 # export_begin VM NAME [PARENT]: runs one in the background until export_end; its process is $exporting.
 export_begin()
 {
     rm -f "$dir/out-end-$2" "$dir/out-$2"
-    # shellcheck disable=SC2086  # a list of words
-    exec_drive ${KEYS:+$KEYS} -- export "$1" "$2" "$dir/token-$2" "$dir/out-end-$2" ${3:+"$3"} >"$dir/out-$2" 2>&1 &
+    d_exec export "$1" "$2" "$dir/token-$2" "$dir/out-end-$2" ${3:+"$3"} >"$dir/out-$2" 2>&1 &
     exporting=$!
     wait_for_line exported "$dir/out-$2" "$exporting"
 }
-exec_drive() { exec "$drive" libvirt uri="$URI" "$@"; }
 
 # export_end NAME: the good end.
 export_end()
@@ -38,6 +33,8 @@ wait_for_line() # LINE FILE PID
 
 # uri NAME TARGET
 uri() { awk -v t="$2" '$1 == "export" && $2 == t { print $3 }' "$dir/out-$1"; }
+# changes NAME TARGET BITMAP: the ranges that it calls dirty.
+changes() { python3 "$here/odd.d/dirty.py" "$(uri "$1" "$2")" "qemu:dirty-bitmap:$3"; }
 # read_export NAME TARGET FILE
 read_export() { qemu-img convert -f raw -O raw "$(uri "$1" "$2")" "$3"; }
 
@@ -82,7 +79,7 @@ it_exports_the_instant_of_two_disks()
     has "$(cat "$dir/out-hf-2")" "disks 2 checkpoint=1 incremental=1"
     has "$(grep '^export vda' "$dir/out-hf-2")" "qemu:dirty-bitmap:backup-vda"
     has "$(grep '^export vdb' "$dir/out-hf-2")" "base:allocation - 16777216"
-    python3 "$here/odd.d/dirty.py" "$(uri hf-2 vda)" qemu:dirty-bitmap:backup-vda | has "$(cat)" "65536+1048576"
+    has "$(changes hf-2 vda backup-vda)" "65536+1048576"
     export_end hf-2
     d discard m hf-1
     d discard m hf-2 "$dir/token-hf-2"
@@ -110,11 +107,7 @@ it_knows_what_changed_across_a_snapshot_and_its_deletion()
     io m 0 write -P 0x32 4M 64k
     d delete m hf-s
     io m 0 write -P 0x33 6M 64k
-    export_begin m hf-2 hf-1
-    is "$(python3 "$here/odd.d/dirty.py" "$(uri hf-2 vda)" qemu:dirty-bitmap:backup-vda | tr '\n' ' ')" \
-        "2097152+65536 4194304+65536 6291456+65536 " changes
-    export_end hf-2
-    d discard m hf-2
+    knows hf-2 hf-1 "2097152+65536 4194304+65536 6291456+65536 "
     d discard m hf-1
     export_is_gone m "vda.qcow2 "
 }
@@ -140,7 +133,7 @@ it_undoes_an_export_wherever_it_dies()
     local point action token
     machine m "$(disk vda qcow2)$(disk vdb raw)"
     touch "$dir/out-end"
-    for point in $(export_points); do
+    for point in $(points_in 'export*.c'); do
         for action in kill error; do
             for token in "$dir/token-hf-1" ""; do
                 case $point in
@@ -371,7 +364,7 @@ it_reads_changes_of_a_machine_that_is_off()
     export_begin m hf-2 hf-1
     has "$(cat "$dir/out-hf-2")" "disks 2 checkpoint=0 incremental=1"
     has "$(grep '^export vdb' "$dir/out-hf-2")" "base:allocation - 16777216"
-    is "$(python3 "$here/odd.d/dirty.py" "$(uri hf-2 vda)" qemu:dirty-bitmap:hf-1)" "5242880+65536" changes
+    is "$(changes hf-2 vda hf-1)" "5242880+65536" changes
     export_end hf-2
     # A QEMU that was killed leaves a bitmap that nobody may believe.
     V start --paused m

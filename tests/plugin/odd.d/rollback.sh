@@ -195,14 +195,12 @@ it_starts_the_old_state_again_when_the_new_one_does_not_start()
     is_clean m "vda.qcow2 vdb.raw "
 }
 
-rollback_points() { grep -ohE '"libvirt\.[a-z_]*"' "$root"/plugins/libvirt/{image,rollback}.c | tr -d '"'; }
-
 # Killed or failing at each point of the switch: undone. Of the settling: finished. Twice each.
 it_leaves_one_of_the_two_states_wherever_it_dies()
 {
     local point action n=0
     two_disks
-    for point in $(rollback_points); do
+    for point in $(points_in image.c rollback.c); do
         case $point in *redefine) continue ;; esac
         for action in kill error; do
             # There a mere error is none.

@@ -2,9 +2,7 @@
 # shellcheck shell=bash disable=SC2154
 # Whatever dies, whenever: a discard or another delete finishes it, and doing so twice changes nothing.
 
-# Points as the source has them, so that a new one is walked at once.
-capture_points() { grep -ohE '"libvirt\.[a-z_]*"' "$root"/plugins/libvirt/{image,capture}.c | tr -d '"'; }
-delete_points() { grep -ohE '"libvirt\.[a-z_]*"' "$root"/plugins/libvirt/{job,chain,remove}.c | tr -d '"'; }
+delete_points() { points_in job.c chain.c remove.c; }
 
 # at ACTION POINT COMMAND…: the command dies (or fails) there.
 at()
@@ -21,7 +19,7 @@ it_discards_whatever_a_killed_capture_left()
     local point action token
     machine m "$(disk vda qcow2)$(disk vdb raw)"
     io m 0 write -P 0x71 0 64k
-    for point in $(capture_points); do
+    for point in $(points_in image.c capture.c); do
         for action in kill error; do
             for token in "$dir/token-hf-1" ""; do
                 echo "$point $action $token"

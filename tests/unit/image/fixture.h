@@ -219,6 +219,7 @@ struct site {
     struct hf_age_identities *metadata, *secret;
     struct hf_age_recipients to;
     struct hf_image *im;
+    struct hf_image_refreshed seen; /* when it was opened */
     const char *dir;
     uint32_t chunk_bytes;
 };
@@ -226,7 +227,6 @@ struct site {
 static inline void site_open(struct site *s, bool has_secret)
 {
     struct hf_err err = HF_ERR_INIT;
-    struct hf_image_refreshed seen;
     struct hf_image_opts opts = {.store = &s->m->store,
                                  .dir = s->dir,
                                  .store_id = STORE_ID,
@@ -237,7 +237,7 @@ static inline void site_open(struct site *s, bool has_secret)
     hf_image_close(s->im);
     s->im = hf_image_open(&opts, &err);
     assert_hf_got(s->im, &err);
-    assert_hf_ok(hf_image_refresh(s->im, &seen, &err), &err);
+    assert_hf_ok(hf_image_refresh(s->im, &s->seen, &err), &err);
 }
 
 static inline struct site site_new(void **state, bool is_encrypted, uint32_t chunk_bytes)

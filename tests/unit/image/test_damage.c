@@ -12,8 +12,19 @@ struct case_ {
     struct site s;
     unsigned char disk[LEN], back[LEN];
     struct hf_image_written w;
+    struct object *pack; /* the first one; as long as nothing is put or removed */
+    unsigned char id[HF_IMAGE_PACK_ID];
+    char hex[HF_IMAGE_PACK_HEX];
     struct hf_err err;
 };
+
+/* 32 hex digits of an object's name. */
+static void id_of(const char *name, unsigned char id[HF_IMAGE_PACK_ID], char hex[HF_IMAGE_PACK_HEX])
+{
+    const char *at = strrchr(name, '/') + 1;
+    snprintf(hex, HF_IMAGE_PACK_HEX, "%.32s", at);
+    assert_int_equal(hf_unhex(hex, id, HF_IMAGE_PACK_ID), 0);
+}
 
 static void begin(struct case_ *c, void **state, bool is_encrypted)
 {
@@ -22,20 +33,14 @@ static void begin(struct case_ *c, void **state, bool is_encrypted)
     c->s = site_new(state, is_encrypted, CHUNK);
     fill_random(c->disk, LEN, 11);
     c->w = write_disk(&c->s, c->disk, LEN);
+    c->pack = memory_first(c->s.m, "packs/");
+    id_of(c->pack->name, c->id, c->hex);
 }
 
 static void end(struct case_ *c)
 {
     hf_image_written_free(&c->w);
     site_free(&c->s);
-}
-
-/* 32 hex digits of an object's name. */
-static void id_of(const char *name, unsigned char id[HF_IMAGE_PACK_ID], char hex[HF_IMAGE_PACK_HEX])
-{
-    const char *at = strrchr(name, '/') + 1;
-    snprintf(hex, HF_IMAGE_PACK_HEX, "%.32s", at);
-    assert_int_equal(hf_unhex(hex, id, HF_IMAGE_PACK_ID), 0);
 }
 
 static void expect_read_fails(struct case_ *c, const char *pack_hex, const char *disk_at)
@@ -64,16 +69,13 @@ static void a_flipped_bit_anywhere_in_a_pack_is_named(void **state)
 {
     for (int encrypted = 0; encrypted < 2; encrypted++) {
         struct case_ c;
-        unsigned char id[HF_IMAGE_PACK_ID];
-        char hex[HF_IMAGE_PACK_HEX];
         begin(&c, state, encrypted);
-        const struct object *o = memory_first(c.s.m, "packs/");
-        id_of(o->name, id, hex);
+        const struct object *o = c.pack;
         for (size_t at = 0; at < o->len; at += at < 2000 ? 1 : 97) {
             o->data[at] ^= (unsigned char)(1 << at % 8);
-            assert_int_equal(hf_image_verify_stored(c.s.im, id, &c.err), -1);
-            assert_hf_err(&c.err, HF_E_CORRUPT, hex);
-            if (at % 7 == 0 && hf_image_verify_content(c.s.im, id, &c.err) == 0)
+            assert_int_equal(hf_image_verify_stored(c.s.im, c.id, &c.err), -1);
+            assert_hf_err(&c.err, HF_E_CORRUPT, c.hex);
+            if (at % 7 == 0 && hf_image_verify_content(c.s.im, c.id, &c.err) == 0)
                 fail_msg("a flipped bit at %zu passed", at);
             o->data[at] ^= (unsigned char)(1 << at % 8);
         }
@@ -85,13 +87,9 @@ static void a_flipped_bit_is_named_with_its_place_on_the_disk(void **state)
 {
     for (int encrypted = 0; encrypted < 2; encrypted++) {
         struct case_ c;
-        unsigned char id[HF_IMAGE_PACK_ID];
-        char hex[HF_IMAGE_PACK_HEX];
         begin(&c, state, encrypted);
-        const struct object *o = memory_first(c.s.m, "packs/");
-        id_of(o->name, id, hex);
-        o->data[o->len / 2] ^= 1;
-        expect_read_fails(&c, hex, "the disk at ");
+        c.pack->data[c.pack->len / 2] ^= 1;
+        expect_read_fails(&c, c.hex, "the disk at ");
         end(&c);
     }
 }
@@ -99,34 +97,27 @@ static void a_flipped_bit_is_named_with_its_place_on_the_disk(void **state)
 static void a_missing_pack_is_named(void **state)
 {
     struct case_ c;
-    unsigned char id[HF_IMAGE_PACK_ID];
-    char hex[HF_IMAGE_PACK_HEX];
     begin(&c, state, true);
-    struct object *o = memory_first(c.s.m, "packs/");
-    id_of(o->name, id, hex);
-    memory_remove(&c.s.m->store, o->name, &c.err);
-    expect_read_fails(&c, hex, "the disk at 0");
-    assert_int_equal(hf_image_verify_stored(c.s.im, id, &c.err), -1);
-    assert_hf_err(&c.err, HF_E_CORRUPT, hex);
+    memory_remove(&c.s.m->store, c.pack->name, &c.err);
+    expect_read_fails(&c, c.hex, "the disk at 0");
+    assert_int_equal(hf_image_verify_stored(c.s.im, c.id, &c.err), -1);
+    assert_hf_err(&c.err, HF_E_CORRUPT, c.hex);
     end(&c);
 }
 
 static void a_pack_cut_at_any_place_is_named(void **state)
 {
     struct case_ c;
-    unsigned char id[HF_IMAGE_PACK_ID];
-    char hex[HF_IMAGE_PACK_HEX];
     begin(&c, state, false);
-    struct object *o = memory_first(c.s.m, "packs/");
-    id_of(o->name, id, hex);
+    struct object *o = c.pack;
     for (size_t whole = o->len; o->len > 100; o->len -= whole / 9) {
         if (o->len == whole)
             continue;
-        assert_int_equal(hf_image_verify_stored(c.s.im, id, &c.err), -1);
-        assert_hf_err(&c.err, HF_E_CORRUPT, hex);
-        assert_int_equal(hf_image_verify_content(c.s.im, id, &c.err), -1);
-        assert_hf_err(&c.err, HF_E_CORRUPT, hex);
-        expect_read_fails(&c, hex, "the disk at ");
+        assert_int_equal(hf_image_verify_stored(c.s.im, c.id, &c.err), -1);
+        assert_hf_err(&c.err, HF_E_CORRUPT, c.hex);
+        assert_int_equal(hf_image_verify_content(c.s.im, c.id, &c.err), -1);
+        assert_hf_err(&c.err, HF_E_CORRUPT, c.hex);
+        expect_read_fails(&c, c.hex, "the disk at ");
     }
     end(&c);
 }
@@ -165,22 +156,14 @@ static void damaged_indexes_are_passed_over_and_counted(void **state)
 {
     for (int encrypted = 0; encrypted < 2; encrypted++) {
         struct case_ c;
-        struct hf_image_refreshed seen;
         begin(&c, state, encrypted);
         struct object *o = memory_first(c.s.m, "index/");
         o->data[o->len - 60] ^= 4;
-        hf_image_close(HF_STEAL(c.s.im));
-        struct hf_image_opts opts = {.store = &c.s.m->store,
-                                     .dir = hf_test_path(state, encrypted ? "b" : "a"),
-                                     .store_id = STORE_ID,
-                                     .chunk_bytes = CHUNK,
-                                     .metadata = c.s.metadata,
-                                     .recipients = &c.s.to};
-        c.s.im = hf_image_open(&opts, &c.err);
-        assert_hf_ok(hf_image_refresh(c.s.im, &seen, &c.err), &c.err);
-        assert_int_equal(seen.damaged, 1);
-        assert_int_equal(seen.packs, 1);
-        assert_hf_err(&seen.first_damage, HF_E_CORRUPT, "index/");
+        c.s.dir = hf_test_path(state, encrypted ? "b" : "a");
+        site_open(&c.s, false);
+        assert_int_equal(c.s.seen.damaged, 1);
+        assert_int_equal(c.s.seen.packs, 1);
+        assert_hf_err(&c.s.seen.first_damage, HF_E_CORRUPT, "index/");
         end(&c);
     }
 }
@@ -189,7 +172,6 @@ static void damaged_indexes_are_passed_over_and_counted(void **state)
 static void a_forged_index_is_damage(void **state)
 {
     struct case_ c;
-    struct hf_image_refreshed seen;
     unsigned char key[32] = {1};
     begin(&c, state, false);
     struct object *o = memory_first(c.s.m, "index/");
@@ -204,16 +186,9 @@ static void a_forged_index_is_damage(void **state)
     o->len = text.len;
     o->data = (unsigned char *)hf_buf_steal(&text);
     c.s.dir = hf_test_path(state, "fresh");
-    hf_image_close(HF_STEAL(c.s.im));
-    struct hf_image_opts opts = {.store = &c.s.m->store,
-                                 .dir = c.s.dir,
-                                 .store_id = STORE_ID,
-                                 .chunk_bytes = CHUNK,
-                                 .metadata = c.s.metadata};
-    c.s.im = hf_image_open(&opts, &c.err);
-    assert_hf_ok(hf_image_refresh(c.s.im, &seen, &c.err), &c.err);
-    assert_int_equal(seen.damaged, 1);
-    assert_hf_err(&seen.first_damage, HF_E_CORRUPT, "its seal");
+    site_open(&c.s, false);
+    assert_int_equal(c.s.seen.damaged, 1);
+    assert_hf_err(&c.s.seen.first_damage, HF_E_CORRUPT, "its seal");
     end(&c);
 }
 
@@ -306,21 +281,14 @@ static void without_the_key_of_the_data_nothing_is_read(void **state)
 static void another_stores_identity_opens_nothing(void **state)
 {
     struct case_ c;
-    struct hf_image_refreshed seen;
     begin(&c, state, true);
     hf_image_close(HF_STEAL(c.s.im));
-    struct hf_image_opts opts = {.store = &c.s.m->store,
-                                 .dir = hf_test_path(state, "other"),
-                                 .store_id = STORE_ID,
-                                 .chunk_bytes = CHUNK,
-                                 .recipients = &c.s.to};
-    HF_AUTO(hf_age_identities)
-    struct hf_age_identities *other = hf_age_identities_generate(&c.err);
-    opts.metadata = other;
-    c.s.im = hf_image_open(&opts, &c.err);
-    assert_hf_ok(hf_image_refresh(c.s.im, &seen, &c.err), &c.err);
-    assert_int_equal(seen.damaged, 2);
-    assert_hf_err(&seen.first_damage, HF_E_CORRUPT, "index/");
+    hf_age_identities_free(c.s.metadata);
+    c.s.metadata = hf_age_identities_generate(&c.err);
+    c.s.dir = hf_test_path(state, "other");
+    site_open(&c.s, false);
+    assert_int_equal(c.s.seen.damaged, 2);
+    assert_hf_err(&c.s.seen.first_damage, HF_E_CORRUPT, "index/");
     struct object *o = memory_first(c.s.m, "index/");
     unsigned char pack[HF_IMAGE_PACK_ID];
     char hex[HF_IMAGE_PACK_HEX];
@@ -328,7 +296,6 @@ static void another_stores_identity_opens_nothing(void **state)
     assert_int_equal(hf_image_verify_stored(c.s.im, pack, &c.err), -1);
     assert_hf_err(&c.err, HF_E_CORRUPT, o->name);
     hf_err_clear(&c.err);
-    hf_image_close(HF_STEAL(c.s.im));
     end(&c);
 }
 

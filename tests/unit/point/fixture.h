@@ -182,6 +182,14 @@ static inline void put_point(struct hf_site *s, const char *vm, const char *id)
     assert_hf_ok(hf_point_commit(s, &m, &err), &err);
 }
 
+/* Past the site: as it is. */
+static inline void put_text(struct hf_store *store, const char *name, const char *text)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_store_receipt receipt;
+    assert_hf_ok(hf_store_put_bytes(store, name, text, strlen(text), true, &receipt, &err), &err);
+}
+
 static inline struct hf_point_name name_of(const char *vm, const char *id)
 {
     struct hf_err err = HF_ERR_INIT;

@@ -10,14 +10,6 @@ static void put_empty_point(struct hf_site *s, const char *vm, const char *id)
     assert_hf_ok(hf_point_commit(s, &m, &err), &err);
 }
 
-static void put_text(struct hf_site *s, const char *name, const char *text)
-{
-    struct hf_err err = HF_ERR_INIT;
-    struct hf_store_receipt receipt;
-    assert_hf_ok(hf_store_put_bytes(s->store, name, text, strlen(text), true, &receipt, &err),
-                 &err);
-}
-
 static int add_found(void *ctx, const struct hf_point_found *f, struct hf_err *err)
 {
     (void)err;
@@ -69,10 +61,10 @@ static void a_folder_without_a_manifest_is_no_point(void **state)
     HF_AUTO(hf_manifest) struct hf_manifest m = {0};
     place_begin(state, &p, false);
     HF_AUTO(hf_site) struct hf_site *s = make_site(&p);
-    put_text(s, "points/web01/" POINT_A "/dump/a.sql", "1234");
-    put_text(s, "points/web01/" POINT_A "/dump/b.sql", "123");
-    put_text(s, "points/web01/notes.txt", "no point");
-    put_text(s, "points/=zz/" POINT_A "/x", "no vm");
+    put_text(s->store, "points/web01/" POINT_A "/dump/a.sql", "1234");
+    put_text(s->store, "points/web01/" POINT_A "/dump/b.sql", "123");
+    put_text(s->store, "points/web01/notes.txt", "no point");
+    put_text(s->store, "points/=zz/" POINT_A "/x", "no vm");
     assert_points(s, &(struct hf_points_filter){0},
                   "web01/20261123 unfinished 2 objects 7 bytes\n");
     struct hf_point_name n = name_of("web01", POINT_A);
@@ -172,7 +164,7 @@ static void the_catalog_is_rebuilt_from_the_store(void **state)
     put_point(s, "web01", POINT_A);
     put_empty_point(s, "db3", POINT_B);
     put_empty_point(s, "db3", "20261125T030000Z-00000001");
-    put_text(s, "points/web01/20261126T030000Z-00000001/dump/a.sql", "1234");
+    put_text(s->store, "points/web01/20261126T030000Z-00000001/dump/a.sql", "1234");
     HF_AUTOFREE char *path = file_at(&p, "points/db3/20261125T030000Z-00000001/manifest.json.age");
     flip(path, -1);
     assert_hf_ok(hf_points_rebuild(s, c, &done, &err), &err);

@@ -11,13 +11,6 @@ static struct hf_err refused(struct hf_site *(*how)(const struct hf_site_opts *,
     return err;
 }
 
-static void put_text(struct hf_store *store, const char *name, const char *text)
-{
-    struct hf_err err = HF_ERR_INIT;
-    struct hf_store_receipt receipt;
-    assert_hf_ok(hf_store_put_bytes(store, name, text, strlen(text), true, &receipt, &err), &err);
-}
-
 static void lose_state(const struct place *p, const char *file)
 {
     HF_AUTOFREE char *path = hf_asprintf("%s/stores/vault/%s", p->state, file);

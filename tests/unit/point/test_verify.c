@@ -50,6 +50,18 @@ static void with_a_point(void **state, struct place *p, bool is_encrypted)
     put_point(s, "web01", POINT_A);
 }
 
+/* The manifest has so many disks that are on the store; it is not committed. */
+static struct hf_site *begin_disks(void **state, struct place *p, struct hf_manifest *m, size_t n)
+{
+    static const char *const targets[] = {"vda", "vdb"};
+    place_begin(state, p, true);
+    struct hf_site *s = make_site(p);
+    fill_manifest(m, "web01", POINT_A);
+    for (size_t i = 0; i < n; i++)
+        put_disk(s, m, targets[i]);
+    return s;
+}
+
 /* ---- files of the store ----------------------------------------------------------------- */
 
 static struct hf_strv files;
@@ -167,11 +179,7 @@ static void two_swapped_packs_are_named(void **state)
     struct place p;
     struct hf_err err = HF_ERR_INIT;
     HF_AUTO(hf_manifest) struct hf_manifest m = {0};
-    place_begin(state, &p, true);
-    HF_AUTO(hf_site) struct hf_site *s = make_site(&p);
-    fill_manifest(&m, "web01", POINT_A);
-    put_disk(s, &m, "vda");
-    put_disk(s, &m, "vdb");
+    HF_AUTO(hf_site) struct hf_site *s = begin_disks(state, &p, &m, 2);
     assert_hf_ok(hf_point_commit(s, &m, &err), &err);
     list_files(&p, "packs");
     assert_int_equal(files.n, 2);
@@ -251,10 +259,7 @@ static void a_manifest_that_names_another_tree_is_noticed(void **state)
     struct place p;
     struct hf_err err = HF_ERR_INIT;
     HF_AUTO(hf_manifest) struct hf_manifest m = {0};
-    place_begin(state, &p, true);
-    HF_AUTO(hf_site) struct hf_site *s = make_site(&p);
-    fill_manifest(&m, "web01", POINT_A);
-    put_disk(s, &m, "vda");
+    HF_AUTO(hf_site) struct hf_site *s = begin_disks(state, &p, &m, 1);
     m.artifacts[0].root[0] ^= 1;
     assert_hf_ok(hf_point_commit(s, &m, &err), &err);
     assert_bad(&p, HF_VERIFY_THERE, "disk 'vda'");
@@ -266,10 +271,7 @@ static void a_chunk_that_lies_nowhere_is_noticed(void **state)
     struct place p;
     struct hf_err err = HF_ERR_INIT;
     HF_AUTO(hf_manifest) struct hf_manifest m = {0};
-    place_begin(state, &p, true);
-    HF_AUTO(hf_site) struct hf_site *s = make_site(&p);
-    fill_manifest(&m, "web01", POINT_A);
-    put_disk(s, &m, "vda");
+    HF_AUTO(hf_site) struct hf_site *s = begin_disks(state, &p, &m, 1);
     m.n_packs = 0; /* a manifest that says nothing of them */
     assert_hf_ok(hf_point_commit(s, &m, &err), &err);
     assert_good(&p, HF_VERIFY_THERE);
@@ -287,10 +289,7 @@ static void a_disk_of_another_size_is_noticed(void **state)
     struct place p;
     struct hf_err err = HF_ERR_INIT;
     HF_AUTO(hf_manifest) struct hf_manifest m = {0};
-    place_begin(state, &p, true);
-    HF_AUTO(hf_site) struct hf_site *s = make_site(&p);
-    fill_manifest(&m, "web01", POINT_A);
-    put_disk(s, &m, "vda");
+    HF_AUTO(hf_site) struct hf_site *s = begin_disks(state, &p, &m, 1);
     m.artifacts[0].bytes += 512;
     assert_hf_ok(hf_point_commit(s, &m, &err), &err);
     assert_bad(&p, HF_VERIFY_THERE, "a disk of 1048576 bytes, not of 1049088");
@@ -338,10 +337,7 @@ static void a_pack_of_two_points_is_read_once_and_said_twice(void **state)
     HF_AUTO(hf_manifest) struct hf_manifest m = {0};
     HF_AUTO(hf_buf) struct hf_buf said = HF_BUF_INIT;
     const struct hf_verify_opts opts = {.depth = HF_VERIFY_READ, .complain = note, .ctx = &said};
-    place_begin(state, &p, true);
-    HF_AUTO(hf_site) struct hf_site *s = make_site(&p);
-    fill_manifest(&m, "web01", POINT_A);
-    put_disk(s, &m, "vda");
+    HF_AUTO(hf_site) struct hf_site *s = begin_disks(state, &p, &m, 1);
     assert_hf_ok(hf_point_commit(s, &m, &err), &err);
     memcpy(m.point.id, POINT_B, sizeof POINT_B);
     assert_hf_ok(hf_point_commit(s, &m, &err), &err);

@@ -63,20 +63,30 @@ static void end(struct world *w)
     hf_offhost_peers_free(&w->facts.servers);
 }
 
-static void assert_judged(const char *lines, enum hf_offhost want, const char *piece)
+/* The world is judged as expected; and ends. */
+static void finish(struct world *w, enum hf_offhost want, const char *piece)
 {
-    struct world w;
     struct hf_offhost_verdict v;
-    begin(&w, lines);
-    judge(&w, &v);
+    judge(w, &v);
     assert_contains(v.why, piece);
     assert_int_equal(v.is, want);
-    end(&w);
+    end(w);
+}
+
+/* `disk`, or NULL, is one of the VM. */
+static void assert_disk_judged(const char *lines, const struct hf_offhost_disk *disk,
+                               enum hf_offhost want, const char *piece)
+{
+    struct world w;
+    begin(&w, lines);
+    w.facts.disks = disk;
+    w.facts.n_disks = disk ? 1 : 0;
+    finish(&w, want, piece);
 }
 
 #define AT_STORE "30 20 0:44 / /store rw - "
-#define IS_PROVEN(lines, piece) assert_judged(lines, HF_OFFHOST_PROVEN, piece)
-#define IS_NOT(lines, piece) assert_judged(lines, HF_OFFHOST_NOT, piece)
+#define IS_PROVEN(lines, piece) assert_disk_judged(lines, NULL, HF_OFFHOST_PROVEN, piece)
+#define IS_NOT(lines, piece) assert_disk_judged(lines, NULL, HF_OFFHOST_NOT, piece)
 
 static void a_local_file_system_is_not_off_the_host(void **state)
 {
@@ -166,20 +176,6 @@ static void foreign_text_is_printable_in_the_verdict(void **state)
     end(&w);
 }
 
-static void assert_disk_judged(const char *lines, const struct hf_offhost_disk *disk,
-                               enum hf_offhost want, const char *piece)
-{
-    struct world w;
-    struct hf_offhost_verdict v;
-    begin(&w, lines);
-    w.facts.disks = disk;
-    w.facts.n_disks = 1;
-    judge(&w, &v);
-    assert_contains(v.why, piece);
-    assert_int_equal(v.is, want);
-    end(&w);
-}
-
 static void the_device_of_a_vm_disk_is_refused_for_that(void **state)
 {
     static const struct hf_offhost_disk disk = {"/dev/vg/web01", true, 253, 3};
@@ -220,14 +216,10 @@ static void the_datastore_is_refused_although_a_nas_holds_it(void **state)
 static void assert_server_judged(const char *address, enum hf_offhost want, const char *piece)
 {
     struct world w;
-    struct hf_offhost_verdict v;
     begin(&w, NULL);
     add(&w.facts.servers, "s3.example", "10.0.0.9");
     add(&w.facts.servers, "s3.example", address);
-    judge(&w, &v);
-    assert_contains(v.why, piece);
-    assert_int_equal(v.is, want);
-    end(&w);
+    finish(&w, want, piece);
 }
 
 /* Each has a good address beside it, which does not help. */

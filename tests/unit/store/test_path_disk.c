@@ -2,7 +2,6 @@
  *
  * A path as a store on file systems of its own: a full one, one that is unmounted, one whose disk is changed behind the page cache.
  */
-#include "base/proc.h"
 #include "harness/small_fs.h"
 #include "unit/store/path_store.h"
 
@@ -70,31 +69,18 @@ static void a_mount_that_vanished_is_not_filled_behind_its_back(void **state)
 
 /* ---- the disk below ---------------------------------------------------------------------- */
 
-static void run(const char *const *argv)
-{
-    struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(hf_proc_result) struct hf_proc_result out = {0};
-    struct hf_proc_request req = {.argv = argv, .timeout_ms = 60000};
-    assert_hf_ok(hf_proc_check(&req, &out, &err), &err);
-}
-
 /* An ext4 in a file. It is unmounted at once, and goes with its loop device when the store lets go of it, or this process ends. */
 static struct hf_store *open_on_image(void **state, const char *image)
 {
     const char *dir = hf_test_path(state, "mnt");
-    if (geteuid() != 0 || access("/dev/loop-control", F_OK) != 0 || !small_fs_namespace()) {
-        const char *required = getenv("HOLDFAST_TEST_REQUIRE");
-        print_message("SKIP mount: no loop devices for us\n");
-        if (required && strstr(required, "mount"))
-            fail_msg("mounting is required here");
-        skip();
-    }
+    if (geteuid() != 0 || access("/dev/loop-control", F_OK) != 0 || !small_fs_namespace())
+        hf_test_missing("mount", "no loop devices for us");
     int fd = open(image, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(ftruncate(fd, IMAGE_BYTES), 0);
     close(fd);
-    run((const char *const[]){"mkfs.ext4", "-q", "-O", "^has_journal", image, NULL});
+    assert_runs("mkfs.ext4", "-q", "-O", "^has_journal", image);
     assert_int_equal(mkdir(dir, 0755), 0);
-    run((const char *const[]){"mount", "-o", "loop", image, dir, NULL});
+    assert_runs("mount", "-o", "loop", image, dir);
     struct hf_store *s = open_at(dir);
     small_fs_umount(dir);
     return s;

@@ -2,23 +2,11 @@
  *
  * A path as a store on a real mount of another machine, played by this one: sshfs, whose server is started directly.
  */
-#include "base/proc.h"
 #include "harness/small_fs.h"
 #include "store/offhost.h"
 #include "unit/store/path_store.h"
 
 #define SFTP_SERVER "/usr/lib/openssh/sftp-server"
-
-static bool run(const char *const *argv)
-{
-    struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(hf_proc_result) struct hf_proc_result out = {0};
-    struct hf_proc_request req = {.argv = argv, .timeout_ms = 60000};
-    if (hf_proc_check(&req, &out, &err) == 0)
-        return true;
-    print_message("%s\n", err.message);
-    return false;
-}
 
 /* "ssh HOST …" that asks nobody: `host` is only what the mount is called. */
 static const char *mount_sshfs(void **state, const char *host)
@@ -30,13 +18,9 @@ static const char *mount_sshfs(void **state, const char *host)
     assert_int_equal(mkdir(dir, 0755) | mkdir(back, 0755), 0);
     const char *const argv[] = {"sshfs", "-o", command, source, dir, NULL};
     if (access(SFTP_SERVER, X_OK) == 0 && access("/dev/fuse", R_OK | W_OK) == 0 &&
-        small_fs_namespace() && run(argv))
+        small_fs_namespace() && hf_test_run(argv))
         return dir;
-    const char *required = getenv("HOLDFAST_TEST_REQUIRE");
-    print_message("SKIP sshfs: it cannot be mounted here\n");
-    if (required && strstr(required, "sshfs"))
-        fail_msg("sshfs is required here");
-    skip();
+    hf_test_missing("sshfs", "it cannot be mounted here");
     return NULL;
 }
 
