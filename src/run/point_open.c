@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/point_open.h"
+
+#include "point/points.h"
+
+struct opening {
+    const struct hf_env *env;
+    const struct hf_point_wish *wish;
+    struct hf_open_point *out;
+    struct hf_err worst; /* of a store that has it, and where it cannot be used */
+};
+
+void hf_open_point_close(struct hf_open_point *p)
+{
+    hf_manifest_free(&p->manifest);
+    hf_store_site_close(&p->at);
+    *p = (struct hf_open_point){0};
+}
+
+static int open_on(struct opening *o, const struct hf_config_store *config, struct hf_err *err)
+{
+    struct hf_open_point *p = o->out;
+    struct hf_point_name name;
+    if (hf_store_site_open(o->env, config, &p->at, err) < 0) {
+        if (err->cls !=
+            HF_E_CANCELLED) /* whatever it is, it is not about the point: the next store may have it */
+            err->cls = HF_E_UNREACHABLE;
+        return -1;
+    }
+    if (hf_points_find(p->at.site, o->wish->text, &name, err) < 0 ||
+        hf_point_read(p->at.site, &name, &p->manifest, err) < 0)
+        return -1;
+    if (o->wish->to_read && p->at.site->is_encrypted && !p->at.site->identities) {
+        hf_fail(err, HF_E_AUTH, "%s is encrypted, and this host has no key for it", name.id);
+        return hf_hint(err, "Set identity-file in [store %s] to a key that opens it.",
+                       config->label);
+    }
+    p->config = config;
+    return 0;
+}
+
+/* 0 also: not here, perhaps on the next. */
+static int try_on(void *ctx, const struct hf_config_store *config, struct hf_err *err)
+{
+    struct opening *o = ctx;
+    struct hf_err why = HF_ERR_INIT;
+    if (o->out->config)
+        return 0;
+    if (open_on(o, config, &why) == 0)
+        return 0;
+    hf_open_point_close(o->out);
+    hf_store_site_name(config, &why);
+    if (why.cls == HF_E_CONFLICT || why.cls == HF_E_CANCELLED) {
+        hf_err_copy(err, &why);
+        return -1;
+    }
+    if (why.cls == HF_E_CORRUPT || why.cls == HF_E_AUTH)
+        hf_err_copy(&o->worst, &why);
+    if (why.cls != HF_E_NOT_FOUND)
+        hf_log_err(o->env->log, HF_LOG_WARN, o->wish->area, &why);
+    return 0;
+}
+
+int hf_point_open(const struct hf_env *env, const struct hf_point_wish *wish,
+                  struct hf_open_point *out, struct hf_err *err)
+{
+    struct opening o = {.env = env, .wish = wish, .out = out, .worst = HF_ERR_INIT};
+    if (hf_store_site_each(env, wish->store, try_on, &o, err) < 0)
+        return -1;
+    if (out->config)
+        return 0;
+    if (o.worst.cls) {
+        hf_err_copy(err, &o.worst);
+        return -1;
+    }
+    return hf_fail(err, HF_E_NOT_FOUND, "no store that could be asked has a point '%.60s'",
+                   wish->text);
+}
