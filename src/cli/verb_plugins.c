@@ -29,6 +29,7 @@ static const struct capability {
     {HF_CAN_INCREMENTAL, "incremental"},     {HF_CAN_QUIESCE, "quiesce"},
     {HF_CAN_GUEST_EXEC, "guest-exec"},       {HF_CAN_GUEST_FILES, "guest-files"},
     {HF_CAN_GUEST_FREEZE, "guest-freeze"},   {HF_CAN_GUEST_FSMAP, "guest-fsmap"},
+    {HF_CAN_MACHINE, "machine"},
 };
 
 static const char *type_name(enum hf_key_type type)

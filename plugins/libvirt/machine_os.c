@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How it boots, what its processor is, and what goes past libvirt.
+ */
+#include "base/buf.h"
+#include "machine.h"
+
+#include <string.h>
+
+/* Read by QEMU with libvirt's rights: what not everybody may read is nobody's kernel. */
+static void check_boot_files(struct lv_making *m, xmlNodePtr os)
+{
+    static const char *const files[] = {"kernel", "initrd", "dtb"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(files); i++) {
+        xmlNodePtr node = lv_xml_child(os, files[i]);
+        const char *path = lv_get_text(m, node);
+        if (node && !lv_has(m, LV_HAS_FILE, path))
+            lv_refuse(m, HF_E_UNSUPPORTED, files[i],
+                      "it boots the host's '%s', which is not there (or not for everybody to read)",
+                      path);
+    }
+}
+
+/* UEFI: the file with its variables is the former machine's. Empty, libvirt names one by the machine and makes it from the
+ * template; with a directory we name it. */
+static void make_nvram(struct lv_making *m, xmlNodePtr os)
+{
+    xmlNodePtr nvram = lv_xml_child(os, "nvram");
+    m->is_uefi = nvram || lv_xml_attr_is(os, "firmware", "efi") ||
+                 lv_xml_attr_is(lv_xml_child(os, "loader"), "type", "pflash");
+    if (!m->is_uefi || m->is_replacing ||
+        lv_xml_attr_is(lv_xml_child(os, "loader"), "stateless", "yes"))
+        return;
+    bool has_template = nvram && xmlHasProp(nvram, (const xmlChar *)"template");
+    if (has_template && !lv_has(m, LV_HAS_FILE, lv_get(m, nvram, "template"))) {
+        lv_xml_unset(nvram, "template");
+        lv_find(m, HF_MACHINE_CHANGED, "nvram", "made from libvirt's template");
+    }
+    while (nvram && nvram->children) /* libvirt's own name, or a <source> */
+        lv_xml_drop(nvram->children);
+    lv_xml_unset(nvram, "type");
+    if (m->req->dir) {
+        m->nvram = lv_machine_nvram(m->req->dir, m->req->name, m->req->run);
+        if (m->nvram)
+            lv_put_text(m, os, "nvram", m->nvram);
+        m->is_broken |= !m->nvram;
+    } else if (m->req->flags & HF_MACHINE_TRANSIENT) {
+        lv_refuse(m, HF_E_UNSUPPORTED, "nvram",
+                  "a transient machine needs a directory for its UEFI variables");
+    }
+    lv_find(m, HF_MACHINE_CHANGED, "nvram",
+            "new UEFI variables: those of then are not in the point. A guest that cannot be found "
+            "without its boot entry needs it made again");
+}
+
+/* Distributions keep firmware in different places: libvirt knows those of this host. */
+static void make_loader(struct lv_making *m, xmlNodePtr os)
+{
+    xmlNodePtr loader = lv_xml_child(os, "loader"), nvram = lv_xml_child(os, "nvram");
+    const char *path = lv_get_text(m, loader);
+    if (!loader || !*path || lv_has(m, LV_HAS_FILE, path))
+        return;
+    lv_find(m, HF_MACHINE_CHANGED, "firmware", "'%s' is not here: libvirt chooses", path);
+    if (!lv_xml_attr_is(loader, "type", "pflash")) {
+        lv_xml_drop(loader); /* another BIOS */
+        return;
+    }
+    bool is_secure = lv_xml_attr_is(loader, "secure", "yes");
+    lv_xml_drop(loader);
+    lv_xml_unset(nvram, "template");
+    lv_put(m, os, "firmware", "efi");
+    if (is_secure)
+        lv_put(m, lv_put_child(m, os, "loader", NULL), "secure", "yes");
+}
+
+void lv_make_os(struct lv_making *m)
+{
+    xmlNodePtr os = lv_xml_child(m->root, "os");
+    const char *type = lv_get_text(m, lv_xml_child(os, "type"));
+    if (strcmp(type, "hvm") != 0) {
+        lv_refuse(m, HF_E_UNSUPPORTED, "os", "of type '%s': only hvm is understood", type);
+        return;
+    }
+    if (lv_is_former(m, os)) {
+        m->is_uefi = lv_xml_child(os, "nvram");
+        return;
+    }
+    if (lv_keep_only(os, "type loader nvram boot* bootmenu smbios bios firmware kernel initrd "
+                         "cmdline dtb") > 0)
+        lv_find(m, HF_MACHINE_LEFT_OUT, "os", "tables and programs of the host");
+    check_boot_files(m, os);
+    make_loader(m, os);
+    make_nvram(m, os);
+}
+
+void lv_make_cpu(struct lv_making *m)
+{
+    xmlNodePtr cpu = lv_xml_child(m->root, "cpu"), model = lv_xml_child(cpu, "model");
+    const char *mode = lv_get(m, cpu, "mode"), *name = lv_get_text(m, model);
+    bool is_custom = !*mode || strcmp(mode, "custom") == 0;
+    /* Without a check it starts with what there is of the model. */
+    if (!cpu || (is_custom && (!*name || lv_xml_attr_is(cpu, "check", "none"))) ||
+        (is_custom ? lv_has(m, LV_HAS_CPU_MODEL, name) : lv_has(m, LV_HAS_CPU_MODE, mode)))
+        return;
+    bool has_model = lv_has(m, LV_HAS_CPU_MODE, "host-model");
+    lv_find(m, HF_MACHINE_CHANGED, "cpu", "'%s' is not here: %s instead", is_custom ? name : mode,
+            has_model ? "the host's model" : "libvirt's default");
+    if (!has_model) {
+        lv_xml_drop(cpu);
+        return;
+    }
+    (void)lv_keep_only(cpu, "topology numa");
+    while (cpu->properties)
+        xmlRemoveProp(cpu->properties);
+    lv_put(m, cpu, "mode", "host-model");
+}
+
+/* Of QEMU's arguments those that name nothing of the host. */
+static bool is_harmless(const char *option)
+{
+    static const char *const options[] = {"-cpu", "-global", "-rtc"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(options); i++)
+        if (strcmp(option, options[i]) == 0)
+            return true;
+    return false;
+}
+
+/* All elements are <arg value=>, <env name= value=>. *option: the last one that began with '-'. */
+static bool keeps_argument(struct lv_making *m, xmlNodePtr arg, const char **option)
+{
+    if (arg->type != XML_ELEMENT_NODE || strcmp((const char *)arg->name, "arg") != 0)
+        return arg->type == XML_TEXT_NODE;
+    const char *value = lv_get(m, arg, "value");
+    if (*value == '-') {
+        *option = value;
+        if (!is_harmless(value))
+            lv_find(m, HF_MACHINE_LEFT_OUT, "argument", "of QEMU: %s", value);
+    }
+    return is_harmless(*option);
+}
+
+static void make_commandline(struct lv_making *m, xmlNodePtr list)
+{
+    const char *option = "";
+    for (xmlNodePtr n = list->children, next; n; n = next) {
+        next = n->next;
+        if (!keeps_argument(m, n, &option))
+            lv_xml_drop(n);
+    }
+    if (!lv_xml_child(list, "arg"))
+        lv_xml_drop(list);
+}
+
+static bool is_qemus(xmlNodePtr node)
+{
+    static const char uri[] = "http://libvirt.org/schemas/domain/qemu/1.0";
+    static const char *const names[] = {"commandline", "capabilities", "override", "deprecation"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(names); i++)
+        if (strcmp((const char *)node->name, names[i]) == 0)
+            return xmlStrEqual(node->ns->href, (const xmlChar *)uri);
+    return false;
+}
+
+/* Elements of a namespace: <qemu:commandline> and its kin. */
+void lv_make_arguments(struct lv_making *m)
+{
+    bool keeps = m->keeps_net && m->req->flags & HF_MACHINE_ARGUMENTS;
+    for (xmlNodePtr n = m->root->children, next; n; n = next) {
+        next = n->next;
+        if (n->type != XML_ELEMENT_NODE || !n->ns || lv_is_former(m, n))
+            continue;
+        const char *name = (const char *)n->name;
+        if (is_qemus(n) && keeps) {
+            lv_find(m, HF_MACHINE_WARNING, name, "goes to QEMU past libvirt, as in the definition");
+        } else if (is_qemus(n) && strcmp(name, "commandline") == 0) {
+            make_commandline(m, n);
+        } else {
+            lv_find(m, HF_MACHINE_LEFT_OUT, name, "is for QEMU, past libvirt");
+            lv_xml_drop(n);
+        }
+    }
+}
