@@ -24,6 +24,7 @@ void lv_making_drop(struct lv_making *m)
         xmlFreeDoc(m->former_doc);
     free(m->nvram);
     hf_strv_free(&m->kept);
+    hf_strv_free(&m->paths);
     m->doc = m->former_doc = NULL;
     m->nvram = NULL;
 }
@@ -87,13 +88,14 @@ static int open_definition(struct lv_making *m, struct hf_err *err)
     }
     if (m->former && !(m->former_doc = lv_xml_parse(m->former, "domain", err)))
         return -1;
+    m->is_replacing = m->req->flags & HF_MACHINE_REPLACE;
+    m->is_isolated = m->req->flags & HF_MACHINE_ISOLATED;
+    m->keeps_net = !m->is_isolated && !(m->req->flags & HF_MACHINE_NO_NETWORK);
+    lv_make_arguments(m); /* first: of the root's children of a namespace only QEMU's own are left */
     scrub_all(m);
     m->devices = lv_xml_child(m->root, "devices");
     if (!m->devices || !lv_xml_child(m->root, "os") || !lv_xml_child(m->root, "name"))
         return hf_fail(err, HF_E_CORRUPT, "the definition has no name, system or devices");
-    m->is_replacing = m->req->flags & HF_MACHINE_REPLACE;
-    m->is_isolated = m->req->flags & HF_MACHINE_ISOLATED;
-    m->keeps_net = !m->is_isolated && !(m->req->flags & HF_MACHINE_NO_NETWORK);
     return take_uuid(m, err);
 }
 
@@ -108,7 +110,7 @@ int lv_make(struct lv_making *m, struct hf_err *err)
     lv_make_os(m);
     lv_make_cpu(m);
     lv_make_devices(m);
-    lv_make_arguments(m);
+    lv_make_paths(m);
     if (m->is_broken)
         return hf_fail_nomem(err);
     if (m->is_stopped)

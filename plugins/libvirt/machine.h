@@ -57,9 +57,10 @@ struct lv_making {
     bool is_uefi;
     uint64_t memory_bytes;
 
-    struct hf_strv kept; /* what lv_get returned */
-    bool is_broken;      /* no memory */
-    bool is_stopped;     /* the callback's owner wants no more */
+    struct hf_strv paths; /* of the host, that were decided on */
+    struct hf_strv kept;  /* what lv_get returned */
+    bool is_broken;       /* no memory */
+    bool is_stopped;      /* the callback's owner wants no more */
     bool is_refused;
     struct hf_err why; /* the first refusal */
 };
@@ -79,7 +80,8 @@ void lv_find(struct lv_making *m, enum hf_machine_finding_kind kind, const char 
 /* The same as REFUSED, with the class that the plan fails with. */
 void lv_refuse(struct lv_making *m, enum hf_err_class cls, const char *about, const char *fmt, ...)
     HF_PRINTF(4, 5);
-bool lv_has(const struct lv_making *m, enum lv_fact what, const char *value);
+/* A path that is there may stay in the definition. */
+bool lv_has(struct lv_making *m, enum lv_fact what, const char *value);
 void lv_put(struct lv_making *m, xmlNodePtr node, const char *name, const char *value);
 xmlNodePtr lv_put_child(struct lv_making *m, xmlNodePtr to, const char *name, const char *text);
 /* The text of the one child called `name`, made when it is not there. */
@@ -106,6 +108,10 @@ void lv_make_interface(struct lv_making *m, xmlNodePtr node); /* machine_net.c *
 void lv_make_devices(struct lv_making *m);                    /* machine_devices.c */
 void lv_make_chardev(struct lv_making *m, xmlNodePtr node);   /* machine_chardev.c */
 void lv_make_channel(struct lv_making *m, xmlNodePtr node);
+
+/* machine_paths.c: goes last. */
+void lv_make_paths(struct lv_making *m);
+void lv_allow(struct lv_making *m, const char *path);
 
 /* machine_token.c: {"v":1,"op":"machine","vm":UUID,"name":N,"run":R,"purpose":P,"transient":B,"nvram":PATH,"former":XML} */
 struct lv_machine_token {

@@ -108,6 +108,8 @@ static void make_rng(struct lv_making *m, xmlNodePtr node)
     const char *source = lv_get_text(m, backend);
     if (lv_xml_attr_is(backend, "model", "builtin"))
         return;
+    lv_allow(m, "/dev/random");
+    lv_allow(m, "/dev/urandom");
     if (!lv_xml_attr_is(backend, "model", "random"))
         leave_out(m, node, "random bytes of another program");
     else if (strcmp(source, "/dev/urandom") != 0 && strcmp(source, "/dev/random") != 0)

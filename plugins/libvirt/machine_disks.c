@@ -20,6 +20,7 @@ static void put_source(struct lv_making *m, xmlNodePtr disk, const struct hf_mac
     bool is_nbd = d->source == HF_MACHINE_NBD;
     bool is_device = !is_nbd && strncmp(d->path, "/dev/", 5) == 0;
     xmlNodePtr source = lv_put_child(m, disk, "source", NULL);
+    lv_allow(m, d->path);
     lv_put(m, disk, "type", is_nbd ? "network" : is_device ? "block" : "file");
     if (!is_nbd) {
         lv_put(m, source, is_device ? "dev" : "file", d->path);

@@ -44,9 +44,13 @@ void lv_refuse(struct lv_making *m, enum hf_err_class cls, const char *about, co
     va_end(ap);
 }
 
-bool lv_has(const struct lv_making *m, enum lv_fact what, const char *value)
+bool lv_has(struct lv_making *m, enum lv_fact what, const char *value)
 {
-    return m->has(m->has_ctx, what, value);
+    if (!m->has(m->has_ctx, what, value))
+        return false;
+    if (*value == '/')
+        lv_allow(m, value);
+    return true;
 }
 
 void lv_put(struct lv_making *m, xmlNodePtr node, const char *name, const char *value)
@@ -120,7 +124,7 @@ static bool is_listed(const char *list, const char *name, bool *out_often)
 static bool has_older_twin(xmlNodePtr node)
 {
     for (xmlNodePtr n = node->prev; n; n = n->prev)
-        if (n->type == XML_ELEMENT_NODE && xmlStrEqual(n->name, node->name))
+        if (n->type == XML_ELEMENT_NODE && !n->ns && xmlStrEqual(n->name, node->name))
             return true;
     return false;
 }
@@ -162,7 +166,7 @@ static char *dump(xmlNodePtr node)
 
 bool lv_is_former(const struct lv_making *m, xmlNodePtr node)
 {
-    if (!m->former_doc)
+    if (!m->former_doc || (node->parent != m->root && node->parent != m->devices))
         return false;
     HF_AUTOFREE char *ours = dump(node);
     xmlNodePtr root = xmlDocGetRootElement(m->former_doc);

@@ -87,6 +87,20 @@ static bool has_emulator(const struct lv_here *h, const char *path)
     return found;
 }
 
+/* <enum name=…> with this <value>. */
+static bool lists(xmlNodePtr of, const char *name, const char *value)
+{
+    bool failed = false, found = false;
+    xmlNodePtr list = lv_xml_child(of, "enum");
+    while (list && !lv_xml_attr_is(list, "name", name))
+        list = lv_xml_next(list);
+    for (xmlNodePtr n = lv_xml_child(list, "value"); n && !found; n = lv_xml_next(n)) {
+        HF_AUTOFREE char *is = lv_xml_text(n, &failed);
+        found = is && strcmp(is, value) == 0;
+    }
+    return found;
+}
+
 /* A driver that tells nothing of processors and TPMs has whatever is asked for. */
 static bool has_of_domain(const struct lv_here *h, enum lv_fact what, const char *value)
 {
@@ -98,7 +112,7 @@ static bool has_of_domain(const struct lv_here *h, enum lv_fact what, const char
     if (!root)
         return true;
     if (what == LV_HAS_TPM)
-        return lv_xml_attr_is(lv_xml_path(root, "devices", "tpm", NULL), "supported", "yes");
+        return lists(lv_xml_path(root, "devices", "tpm", NULL), "backendModel", "emulator");
     xmlNodePtr mode = lv_xml_path(root, "cpu", "mode", NULL);
     const char *name = what == LV_HAS_CPU_MODE ? value : "custom";
     while (mode && !lv_xml_attr_is(mode, "name", name))

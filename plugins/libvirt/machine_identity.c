@@ -118,6 +118,9 @@ void lv_make_memory(struct lv_making *m)
     if (m->is_isolated && backing) {
         lv_find(m, HF_MACHINE_LEFT_OUT, "memoryBacking", "huge or locked pages are not taken");
         lv_xml_drop(backing);
+    } else if (lv_xml_child(backing, "hugepages") && !lv_is_former(m, backing)) {
+        lv_find(m, HF_MACHINE_LEFT_OUT, "memoryBacking", "huge pages: this host may have none");
+        lv_xml_drop_children(backing, "hugepages");
     }
 }
 

@@ -21,6 +21,13 @@ static void check_boot_files(struct lv_making *m, xmlNodePtr os)
     }
 }
 
+/* The variables of the machine that is replaced are those of the one that replaces it. */
+static void allow_former(struct lv_making *m)
+{
+    xmlNodePtr root = m->former_doc ? xmlDocGetRootElement(m->former_doc) : NULL;
+    lv_allow(m, lv_get_text(m, lv_xml_path(root, "os", "nvram", NULL)));
+}
+
 /* UEFI: the file with its variables is the former machine's. Empty, libvirt names one by the machine and makes it from the
  * template; with a directory we name it. */
 static void make_nvram(struct lv_making *m, xmlNodePtr os)
@@ -28,21 +35,25 @@ static void make_nvram(struct lv_making *m, xmlNodePtr os)
     xmlNodePtr nvram = lv_xml_child(os, "nvram");
     m->is_uefi = nvram || lv_xml_attr_is(os, "firmware", "efi") ||
                  lv_xml_attr_is(lv_xml_child(os, "loader"), "type", "pflash");
-    if (!m->is_uefi || m->is_replacing ||
-        lv_xml_attr_is(lv_xml_child(os, "loader"), "stateless", "yes"))
-        return;
     bool has_template = nvram && xmlHasProp(nvram, (const xmlChar *)"template");
     if (has_template && !lv_has(m, LV_HAS_FILE, lv_get(m, nvram, "template"))) {
         lv_xml_unset(nvram, "template");
         lv_find(m, HF_MACHINE_CHANGED, "nvram", "made from libvirt's template");
+    }
+    if (!m->is_uefi || m->is_replacing ||
+        lv_xml_attr_is(lv_xml_child(os, "loader"), "stateless", "yes")) {
+        allow_former(m);
+        return;
     }
     while (nvram && nvram->children) /* libvirt's own name, or a <source> */
         lv_xml_drop(nvram->children);
     lv_xml_unset(nvram, "type");
     if (m->req->dir) {
         m->nvram = lv_machine_nvram(m->req->dir, m->req->name, m->req->run);
-        if (m->nvram)
+        if (m->nvram) {
             lv_put_text(m, os, "nvram", m->nvram);
+            lv_allow(m, m->nvram);
+        }
         m->is_broken |= !m->nvram;
     } else if (m->req->flags & HF_MACHINE_TRANSIENT) {
         lv_refuse(m, HF_E_UNSUPPORTED, "nvram",

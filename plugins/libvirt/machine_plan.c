@@ -29,11 +29,12 @@ static int check_disk(const struct hf_machine_disk *d, struct hf_err *err)
 
 static int check_request(const struct hf_machine_request *req, struct hf_err *err)
 {
-    const uint32_t contrary = HF_MACHINE_REPLACE | HF_MACHINE_TRANSIENT;
+    const uint32_t contrary = HF_MACHINE_TRANSIENT | HF_MACHINE_ISOLATED | HF_MACHINE_NO_NETWORK;
     if (req->flags & ~FLAGS_KNOWN)
         return hf_fail(err, HF_E_UNSUPPORTED, "unknown flag bits 0x%x", (unsigned)req->flags);
-    if ((req->flags & contrary) == contrary)
-        return hf_fail(err, HF_E_UNSUPPORTED, "a transient machine replaces none");
+    if (req->flags & HF_MACHINE_REPLACE && req->flags & contrary)
+        return hf_fail(err, HF_E_UNSUPPORTED,
+                       "a machine that replaces another is neither transient nor cut off");
     if (!req->definition || !req->name || !req->run || !req->purpose)
         return hf_fail(err, HF_E_INTERNAL, "an incomplete request");
     if (!lv_machine_is_word(req->name, "._+-"))

@@ -236,6 +236,27 @@ it_names_what_this_host_does_not_have()
     is_gone
 }
 
+# The fixture of plugin.machine, which has everything of its host, on this one.
+it_makes_a_machine_from_a_definition_of_another_host()
+{
+    local flags
+    define old "$(disk vda qcow2)"
+    d definition old >"$dir/old.xml"
+    SIZE=1M disk new qcow2 >"$dir/new.xml"
+    SIZE=1M disk data raw >"$dir/new.xml"
+    for flags in "" no-network arguments keep-mac isolated,transient; do
+        echo "flags: $flags"
+        MACHINE_DIR=$dir MACHINE_MEMORY=64 plan "$dir/token-p" "$root/tests/plugin/definitions/everything.xml" new "$flags" \
+            "vda=qcow2:$dir/new.qcow2" "vdb=raw:$dir/data.raw" >"$dir/out-plan" ||
+            { cat "$dir/out-plan"; return 1; }
+        virt-xml-validate "$dir/token-p.xml" domain
+        create "$dir/token-p"
+        has "$(V dumpxml new)" libosinfo
+        destroy "$dir/token-p"
+        is_gone
+    done
+}
+
 # shellcheck disable=SC2046
 it_takes_the_place_of_a_machine_and_gives_it_back()
 {
