@@ -244,19 +244,28 @@ static int stop(const struct step *s, struct hf_err *err)
     return HF_POINT_ERR("libvirt.after_machine_stop", err);
 }
 
+/* A driver that has neither UEFI nor checkpoints knows no flag for them. */
+static int undefine_all(virDomainPtr dom)
+{
+    unsigned known = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
+    unsigned flags =
+        known | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM;
+    if (virDomainUndefineFlags(dom, flags) == 0)
+        return 0;
+    const virError *e = virGetLastError();
+    if (e && e->code == VIR_ERR_NO_DOMAIN)
+        return 0;
+    return e && e->code == VIR_ERR_INVALID_ARG ? virDomainUndefineFlags(dom, known) : -1;
+}
+
 static int undefine(const struct step *s, struct hf_err *err)
 {
-    unsigned flags = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
-                     VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM;
     if (virDomainIsPersistent(s->dom) != 1) /* gone with its process */
         return 0;
     if (HF_POINT_ERR("libvirt.before_machine_undefine", err) != 0)
         return -1;
-    if (virDomainUndefineFlags(s->dom, flags) != 0) {
-        const virError *e = virGetLastError();
-        if (e && e->code != VIR_ERR_NO_DOMAIN)
-            return lv_fail(err, "definition of '%s'", s->token.name);
-    }
+    if (undefine_all(s->dom) != 0)
+        return lv_fail(err, "definition of '%s'", s->token.name);
     return HF_POINT_ERR("libvirt.after_machine_undefine", err);
 }
 

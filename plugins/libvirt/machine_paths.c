@@ -29,6 +29,22 @@ static void tell(struct lv_making *m, xmlNodePtr node, const char *value)
     lv_find(m, HF_MACHINE_LEFT_OUT, (const char *)node->name, "'%s', a path of the host", value);
 }
 
+static void look_at(struct lv_making *m, xmlNodePtr node);
+
+static void look_below(struct lv_making *m, xmlNodePtr node)
+{
+    for (xmlNodePtr n = node->children, next; n && !m->is_stopped; n = next) {
+        next = n->next;
+        if (n->type == XML_TEXT_NODE && !is_decided(m, (const char *)n->content)) {
+            tell(m, node, (const char *)n->content);
+            lv_xml_drop(n);
+        } else if (n->type == XML_ELEMENT_NODE && !n->ns && !is_prose((const char *)n->name) &&
+                   !lv_is_former(m, n)) {
+            look_at(m, n);
+        }
+    }
+}
+
 static void look_at(struct lv_making *m, xmlNodePtr node)
 {
     for (xmlAttrPtr a = node->properties, next; a; a = next) {
@@ -39,24 +55,12 @@ static void look_at(struct lv_making *m, xmlNodePtr node)
         tell(m, node, value);
         xmlRemoveProp(a);
     }
-    for (xmlNodePtr n = node->children, next; n; n = next) {
-        next = n->next;
-        if (n->type == XML_TEXT_NODE && !is_decided(m, (const char *)n->content)) {
-            tell(m, node, (const char *)n->content);
-            lv_xml_drop(n);
-        } else if (n->type == XML_ELEMENT_NODE && !is_prose((const char *)n->name) &&
-                   !lv_is_former(m, n)) {
-            look_at(m, n);
-        }
-    }
+    look_below(m, node);
 }
 
 void lv_make_paths(struct lv_making *m)
 {
-    for (xmlNodePtr n = m->root->children; n && !m->is_stopped; n = n->next)
-        if (n->type == XML_ELEMENT_NODE && !n->ns && !is_prose((const char *)n->name) &&
-            !lv_is_former(m, n))
-            look_at(m, n);
+    look_at(m, m->root);
 }
 
 void lv_allow(struct lv_making *m, const char *path)
