@@ -838,11 +838,6 @@ static void makes_and_takes_away(const char *xml)
               "machine_destroy, and once more", &err);
     t.is_cancelled = 0;
     check(!is_listed(&err), "machine_list does not tell it any more", &err);
-    rc = t.p->machine_create(t.in, &call, definition, token, &err);
-    rc = rc ? rc : t.p->machine_settle(t.in, &call, token, &err);
-    check(rc == 0 && !is_listed(&err), "a settled machine is not told", &err);
-    rc = t.p->machine_destroy(t.in, &call, token, &err);
-    check(failed_as(rc, &err, HF_E_CONFLICT), "machine_destroy of a settled one", &err);
 }
 
 static void machines(void)
