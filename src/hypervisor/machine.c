@@ -59,12 +59,13 @@ static void unpack_disks(const struct hv_call *c, struct hf_machine_disk *disks,
 {
     for (size_t i = 0; i < n; i++) {
         char *const *text = c->argv.items + i * DISK_TEXTS;
-        disks[i] = (struct hf_machine_disk){.struct_size = sizeof disks[i],
-                                            .source = (enum hf_machine_source)atoi(text[4]),
-                                            .target = text[0],
-                                            .path = text[1],
-                                            .format = text[2],
-                                            .export_name = *text[3] ? text[3] : NULL};
+        disks[i] =
+            (struct hf_machine_disk){.struct_size = sizeof disks[i],
+                                     .source = (enum hf_machine_source)strtol(text[4], NULL, 10),
+                                     .target = text[0],
+                                     .path = text[1],
+                                     .format = text[2],
+                                     .export_name = *text[3] ? text[3] : NULL};
     }
 }
 
