@@ -203,6 +203,15 @@ static bool wait_some(struct rebuild *r)
     return is_over;
 }
 
+static void pass_window(struct rebuild *r, uint64_t from)
+{
+    uint64_t chunks = hf_image_chunks_n(hf_image_tree_shape(r->tree));
+    pthread_mutex_lock(&r->lock);
+    if (!r->is_ending)
+        r->done.before = chunks - from < REBUILD_WINDOW ? chunks : from + REBUILD_WINDOW;
+    pthread_mutex_unlock(&r->lock);
+}
+
 static int run_window(struct rebuild *r, uint64_t from, struct hf_err *err)
 {
     if (rebuild_plan_window(&r->plan, r->tree, from, r->opts, err) < 0)
@@ -214,6 +223,8 @@ static int run_window(struct rebuild *r, uint64_t from, struct hf_err *err)
     pthread_mutex_unlock(&r->lock);
     for (bool is_over = false; !is_over;) {
         is_over = wait_some(r);
+        if (is_over)
+            pass_window(r, from);
         if (tick(r, err) < 0)
             return -1;
     }

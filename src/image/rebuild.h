@@ -22,6 +22,7 @@ struct hf_image_rebuilt {
     uint64_t chunks, bytes; /* handed over */
     uint64_t skipped;       /* bytes that were done already */
     uint64_t fetched;       /* of the packs' content */
+    uint64_t before;        /* of all chunks below this one nothing is to come any more */
 };
 
 struct hf_image_rebuild_opts {

@@ -283,6 +283,7 @@ static void an_error_of_the_target_ends_it(void **state)
     assert_int_equal(rebuild(&s, w.root, &t, &out, &err), -1);
     assert_hf_err(&err, HF_E_NOSPACE, "full");
     assert_true(out.bytes < len / 2);
+    assert_int_equal(out.before, 0);
     target_free(&t);
     site_free(&s);
 }
@@ -329,6 +330,7 @@ static void windows_of_the_disk_have_no_seam(void **state)
     assert_hf_ok(rebuild(&s, w.root, &t, &out, &err), &err);
     assert_rebuilt(&t, disk);
     assert_int_equal(out.chunks, HF_ARRAY_SIZE(places));
+    assert_int_equal(out.before, chunks);
     target_free(&t);
     site_free(&s);
 }
