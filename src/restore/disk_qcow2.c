@@ -89,13 +89,14 @@ static int lost(struct qcow2 *q, struct hf_err *err)
     return hf_fail(err, HF_E_UNREACHABLE, "qemu-nbd: %s", why ? why : "the connection broke");
 }
 
-static int poll_once(struct qcow2 *q, struct connection *c, int64_t until_ms, struct hf_err *err)
+static int poll_once(struct qcow2 *q, struct connection *c, const struct hf_cancel *cancel,
+                     int64_t until_ms, struct hf_err *err)
 {
     unsigned direction = nbd_aio_get_direction(c->h);
     struct pollfd p[2] = {{.fd = nbd_aio_get_fd(c->h)},
-                          {.fd = hf_cancel_fd(q->cancel), .events = POLLIN}};
+                          {.fd = hf_cancel_fd(cancel), .events = POLLIN}};
     int left_ms = hf_clock_left_ms(q->clock, until_ms), rc = 0;
-    if (hf_cancel_check(q->cancel, err) < 0)
+    if (hf_cancel_check(cancel, err) < 0)
         return -1;
     if (left_ms == 0)
         return hf_fail(err, HF_E_TIMEOUT, "qemu-nbd does not answer");
@@ -111,12 +112,12 @@ static int poll_once(struct qcow2 *q, struct connection *c, int64_t until_ms, st
 }
 
 /* Until all answers are there. */
-static int settle(struct qcow2 *q, struct connection *c, int64_t within_ms, const char *what,
-                  struct hf_err *err)
+static int settle(struct qcow2 *q, struct connection *c, const struct hf_cancel *cancel,
+                  int64_t within_ms, const char *what, struct hf_err *err)
 {
     int64_t until_ms = hf_clock_mono_ms(q->clock) + within_ms;
     while (c->waiting && !c->error)
-        if (poll_once(q, c, until_ms, err) < 0) {
+        if (poll_once(q, c, cancel, until_ms, err) < 0) {
             give_up(c);
             return -1;
         }
@@ -155,10 +156,10 @@ static int qcow2_put(struct hf_disk_target *t, unsigned worker, uint64_t at, con
         at += n;
         len -= n;
     }
-    return settle(q, c, ANSWER_MS, what, err);
+    return settle(q, c, q->cancel, ANSWER_MS, what, err);
 }
 
-/* Of one connection, for all: behind them is one image. */
+/* Of one connection, for all: behind them is one image. Also what was written before somebody wanted us to stop. */
 static int qcow2_sync(struct hf_disk_target *t, struct hf_err *err)
 {
     struct qcow2 *q = (struct qcow2 *)t;
@@ -172,7 +173,7 @@ static int qcow2_sync(struct hf_disk_target *t, struct hf_err *err)
         give_up(c);
         return -1;
     }
-    return settle(q, c, SYNC_MS, "sync", err);
+    return settle(q, c, NULL, SYNC_MS, "sync", err);
 }
 
 /* Without clients it closes the image and ends by itself. */

@@ -122,7 +122,11 @@ int hf_restore_image(const struct hf_env *env, const struct hf_restore_image *re
     struct restore r = {.env = env, .req = req, .began_ms = hf_clock_mono_ms(env->clock)};
     if (find(&r, err) < 0)
         return -1;
-    if (restore_disk(&r, err) < 0)
+    if (restore_disk(&r, err) < 0) {
+        if (err->cls == HF_E_AUTH && !err->sys_errno) /* not a right to a file */
+            hf_hint(err, "Set identity-file in [store %s] to a key that opens it.",
+                    r.point.config->label);
         return hf_wrap(err, "disk %s of %s", r.disk->name, r.point.manifest.point.id);
+    }
     return make_document(&r, out, err);
 }
