@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/proc_intern.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,9 +56,7 @@ static void child_drop(struct child *c)
 }
 HF_DEFINE_AUTO_VALUE(child, child_drop)
 
-/* Should our own 0 to 2 be closed, new descriptors get these numbers, and wiring the child's stdio
- * would overwrite one with another. Takes ownership of fd. */
-static int above_stdio(int fd)
+int proc_above_stdio(int fd)
 {
     HF_AUTOFD int low = fd;
     if (low < 0 || low > STDERR_FILENO)
@@ -71,7 +70,7 @@ static int stream_open(struct stream *s)
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
     s->fd = ends[0];
-    s->child_fd = above_stdio(ends[1]);
+    s->child_fd = proc_above_stdio(ends[1]);
     if (s->child_fd < 0)
         return -1;
     return fcntl(s->fd, F_SETFL, O_NONBLOCK);
@@ -82,8 +81,8 @@ static int stream_open(struct stream *s)
 static int open_input(const struct hf_proc_request *req)
 {
     if (!req->input)
-        return above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    HF_AUTOFD int fd = above_stdio(memfd_create("holdfast-stdin", MFD_CLOEXEC));
+        return proc_above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    HF_AUTOFD int fd = proc_above_stdio(memfd_create("holdfast-stdin", MFD_CLOEXEC));
     size_t done = 0;
     while (fd >= 0 && done < req->input_len) {
         ssize_t n = write(fd, req->input + done, req->input_len - done);
@@ -96,8 +95,7 @@ static int open_input(const struct hf_proc_request *req)
     return HF_STEAL_FD(fd);
 }
 
-/* Our environment with LC_ALL=C; the array is the caller's, the strings are not. */
-static char **child_environment(void)
+char **proc_environment(void)
 {
     static char lc_all[] = "LC_ALL=C";
     size_t n = 0;
@@ -161,7 +159,7 @@ static int spawn(struct child *c, const char *const *argv, char **env, int input
 static int start(struct child *c, const struct hf_proc_request *req, struct hf_err *err)
 {
     const char *name = req->argv[0];
-    HF_AUTOFREE char **env = child_environment();
+    HF_AUTOFREE char **env = proc_environment();
     if (!env)
         return hf_fail_nomem(err);
     HF_AUTOFD int input = open_input(req);

@@ -21,6 +21,7 @@ extern const struct hf_verb hf_verb_maintain;
 extern const struct hf_verb hf_verb_prune;
 extern const struct hf_verb hf_verb_archive;
 extern const struct hf_verb hf_verb_restore_files;
+extern const struct hf_verb hf_verb_restore_image;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
 extern const struct hf_verb hf_verb_plugins;
@@ -48,6 +49,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_prune,
     &hf_verb_archive,
     &hf_verb_restore_files,
+    &hf_verb_restore_image,
     &hf_verb_show,
     &hf_verb_status,
     &hf_verb_plugins,

@@ -18,6 +18,7 @@ WALKS = (
     ("guest.backup", r"libvirt\.(before|after)_(backup|backup_abort|export_(dir|retire|remove)|qemu_nbd(_end)?)$"),
     ("integration.load.resume", r"load\."),
     ("integration.dump.failures", r"dump\."),
+    ("integration.run.restore_image", r"restore\.image\."),
     ("integration.files.into_guest", r"(restore|feed)\."),
     ("guest.archive", r"stream\.(before|after)_unit_start$"),
     ("integration.files.archive", r"(archive|stream|io)\."),
