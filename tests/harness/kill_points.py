@@ -14,7 +14,9 @@ WALKS = (
     # After many of these deaths a guest boots, or a server is loaded: each kind by itself.
     ("guest.maintain", r"maintain\."),
     ("guest.rollback", r"rollback\."),
-    ("plugin.odd.libvirt", r"libvirt\.(before|after)_(destroy|define|start|redefine|resume|checkpoint_.*|machine.*)$"),
+    ("plugin.odd.rollback", r"libvirt\.(before|after)_(destroy|define|start|redefine|resume)$"),
+    ("plugin.odd.checkpoint", r"libvirt\.(before|after)_checkpoint_.*$"),
+    ("plugin.odd.machine", r"libvirt\.(before|after)_machine.*$"),
     ("guest.backup", r"libvirt\.(before|after)_(backup|backup_abort|export_(dir|retire|remove)|qemu_nbd(_end)?)$"),
     ("integration.load.resume", r"load\."),
     ("integration.dump.failures", r"dump\."),
