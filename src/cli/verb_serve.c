@@ -96,7 +96,7 @@ const struct hf_verb hf_verb_serve = {
         "appears when the socket answers. It is served until SIGINT or SIGTERM.\n\n"
         "A read that cannot be served is an I/O error for who reads, and the reason is in the log. "
         "An encrypted store has to have its identity-file. nbdkit has to be installed.\n\n"
-        "  holdfast serve web01/20261123T030000Z-7f3a9c21 --disk vda --socket /run/vda.sock\n"
+        "  holdfast serve web01/20261123T030000Z-7f3a9c21 -d vda -S /run/vda.sock\n"
         "  nbdcopy 'nbd+unix:///?socket=/run/vda.sock' vda.raw",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),
