@@ -2,7 +2,7 @@
 #include "base/child.h"
 
 #include "base/buf.h"
-#include "base/proc_intern.h"
+#include "base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,8 +28,7 @@ struct hf_child {
 
 static void reap(struct hf_child *c)
 {
-    while (waitpid(c->pid, &c->status, 0) < 0 && errno == EINTR)
-        ;
+    hf_spawn_reap(c->pid, &c->status);
     c->pid = 0;
 }
 
@@ -76,7 +75,7 @@ static int launch(struct hf_child *c, const char *const *argv, char **env, int n
     if (pipe2(ends, O_CLOEXEC) < 0)
         return errno;
     HF_AUTOFD int from = ends[0];
-    HF_AUTOFD int failed = proc_above_stdio(ends[1]);
+    HF_AUTOFD int failed = hf_spawn_above_stdio(ends[1]);
     pid_t self = getpid(), pid = failed < 0 ? -1 : fork();
     if (pid < 0)
         return errno;
@@ -97,15 +96,15 @@ static int launch(struct hf_child *c, const char *const *argv, char **env, int n
 struct hf_child *hf_child_start(const char *const *argv, struct hf_err *err)
 {
     HF_AUTO(hf_child) struct hf_child *c = calloc(1, sizeof *c);
-    HF_AUTOFREE char **env = proc_environment();
+    HF_AUTOFREE char **env = hf_spawn_environment(NULL);
     if (!c || !env) {
         hf_fail_nomem(err);
         return NULL;
     }
     c->pidfd = -1;
     c->name = strdup(argv[0]);
-    c->said = proc_above_stdio(memfd_create("holdfast-said", MFD_CLOEXEC));
-    HF_AUTOFD int null = proc_above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    c->said = hf_spawn_above_stdio(memfd_create("holdfast-said", MFD_CLOEXEC));
+    HF_AUTOFD int null = hf_spawn_above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
     int e = c->name ? 0 : ENOMEM;
     if (!e)
         e = c->said < 0 || null < 0 ? errno : launch(c, argv, env, null);

@@ -3,21 +3,17 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/proc_intern.h"
+#include "base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #define DEFAULT_OUTPUT_MAX ((size_t)1 << 20)
-
-extern char **environ;
 
 /* One caught stream: the end we read and the end the child writes to. */
 struct stream {
@@ -36,10 +32,7 @@ static int reap(struct child *c, int *out_status)
 {
     pid_t pid = c->pid;
     c->pid = 0;
-    while (waitpid(pid, out_status, 0) < 0)
-        if (errno != EINTR)
-            return -1;
-    return 0;
+    return hf_spawn_reap(pid, out_status);
 }
 
 static void child_drop(struct child *c)
@@ -56,21 +49,13 @@ static void child_drop(struct child *c)
 }
 HF_DEFINE_AUTO_VALUE(child, child_drop)
 
-int proc_above_stdio(int fd)
-{
-    HF_AUTOFD int low = fd;
-    if (low < 0 || low > STDERR_FILENO)
-        return HF_STEAL_FD(low);
-    return fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-}
-
 static int stream_open(struct stream *s)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
     s->fd = ends[0];
-    s->child_fd = proc_above_stdio(ends[1]);
+    s->child_fd = hf_spawn_above_stdio(ends[1]);
     if (s->child_fd < 0)
         return -1;
     return fcntl(s->fd, F_SETFL, O_NONBLOCK);
@@ -81,8 +66,8 @@ static int stream_open(struct stream *s)
 static int open_input(const struct hf_proc_request *req)
 {
     if (!req->input)
-        return proc_above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    HF_AUTOFD int fd = proc_above_stdio(memfd_create("holdfast-stdin", MFD_CLOEXEC));
+        return hf_spawn_above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    HF_AUTOFD int fd = hf_spawn_above_stdio(memfd_create("holdfast-stdin", MFD_CLOEXEC));
     size_t done = 0;
     while (fd >= 0 && done < req->input_len) {
         ssize_t n = write(fd, req->input + done, req->input_len - done);
@@ -95,82 +80,16 @@ static int open_input(const struct hf_proc_request *req)
     return HF_STEAL_FD(fd);
 }
 
-char **proc_environment(void)
-{
-    static char lc_all[] = "LC_ALL=C";
-    size_t n = 0;
-    while (environ[n])
-        n++;
-    char **env = calloc(n + 2, sizeof *env);
-    size_t at = 0;
-    for (size_t i = 0; env && i < n; i++)
-        if (strncmp(environ[i], "LC_ALL=", strlen("LC_ALL=")) != 0)
-            env[at++] = environ[i];
-    if (env)
-        env[at] = lc_all;
-    return env;
-}
-
-/* Returns an errno. A group of its own, so that a deadline reaches what the program started; no
- * blocked signal, and SIGPIPE as a program expects it, whatever this process chose for itself. */
-static int set_attributes(posix_spawnattr_t *attr)
-{
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    int rc = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                POSIX_SPAWN_SETSIGDEF);
-    rc = rc ? rc : posix_spawnattr_setpgroup(attr, 0);
-    rc = rc ? rc : posix_spawnattr_setsigmask(attr, &none);
-    return rc ? rc : posix_spawnattr_setsigdefault(attr, &defaults);
-}
-
-static int set_actions(posix_spawn_file_actions_t *actions, const struct child *c, int input)
-{
-    int rc = posix_spawn_file_actions_adddup2(actions, input, STDIN_FILENO);
-    rc = rc ? rc : posix_spawn_file_actions_adddup2(actions, c->out.child_fd, STDOUT_FILENO);
-    rc = rc ? rc : posix_spawn_file_actions_adddup2(actions, c->err.child_fd, STDERR_FILENO);
-    return rc ? rc : posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
-}
-
-/* Returns an errno, also that of the exec: posix_spawn waits until the program runs. It is safe in
- * a process with threads, which fork and code between fork and exec hardly are. */
-static int spawn(struct child *c, const char *const *argv, char **env, int input)
-{
-    posix_spawnattr_t attr;
-    posix_spawn_file_actions_t actions;
-    int rc = posix_spawnattr_init(&attr);
-    if (rc != 0)
-        return rc;
-    rc = posix_spawn_file_actions_init(&actions);
-    if (rc == 0) {
-        rc = set_attributes(&attr);
-        rc = rc ? rc : set_actions(&actions, c, input);
-        rc = rc ? rc : posix_spawnp(&c->pid, argv[0], &actions, &attr, (char *const *)argv, env);
-        if (rc != 0)
-            c->pid = 0;
-        posix_spawn_file_actions_destroy(&actions);
-    }
-    posix_spawnattr_destroy(&attr);
-    return rc;
-}
-
 static int start(struct child *c, const struct hf_proc_request *req, struct hf_err *err)
 {
     const char *name = req->argv[0];
-    HF_AUTOFREE char **env = proc_environment();
-    if (!env)
-        return hf_fail_nomem(err);
     HF_AUTOFD int input = open_input(req);
     if (input < 0 || stream_open(&c->out) < 0 || stream_open(&c->err) < 0)
         return hf_fail_sys(err, errno, "cannot start '%s'", name);
-    int rc = spawn(c, req->argv, env, input);
-    if (rc != 0)
-        return hf_fail_sys(err, rc, "cannot start '%s'", name);
-    c->pidfd = pidfd_open(c->pid, 0);
-    if (c->pidfd < 0)
-        return hf_fail_sys(err, errno, "cannot watch '%s'", name);
+    const struct hf_spawn how = {
+        .argv = req->argv, .in = input, .out = c->out.child_fd, .err = c->err.child_fd};
+    if (hf_spawn(&how, &c->pid, &c->pidfd, err) < 0)
+        return -1;
     /* Our copies of the child's ends: while they are open, no stream ever ends. */
     close(HF_STEAL_FD(c->out.child_fd));
     close(HF_STEAL_FD(c->err.child_fd));

@@ -14,6 +14,7 @@ extern const struct hf_verb hf_verb_store_init;
 extern const struct hf_verb hf_verb_store_list;
 extern const struct hf_verb hf_verb_list;
 extern const struct hf_verb hf_verb_verify;
+extern const struct hf_verb hf_verb_serve;
 extern const struct hf_verb hf_verb_catalog_rebuild;
 extern const struct hf_verb hf_verb_dump;
 extern const struct hf_verb hf_verb_load;
@@ -42,6 +43,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_store_list,
     &hf_verb_list,
     &hf_verb_verify,
+    &hf_verb_serve,
     &hf_verb_catalog_rebuild,
     &hf_verb_dump,
     &hf_verb_load,

@@ -16,7 +16,17 @@ struct hf_image {
     const struct hf_cancel *cancel;
     struct hf_image_keys *keys;
     struct hf_image_chunks *chunks;
+    struct hf_image_pack_keys *pack_keys;
 };
+
+/* Keys of packs that were opened lately, for all threads: opened again, none of them asks the store. Wiped when freed. */
+struct hf_image_pack_keys *hf_image_pack_keys_new(struct hf_err *err) HF_CHECKED;
+void hf_image_pack_keys_free(struct hf_image_pack_keys *k);
+/* False: not known, and *out is empty. */
+bool hf_image_pack_keys_get(struct hf_image_pack_keys *k, const unsigned char id[HF_IMAGE_PACK_ID],
+                            struct hf_age_key *out);
+void hf_image_pack_keys_put(struct hf_image_pack_keys *k, const unsigned char id[HF_IMAGE_PACK_ID],
+                            const struct hf_age_key *key);
 
 /* Encrypted where it has to be, put, confirmed. */
 int hf_image_put(struct hf_image *im, const char *name, const struct hf_age_recipients *to,
@@ -30,6 +40,11 @@ int hf_image_put_releasing(struct hf_image *im, const char *name,
 /* Owns file, also when it fails. A plain store: file itself. AUTH with a hint: the key of the data is not at hand. */
 struct hf_io_source *hf_image_decrypt(struct hf_image *im, enum hf_image_kind kind,
                                       struct hf_io_source *file, struct hf_err *err) HF_CHECKED;
+
+/* The same for a pack whose length the index says; key as in hf_age_source_known. */
+struct hf_io_source *hf_image_decrypt_pack(struct hf_image *im, enum hf_image_kind kind,
+                                           struct hf_io_source *file, struct hf_age_key *key,
+                                           struct hf_err *err) HF_CHECKED;
 
 /* The index object of a pack, read and checked; *out_entries is to be freed. bytes: its size, where a listing said so, or
  * HF_STORE_UNKNOWN. CORRUPT also: that of another pack. */

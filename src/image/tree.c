@@ -210,3 +210,17 @@ int hf_image_tree_run(struct hf_image_tree *t, uint64_t n, bool *out_is_hole, ui
     *out_count = at - n;
     return 0;
 }
+
+int hf_image_tree_extent(struct hf_image_tree *t, uint64_t at, bool *out_is_hole, uint64_t *out_len,
+                         struct hf_err *err)
+{
+    uint64_t count = 0, n = at / t->shape.chunk_bytes;
+    if (at >= t->shape.disk_bytes)
+        return hf_fail(err, HF_E_INTERNAL, "byte %llu lies behind the disk",
+                       (unsigned long long)at);
+    if (hf_image_tree_run(t, n, out_is_hole, &count, err) < 0)
+        return -1;
+    uint64_t end = (n + count) * t->shape.chunk_bytes;
+    *out_len = (end < t->shape.disk_bytes ? end : t->shape.disk_bytes) - at;
+    return 0;
+}

@@ -30,6 +30,7 @@ WALKS = (
     ("integration.run.checkpoint", r"backup\.(before|after)_checkpoint_drop$"),
     ("integration.run.backup_parts", r"backup\.before_files$|hold\.before_readers$"),
     ("integration.run.backup_kill", r"(backup|image|point|site|store)\.|catalog\.(before|after)_point_commit$"),
+    ("integration.run.serve", r"serve\."),
     ("guest.kill", r""),
 )
 

@@ -600,7 +600,7 @@ static int keep_disk(struct hf_instance *in, const char *vm, const char *target,
     HF_AUTOFREE char *from = path_of(in, vm, words.items[0]);
     HF_AUTOFREE char *to = pathf(in, vm, "%s.%s.new", target, cap->name);
     size_t len = 0;
-    HF_AUTOFREE char *data = hf_path_read(from, (size_t)64 << 20, &len, err);
+    HF_AUTOFREE char *data = hf_path_read(from, (size_t)256 << 20, &len, err);
     if (!data || hf_path_write(to, data, len, 0600, err) < 0)
         return -1;
     v->bytes = (len + SECTOR - 1) / SECTOR * SECTOR;
