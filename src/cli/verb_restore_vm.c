@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BOOT_MS (5 * 60 * 1000)
+
 static const struct hf_cli_opt opts[] = {
     {"name", 'n', HF_OPT_STRING, "NAME", "Of the new machine."},
     {"dir", 'd', HF_OPT_STRING, "DIR", "Its disks come into DIR/NAME."},
@@ -28,6 +30,13 @@ static const struct hf_cli_opt opts[] = {
      "What the definition hands to QEMU past libvirt is taken over: it can name any file and port "
      "of this host."},
     {"start", 0, HF_OPT_FLAG, NULL, "Start it, too."},
+    {"in-place", 0, HF_OPT_FLAG, NULL,
+     "Give the machine that was backed up, which is off, the point's disks, and start it; the "
+     "former "
+     "disks stay."},
+    {"boot-timeout", 0, HF_OPT_DURATION, "TIME",
+     "In place: without an answer of the guest's agent by then it is as before; default 5m, 0 does "
+     "not wait."},
     {"store", 's', HF_OPT_STRING, "NAME",
      "Only from this store. When left out: from the first that has the point and can be read."},
     {"dry-run", 0, HF_OPT_FLAG, NULL, "Only say what the machine would be like."},
@@ -58,6 +67,16 @@ static void print_findings(struct json_object *doc, FILE *to)
     }
 }
 
+static void print_former(struct json_object *doc)
+{
+    HF_AUTO(hf_strv) struct hf_strv former = HF_STRV_INIT;
+    struct hf_err ignored = HF_ERR_INIT;
+    if (hf_json_get_strings(doc, "former_disks", &former, &ignored) < 0)
+        return;
+    for (size_t i = 0; i < former.n; i++)
+        printf("former     %s (yours to remove)\n", former.items[i]);
+}
+
 static int print_text(struct json_object *doc, bool dry_run, bool started, struct hf_err *err)
 {
     char took[HF_UNITS_MAX];
@@ -67,6 +86,7 @@ static int print_text(struct json_object *doc, bool dry_run, bool started, struc
            hf_cli_text(doc, "name"), hf_cli_text(doc, "hypervisor"), hf_cli_text(doc, "vm"),
            hf_cli_text(doc, "point"), hf_cli_text(doc, "store"));
     printf("disks      %s\n", hf_cli_text(doc, "dir"));
+    print_former(doc);
     if (!dry_run)
         printf("machine    %s, in %s\n", started ? "runs" : "is shut off", took);
     return hf_cli_flush(err);
@@ -77,8 +97,9 @@ static int take_request(const struct hf_cli_args *args, struct hf_restore_vm *re
 {
     const char *format = text_of(args, "format"), *network = text_of(args, "network");
     static const char *const networks[] = {"keep", "none"};
-    if (!req->name || !req->dir)
-        return hf_fail(err, HF_E_CONFIG, "restore vm needs --name NAME and --dir DIR");
+    if (!req->dir || (!req->name && !req->in_place))
+        return hf_fail(err, HF_E_CONFIG,
+                       "restore vm needs --dir DIR, and --name NAME or --in-place");
     int kind = format ? hf_cli_choose("format", format, hf_disk_formats, HF_DISK_FORMATS, err)
                       : HF_DISK_QCOW2;
     int net =
@@ -90,6 +111,10 @@ static int take_request(const struct hf_cli_args *args, struct hf_restore_vm *re
                  (has(args, "keep-uuid") ? HF_MACHINE_KEEP_UUID : 0) |
                  (has(args, "keep-mac") ? HF_MACHINE_KEEP_MAC : 0) |
                  (has(args, "keep-arguments") ? HF_MACHINE_ARGUMENTS : 0);
+    if (req->in_place && req->flags)
+        return hf_fail(err, HF_E_CONFIG, "in place the machine keeps its networks and arguments");
+    const struct hf_cli_value *boot = hf_cli_get(&hf_verb_restore_vm, args, "boot-timeout");
+    req->boot_ms = boot->is_set ? boot->number : BOOT_MS;
     return 0;
 }
 
@@ -104,6 +129,7 @@ static int run_restore_vm(struct hf_cli *cli, const struct hf_cli_args *args, st
         .dir = text_of(args, "dir"),
         .hypervisor = text_of(args, "hypervisor"),
         .start = has(args, "start"),
+        .in_place = has(args, "in-place"),
         .dry_run = has(args, "dry-run"),
     };
     if (take_request(args, &req, err) < 0)
@@ -113,7 +139,8 @@ static int run_restore_vm(struct hf_cli *cli, const struct hf_cli_args *args, st
             print_findings(doc, stderr);
         return -1;
     }
-    return cli->json ? hf_cli_print_json(doc, err) : print_text(doc, req.dry_run, req.start, err);
+    return cli->json ? hf_cli_print_json(doc, err)
+                     : print_text(doc, req.dry_run, req.start || req.in_place, err);
 }
 
 const struct hf_verb hf_verb_restore_vm = {
@@ -128,6 +155,11 @@ const struct hf_verb hf_verb_restore_vm = {
         "paths and UEFI variables, and without what reaches into the host it was on. Each change "
         "is told; networks that are not here are named, and their interface's link is down. What "
         "the hypervisor could not start is refused before a disk is read.\n\n"
+        "With --in-place the machine that was backed up gets the point's disks instead: it has to "
+        "be shut off, without snapshots and checkpoints, and keeps all else. It is started, and "
+        "when "
+        "its guest's agent does not answer in time, it has its former disks and definition "
+        "again.\n\n"
         "Neither a machine nor a folder that exists is touched. The disks come into DIR/NAME, "
         "which stands there only when all of them are whole; what was interrupted is gone on with "
         "by the same command. An encrypted store needs its identity-file.\n\n"

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #define MACHINE_MS (2 * 60 * 1000)
+#define PING_MS 5000
+#define PING_PAUSE_MS 500
 
 static void restoring_close(struct restoring *r)
 {
@@ -20,6 +22,8 @@ static void restoring_close(struct restoring *r)
         free(r->disks[i].file);
     }
     free(r->disks);
+    hf_vm_copy_free(&r->found);
+    hf_strv_free(&r->former);
     free(r->dir);
     free(r->part);
     hf_buf_free(&r->definition);
@@ -93,15 +97,47 @@ static int name_folder(struct restoring *r, struct hf_err *err)
     return HF_POINT_ERR("restore.vm.after_name", err);
 }
 
+/* In place: it counts when its guest answers. */
+static int wait_for_boot(struct restoring *r, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    const struct hf_clock *clock = r->env->clock;
+    int64_t until = hf_clock_mono_ms(clock) + r->req->boot_ms;
+    if (!r->req->in_place || !r->req->boot_ms)
+        return 0;
+    while (!hf_clock_is_past(clock, until)) {
+        struct hf_hv_call call = hf_env_call(r->env, r->id, PING_MS);
+        if (hf_hv_guest_ping(r->hv, &call, r->plan.vm_id, &why) == 0)
+            return 0;
+        if (hf_cancel_is_set(r->env->cancel))
+            return hf_fail(err, HF_E_CANCELLED, "cancelled before %s had booted", r->name);
+        hf_clock_sleep_ms(clock, PING_PAUSE_MS);
+    }
+    hf_fail(err, HF_E_TIMEOUT, "%s did not boot from the restored disks: %s", r->name, why.message);
+    return hf_hint(err, "The machine has its former disks again, and is shut off.");
+}
+
 static int make_machine(struct restoring *r, struct hf_err *err)
 {
     struct hf_hv_call call = hf_env_call(r->env, r->id, MACHINE_MS);
     if (hf_hv_machine_create(r->hv, &call, r->plan.definition, r->plan.undo_token, err) < 0 ||
         HF_POINT_ERR("restore.vm.after_create", err) < 0)
         return -1;
-    if (r->req->start && hf_hv_machine_start(r->hv, &call, r->plan.undo_token, false, err) < 0)
+    if ((r->req->start || r->req->in_place) &&
+        hf_hv_machine_start(r->hv, &call, r->plan.undo_token, false, err) < 0)
         return -1;
-    return HF_POINT_ERR("restore.vm.after_start", err);
+    return wait_for_boot(r, err) < 0 ? -1 : HF_POINT_ERR("restore.vm.after_start", err);
+}
+
+/* What was noted of the former disks since their last backup; the next backup would do it, too. */
+static void forget_changes(struct restoring *r)
+{
+    struct hf_err why = HF_ERR_INIT;
+    HF_AUTO(hf_strv) struct hf_strv dropped = HF_STRV_INIT;
+    struct hf_hv_call call = hf_env_call(r->env, r->id, MACHINE_MS);
+    if (r->req->in_place &&
+        hf_hv_checkpoint_drop(r->hv, &call, r->plan.vm_id, NULL, &dropped, &why) < 0)
+        hf_log_err(r->env->log, HF_LOG_WARN, "restore", &why);
 }
 
 /* From here on it counts: what goes wrong now is finished by recover. */
@@ -114,6 +150,7 @@ static int settle(struct restoring *r, const struct hf_effect_machine *m, struct
     HF_POINT("restore.vm.after_decision");
     if (hf_hv_machine_settle(r->hv, &call, m->token, &why) == 0) {
         HF_POINT("restore.vm.after_settle");
+        forget_changes(r);
         if (hf_journal_end(r->journal, "done", &why) == 0 &&
             hf_journal_finish(r->journal, &why) == 0)
             return 0;

@@ -44,11 +44,13 @@ int restoring_document(const struct restoring *r, struct json_object **out, stru
     if (!doc || hf_json_add_string(doc, "point", m->point.id) < 0 ||
         hf_json_add_string(doc, "vm", m->point.vm) < 0 ||
         hf_json_add_string(doc, "store", r->point.config->label) < 0 ||
-        hf_json_add_string(doc, "name", r->req->name) < 0 ||
+        hf_json_add_string(doc, "name", r->name) < 0 ||
         hf_json_add_string(doc, "hypervisor", r->hypervisor->label) < 0 ||
         hf_json_add_string(doc, "id", r->plan.vm_id ? r->plan.vm_id : "") < 0 ||
         hf_json_add_string(doc, "dir", r->dir) < 0 || add_lists(r, doc) < 0 ||
-        hf_json_add_bool(doc, "started", r->req->start && !r->req->dry_run) < 0 ||
+        hf_json_add(doc, "former_disks", hf_json_strings(&r->former)) < 0 ||
+        hf_json_add_bool(doc, "started", (r->req->start || r->req->in_place) && !r->req->dry_run) <
+            0 ||
         hf_json_add_bool(doc, "dry_run", r->req->dry_run) < 0 ||
         hf_json_add_int(doc, "duration_ms", hf_clock_mono_ms(r->env->clock) - r->began_ms) < 0)
         return hf_fail_nomem(err);

@@ -27,7 +27,10 @@ struct restoring {
     struct hf_buf definition;
     const struct hf_config_hypervisor *hypervisor;
     struct hf_hv *hv;
-    char *dir, *part; /* DIR/NAME, and what it is called until all is there */
+    const char *name;        /* of the machine */
+    struct hf_vm_copy found; /* in place: what is there now */
+    struct hf_strv former;   /* its disks */
+    char *dir, *part;        /* DIR/NAME, and what it is called until all is there */
     struct restoring_disk *disks;
     size_t n_disks;
     struct hf_hv_machine_plan plan;

@@ -127,6 +127,47 @@ class Refused(Machine):
         self.assert_whole()
 
 
+class InPlace(Machine):
+    """The machine itself gets the point's disks."""
+
+    FORMER = "vda vda.img\nvdb vdb.img\n"
+
+    def in_place(self, *more, **env):
+        return self.site.run("restore", "vm", self.point, "--in-place", "--dir", self.out, *more, **env)
+
+    def test_it_keeps_the_old_disks_and_tells_them(self):
+        self.fails(self.in_place(), "busy", "is not shut off", 4)
+        (self.site.vm / "off").touch()
+        doc = self.ok(self.in_place())
+        self.assertEqual(doc["former_disks"], [str(self.site.vm / "vda.img"), str(self.site.vm / "vdb.img")])
+        folder = self.out / f"web-{self.point}"
+        self.assertEqual(self.site.domain(), f"vda {folder}/vda.qcow2\nvdb {folder}/vdb.qcow2\n")
+        self.assertFalse((self.site.vm / "off").exists())
+        self.assertTrue(self.disk.exists())
+        self.assertEqual(self.site.journals(), [])
+
+    def test_one_that_does_not_boot_is_as_it_was(self):
+        (self.site.vm / "off").touch()
+        (self.site.vm / "agent").unlink()
+        error = self.fails(self.in_place("--boot-timeout", "1s", DIR_FAIL="guest_ping"), "timeout", "did not boot from the restored disks")
+        self.assertIn("former disks again", error["hint"])
+        self.assertEqual(self.site.domain(), self.FORMER)
+        self.assertTrue((self.site.vm / "off").exists())
+        self.assertEqual(self.site.journals(), [])
+
+    def test_killed_before_it_booted_it_is_as_it_was(self):
+        for point in kill_points.of(MINE):
+            if point in ("restore.vm.after_decision", "restore.vm.after_settle"):
+                continue
+            with self.subTest(point=point):
+                (self.site.vm / "off").touch()
+                r = self.in_place(**self.site.points(f"{point}=kill"))
+                self.assertEqual(r.status, -9, f"{point} did not end it: {r}")
+                self.ok(self.site.run("recover"))
+                self.assertEqual(self.site.domain(), self.FORMER)
+                self.assertTrue((self.site.vm / "off").exists())
+
+
 class Killed(Machine):
     def test_killed_at_any_point_recover_leaves_all_or_nothing_and_the_same_command_ends_it(self):
         self.ok(self.vm("--start", **self.site.points()))
