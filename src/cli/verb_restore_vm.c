@@ -163,8 +163,8 @@ const struct hf_verb hf_verb_restore_vm = {
         "Neither a machine nor a folder that exists is touched. The disks come into DIR/NAME, "
         "which stands there only when all of them are whole; what was interrupted is gone on with "
         "by the same command. An encrypted store needs its identity-file.\n\n"
-        "  holdfast restore vm 20261123T030000Z-7f3a9c21 --name web01-new --dir /srv/vm --dry-run\n"
-        "  holdfast restore vm 20261123T030000Z-7f3a9c21 --name web01-new --dir /srv/vm --start",
+        "  holdfast restore vm 20261123T030000Z-7f3a9c21 -n new -d /srv/vm --dry-run\n"
+        "  holdfast restore vm 20261123T030000Z-7f3a9c21 -n new -d /srv/vm --start",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),
     .needs_config = true,
