@@ -313,7 +313,7 @@ it_leaves_nothing_wherever_a_machine_dies()
                 esac
                 if [ "$point" = libvirt.after_machine_settle ]; then
                     fails conflict "is settled" destroy "$dir/token-p"
-                    [ "$name" = old ] && V define "$dir/old.xml" || V undefine new
+                    if [ "$name" = old ]; then V define "$dir/old.xml"; else V undefine new; fi
                     continue
                 fi
                 # What a dead run left tells by itself how it goes.
