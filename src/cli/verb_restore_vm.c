@@ -156,7 +156,7 @@ const struct hf_verb hf_verb_restore_vm = {
         "is told; networks that are not here are named, and their interface's link is down. What "
         "the hypervisor could not start is refused before a disk is read.\n\n"
         "With --in-place the machine that was backed up gets the point's disks instead: it has to "
-        "be shut off, without snapshots and checkpoints, and keeps all else. It is started, and "
+        "be shut off, without snapshots, and keeps all else. It is started, and "
         "when "
         "its guest's agent does not answer in time, it has its former disks and definition "
         "again.\n\n"
