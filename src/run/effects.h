@@ -19,6 +19,8 @@
  *   maintenance      {phase, snapshot, log}                          none: says what somebody has to decide
  *   rollback         {vm_id, name, token}                            back to the state before it
  *   rollback-decided {vm_id, name, token, keep, younger}             finish it; a `rollback` beside it is void
+ *   machine          {hypervisor, token, part, dir}                  machine_destroy; the disks' folder has its former name
+ *   machine-decided  {hypervisor, token, part, dir}                  settle it; a `machine` beside it is void
  */
 #ifndef HF_RUN_EFFECTS_H
 #define HF_RUN_EFFECTS_H
@@ -39,6 +41,8 @@
 #define HF_EFFECT_MAINTENANCE "maintenance"
 #define HF_EFFECT_ROLLBACK "rollback"
 #define HF_EFFECT_ROLLBACK_DECIDED "rollback-decided"
+#define HF_EFFECT_MACHINE "machine"
+#define HF_EFFECT_MACHINE_DECIDED "machine-decided"
 
 int hf_effect_db_lock(struct hf_journal *j, int64_t dead_at_us, uint64_t *seq, struct hf_err *err)
     HF_CHECKED;
@@ -68,10 +72,22 @@ int hf_effect_rollback_decided(struct hf_journal *j, const char *vm_id, const ch
                                const char *token, bool keep, const struct hf_strv *younger,
                                struct hf_err *err) HF_CHECKED;
 
+/* A machine from a stored definition, whose disks are in the folder `part`, and then, all of them, in `dir`. */
+struct hf_effect_machine {
+    const char *hypervisor; /* its section */
+    const char *token;
+    const char *part, *dir;
+};
+int hf_effect_machine(struct hf_journal *j, const struct hf_effect_machine *m, struct hf_err *err)
+    HF_CHECKED;
+/* From here on it is there to stay. */
+int hf_effect_machine_decided(struct hf_journal *j, const struct hf_effect_machine *m,
+                              struct hf_err *err) HF_CHECKED;
+
 /* Connections for undoing; opened when first needed unless handed in. */
 struct hf_undo {
     const struct hf_env *env;
-    const struct hf_config_vm *vm;
+    const struct hf_config_vm *vm; /* NULL: no section knows it (machines) */
     const char *vm_id;     /* the hypervisor's; borrowed */
     struct hf_hv *hv;      /* NULL: opened on demand; a stuck one is waited for, then replaced */
     struct hf_way way;     /* opened on demand */
@@ -94,7 +110,7 @@ int hf_undo_holds(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) H
 /* The server variables alone. */
 int hf_undo_variables(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) HF_CHECKED;
 bool hf_undo_is_holding(const struct hf_journal *j); /* a hold's entry is open */
-/* A run that died in a deletion, or in a rollback that was decided, is finished, not undone. */
+/* A run that died in a deletion, or in a rollback or the making of a machine that was decided, is finished, not undone. */
 bool hf_undo_rolls_forward(const struct hf_journal *j);
 
 #endif

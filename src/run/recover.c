@@ -11,6 +11,7 @@
 
 struct who { /* of a journal's "run" entry; borrowed from it */
     const char *verb, *vm, *hypervisor, *vm_id, *lock_key;
+    int64_t is_sectionless; /* a machine that is being made: no section has to know it */
 };
 
 static int read_who(struct hf_journal *j, struct who *w, struct hf_err *err)
@@ -20,7 +21,8 @@ static int read_who(struct hf_journal *j, struct who *w, struct hf_err *err)
         hf_json_get_string(data, "vm", &w->vm, err) < 0 ||
         hf_json_get_string(data, "hypervisor", &w->hypervisor, err) < 0 ||
         hf_json_get_string(data, "vm_id", &w->vm_id, err) < 0 ||
-        hf_json_get_string(data, "lock_key", &w->lock_key, err) < 0)
+        hf_json_get_string(data, "lock_key", &w->lock_key, err) < 0 ||
+        hf_json_opt_int(data, "sectionless", &w->is_sectionless, err) < 0)
         return hf_wrap(err, "journal of run %s", hf_journal_run_id(j));
     return 0;
 }
@@ -123,7 +125,7 @@ static int find_vm(struct hf_undo *u, const struct who *w, struct hf_err *err)
     const struct hf_config_vm *own = hf_config_find_vm(u->env->config, w->vm, &mine);
     if (own && (!u->vm || strcmp(own->hypervisor, w->hypervisor) == 0))
         u->vm = own;
-    if (u->vm)
+    if (u->vm || w->is_sectionless)
         return 0;
     hf_err_copy(err, &mine);
     err->hint[0] = '\0'; /* names of other VMs are no help here */
@@ -241,7 +243,7 @@ int hf_recover_vm(const struct hf_env *env, const struct hf_config_vm *vm, const
         if (!j)
             continue;
         hf_log(env->log, HF_LOG_WARN, "recover", "run %s of %s died: undoing it first",
-               ids.items[i], vm->label);
+               ids.items[i], vm ? vm->label : lock_key);
         HF_AUTO(hf_undo) struct hf_undo undo = {.env = env, .vm = vm};
         if (hf_recover_run(&undo, ids.items[i], &outcome, err) < 0)
             return hf_wrap(err, "recovery of the dead run %s", ids.items[i]);

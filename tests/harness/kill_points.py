@@ -21,6 +21,7 @@ WALKS = (
     ("integration.load.resume", r"load\."),
     ("integration.dump.failures", r"dump\."),
     ("integration.run.restore_image", r"restore\.image\."),
+    ("integration.run.restore_vm", r"restore\.vm\."),
     ("integration.files.into_guest", r"(restore|feed)\."),
     ("guest.archive", r"stream\.(before|after)_unit_start$"),
     ("integration.files.archive", r"(archive|stream|io)\."),

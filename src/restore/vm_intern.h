@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * restore/vm_intern.h - one restore of a machine under way: shared by vm*.c.
+ */
+#ifndef HF_RESTORE_VM_INTERN_H
+#define HF_RESTORE_VM_INTERN_H
+
+#include "base/id.h"
+#include "catalog/journal.h"
+#include "catalog/vmlock.h"
+#include "restore/disk.h"
+#include "restore/vm.h"
+#include "run/point_open.h"
+
+struct restoring_disk {
+    const struct hf_point_artifact *artifact;
+    char *part, *file; /* where it comes to lie first, and then */
+    struct hf_restored_disk done;
+};
+
+struct restoring {
+    const struct hf_env *env;
+    const struct hf_restore_vm *req;
+    char id[HF_ID_MAX];
+    int64_t began_ms;
+    struct hf_open_point point;
+    struct hf_buf definition;
+    const struct hf_config_hypervisor *hypervisor;
+    struct hf_hv *hv;
+    const char *name;        /* of the machine */
+    struct hf_vm_copy found; /* in place: what is there now */
+    struct hf_strv former;   /* its disks */
+    char *dir, *part;        /* DIR/NAME, and what it is called until all is there */
+    struct restoring_disk *disks;
+    size_t n_disks;
+    struct hf_hv_machine_plan plan;
+    struct hf_vmlock *lock;
+    struct hf_journal *journal;
+};
+
+/* vm_plan.c: everything before the first byte of a disk; changes nothing but what a dead run left. */
+int restoring_plan(struct restoring *r, struct hf_err *err) HF_CHECKED;
+/* vm_doc.c */
+int restoring_document(const struct restoring *r, struct json_object **out, struct hf_err *err)
+    HF_CHECKED;
+
+#endif

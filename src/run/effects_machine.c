@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A machine made from a point: its disks got their folder's name, it was defined, it may run.
+ */
+#include "run/effects_intern.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MACHINE_MS (2 * 60 * 1000)
+
+static int add_intent(struct hf_journal *j, const char *kind, const struct hf_effect_machine *m,
+                      struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = json_object_new_object();
+    if (!data || hf_json_add_string(data, "hypervisor", m->hypervisor) < 0 ||
+        hf_json_add_string(data, "token", m->token) < 0 ||
+        hf_json_add_string(data, "part", m->part) < 0 ||
+        hf_json_add_string(data, "dir", m->dir) < 0)
+        return hf_fail_nomem(err);
+    return hf_journal_intent(j, kind, data, NULL, err);
+}
+
+int hf_effect_machine(struct hf_journal *j, const struct hf_effect_machine *m, struct hf_err *err)
+{
+    return add_intent(j, HF_EFFECT_MACHINE, m, err);
+}
+
+int hf_effect_machine_decided(struct hf_journal *j, const struct hf_effect_machine *m,
+                              struct hf_err *err)
+{
+    return add_intent(j, HF_EFFECT_MACHINE_DECIDED, m, err);
+}
+
+static int read_machine(struct json_object *data, struct hf_effect_machine *m, struct hf_err *err)
+{
+    if (hf_json_get_string(data, "hypervisor", &m->hypervisor, err) < 0 ||
+        hf_json_get_string(data, "token", &m->token, err) < 0 ||
+        hf_json_get_string(data, "part", &m->part, err) < 0)
+        return -1;
+    return hf_json_get_string(data, "dir", &m->dir, err);
+}
+
+/* The next restore of the same point under the same name goes on with them. */
+static int rename_back(const struct hf_effect_machine *m, struct hf_err *err)
+{
+    if (access(m->dir, F_OK) != 0 || access(m->part, F_OK) == 0)
+        return 0;
+    if (renameat2(AT_FDCWD, m->dir, AT_FDCWD, m->part, RENAME_NOREPLACE) == 0)
+        return 0;
+    hf_fail_sys(err, errno, "rename '%s' back", m->dir);
+    return hf_left(err, "disks in '%s'", m->dir);
+}
+
+int hf_effect_undo_machine(struct hf_undo *u, const char *run_id, struct json_object *data,
+                           struct hf_err *err)
+{
+    struct hf_effect_machine m = {0};
+    struct hf_hv_call call = hf_env_call(u->env, run_id, MACHINE_MS);
+    if (read_machine(data, &m, err) < 0)
+        return -1;
+    if (hf_undo_need_hv_of(u, m.hypervisor, err) < 0 ||
+        hf_hv_machine_destroy(u->hv, &call, m.token, err) < 0)
+        return err->left[0] ? -1 : hf_left(err, "a machine with disks in '%s'", m.dir);
+    if (rename_back(&m, err) < 0)
+        return -1;
+    return hf_undo_say(u, err, "nothing is left of the machine; its disks are kept in", m.part);
+}
+
+int hf_effect_finish_machine(struct hf_undo *u, const char *run_id, struct json_object *data,
+                             struct hf_err *err)
+{
+    struct hf_effect_machine m = {0};
+    struct hf_hv_call call = hf_env_call(u->env, run_id, MACHINE_MS);
+    if (read_machine(data, &m, err) < 0 || hf_undo_need_hv_of(u, m.hypervisor, err) < 0 ||
+        hf_hv_machine_settle(u->hv, &call, m.token, err) < 0)
+        return -1;
+    return hf_undo_say(u, err, "the machine is restored, with its disks in", m.dir);
+}

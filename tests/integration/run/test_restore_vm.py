@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`restore vm`: a machine from a point, on a hypervisor of directories; whatever interrupts it, there is a whole machine or none."""
+
+import shutil
+
+import runlib
+import kill_points  # noqa: I001  runlib says where it is
+from restorelib import Case
+
+runlib.need("qemu-nbd", "qemu-nbd", "qemu-img")
+runlib.need("age", "age", "age-keygen")
+
+MINE = "integration.run.restore_vm"
+
+
+class Machine(Case):
+    def setUp(self):
+        super().setUp()
+        self.add_store()
+        self.backup()
+        self.made = self.site.vms / "new"
+
+    def vm(self, *more, name="new", **env):
+        return self.site.run("restore", "vm", self.point, "--name", name, "--dir", self.out, *more, **env)
+
+    def mark(self):
+        return (self.made / "machine").read_text().split()[2]
+
+    def nothing_is_left(self, disks=False):
+        self.assertFalse(self.made.exists())
+        self.assertFalse((self.out / "new").exists())
+        self.assertEqual(bool(list(self.out.iterdir())), disks)
+        self.assertEqual(self.site.journals(), [])
+
+    def assert_whole(self, form="qcow2"):
+        self.assertEqual((self.made / "domain").read_text(),
+                         "".join(f"{d} {self.out}/new/{d}.{form}\n" for d in ("vda", "vdb")))
+        self.assertEqual(self.mark(), "settled")
+        self.assertEqual([p.name for p in self.out.iterdir()], ["new"])
+        self.assertEqual(self.site.journals(), [])
+        vda = self.out / "new" / f"vda.{form}"
+        moved = self.out / "alone"
+        moved.mkdir()
+        shutil.copy(vda, moved / "vda")
+        self.assert_equal(moved / "vda", form)
+        shutil.rmtree(moved)
+
+    def take_away(self):
+        shutil.rmtree(self.made)
+        shutil.rmtree(self.out / "new")
+
+
+class Whole(Machine):
+    def test_a_point_comes_back_as_a_machine_of_another_name(self):
+        doc = self.ok(self.vm())
+        self.assertEqual({k: doc[k] for k in ("point", "vm", "store", "name", "hypervisor", "started", "dry_run")},
+                         {"point": self.point, "vm": "web", "store": "vault", "name": "new", "hypervisor": "here",
+                          "started": False, "dry_run": False})
+        self.assertEqual([d["disk"] for d in doc["disks"]], ["vda", "vdb"])
+        self.assertIn({"kind": "changed", "about": "name", "text": "new"}, doc["findings"])
+        self.assertTrue((self.made / "off").exists())
+        self.assert_whole()
+        self.assertEqual(self.site.domain(), "vda vda.img\nvdb vdb.img\n")
+
+    def test_it_is_started_where_that_was_asked_for_and_said_in_words(self):
+        r = self.site.run("restore", "vm", self.point, "--name", "new", "--dir", self.out, "--format", "raw", "--start", as_json=False)
+        self.assertEqual(r.status, 0, str(r))
+        self.assertIn(f"restored   new on here, from web/{self.point} on store vault\n", r.stdout)
+        self.assertIn("machine    runs", r.stdout)
+        self.assertFalse((self.made / "off").exists())
+        self.assert_whole("raw")
+
+    def test_a_dry_run_tells_and_makes_nothing(self):
+        doc = self.ok(self.vm("--dry-run"))
+        self.assertTrue(doc["findings"])
+        self.nothing_is_left()
+
+    def test_a_host_that_knows_nothing_of_the_machine_restores_it_too(self):
+        del self.site.sections["web"]
+        self.site.sections["other"] = {"quiesce": "none"}
+        self.site.write = lambda: None
+        self.site.config.write_text(self.site.config.read_text().replace("[vm web]", "[vm other]"))
+        self.ok(self.vm())
+        self.assert_whole()
+
+    def test_an_encrypted_point_needs_its_key_before_anything_is_done(self):
+        self.add_store("safe", **self.encrypt())
+        self.backup(store="safe")
+        self.ok(self.vm("--store", "safe"))
+        self.assert_whole()
+        self.take_away()
+        del self.site.stores["safe"]["identity-file"]
+        self.site.write()
+        self.fails(self.vm("--store", "safe"), "auth")
+        self.nothing_is_left()
+
+
+class Refused(Machine):
+    def test_what_is_taken_or_cannot_be_is_refused_before_a_disk_is_read(self):
+        packs = self.site.dir / "vault" / "packs"
+        packs.rename(self.site.dir / "hidden")
+        self.fails(self.vm(name="web"), "conflict", "there is a machine 'web' already", 1)
+        self.fails(self.vm(name="a/b"), "config", "is no name of a machine", 2)
+        self.fails(self.vm("--network", "some"), "config", "", 2)
+        self.fails(self.vm("--hypervisor", "there"), "config", "", 2)
+        (self.out / "new").mkdir()
+        self.fails(self.vm(), "conflict", "exists already", 1)
+        (self.out / "new").rmdir()
+        error = self.fails(self.vm(DIR_FAIL="machine_plan"), "plugin", "told to fail")
+        self.assertFalse(error["left"])
+        self.nothing_is_left()
+
+    def test_a_step_that_fails_takes_the_machine_away_and_the_next_try_has_the_disks(self):
+        for step in ("machine_create", "machine_start"):
+            with self.subTest(step=step):
+                self.fails(self.vm("--start", DIR_FAIL=step), "plugin", "told to fail")
+                self.nothing_is_left(disks=True)
+                doc = self.ok(self.vm("--start"))
+                self.assertEqual([d["fetched"] for d in doc["disks"]], [0, 0])
+                self.assert_whole()
+                self.take_away()
+
+    def test_a_machine_that_cannot_be_given_away_yet_is_by_recover(self):
+        self.ok(self.vm(DIR_FAIL="machine_settle"))
+        self.assertEqual(self.mark(), "made")
+        self.ok(self.site.run("recover"))
+        self.assert_whole()
+
+
+class InPlace(Machine):
+    """The machine itself gets the point's disks."""
+
+    FORMER = "vda vda.img\nvdb vdb.img\n"
+
+    def in_place(self, *more, **env):
+        return self.site.run("restore", "vm", self.point, "--in-place", "--dir", self.out, *more, **env)
+
+    def test_it_keeps_the_old_disks_and_tells_them(self):
+        self.fails(self.in_place(), "busy", "is not shut off", 4)
+        (self.site.vm / "off").touch()
+        doc = self.ok(self.in_place())
+        self.assertEqual(doc["former_disks"], [str(self.site.vm / "vda.img"), str(self.site.vm / "vdb.img")])
+        folder = self.out / f"web-{self.point}"
+        self.assertEqual(self.site.domain(), f"vda {folder}/vda.qcow2\nvdb {folder}/vdb.qcow2\n")
+        self.assertFalse((self.site.vm / "off").exists())
+        self.assertTrue(self.disk.exists())
+        self.assertEqual(self.site.journals(), [])
+
+    def test_one_that_does_not_boot_is_as_it_was(self):
+        (self.site.vm / "off").touch()
+        (self.site.vm / "agent").unlink()
+        error = self.fails(self.in_place("--boot-timeout", "1s", DIR_FAIL="guest_ping"), "timeout", "did not boot from the restored disks")
+        self.assertIn("former disks again", error["hint"])
+        self.assertEqual(self.site.domain(), self.FORMER)
+        self.assertTrue((self.site.vm / "off").exists())
+        self.assertEqual(self.site.journals(), [])
+
+    def test_killed_before_it_booted_it_is_as_it_was(self):
+        for point in kill_points.of(MINE):
+            if point in ("restore.vm.after_decision", "restore.vm.after_settle"):
+                continue
+            with self.subTest(point=point):
+                (self.site.vm / "off").touch()
+                r = self.in_place(**self.site.points(f"{point}=kill"))
+                self.assertEqual(r.status, -9, f"{point} did not end it: {r}")
+                self.ok(self.site.run("recover"))
+                self.assertEqual(self.site.domain(), self.FORMER)
+                self.assertTrue((self.site.vm / "off").exists())
+
+
+class Killed(Machine):
+    def test_killed_at_any_point_recover_leaves_all_or_nothing_and_the_same_command_ends_it(self):
+        self.ok(self.vm("--start", **self.site.points()))
+        order = [p for p in self.site.visited() if p in kill_points.of(MINE)]
+        self.assertEqual(kill_points.of(MINE) - set(order), set(), "never visited")
+        self.take_away()
+        for point in order:
+            for recovers in (True, False):
+                with self.subTest(point=point, recovers=recovers):
+                    r = self.vm("--start", **self.site.points(f"{point}=kill"))
+                    self.assertEqual(r.status, -9, f"{point} did not end it: {r}")
+                    decided = point in ("restore.vm.after_decision", "restore.vm.after_settle")
+                    if recovers:
+                        self.ok(self.site.run("recover"))
+                        self.ok(self.site.run("recover"))
+                    if recovers and not decided:
+                        self.nothing_is_left(disks=True)
+                    r = self.vm("--start")
+                    if decided:
+                        self.fails(r, "conflict", "exists already")
+                    else:
+                        self.ok(r)
+                    self.assert_whole()
+                    self.take_away()
+
+
+if __name__ == "__main__":
+    runlib.main()
