@@ -2,7 +2,7 @@
  *
  * image/tree.h - a disk's tree: from its root to the ids of its chunks. Needs the metadata identity only.
  *
- * Memory: 32 bytes per segment, and 64 segments of 8 KiB that stay. Errors: CORRUPT, root or segment missing or damaged, with its
+ * Memory: 32 bytes per segment, and up to 512 segments of 8 KiB that stay. Errors: CORRUPT, root or segment missing or damaged, with its
  * place. Threads: any.
  */
 #ifndef HF_IMAGE_TREE_H

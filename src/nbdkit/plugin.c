@@ -30,7 +30,8 @@ static struct {
     char *config, *point, *disk, *store;
     int leash;
     struct hf_serve_disk *served;
-    struct hf_cancel *ending;
+    struct hf_cancel *cancel; /* of the store */
+    struct hf_cancel *ending; /* of the watcher */
     pthread_t watcher;
     bool is_watched;
 } self = {.leash = -1};
@@ -107,27 +108,31 @@ static void *watch(void *arg)
             fds[0].revents = fds[1].revents = 0;
     if (fds[1].revents)
         return NULL;
-    hf_serve_disk_cancel(self.served);
+    hf_cancel_set(self.cancel);
     nbdkit_shutdown();
     if (hf_cancel_sleep(self.ending, hf_clock_system(), GRACE_MS))
         kill(getpid(), SIGKILL);
     return NULL;
 }
 
+/* The watcher first: opening can take as long as a store does not answer. */
 static int start(struct hf_err *err)
 {
-    const struct hf_serve_disk_wish wish = {.config = self.config,
-                                            .point = self.point,
-                                            .disk = self.disk,
-                                            .store = self.store,
-                                            .leash = self.leash};
-    self.ending = hf_cancel_new(err);
-    self.served = self.ending ? hf_serve_disk_open(&wish, err) : NULL;
-    if (!self.served)
+    struct hf_serve_disk_wish wish = {.config = self.config,
+                                      .point = self.point,
+                                      .disk = self.disk,
+                                      .store = self.store,
+                                      .leash = self.leash};
+    wish.cancel = self.cancel = hf_cancel_new(err);
+    self.ending = wish.cancel ? hf_cancel_new(err) : NULL;
+    if (!self.ending)
         return -1;
     int e = self.leash < 0 ? 0 : hf_thread_start(&self.watcher, watch, NULL);
-    self.is_watched = self.leash >= 0 && e == 0;
-    return e ? hf_fail_sys(err, e, "a thread to watch who started us") : 0;
+    if (e)
+        return hf_fail_sys(err, e, "a thread to watch who started us");
+    self.is_watched = self.leash >= 0;
+    self.served = hf_serve_disk_open(&wish, err);
+    return self.served ? 0 : -1;
 }
 
 static int after_fork(void)
@@ -157,6 +162,7 @@ static void unload(void)
 {
     cleanup();
     hf_cancel_free(self.ending);
+    hf_cancel_free(self.cancel);
     free(self.config);
     free(self.point);
     free(self.disk);

@@ -15,7 +15,7 @@ struct hf_serve_disk {
     FILE *log_to;
     struct hf_log *log;
     struct hf_config *config;
-    struct hf_cancel *cancel;
+    struct hf_cancel *cancel; /* borrowed */
     struct hf_env env;
     struct hf_open_point point;
     const struct hf_point_artifact *disk;
@@ -158,8 +158,8 @@ struct hf_serve_disk *hf_serve_disk_open(const struct hf_serve_disk_wish *wish, 
         hf_fail_nomem(err);
         return NULL;
     }
-    if (open_log(d, wish->leash, err) < 0 || !(d->cancel = hf_cancel_new(err)) ||
-        !(d->config = hf_config_load(wish->config, err)))
+    d->cancel = wish->cancel;
+    if (open_log(d, wish->leash, err) < 0 || !(d->config = hf_config_load(wish->config, err)))
         return NULL;
     d->env = (struct hf_env){.config = d->config,
                              .config_path = wish->config,
@@ -173,13 +173,11 @@ void hf_serve_disk_close(struct hf_serve_disk *d)
 {
     if (!d)
         return;
-    if (d->cancel)
-        hf_cancel_set(d->cancel);
+    hf_cancel_set(d->cancel);
     hf_image_cache_close(d->cache);
     hf_image_close(d->image);
     hf_open_point_close(&d->point);
     hf_config_free(d->config);
-    hf_cancel_free(d->cancel);
     hf_log_free(d->log);
     if (d->log_to)
         fclose(d->log_to);
@@ -189,11 +187,6 @@ void hf_serve_disk_close(struct hf_serve_disk *d)
 struct hf_image_cache *hf_serve_disk_cache(struct hf_serve_disk *d)
 {
     return d->cache;
-}
-
-void hf_serve_disk_cancel(struct hf_serve_disk *d)
-{
-    hf_cancel_set(d->cancel);
 }
 
 void hf_serve_disk_complain(struct hf_serve_disk *d, const struct hf_err *why)

@@ -23,6 +23,8 @@ struct hf_serve_disk_wish {
     const char *point;        /* as in run/point_open.h */
     const char *disk, *store; /* or NULL: the only one; any */
     int leash;                /* -1: none, and the log goes to stderr. Borrowed */
+    struct hf_cancel
+        *cancel; /* borrowed: set, opening and reads that wait for the store end with CANCELLED */
 };
 
 struct hf_serve_disk;
@@ -33,8 +35,6 @@ void hf_serve_disk_close(struct hf_serve_disk *d);
 HF_DEFINE_AUTO(hf_serve_disk, hf_serve_disk_close)
 
 struct hf_image_cache *hf_serve_disk_cache(struct hf_serve_disk *d);
-/* Ends what waits for the store: reads fail with CANCELLED. */
-void hf_serve_disk_cancel(struct hf_serve_disk *d);
 /* A read that failed, into the log. */
 void hf_serve_disk_complain(struct hf_serve_disk *d, const struct hf_err *why);
 

@@ -86,6 +86,8 @@ class Served:
 
 class ServeTest(unittest.TestCase):
     def setUp(self):
+        if runlib.SANITIZED:
+            self.skipTest("nbdkit is not built with a sanitizer, and cannot load what is")
         self.top = Path(os.environ.get("TMPDIR", "/tmp")) / f"hf-serve-{os.getpid()}"
         self.top.mkdir(mode=0o700, exist_ok=True)
         self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
@@ -190,19 +192,29 @@ class ServeTest(unittest.TestCase):
         machine.add_store("vault", "vault", patience="2s")
         self.site = machine.site
         point, dead = self.backup(), []
-        proxy = s3proxy.Proxy(swift, fault=lambda _: "cut-request" if dead else None)
+        proxy = s3proxy.Proxy(swift, fault=lambda _: dead[-1] if dead else None)
         self.addCleanup(proxy.close)
         machine.at("vault", proxy.port)
         served, late = self.serve(point), self.serve(point)
         self.compare(served)
         late.io("read -v 0 16")
-        dead.append(True)
+        dead.append("hang")
+        self.dies_while_it_opens(point)
+        dead.append("cut-request")
         begin = time.monotonic()
         self.assertIn("Input/output error", late.io(f"read {5 * MIB} 4096", good=False))
         self.refused(1, "not-found", "could be asked", point, "--disk", "vda", "--socket", self.site.dir / "n")
         self.assertLess(time.monotonic() - begin, 30)
         self.assertIn("store 'vault'", late.log.read_text())
         self.compare(served)  # all of it was in the cache
+
+    def dies_while_it_opens(self, point):
+        sock = self.site.dir / "opening"
+        run = self.site.start("serve", point, "--disk", "vda", "--socket", sock)
+        runlib.wait_until(sock.exists, 10, "no nbdkit")
+        run.signal(signal.SIGKILL)
+        runlib.wait_until(lambda: runlib.processes("nbdkit", sock) == [], 2.5, "nbdkit is still there")
+        run.wait()
 
     # ---- writing ---------------------------------------------------------------------------
 

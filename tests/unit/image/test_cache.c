@@ -81,7 +81,7 @@ static void many_read_what_was_written_and_the_bound_is_kept(void **state)
     for (int is_encrypted = 0; is_encrypted < 2; is_encrypted++) {
         struct site s = site_new(state, is_encrypted, CHUNK);
         HF_AUTOFREE unsigned char *disk = make_disk(7);
-        struct hf_image_written w = write_disk(&s, disk, DISK);
+        HF_AUTO(hf_image_written) struct hf_image_written w = write_disk(&s, disk, DISK);
         const size_t bounds[] = {1, 60 * CHUNK, 4000 * CHUNK};
         for (size_t i = 0; i < HF_ARRAY_SIZE(bounds); i++) {
             struct hf_image_cache_facts facts;
@@ -101,7 +101,7 @@ static void a_chunk_is_fetched_once_however_many_ask(void **state)
 {
     struct site s = site_new(state, false, CHUNK);
     HF_AUTOFREE unsigned char *disk = make_disk(8);
-    struct hf_image_written w = write_disk(&s, disk, DISK);
+    HF_AUTO(hf_image_written) struct hf_image_written w = write_disk(&s, disk, DISK);
     HF_AUTO(hf_image_cache) struct hf_image_cache *c = open_cache(&s, &w, 0, 4);
     struct reading all[12] = {0};
     pthread_t threads[12];
@@ -129,7 +129,7 @@ static void who_reads_on_is_fetched_ahead_for_and_who_leaps_is_not(void **state)
     struct site s = site_new(state, false, CHUNK);
     HF_AUTOFREE unsigned char *disk = malloc(DISK), *buf = malloc(4 << 20);
     fill_random(disk, DISK, 9);
-    struct hf_image_written w = write_disk(&s, disk, DISK);
+    HF_AUTO(hf_image_written) struct hf_image_written w = write_disk(&s, disk, DISK);
     struct hf_image_cache_facts facts;
     HF_AUTO(hf_image_cache) struct hf_image_cache *c = open_cache(&s, &w, 0, 4);
     for (size_t i = 0; i < 200; i++) {
@@ -157,7 +157,7 @@ static void what_is_asked_for_early_comes_without_anybody_waiting(void **state)
     struct hf_err err = HF_ERR_INIT;
     struct site s = site_new(state, false, CHUNK);
     HF_AUTOFREE unsigned char *disk = make_disk(10);
-    struct hf_image_written w = write_disk(&s, disk, DISK);
+    HF_AUTO(hf_image_written) struct hf_image_written w = write_disk(&s, disk, DISK);
     struct hf_image_cache_facts facts = {0};
     HF_AUTO(hf_image_cache) struct hf_image_cache *c = open_cache(&s, &w, 0, 4);
     assert_hf_ok(hf_image_cache_want(c, 90 * CHUNK, 311 * CHUNK, &err), &err);
@@ -177,7 +177,7 @@ static void holes_are_told_from_data(void **state)
     struct hf_err err = HF_ERR_INIT;
     struct site s = site_new(state, false, CHUNK);
     HF_AUTOFREE unsigned char *disk = make_disk(11);
-    struct hf_image_written w = write_disk(&s, disk, DISK);
+    HF_AUTO(hf_image_written) struct hf_image_written w = write_disk(&s, disk, DISK);
     HF_AUTO(hf_image_cache) struct hf_image_cache *c = open_cache(&s, &w, 0, 1);
     uint64_t at = 0, len = 0, holes = 0;
     for (bool is_hole = false; at < DISK; at += len) {
@@ -196,7 +196,7 @@ static void all_who_wait_are_told_what_failed_and_the_next_one_tries_again(void 
 {
     struct site s = site_new(state, false, CHUNK);
     HF_AUTOFREE unsigned char *disk = make_disk(12);
-    struct hf_image_written w = write_disk(&s, disk, DISK);
+    HF_AUTO(hf_image_written) struct hf_image_written w = write_disk(&s, disk, DISK);
     HF_AUTO(hf_image_cache) struct hf_image_cache *c = open_cache(&s, &w, 0, 4);
     unsigned char one[1];
     struct hf_err err = HF_ERR_INIT;
@@ -237,7 +237,7 @@ static void a_damaged_chunk_fails_alone(void **state)
     struct hf_err err = HF_ERR_INIT;
     struct site s = site_new(state, false, CHUNK);
     HF_AUTOFREE unsigned char *disk = make_disk(13), *buf = malloc(DISK);
-    struct hf_image_written w = write_disk(&s, disk, DISK);
+    HF_AUTO(hf_image_written) struct hf_image_written w = write_disk(&s, disk, DISK);
     struct object *pack = memory_first(s.m, "packs/");
     size_t lost = 0;
     pack->data[pack->len / 2] ^= 1;
