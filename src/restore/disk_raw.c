@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "restore/disk_target.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -14,7 +13,6 @@ static int raw_put(struct hf_disk_target *t, unsigned worker, uint64_t at, const
                    size_t len, struct hf_err *err)
 {
     const char *p = data;
-    off64_t from = (off64_t)at, all = (off64_t)len;
     (void)worker;
     while (len > 0) {
         ssize_t n = pwrite(((struct raw *)t)->fd, p, len, (off_t)at);
@@ -26,8 +24,6 @@ static int raw_put(struct hf_disk_target *t, unsigned worker, uint64_t at, const
         at += (uint64_t)n;
         len -= (size_t)n;
     }
-    /* On its way while the next one is unpacked: the sync that counts has less to wait for. What cannot be begun is left to it. */
-    sync_file_range(((struct raw *)t)->fd, from, all, SYNC_FILE_RANGE_WRITE);
     return 0;
 }
 
