@@ -34,14 +34,13 @@ int hf_plan_open(struct hf_plan *p, const struct hf_unpack *req, struct hf_unpac
     p->is_found = calloc(req->paths ? req->paths->n + 1 : 1, sizeof *p->is_found);
     if (!p->is_found)
         return hf_fail_nomem(err);
-    if (hf_io_folder_open(&p->folder, req->dir, err) < 0)
-        return -1;
-    return hf_archive_about(&p->folder, &p->about, err);
+    p->files = req->files ? req->files : (p->own = hf_io_folder_open(req->dir, err));
+    return p->files ? hf_archive_about(p->files, &p->about, err) : -1;
 }
 
 void hf_plan_close(struct hf_plan *p)
 {
-    hf_io_folder_close(&p->folder);
+    hf_io_files_close(HF_STEAL(p->own));
     hf_names_free(&p->symlinks);
     hf_names_free(&p->targets);
     free(p->is_found);
@@ -134,7 +133,7 @@ static int read_listing(struct hf_plan *p, struct seeing *s, struct hf_err *err)
 {
     HF_AUTO(hf_listing) struct hf_listing l = HF_LISTING_INIT;
     HF_AUTO(hf_entry) struct hf_entry e = {0};
-    int rc = hf_listing_open(&l, &p->folder, err) < 0 ? -1 : 1;
+    int rc = hf_listing_open(&l, p->files, err) < 0 ? -1 : 1;
     while (rc == 1 && (rc = hf_listing_next(&l, &e, err)) == 1)
         if (hf_cancel_check(p->req->cancel, err) < 0 ||
             (s ? see_entry(s, &e, err) : check_entry(p, &e, err)) < 0)
@@ -272,9 +271,9 @@ int hf_plan_run(struct hf_plan *p, const struct hf_plan_sink *sink, struct hf_er
     struct archive_entry *raw = NULL;
     HF_AUTO(hf_listing) struct hf_listing l = HF_LISTING_INIT;
     HF_AUTO(hf_entry) struct hf_entry e = {0}, listed = {0};
-    HF_AUTO(hf_io_read) struct hf_io_read *r = hf_archive_open(&p->folder, HF_ARCHIVE_TAR, err);
+    HF_AUTO(hf_io_read) struct hf_io_read *r = hf_archive_open(p->files, HF_ARCHIVE_TAR, err);
     const struct hf_tar_source source = {read_tar, r};
-    if (!r || hf_listing_open(&l, &p->folder, err) < 0)
+    if (!r || hf_listing_open(&l, p->files, err) < 0)
         return -1;
     HF_AUTO(hf_tar) struct hf_tar *tar = hf_tar_open(&source, p->req->cancel, err);
     if (!tar)

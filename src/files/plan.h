@@ -18,6 +18,7 @@
 #include "files/folder.h"
 #include "files/names.h"
 #include "files/tar.h"
+#include "io/folder.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@
 
 struct hf_unpack {
     const char *dir, *target;
+    struct hf_io_files *files;   /* instead of a directory, borrowed; NULL: dir */
     const struct hf_strv *paths; /* with or without '/' in front; NULL or empty: all */
     bool overwrite, with_devices, with_links, with_setuid;
     const struct hf_cancel *cancel; /* may be NULL */
@@ -44,7 +46,7 @@ HF_DEFINE_AUTO_VALUE(hf_unpacked, hf_unpacked_free)
 struct hf_plan {
     const struct hf_unpack *req;
     struct hf_unpacked *out;
-    struct hf_io_folder folder;
+    struct hf_io_files *files, *own; /* own: what is closed with it, or NULL */
     struct hf_archive_about about;
     struct hf_names symlinks, targets; /* of the listing; what hard links lead to */
     bool *is_found;                    /* one per path */
@@ -52,7 +54,7 @@ struct hf_plan {
 };
 #define HF_PLAN_INIT                                                                               \
     {                                                                                              \
-        .folder = HF_IO_FOLDER_INIT                                                                \
+        0                                                                                          \
     }
 
 /* Borrows req and out. CONFLICT: INCOMPLETE is there. */
