@@ -20,6 +20,7 @@ extern const struct hf_verb hf_verb_load;
 extern const struct hf_verb hf_verb_maintain;
 extern const struct hf_verb hf_verb_prune;
 extern const struct hf_verb hf_verb_archive;
+extern const struct hf_verb hf_verb_restore_dump;
 extern const struct hf_verb hf_verb_restore_files;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
@@ -47,6 +48,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_maintain,
     &hf_verb_prune,
     &hf_verb_archive,
+    &hf_verb_restore_dump,
     &hf_verb_restore_files,
     &hf_verb_show,
     &hf_verb_status,

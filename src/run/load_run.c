@@ -38,7 +38,7 @@ static struct json_object *make_document(const struct hf_run_load *req,
                                          struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
-    if (!doc || hf_json_add_string(doc, "dir", req->opts.dir) < 0 ||
+    if (!doc || (!req->opts.files && hf_json_add_string(doc, "dir", req->opts.dir) < 0) ||
         hf_json_add_string(doc, "target", req->to) < 0 ||
         hf_json_add_int(doc, "schemas", (int64_t)r->schemas) < 0 ||
         hf_json_add_int(doc, "tables", (int64_t)r->tables) < 0 ||
@@ -71,7 +71,7 @@ int hf_run_load(const struct hf_env *env, struct hf_run_load *req, struct json_o
     req->opts.cancel = env->cancel;
     req->opts.log = env->log;
     if (hf_load_run(&req->opts, &result, err))
-        return hf_wrap(err, "load of %s", req->opts.dir);
+        return hf_wrap(err, "load of %s", req->opts.files ? req->opts.files->label : req->opts.dir);
     *out = make_document(req, &result, hf_clock_mono_ms(env->clock) - begin_ms, err);
     if (!*out)
         return -1;

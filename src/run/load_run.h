@@ -19,7 +19,7 @@ struct hf_run_load {
 };
 
 /* *out: {"dir","target","schemas","tables","views","rows","bytes","stored_bytes","duration_ms","resumed","compared":{"rows",
- * "checksums"},"differences":[],"warnings":[]}, to be put. 1: loaded, but there are differences. */
+ * "checksums"},"differences":[],"warnings":[]}, to be put; without "dir" where opts.files is given. 1: loaded, but there are differences. */
 int hf_run_load(const struct hf_env *env, struct hf_run_load *req, struct json_object **out,
                 struct hf_err *err) HF_CHECKED;
 
