@@ -85,14 +85,6 @@ static void show(void *ctx, const struct hf_load_progress *p)
 
 /* ---- the result ------------------------------------------------------------------------- */
 
-static void print_fetched(struct json_object *doc)
-{
-    char bytes[HF_UNITS_MAX];
-    hf_format_size((uint64_t)hf_cli_number(doc, "fetched_bytes"), bytes);
-    printf("fetched    %s of point %s from store %s\n", bytes, hf_cli_text(doc, "point"),
-           hf_cli_text(doc, "store"));
-}
-
 static int print_text(struct json_object *doc, struct hf_err *err)
 {
     char bytes[HF_UNITS_MAX], duration[HF_UNITS_MAX];
@@ -106,8 +98,7 @@ static int print_text(struct json_object *doc, struct hf_err *err)
            hf_cli_number(doc, "views"), hf_cli_number(doc, "schemas"), duration);
     printf("compared   rows of %" PRId64 " tables, checksums of %" PRId64 "\n",
            hf_cli_number(compared, "rows"), hf_cli_number(compared, "checksums"));
-    if (hf_cli_text(doc, "store"))
-        print_fetched(doc);
+    hf_cli_print_fetched(doc);
     hf_cli_print_list(doc, "DIFFERENT", "differences");
     hf_cli_print_list(doc, "warning", "warnings");
     return hf_cli_flush(err);

@@ -10,6 +10,7 @@
 #define SMALL ((uint64_t)1 << 20)
 #define WHOLE_MAX ((uint64_t)256 << 20)
 #define KEPT 8
+#define NAMED 5 /* of damaged ones */
 #define MISSING UINT64_MAX
 
 /* An object as it lies on the store, in memory. */
@@ -319,4 +320,23 @@ struct hf_io_files *hf_point_part(struct hf_site *site, const struct hf_manifest
         return NULL;
     }
     return list_there(p, err) ? NULL : HF_STEAL(f);
+}
+
+int hf_point_part_check(const struct hf_io_files *part, struct hf_err *err)
+{
+    const struct part *p = (const struct part *)part;
+    HF_AUTO(hf_buf) struct hf_buf bad = HF_BUF_INIT;
+    size_t n_bad = 0;
+    for (size_t i = 0; i < p->a->n_objects; i++) {
+        const struct hf_point_object *o = &p->a->objects[i];
+        if (p->there[i] == o->stored_bytes)
+            continue;
+        if (n_bad++ < NAMED)
+            hf_buf_printf(&bad, "%s%s (%s)", bad.len ? ", " : "", o->name,
+                          p->there[i] == MISSING ? "missing" : "another size");
+    }
+    if (n_bad == 0)
+        return 0;
+    return hf_fail(err, HF_E_CORRUPT, "%s: %zu object%s not what the manifest says: %s",
+                   part->label, n_bad, n_bad == 1 ? " is" : "s are", hf_buf_str(&bad));
 }

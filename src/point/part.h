@@ -24,5 +24,7 @@
 /* Borrows all; a is one of m's that has objects. */
 struct hf_io_files *hf_point_part(struct hf_site *site, const struct hf_manifest *m,
                                   const struct hf_point_artifact *a, struct hf_err *err) HF_CHECKED;
+/* Of one that hf_point_part made. CORRUPT: objects are missing or of another size; some are named. */
+int hf_point_part_check(const struct hf_io_files *part, struct hf_err *err) HF_CHECKED;
 
 #endif
