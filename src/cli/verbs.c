@@ -22,6 +22,7 @@ extern const struct hf_verb hf_verb_prune;
 extern const struct hf_verb hf_verb_archive;
 extern const struct hf_verb hf_verb_restore_dump;
 extern const struct hf_verb hf_verb_restore_files;
+extern const struct hf_verb hf_verb_restore_app;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
 extern const struct hf_verb hf_verb_plugins;
@@ -50,6 +51,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_archive,
     &hf_verb_restore_dump,
     &hf_verb_restore_files,
+    &hf_verb_restore_app,
     &hf_verb_show,
     &hf_verb_status,
     &hf_verb_plugins,

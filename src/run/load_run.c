@@ -62,11 +62,11 @@ int hf_run_load(const struct hf_env *env, struct hf_run_load *req, struct json_o
     HF_AUTO(hf_load_result) struct hf_load_result result = {0};
     HF_AUTO(hf_db_address) struct hf_db_address to = {0};
     int64_t begin_ms = hf_clock_mono_ms(env->clock);
-    if (read_address(req->to, &to, err))
+    if (!req->target && read_address(req->to, &to, err))
         return -1;
     struct hf_db_target target = {
         .host = to.host, .port = to.port, .defaults_file = req->defaults_file};
-    req->opts.target = &target;
+    req->opts.target = req->target ? req->target : &target;
     req->opts.clock = env->clock;
     req->opts.cancel = env->cancel;
     req->opts.log = env->log;

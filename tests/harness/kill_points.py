@@ -19,6 +19,7 @@ WALKS = (
     ("integration.load.resume", r"load\."),
     ("integration.dump.failures", r"dump\."),
     ("integration.files.into_guest", r"(restore|feed)\."),
+    ("guest.restore_app", r"app\."),
     ("guest.archive", r"stream\.(before|after)_unit_start$"),
     ("integration.files.archive", r"(archive|stream|io)\."),
     ("unit.store.path_kill", r"store\.path\.before_remove$"),
