@@ -10,10 +10,16 @@
 
 #define DATE_DIGITS 8 /* at the beginning of a point's id */
 
+static bool has(const char *dir, const char *name)
+{
+    HF_AUTOFREE char *path = hf_path_join(dir, name);
+    return path && access(path, F_OK) == 0;
+}
+
+/* One that was not finished, too: that is what has to be said of it. */
 static bool is_archive(const char *dir)
 {
-    HF_AUTOFREE char *about = hf_path_join(dir, HF_ARCHIVE_ABOUT);
-    return about && access(about, F_OK) == 0;
+    return has(dir, HF_ARCHIVE_ABOUT) || has(dir, HF_IO_INCOMPLETE);
 }
 
 bool hf_restore_files_is_point(const char *from)
@@ -68,7 +74,7 @@ int hf_restore_files(const struct hf_env *env, const struct hf_restore_files *re
                      struct hf_unpacked *out, struct json_object **doc, struct hf_err *err)
 {
     HF_AUTO(hf_restore_part) struct hf_restore_part part = {0};
-    const bool is_point = hf_restore_files_is_point(req->from);
+    const bool is_point = req->is_point || hf_restore_files_is_point(req->from);
     struct hf_unpack what = req->what;
     what.dir = req->from;
     if (!is_point && (req->store || req->archive))

@@ -2,7 +2,7 @@
  *
  * restore/files.h - `restore files`: an archive's directory, or the archive of a point on its store, into a folder or a guest.
  *
- * Which      what is restored is a directory when an archive lies in it (files.json); else a point, when it can be one's name: eight
+ * Which      what is restored is a directory when an archive lies in it (files.json, or INCOMPLETE); else a point, when it can be one's name: eight
  *            digits at its beginning, or behind the VM's name and '/'; else a directory, which is no archive and said to be none.
  * From a point   the listing first, then the tar, as streams (point/part.h): nothing is written to this host but what is restored. The tar has no
  *            index: with paths it is read until all of them have passed, and no further. A missing or cut object is named before
@@ -17,6 +17,7 @@
 
 struct hf_restore_files {
     const char *from;            /* POINT or DIR */
+    bool is_point;               /* it is one, whatever lies here by that name */
     const char *store, *archive; /* of a point; or NULL */
     const char *vm;              /* whose guest it goes into; NULL: a folder of this host */
     struct hf_unpack what;       /* dir, files and stops_early are filled in here */

@@ -90,6 +90,9 @@ int hf_load_folder_select(struct hf_load_folder *f, const char *only, struct hf_
 /* NULL: there is none of that name. */
 struct hf_load_table *hf_load_schema_find(const struct hf_load_schema *s, const char *name);
 
+/* Part of opening. CORRUPT: names all that are missing or torn, unless force lets them pass; then each has its lack. */
+int hf_load_check_files(struct hf_load_folder *f, bool force, struct hf_err *err) HF_CHECKED;
+
 /* For manifest.c and mydumper.c: a new one at the end; NULL: no memory. Texts are copied. */
 struct hf_load_schema *hf_load_folder_add_schema(struct hf_load_folder *f, const char *name,
                                                  const char *file);
