@@ -62,9 +62,12 @@ static int begin_entry(void *ctx, const struct hf_entry *e, struct archive_entry
                        struct hf_err *err)
 {
     struct unpacking *u = ctx;
+    /* What could not be made is not ours to take away: it may be reached by way of somebody's symlink. */
+    if (check_write(u, e->name, archive_write_header(u->disk, raw), err) < 0)
+        return -1;
     if (e->type == HF_ENTRY_FILE && !(u->unfinished = strdup(e->name)))
         return hf_fail_nomem(err);
-    return check_write(u, e->name, archive_write_header(u->disk, raw), err);
+    return 0;
 }
 
 static int write_data(void *ctx, const struct hf_entry *e, const void *data, size_t len,
@@ -85,7 +88,7 @@ static int end_entry(void *ctx, const struct hf_entry *e, struct hf_err *err)
     return 0;
 }
 
-/* Not by its name alone where it may have been there before: libarchive has made it anew, or not at all. */
+/* libarchive has made it anew, also where one of that name was there: it is ours. */
 static void take_away(struct unpacking *u)
 {
     if (!u->unfinished)

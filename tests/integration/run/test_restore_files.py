@@ -144,6 +144,18 @@ class Files(FilesTest):
         self.assertEqual((doc["vm"], doc["point_vm"]), ("web", "web"))
         self.fails(self.restore(point, "--to-guest", "web"), 1, "conflict", "exists already")
 
+    def test_what_is_behind_a_link_in_the_target_is_neither_written_nor_taken_away(self):
+        point = self.backup()
+        victim = self.site.dir / "victim"
+        victim.mkdir()
+        (victim / "app.conf").write_text("mine")
+        self.came_back().mkdir(parents=True)
+        (self.came_back() / "etc").symlink_to(victim)
+        result = self.restore(point, "--overwrite", "--with-links", f"{self.tree}/etc/app.conf")
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn("app.conf", result.error["message"])
+        self.assertEqual([p.read_text() for p in victim.iterdir()], ["mine"])
+
     # -- damage --------------------------------------------------------------------------------
 
     def test_a_tar_or_listing_that_is_missing_or_cut_is_named_before_anything_is_written(self):
