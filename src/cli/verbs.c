@@ -21,9 +21,11 @@ extern const struct hf_verb hf_verb_load;
 extern const struct hf_verb hf_verb_maintain;
 extern const struct hf_verb hf_verb_prune;
 extern const struct hf_verb hf_verb_archive;
+extern const struct hf_verb hf_verb_restore_dump;
 extern const struct hf_verb hf_verb_restore_files;
 extern const struct hf_verb hf_verb_restore_image;
 extern const struct hf_verb hf_verb_restore_vm;
+extern const struct hf_verb hf_verb_restore_app;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
 extern const struct hf_verb hf_verb_plugins;
@@ -51,9 +53,11 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_maintain,
     &hf_verb_prune,
     &hf_verb_archive,
+    &hf_verb_restore_dump,
     &hf_verb_restore_files,
     &hf_verb_restore_image,
     &hf_verb_restore_vm,
+    &hf_verb_restore_app,
     &hf_verb_show,
     &hf_verb_status,
     &hf_verb_plugins,

@@ -1,52 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "files/folder.h"
 
-#include "base/path.h"
 #include "io/pack.h"
 #include "net/json.h"
 
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define ABOUT_MAX ((size_t)4 << 20)
 #define CHUNK ((size_t)64 << 10)
 
-int hf_archive_about(const struct hf_io_folder *f, struct hf_archive_about *out, struct hf_err *err)
+static char *read_about(struct hf_io_files *f, size_t *out_len, struct hf_err *err)
+{
+    HF_AUTO(hf_io_source) struct hf_io_source *s = hf_io_files_open(f, HF_ARCHIVE_ABOUT, true, err);
+    if (!s)
+        return NULL;
+    if (s->size > ABOUT_MAX) {
+        hf_fail(err, HF_E_CORRUPT, "'%s/" HF_ARCHIVE_ABOUT "' is larger than any such file",
+                f->label);
+        return NULL;
+    }
+    HF_AUTOFREE char *text = malloc((size_t)s->size + 1);
+    if (!text) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    if (hf_io_read_at(s, 0, text, (size_t)s->size, err) < 0)
+        return NULL;
+    *out_len = (size_t)s->size;
+    return HF_STEAL(text);
+}
+
+int hf_archive_about(struct hf_io_files *f, struct hf_archive_about *out, struct hf_err *err)
 {
     const char *tar = NULL, *listing = NULL;
     size_t len = 0;
     int64_t tar_bytes = 0;
-    HF_AUTOFREE char *path = hf_path_join(f->path, HF_ARCHIVE_ABOUT);
-    if (!path)
-        return hf_fail_nomem(err);
-    HF_AUTOFREE char *text = hf_path_read(path, ABOUT_MAX, &len, err);
+    HF_AUTOFREE char *text = read_about(f, &len, err);
     HF_AUTOJSON struct json_object *doc = text ? hf_json_parse(text, len, err) : NULL;
     if (!doc || hf_json_get_string(doc, "tar_sha256", &tar, err) < 0 ||
         hf_json_get_string(doc, "listing_sha256", &listing, err) < 0 ||
         hf_json_opt_int(doc, "tar_bytes", &tar_bytes, err) < 0)
-        return hf_wrap(err, "'%s' is no archive", f->path);
+        return hf_wrap(err, "'%s' is no archive", f->label);
     out->tar_bytes = tar_bytes > 0 ? (uint64_t)tar_bytes : 0;
     snprintf(out->tar_sha256, sizeof out->tar_sha256, "%s", tar);
     snprintf(out->listing_sha256, sizeof out->listing_sha256, "%s", listing);
     return 0;
 }
 
-struct hf_io_read *hf_archive_open(const struct hf_io_folder *f, const char *name,
-                                   struct hf_err *err)
+struct hf_io_read *hf_archive_open(struct hf_io_files *f, const char *name, struct hf_err *err)
 {
     static const enum hf_io_packing packings[] = {HF_IO_ZSTD, HF_IO_GZIP, HF_IO_PLAIN};
     for (size_t i = 0; i < HF_ARRAY_SIZE(packings); i++) {
-        struct stat st;
+        enum hf_io_seen seen;
+        uint64_t bytes;
         HF_AUTOFREE char *file = hf_asprintf("%s%s", name, hf_io_packing_suffix(packings[i]));
         if (!file) {
             hf_fail_nomem(err);
             return NULL;
         }
-        if (fstatat(f->fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0)
-            return hf_io_read_open(f->fd, f->path, file, true, err);
+        if (hf_io_files_look(f, file, &seen, &bytes, err) < 0)
+            return NULL;
+        if (seen != HF_IO_SEEN_NONE)
+            return hf_io_files_read(f, file, false, true, err);
     }
-    hf_fail(err, HF_E_NOT_FOUND, "there is no '%s' in '%s'", name, f->path);
+    hf_fail(err, HF_E_NOT_FOUND, "there is no '%s' in '%s'", name, f->label);
     return NULL;
 }
 
@@ -63,7 +81,7 @@ int hf_archive_check(struct hf_io_read *r, const char *name, const char *sha256,
 
 /* ---- the listing ------------------------------------------------------------------------ */
 
-int hf_listing_open(struct hf_listing *l, const struct hf_io_folder *f, struct hf_err *err)
+int hf_listing_open(struct hf_listing *l, struct hf_io_files *f, struct hf_err *err)
 {
     l->r = hf_archive_open(f, HF_ARCHIVE_LISTING, err);
     return l->r ? 0 : -1;

@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static int open_dir(struct hf_io_folder *f, const char *path, struct hf_err *err)
 {
@@ -87,15 +86,17 @@ int hf_io_folder_finish(struct hf_io_folder *f, struct hf_err *err)
     return sync_entries(f, err);
 }
 
-int hf_io_folder_open(struct hf_io_folder *f, const char *path, struct hf_err *err)
+struct hf_io_files *hf_io_folder_open(const char *path, struct hf_err *err)
 {
-    struct stat st;
-    if (open_dir(f, path, err) < 0)
-        return -1;
-    if (fstatat(f->fd, HF_IO_INCOMPLETE, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
-    return hf_fail(err, HF_E_CONFLICT, "'%s' is incomplete: there is '" HF_IO_INCOMPLETE "' in it",
-                   path);
+    HF_AUTO(hf_io_files) struct hf_io_files *f = hf_io_files_dir(path, err);
+    enum hf_io_seen seen;
+    uint64_t bytes;
+    if (!f || hf_io_files_look(f, HF_IO_INCOMPLETE, &seen, &bytes, err) < 0)
+        return NULL;
+    if (seen == HF_IO_SEEN_NONE)
+        return HF_STEAL(f);
+    hf_fail(err, HF_E_CONFLICT, "'%s' is incomplete: there is '" HF_IO_INCOMPLETE "' in it", path);
+    return NULL;
 }
 
 static struct hf_io_sink *open_file(void *ctx, const char *name, uint64_t *out_stored,

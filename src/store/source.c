@@ -45,21 +45,31 @@ static void source_close(struct hf_io_source *s)
 
 static const struct hf_io_source_ops source_ops = {source_read_at, source_close};
 
-struct hf_io_source *hf_store_source(struct hf_store *s, const char *name, size_t window,
-                                     struct hf_err *err)
+struct hf_io_source *hf_store_source_of(struct hf_store *s, const char *name, uint64_t bytes,
+                                        size_t window, struct hf_err *err)
 {
-    struct hf_store_object head = {0};
-    if (hf_store_head(s, name, &head, err) < 0)
+    struct store_source *o = NULL;
+    if (!hf_store_name_is_valid(name)) {
+        hf_fail(err, HF_E_INTERNAL, "'%.100s' is no name of an object", name);
         return NULL;
-    struct store_source *o = calloc(1, sizeof *o + window);
-    if (!o) {
+    }
+    if (!(o = calloc(1, sizeof *o + window))) {
         hf_fail_nomem(err);
         return NULL;
     }
     o->source.ops = &source_ops;
-    o->source.size = head.bytes;
+    o->source.size = bytes;
     o->store = s;
     o->window = window;
     memcpy(o->name, name, strlen(name) + 1);
     return &o->source;
+}
+
+struct hf_io_source *hf_store_source(struct hf_store *s, const char *name, size_t window,
+                                     struct hf_err *err)
+{
+    struct hf_store_object head = {0};
+    return hf_store_head(s, name, &head, err) < 0
+               ? NULL
+               : hf_store_source_of(s, name, head.bytes, window, err);
 }

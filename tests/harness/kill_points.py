@@ -23,6 +23,7 @@ WALKS = (
     ("integration.run.restore_image", r"restore\.image\."),
     ("integration.run.restore_vm", r"restore\.vm\."),
     ("integration.files.into_guest", r"(restore|feed)\."),
+    ("guest.restore_app", r"app\."),
     ("guest.archive", r"stream\.(before|after)_unit_start$"),
     ("integration.files.archive", r"(archive|stream|io)\."),
     ("unit.store.path_kill", r"store\.path\.before_remove$"),
