@@ -133,7 +133,7 @@ class ServeTest(unittest.TestCase):
     def read_at_random(self, served, wrong, seed):
         """qemu-io compares nothing it cannot be told, so its dump is read: a few bytes at each place."""
         rng = random.Random(seed)
-        places = [(rng.randrange(len(DISK) - 70_000), rng.choice((16, 512, 4096))) for _ in range(40)]
+        places = [(rng.randrange(len(DISK) - 70_000), rng.choice((16, 512, 4096))) for _ in range(24)]
         said = served.io(*[f"read -v {at} {n}" for at, n in places])
         got = {}
         for line in said.splitlines():
@@ -148,7 +148,7 @@ class ServeTest(unittest.TestCase):
     def compare(self, served):
         self.assertEqual(served.copy(self.site.dir / "copy") == DISK, True, "the copy is another disk")
         wrong = []
-        threads = [threading.Thread(target=self.read_at_random, args=(served, wrong, RNG.random())) for _ in range(6)]
+        threads = [threading.Thread(target=self.read_at_random, args=(served, wrong, RNG.random())) for _ in range(4)]
         for t in threads:
             t.start()
         for t in threads:
