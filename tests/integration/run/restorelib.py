@@ -1,17 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of restored disks share: a machine with a disk, its point on a store, and the disk compared with what came back."""
 
+import os
 import random
 import shutil
 import subprocess
 import tempfile
 import types
 import unittest
+from pathlib import Path
 
 import runlib
 
 MIB = 1 << 20
 FORMATS = ("raw", "qcow2")
+
+
+class Folder:
+    """A directory that goes with this program, however that goes, and with it what is mounted below, and devices that lie in it."""
+
+    def __init__(self):
+        self.path = Path(tempfile.mkdtemp(prefix="hf-restore-"))
+        inside, self.life = os.pipe()
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:  # not in the process tree that a test runner kills as a whole
+                os.close(self.life)
+                while os.read(inside, 1):
+                    pass
+                self._remove()
+            os._exit(0)
+        os.close(inside)
+        os.wait()
+
+    def _remove(self):
+        for line in Path("/proc/mounts").read_text().splitlines():
+            if line.split()[1].startswith(f"{self.path}/"):
+                subprocess.run(["umount", "-l", line.split()[1]], check=False)
+        for loop in Path("/sys/block").glob("loop*/loop/backing_file"):
+            if loop.read_text().startswith(f"{self.path}/"):
+                subprocess.run([runlib.program("losetup"), "-d", f"/dev/{loop.parts[3]}"], check=False)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def close(self):
+        os.close(self.life)
+        runlib.wait_until(lambda: not self.path.exists(), 20, "the folder does not go")
 
 
 def contents(mib):
@@ -30,11 +63,11 @@ class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if not Case.folder:
-            Case.folder = tempfile.mkdtemp(prefix="hf-restore-")
-            unittest.addModuleCleanup(shutil.rmtree, Case.folder, True)
+            Case.folder = Folder()
+            unittest.addModuleCleanup(Case.folder.close)
 
     def setUp(self):
-        self.site = runlib.Site(types.SimpleNamespace(dir=self.folder, port=1, defaults="none"))
+        self.site = runlib.Site(types.SimpleNamespace(dir=self.folder.path, port=1, defaults="none"))
         self.site.sections["web"] = {"quiesce": "none"}
         self.addCleanup(self.site.close)
         self.disk = self.site.vm / "vda.img"
@@ -66,7 +99,7 @@ class Case(unittest.TestCase):
         return ("restore", "image", self.point, "--disk", "vda", "--to", str(file), "--format", form, *more)
 
     def restore(self, file, form="raw", *more, **env):
-        return self.site.run(*self.args(file, form, *more), **env)
+        return self.site.run(*self.args(file, form, *more), TMPDIR=self.site.dir, **env)
 
     def ok(self, r, status=0):
         self.assertEqual(r.status, status, str(r))
