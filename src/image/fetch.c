@@ -3,6 +3,7 @@
 
 #include "base/hex.h"
 #include "base/secret.h"
+#include "image/ids.h"
 #include "image/image_intern.h"
 #include "io/age_stream.h"
 
@@ -250,15 +251,12 @@ static int load_content(struct hf_image_fetch *f, struct opened *o, uint64_t at,
 static int read_record(struct hf_image_fetch *f, struct opened *o, const struct hf_image_want *w,
                        struct hf_err *err)
 {
-    const struct hf_image_keys *k = f->im->keys;
     const struct hf_image_entry *e = &w->place.entry;
     size_t len = HF_IMAGE_RECORD_HEAD + (size_t)e->stored;
     if (grow(&f->stored, &f->stored_cap, len, err) < 0 ||
         hf_io_read_at(o->content, e->at, f->stored, len, err) < 0)
         return -1;
-    return hf_image_record_open(f->stored, f->stored + HF_IMAGE_RECORD_HEAD, e,
-                                o->pack.kind == HF_IMAGE_DATA ? k->chunk_id : k->tree_id, w->out,
-                                err);
+    return hf_image_record_unpack(f->stored, f->stored + HF_IMAGE_RECORD_HEAD, e, w->out, err);
 }
 
 /* A pack that is missing, or shorter than it was, is damage of the image. */
@@ -276,6 +274,35 @@ static int fail_want(struct hf_image_fetch *f, const struct hf_image_want *w, st
                    w->place.entry.at);
 }
 
+/* How many of them, from the first on, have contents of one length. */
+static size_t alike(const struct hf_image_want *w, size_t n)
+{
+    size_t i = 1;
+    while (i < n && w[i].place.entry.plain == w[0].place.entry.plain)
+        i++;
+    return i;
+}
+
+/* At most HF_IMAGE_IDS of them. */
+static int prove(struct hf_image_fetch *f, const struct opened *o, const struct hf_image_want *w,
+                 size_t n, struct hf_err *err)
+{
+    const struct hf_image_keys *k = f->im->keys;
+    const unsigned char *key = o->pack.kind == HF_IMAGE_DATA ? k->chunk_id : k->tree_id;
+    for (size_t i = 0, m; i < n; i += m) {
+        unsigned char ids[HF_IMAGE_IDS][HF_IMAGE_ID];
+        const void *data[HF_IMAGE_IDS];
+        m = alike(w + i, n - i);
+        for (size_t j = 0; j < m; j++)
+            data[j] = w[i + j].out;
+        hf_image_ids(key, data, m, w[i].place.entry.plain, ids);
+        for (size_t j = 0; j < m; j++)
+            if (hf_image_record_prove(ids[j], &w[i + j].place.entry, err) < 0)
+                return fail_want(f, &w[i + j], err);
+    }
+    return 0;
+}
+
 /* Wants of one pack that lie close together. */
 static int fetch_group(struct hf_image_fetch *f, const struct hf_image_want *w, size_t n,
                        struct hf_err *err)
@@ -283,9 +310,14 @@ static int fetch_group(struct hf_image_fetch *f, const struct hf_image_want *w, 
     struct opened *o = open_pack(f, w->place.pack, err);
     if (!o || load_content(f, o, w->place.entry.at, end_of(&w[n - 1]), err) < 0)
         return fail_want(f, w, err);
-    for (size_t i = 0; i < n; i++)
-        if (read_record(f, o, &w[i], err) < 0)
-            return fail_want(f, &w[i], err);
+    for (size_t i = 0, m; i < n; i += m) {
+        m = n - i < HF_IMAGE_IDS ? n - i : HF_IMAGE_IDS;
+        for (size_t j = i; j < i + m; j++)
+            if (read_record(f, o, &w[j], err) < 0)
+                return fail_want(f, &w[j], err);
+        if (prove(f, o, w + i, m, err) < 0)
+            return -1;
+    }
     return 0;
 }
 

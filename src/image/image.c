@@ -186,12 +186,10 @@ int hf_image_index_get(struct hf_image *im, const unsigned char id[HF_IMAGE_PACK
 
 /* ---- a record --------------------------------------------------------------------------- */
 
-int hf_image_record_open(const unsigned char *head, const void *stored,
-                         const struct hf_image_entry *want, const unsigned char key[HF_IMAGE_KEY],
-                         void *out, struct hf_err *err)
+int hf_image_record_unpack(const unsigned char *head, const void *stored,
+                           const struct hf_image_entry *want, void *out, struct hf_err *err)
 {
     struct hf_image_entry is = {0};
-    unsigned char id[HF_IMAGE_ID];
     if (hf_image_record_parse(head, &is, err) < 0)
         return -1;
     if (memcmp(is.id, want->id, HF_IMAGE_ID) != 0 || is.stored != want->stored ||
@@ -204,8 +202,24 @@ int hf_image_record_open(const unsigned char *head, const void *stored,
         if (ZSTD_isError(n) || n != is.plain)
             return hf_fail(err, HF_E_CORRUPT, "it does not unpack");
     }
-    hf_image_id(key, out, is.plain, id);
+    return 0;
+}
+
+int hf_image_record_prove(const unsigned char id[HF_IMAGE_ID], const struct hf_image_entry *want,
+                          struct hf_err *err)
+{
     if (memcmp(id, want->id, HF_IMAGE_ID) != 0)
         return hf_fail(err, HF_E_CORRUPT, "its content is not what its id says");
     return 0;
+}
+
+int hf_image_record_open(const unsigned char *head, const void *stored,
+                         const struct hf_image_entry *want, const unsigned char key[HF_IMAGE_KEY],
+                         void *out, struct hf_err *err)
+{
+    unsigned char id[HF_IMAGE_ID];
+    if (hf_image_record_unpack(head, stored, want, out, err) < 0)
+        return -1;
+    hf_image_id(key, out, want->plain, id);
+    return hf_image_record_prove(id, want, err);
 }

@@ -57,5 +57,11 @@ int hf_image_index_get(struct hf_image *im, const unsigned char id[HF_IMAGE_PACK
 int hf_image_record_open(const unsigned char *head, const void *stored,
                          const struct hf_image_entry *want, const unsigned char key[HF_IMAGE_KEY],
                          void *out, struct hf_err *err) HF_CHECKED;
+/* Its two halves, for who makes the ids of several contents at once (image/ids.h): nothing of it may be used before both. */
+int hf_image_record_unpack(const unsigned char *head, const void *stored,
+                           const struct hf_image_entry *want, void *out, struct hf_err *err)
+    HF_CHECKED;
+int hf_image_record_prove(const unsigned char id[HF_IMAGE_ID], const struct hf_image_entry *want,
+                          struct hf_err *err) HF_CHECKED;
 
 #endif
