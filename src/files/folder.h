@@ -29,6 +29,18 @@ struct hf_io_read *hf_archive_open(struct hf_io_files *f, const char *name, stru
 int hf_archive_check(struct hf_io_read *r, const char *name, const char *sha256, struct hf_err *err)
     HF_CHECKED;
 
+/* HF_ARCHIVE_TAR's content, for who reads it here and there. 1: *out; 0: the way it is packed, it can be read from its beginning only; -1. */
+int hf_archive_open_tar_at(struct hf_io_files *f, struct hf_io_source **out, struct hf_err *err)
+    HF_CHECKED;
+
+/* A listing's file as it lies there, up to HF_LISTING_KEPT_MAX: one that is read again is not fetched again, and is the same. */
+#define HF_LISTING_KEPT_MAX ((uint64_t)256 << 20)
+struct hf_listing_kept {
+    char *path, *data; /* path NULL: not yet */
+    size_t len;
+};
+void hf_listing_kept_free(struct hf_listing_kept *k);
+
 struct hf_listing {
     struct hf_io_read *r; /* owned */
     struct hf_buf text;
@@ -39,7 +51,9 @@ struct hf_listing {
     {                                                                                              \
         0                                                                                          \
     }
-int hf_listing_open(struct hf_listing *l, struct hf_io_files *f, struct hf_err *err) HF_CHECKED;
+/* kept: filled by the first one, outlives all. */
+int hf_listing_open(struct hf_listing *l, struct hf_io_files *f, struct hf_listing_kept *kept,
+                    struct hf_err *err) HF_CHECKED;
 /* 1: *out (freed before); 0: no more; -1. */
 int hf_listing_next(struct hf_listing *l, struct hf_entry *out, struct hf_err *err) HF_CHECKED;
 void hf_listing_close(struct hf_listing *l);

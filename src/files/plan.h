@@ -51,9 +51,12 @@ struct hf_plan {
     struct hf_io_files *files, *own; /* own: what is closed with it, or NULL */
     struct hf_archive_about about;
     struct hf_names symlinks, targets; /* of the listing; what hard links lead to */
-    bool *is_found;                    /* one per path */
-    uint64_t bytes;                    /* content of what is to be restored, after check */
-    uint64_t wanted, passed;           /* entries that are below the paths; refused ones, too */
+    struct hf_listing_kept listing;
+    bool *is_found;             /* one per path */
+    bool is_unplaced;           /* an entry's place in the tar is not told */
+    uint64_t n_listed, last_at; /* of the listing, while it is checked */
+    uint64_t bytes;             /* content of what is to be restored, after check */
+    uint64_t wanted, passed;    /* entries that are below the paths; refused ones, too */
 };
 #define HF_PLAN_INIT                                                                               \
     {                                                                                              \
