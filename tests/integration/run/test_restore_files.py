@@ -2,6 +2,7 @@
 """The files of a point come back into a folder or a guest, read from their store as a stream."""
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -74,6 +75,15 @@ class FilesTest(StoresTest):
 
     def assert_same(self, with_folders=True):
         self.assertEqual(content(self.came_back(), with_folders), content(self.tree, with_folders))
+
+    def listing(self, folder):
+        text = subprocess.run(["zstd", "-dc", folder / "files.jsonl.zst"], check=True, capture_output=True).stdout
+        return [json.loads(line) for line in text.splitlines()]
+
+    def archive(self):
+        folder = self.site.dir / "monday"
+        self.ok(self.site.run("archive", "web", "--to", str(folder)))
+        return folder
 
     def with_key(self):
         identity = self.site.dir / "identity"
@@ -155,6 +165,110 @@ class Files(FilesTest):
         self.assertEqual(result.status, 1, str(result))
         self.assertIn("app.conf", result.error["message"])
         self.assertEqual([p.read_text() for p in victim.iterdir()], ["mine"])
+
+    # -- from the middle -----------------------------------------------------------------------
+
+    def last_file(self, folder):
+        return "/" + [e for e in self.listing(folder) if e["type"] == "file"][-1]["name"]
+
+    def many(self, n):
+        """n MiB that cannot be packed, and what is at their end is known from the listing only."""
+        (self.tree / "zz-big.bin").unlink()
+        (self.tree / "many").mkdir()
+        for i in range(n):
+            (self.tree / "many" / f"{i:02d}").write_bytes(random.randbytes(MIB))
+
+    def test_a_file_at_the_end_of_a_large_archive_is_fetched_alone_encrypted_or_plain(self):
+        with_key = self.with_key()
+        self.many(64)
+        points = {"vault": self.backup(), "safe": self.backup("safe")}
+        last = self.last_file(self.tar(points["vault"]).parent)
+        with_key()
+        for store, point in points.items():
+            with self.subTest(store=store):
+                shutil.rmtree(self.to, ignore_errors=True)
+                self.assertGreater(self.tar(point, store).stat().st_size, 64 * MIB)
+                doc = self.ok(self.restore(point, last))
+                self.assertEqual((self.to / last[1:]).read_bytes(), Path(last).read_bytes())
+                self.assertEqual([c[0] for c in content(self.to, False)], [last[1:]])
+                self.assertLessEqual(doc["fetched_bytes"], 2 * doc["bytes"] + 8 * MIB)
+
+    def test_ordinary_zstd_and_tar_read_what_has_a_table_behind_it(self):
+        tar = self.tar(self.backup())
+        self.assertEqual(tar.read_bytes()[-4:], bytes.fromhex("b1ea928f"))
+        plain = subprocess.run(["zstd", "-dc", tar], check=True, capture_output=True).stdout
+        self.assertEqual(hashlib.sha256(plain).hexdigest(), json.loads(tar.with_name("files.json").read_text())["tar_sha256"])
+        names = subprocess.run(["tar", "--zstd", "-tf", tar], check=True, capture_output=True, text=True).stdout.splitlines()
+        self.assertEqual([n.rstrip("/") for n in names], [e["name"] for e in self.listing(tar.parent)])
+        self.to.mkdir()
+        subprocess.run(["tar", "--zstd", "-xpf", tar, "-C", self.to], check=True)
+        self.assert_same()
+
+    def rewrite(self, folder, entries):
+        """A listing in the old one's place, and what files.json says of it."""
+        text = b"".join(json.dumps(e).encode() + b"\n" for e in entries)
+        about = json.loads((folder / "files.json").read_text())
+        about["listing_sha256"] = hashlib.sha256(text).hexdigest()
+        (folder / "files.json").write_text(json.dumps(about))
+        (folder / "files.jsonl.zst").unlink(missing_ok=True)
+        (folder / "files.jsonl").write_bytes(text)
+
+    def test_an_archive_of_before_in_one_frame_and_without_places_is_read_from_its_beginning(self):
+        folder = self.archive()
+        tar = folder / "files.tar.zst"
+        entries = [{k: v for k, v in e.items() if k != "at"} for e in self.listing(folder)]
+        subprocess.run(f"zstd -dc {tar} | zstd -q -1 -o {tar}.new && mv {tar}.new {tar}", shell=True, check=True)
+        for step in ("one frame", "no places"):
+            if step == "no places":
+                self.rewrite(folder, entries)
+            for path, n in ((f"{self.tree}/zz-big.bin", 1), (f"{self.tree}/etc", 2), ("/", 4)):
+                with self.subTest(step=step, path=path):
+                    shutil.rmtree(self.to, ignore_errors=True)
+                    self.ok(self.site.run("restore", "files", str(folder), "--to", str(self.to), path))
+                    self.assertEqual(len(content(self.came_back(), False)), n)
+        self.assert_same()
+
+    def test_no_packing_is_read_from_its_middle_and_gzip_from_its_beginning(self):
+        for how in ("gzip", "none"):
+            with self.subTest(how=how):
+                folder = self.site.dir / how
+                self.ok(self.site.run("archive", "web", "--to", str(folder), "--compression", how))
+                self.ok(self.site.run("restore", "files", str(folder), "--to", str(self.to / how), f"{self.tree}/index.php"))
+                self.assertEqual((self.to / how / str(self.tree)[1:] / "index.php").read_text(), "<?php\n")
+
+    def test_a_table_or_places_that_lie_never_lead_to_a_wrong_file(self):
+        self.many(6)
+        folder = self.archive()
+        tar = folder / "files.tar.zst"
+        data, entries = tar.read_bytes(), self.listing(folder)
+        name, place = [(e["name"], e["at"]) for e in entries if "/many/" in e["name"] and e["size"]][2]
+        n = int.from_bytes(data[-9:-5], "little")
+        table = len(data) - 9 - 8 * n
+        sizes = [data[table + 8 * i:table + 8 * i + 8] for i in range(n)]
+        frames, at = [], 0
+        for s in sizes:
+            frames.append(data[at:at + int.from_bytes(s[:4], "little")])
+            at += len(frames[-1])
+
+        def lies(order, sizes):
+            tar.write_bytes(b"".join(frames[i] for i in order) + data[table - 8:table] + b"".join(sizes) + data[-9:])
+
+        def refuses(message=""):
+            self.fails(self.site.run("restore", "files", str(folder), "--to", str(self.to), name), 1, "corrupt", message)
+            self.assertFalse((self.to / name).exists())
+        order, first = list(range(n)), place // MIB
+        order[first], order[first + 1] = first + 1, first
+        lies(order, [sizes[i] for i in order])  # frames in another order, of which the table knows
+        refuses()
+        lies(range(n), sizes[::-1])
+        refuses()
+        short = (int.from_bytes(sizes[0][4:], "little") - 512).to_bytes(4, "little")
+        lies(range(n), [sizes[0][:4] + short, *sizes[1:]])  # less content than files.json says
+        refuses("files.tar")
+        tar.write_bytes(data)
+        for wrong in (512, -512, 1, 1 << 40):
+            self.rewrite(folder, [{**e, "at": e["at"] + (wrong if e["name"] == name else 0)} for e in entries])
+            refuses()
 
     # -- damage --------------------------------------------------------------------------------
 
