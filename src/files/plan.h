@@ -6,6 +6,9 @@
  *            archive, or a path that is not in it ends it. The caller sees each entry that is to come.
  * While      hf_plan_run compares each entry of the tar with its line of the listing, each file with its digest before it is ended, at
  *            the end (unless stops_early) the tar with files.json: CORRUPT, and what the sink has got is not to be trusted.
+ * Paths      with them, and where the listing tells the entries' places and the tar can be read from its middle, only what is wanted of it is
+ *            read, and its own digest is not compared. Else all of it, from its beginning.
+ * Memory     the listing as it is packed, up to HF_LISTING_KEPT_MAX: it is read three times and fetched once.
  * Refused    unless asked for: device nodes (with_devices), symlinks that lead out of the target (with_links), setuid and
  *            setgid bits of files and their capabilities (with_setuid; the file comes without). Always: a hard link to what
  *            was not restored itself. The rest is restored, and these are named.

@@ -4,8 +4,8 @@
  *
  * Which      what is restored is a directory when an archive lies in it (files.json, or INCOMPLETE); else a point, when it can be one's name: eight
  *            digits at its beginning, or behind the VM's name and '/'; else a directory, which is no archive and said to be none.
- * From a point   the listing first, then the tar, as streams (point/part.h): nothing is written to this host but what is restored. The tar has no
- *            index: with paths it is read until all of them have passed, and no further. A missing or cut object is named before
+ * From a point   the listing first, then the tar, as streams (point/part.h): nothing is written to this host but what is restored. With paths
+ *            only what they name is fetched of the tar (files/plan.h). A missing or cut object is named before
  *            anything is written.
  * Failure    as files/unpack.h and run/restore_run.h. A crash leaves what was restored so far.
  */
