@@ -192,6 +192,12 @@ class Files(FilesTest):
                 self.assertEqual((self.to / last[1:]).read_bytes(), Path(last).read_bytes())
                 self.assertEqual([c[0] for c in content(self.to, False)], [last[1:]])
                 self.assertLessEqual(doc["fetched_bytes"], 2 * doc["bytes"] + 8 * MIB)
+                here_and_there = ["/" + e["name"] for e in self.listing(self.tar(points["vault"]).parent) if e["type"] == "file"][3::20]
+                doc = self.ok(self.restore(point, *here_and_there))
+                for name in here_and_there:
+                    self.assertEqual((self.to / name[1:]).read_bytes(), Path(name).read_bytes())
+                self.assertEqual(doc["entries"], len(here_and_there))
+                self.assertLess(doc["fetched_bytes"], 32 * MIB)
 
     def test_ordinary_zstd_and_tar_read_what_has_a_table_behind_it(self):
         tar = self.tar(self.backup())
