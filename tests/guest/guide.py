@@ -21,6 +21,11 @@ def blocks(text):
         yield language, dict(a.split("=", 1) for a in attributes), body
 
 
+def sections(text):
+    """What stands under each heading of the second level: {heading: text}, in order."""
+    return dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+
+
 class Guide:
     """For a TestCase with a site: self.names, and what is not the same in all guides, are the heir's."""
 
@@ -29,8 +34,14 @@ class Guide:
 
     def follow(self, path, folder):
         self.folder = Path(folder)
+        self.put_holdfast()
+        self.do(Path(path).read_text())
+
+    def put_holdfast(self):
         self.put("holdfast", f'#!/bin/sh\nexec "{build_dir()}/src/holdfast" -c "{self.site.config}" "$@"\n')
-        for language, attributes, body in blocks(Path(path).read_text()):
+
+    def do(self, text):
+        for language, attributes, body in blocks(text):
             getattr(self, f"do_{language}")(attributes, body)
 
     def put(self, name, text):
