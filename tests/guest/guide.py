@@ -14,6 +14,9 @@ from pathlib import Path
 from hf import build_dir
 
 
+ENDS_WHAT_RUNS = "trap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n"  # else who reads its output waits for that, too
+
+
 def blocks(text):
     """The fenced blocks: (language, attributes, lines)."""
     for head, body in re.findall(r"^```(\S[^\n]*)\n(.*?)^```$", text, re.M | re.S):
@@ -58,7 +61,7 @@ class Guide:
         if "file" in attributes:
             self.put(attributes["file"], body)
             return
-        p = subprocess.run(["bash", "-ec", self.ours(body)], cwd=self.folder, capture_output=True, text=True, check=False,
+        p = subprocess.run(["bash", "-ec", ENDS_WHAT_RUNS + self.ours(body)], cwd=self.folder, capture_output=True, text=True, check=False,
                            timeout=self.timeout_s, env=self.site.environ(PATH=f"{self.folder}:{os.environ['PATH']}"))
         self.assertEqual(p.returncode, int(attributes.get("status", 0)), f"{body}\n{p.stdout}{p.stderr}")
         self.said, self.complained = p.stdout, p.stderr
