@@ -294,6 +294,23 @@ class FromDirectory(RestoreGuide):
     def test_every_command_of_the_page_brings_back_what_was_lost(self):
         self.follow_page()
 
+    def test_a_key_that_is_another_one_or_missing_says_where_to_look(self):
+        runlib.make_identity(self.folder / "other.key")
+        self.conf["store vault"]["identity-file"] = self.folder / "other.key"
+        self.write()
+        to_db = ("--to-db", f"tcp://127.0.0.1:{self.server.port}", "--defaults-file", str(self.server.defaults), "--replace")
+        for what in (("image", "-d", "vda", "--to", str(self.folder / "no")), ("dump", *to_db), ("files", "--to", str(self.folder / "no")),
+                     ("vm", "--name", "no", "--dir", str(self.vm_folder))):
+            error = self.fails(self.site.run("restore", what[0], self.point, *what[1:]), 1, "auth", "none of the 1 keys")
+            self.assertIn("identity-file", error["hint"])
+        self.assert_rows()
+        self.assertEqual(list(self.vm_folder.glob("no")), [])
+        shutil.rmtree(self.site.state)
+        del self.conf["store vault"]["identity-file"]
+        self.write()
+        error = self.fails(self.site.run("restore", "image", self.point, "--to", str(self.folder / "no")), 1, "not-found", "no store that could be asked")
+        self.assertIn("set identity-file", error["hint"])
+
 
 class FromSwift(RestoreGuide):
     @classmethod
