@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command of docs/guides/restore.md, in its order: before each section that is lost what it is about, after it what came back is compared.
 
-The hypervisor is played (plugin_dir.c), the guest is reached by ssh on this machine, its server is the program's. The store is encrypted, and its secret
-key is where the page says, and not before. A new host is a new configuration, state and hypervisor.
+The hypervisor is played (plugin_dir.c), the guest is reached by ssh on this machine, its server is the program's. The store is
+encrypted, and its secret key is where the page says, and not before. A new host is a new configuration, state and hypervisor.
 """
 
 import os
@@ -214,20 +214,6 @@ class RestoreGuide(Guide, RunTest):
         self.assert_disks(self.vm_folder / "web01")
         self.assertFalse((self.vm_folder / "web01-look").exists() or (self.site.vms / "web01-look").exists())
 
-    def after(self, _, body):
-        """In the middle of a section."""
-        if "holdfast list" in body:
-            self.assertIn(self.point, self.said)
-        if "INSERT IGNORE" in body:
-            self.stock = self.sql("SELECT * FROM shop.stock ORDER BY id")
-            self.assert_rows(of="shop_look")
-        if "--in-place" in body:
-            in_place = self.vm_folder / f"web01-{self.point}"
-            self.runs("web01", in_place)
-            self.assert_disks(in_place)
-            self.assertIn(f"former     {self.site.vms}/web01/vda.img", self.said)
-            shutil.rmtree(self.site.vms / "web01")  # now it is gone
-
     def lose_one_disk(self):
         pass
 
@@ -272,12 +258,51 @@ class RestoreGuide(Guide, RunTest):
         self.write()
         self.fails(self.site.run("restore", "image", self.point, "-d", "vda", "-t", str(self.folder / "no")), 1, "auth")
 
+    # -- in the middle of a section --------------------------------------------------------------
+
+    def seen_list(self):
+        self.assertIn(self.point, self.said)
+
+    def seen_rows_put_back(self):
+        self.stock = self.sql("SELECT * FROM shop.stock ORDER BY id")
+        self.assert_rows(of="shop_look")
+
+    def seen_table(self):
+        self.assert_rows()
+        self.sql("DELETE FROM shop.orders")
+
+    def seen_look_at_files(self):
+        self.assertIn("pump.jpg", self.said)
+        self.assertEqual((self.tree / "upload/pump.jpg").read_bytes(), b"pay us")
+
+    def seen_machine_beside(self):
+        self.runs("web01-look", self.vm_folder / "web01-look")
+        self.assert_disks(self.vm_folder / "web01-look")
+
+    def seen_in_place(self):
+        in_place = self.vm_folder / f"web01-{self.point}"
+        self.runs("web01", in_place)
+        self.assert_disks(in_place)
+        self.assertIn(f"former     {self.site.vms}/web01/vda.img", self.said)
+        shutil.rmtree(self.site.vms / "web01")  # now it is gone
+
+    SEEN = {"holdfast list": seen_list, "INSERT IGNORE": seen_rows_put_back, "--only shop.orders --replace": seen_table,
+            "--to /restore/look": seen_look_at_files, "--network none --start": seen_machine_beside, "--in-place": seen_in_place}
+
+    def after(self, _, body):
+        for text, look in self.SEEN.items():
+            if text in body:
+                look(self)
+                self.unseen.discard(text)
+
     def follow_page(self):
+        self.unseen = set(self.SEEN)
         for heading, text in sections(PAGE.read_text()).items():
             name = heading.lower().replace(" ", "_")
             getattr(self, f"lose_{name}")()
             self.do(text)
             getattr(self, f"back_{name}")()
+        self.assertEqual(self.unseen, set(), "not on the page")
 
 
 class FromDirectory(RestoreGuide):
@@ -308,7 +333,8 @@ class FromDirectory(RestoreGuide):
         shutil.rmtree(self.site.state)
         del self.conf["store vault"]["identity-file"]
         self.write()
-        error = self.fails(self.site.run("restore", "image", self.point, "--to", str(self.folder / "no")), 1, "not-found", "no store that could be asked")
+        error = self.fails(self.site.run("restore", "image", self.point, "--to", str(self.folder / "no")), 1, "not-found",
+                           "no store that could be asked")
         self.assertIn("set identity-file", error["hint"])
 
 
