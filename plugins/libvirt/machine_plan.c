@@ -91,8 +91,10 @@ static int take_former(struct hf_instance *in, const struct hf_machine_request *
         return -1;
     if (!dom)
         return hf_fail(err, HF_E_NOT_FOUND, "there is no machine '%s' to replace", req->name);
-    if (virDomainIsActive(dom) != 0 || virDomainIsPersistent(dom) != 1)
-        return hf_fail(err, HF_E_BUSY, "the machine '%s' is not shut off", req->name);
+    if (virDomainIsActive(dom) != 0 || virDomainIsPersistent(dom) != 1) {
+        hf_fail(err, HF_E_BUSY, "the machine '%s' is not shut off", req->name);
+        return hf_hint(err, "Shut it down first (virsh shutdown); its disks stay.");
+    }
     if (virDomainHasManagedSaveImage(dom, 0) == 1)
         return hf_fail(err, HF_E_CONFLICT, "the machine '%s' is suspended to disk (managed save)",
                        req->name);

@@ -12,6 +12,8 @@ from test_rest import TREE, UNIT, RestCase, guest
 sys.path.insert(0, str(SOURCE / "tests/harness"))
 import kill_points  # noqa: E402
 
+GUIDE = SOURCE / "docs/guides/restore.md"
+
 SETUP = """DROP DATABASE IF EXISTS hf_app; CREATE DATABASE hf_app;
 CREATE TABLE hf_app.post (id INT PRIMARY KEY, t TEXT); INSERT INTO hf_app.post VALUES (1, 'one'), (2, 'two');
 CREATE OR REPLACE USER hf_restore IDENTIFIED BY 'for-tonight'; GRANT ALL ON *.* TO hf_restore WITH GRANT OPTION;
@@ -54,12 +56,19 @@ class RestoreApp(RestCase):
     def command(self, *more):
         return ("restore", "app", self.point, "--to", "db", "--defaults-file", str(self.cnf), *more)
 
+    def command_of_the_guide(self):
+        """`restore app` as docs/guides/restore.md has it."""
+        line = next(x for x in GUIDE.read_text().splitlines() if x.startswith("holdfast restore app "))
+        names = {"20261123T030000Z-7f3a9c21": self.point, "web01": "db", "/etc/holdfast/restore.cnf": str(self.cnf)}
+        return [names.get(word, word) for word in line.split()[1:]]
+
     def assert_back(self):
         self.assertEqual(sql("SELECT * FROM hf_app.post ORDER BY id", user="root"), ["1\tone", "2\ttwo"])
         self.assertEqual(guest(f"cat {TREE}/conf {TREE}/uploads/1"), "a = 1\none")
 
     def test_it_comes_back_and_its_services_rested(self):
         self.lose()
+        self.assertEqual(self.command_of_the_guide(), list(self.command("--replace")))
         doc = self.ok(self.site.run(*self.command("--replace"), timeout=300))
         self.assert_running(1)
         self.assert_back()
