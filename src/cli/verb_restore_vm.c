@@ -17,9 +17,8 @@
 static const struct hf_cli_opt opts[] = {
     {"name", 'n', HF_OPT_STRING, "NAME", "Of the new machine."},
     {"dir", 'd', HF_OPT_STRING, "DIR",
-     "Its disks come into DIR/NAME. With --instant its sockets come into DIR/holdfast-NAME; by "
-     "default "
-     "/run (not root: XDG_RUNTIME_DIR)."},
+     "Its disks come into DIR/NAME. With --instant its sockets come into DIR/holdfast-NAME; DIR is "
+     "then /run by default (not root: XDG_RUNTIME_DIR)."},
     {"hypervisor", 0, HF_OPT_STRING, "NAME",
      "Section of the hypervisor; by default the point's, or the only one."},
     {"format", 'f', HF_OPT_STRING, "raw|qcow2", "Of its disks; by default qcow2."},
@@ -39,8 +38,7 @@ static const struct hf_cli_opt opts[] = {
      "disks stay."},
     {"instant", 0, HF_OPT_FLAG, NULL,
      "Boot it at once, from disks served straight from the store, for as long as this command "
-     "runs. "
-     "What it writes is lost when it ends."},
+     "runs. What it writes is lost when it ends."},
     {"boot-timeout", 0, HF_OPT_DURATION, "TIME",
      "In place: without an answer of the guest's agent by then it is as before; default 5m, 0 does "
      "not wait."},
@@ -211,15 +209,12 @@ const struct hf_verb hf_verb_restore_vm = {
         "when "
         "its guest's agent does not answer in time, it has its former disks and definition "
         "again.\n\n"
-        "With --instant it boots within seconds, from disks that are served straight from the "
-        "store, "
-        "and is there as long as this command runs: for looking, for getting a file out, for "
-        "bridging until a `restore vm` beside it has finished. What it writes is kept in memory "
-        "and "
-        "IS LOST when it ends: by SIGINT or SIGTERM to this command, or when it stops. Nothing is "
-        "left then. The line `running` (with --json a document) appears when it boots. nbdkit has "
-        "to "
-        "be installed.\n\n"
+        "With --instant it boots at once, from disks that are served straight from the store, and "
+        "is there as long as this command runs: for looking, for getting a file out, for bridging "
+        "until a `restore vm` beside it has finished. What it writes is kept in memory and IS LOST "
+        "when it ends: by SIGINT or SIGTERM to this command, or when it stops. Nothing is left "
+        "then. The line `running` (with --json a document) appears when it boots. nbdkit has to be "
+        "installed.\n\n"
         "Neither a machine nor a folder that exists is touched. The disks come into DIR/NAME, "
         "which stands there only when all of them are whole; what was interrupted is gone on with "
         "by the same command. An encrypted store needs its identity-file.\n\n"
