@@ -128,6 +128,11 @@ int lv_machine_token_read(const char *text, struct lv_machine_token *out, struct
 char *lv_machine_nvram(const char *dir, const char *name, const char *run);
 bool lv_machine_is_word(const char *text, const char *more);
 
+/* machine_sockets.c: NBD sockets of the definition that nobody but us can connect to get the user as whom libvirt runs its
+ * machines. Others stay as they are; all do where libvirt tells of no user, or we are not root. CORRUPT: it is no socket. */
+int lv_machine_give_sockets(struct hf_instance *in, const char *definition, struct hf_err *err)
+    HF_CHECKED;
+
 /* machine_here.c: the answers of a real host. */
 struct lv_here {
     struct hf_instance *in;

@@ -148,7 +148,7 @@ int libvirt_machine_create(struct hf_instance *in, const struct hf_call *call,
         return hf_fail(err, HF_E_CONFLICT, "there is a machine with the UUID %s already",
                        s.token.uuid);
     if ((s.token.former ? check_replaced(&s, err) : check_name_free(&s, err)) != 0 ||
-        lv_check_stop(in, call, err) != 0)
+        lv_check_stop(in, call, err) != 0 || lv_machine_give_sockets(in, definition, err) != 0)
         return -1;
     return make(&s, definition, err);
 }

@@ -7,7 +7,7 @@
 #include "cli/engine.h"
 #include "cli/output.h"
 #include "cli/report_text.h"
-#include "restore/vm.h"
+#include "restore/instant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,9 @@
 
 static const struct hf_cli_opt opts[] = {
     {"name", 'n', HF_OPT_STRING, "NAME", "Of the new machine."},
-    {"dir", 'd', HF_OPT_STRING, "DIR", "Its disks come into DIR/NAME."},
+    {"dir", 'd', HF_OPT_STRING, "DIR",
+     "Its disks come into DIR/NAME. With --instant its sockets come into DIR/holdfast-NAME; DIR is "
+     "then /run by default (not root: XDG_RUNTIME_DIR)."},
     {"hypervisor", 0, HF_OPT_STRING, "NAME",
      "Section of the hypervisor; by default the point's, or the only one."},
     {"format", 'f', HF_OPT_STRING, "raw|qcow2", "Of its disks; by default qcow2."},
@@ -34,6 +36,9 @@ static const struct hf_cli_opt opts[] = {
      "Give the machine that was backed up, which is off, the point's disks, and start it; the "
      "former "
      "disks stay."},
+    {"instant", 0, HF_OPT_FLAG, NULL,
+     "Boot it at once, from disks served straight from the store, for as long as this command "
+     "runs. What it writes is lost when it ends."},
     {"boot-timeout", 0, HF_OPT_DURATION, "TIME",
      "In place: without an answer of the guest's agent by then it is as before; default 5m, 0 does "
      "not wait."},
@@ -92,9 +97,26 @@ static int print_text(struct json_object *doc, bool dry_run, bool started, struc
     return hf_cli_flush(err);
 }
 
+/* What makes no sense of a machine that is gone at the end. */
+static int check_instant(const struct hf_cli_args *args, struct hf_restore_vm *req,
+                         struct hf_err *err)
+{
+    static const char *const alien[] = {"in-place", "start", "format", "boot-timeout"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(alien); i++)
+        if (has(args, alien[i]))
+            return hf_fail(err, HF_E_CONFIG, "--instant goes without --%s", alien[i]);
+    if (!req->name)
+        return hf_fail(err, HF_E_CONFIG, "restore vm --instant needs --name NAME");
+    if (!req->dir)
+        req->dir = hf_restore_instant_dir(err);
+    return req->dir ? 0 : -1;
+}
+
 static int take_request(const struct hf_cli_args *args, struct hf_restore_vm *req,
                         struct hf_err *err)
 {
+    if (req->is_instant && check_instant(args, req, err) < 0)
+        return -1;
     const char *format = text_of(args, "format"), *network = text_of(args, "network");
     static const char *const networks[] = {"keep", "none"};
     if (!req->dir || (!req->name && !req->in_place))
@@ -118,9 +140,35 @@ static int take_request(const struct hf_cli_args *args, struct hf_restore_vm *re
     return 0;
 }
 
-static int run_restore_vm(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
+static int print_up(void *ctx, struct json_object *doc, struct hf_err *err)
+{
+    const struct hf_cli *cli = ctx;
+    char took[HF_UNITS_MAX];
+    if (cli->json)
+        return hf_cli_print_json(doc, err);
+    hf_format_duration(hf_cli_number(doc, "duration_ms"), took);
+    print_findings(doc, stdout);
+    printf("running    %s on %s, from %s/%s on store %s, in %s\n", hf_cli_text(doc, "name"),
+           hf_cli_text(doc, "hypervisor"), hf_cli_text(doc, "vm"), hf_cli_text(doc, "point"),
+           hf_cli_text(doc, "store"), took);
+    printf("disks      served in %s\n", hf_cli_text(doc, "dir"));
+    printf("to end it  interrupt this command (^C), or shut the machine down\n");
+    return hf_cli_flush(err);
+}
+
+static int restore(struct hf_cli *cli, const struct hf_restore_vm *req, struct json_object **doc,
+                   struct hf_err *err)
 {
     struct hf_env env = hf_cli_env(cli);
+    if (!req->is_instant)
+        return hf_restore_vm(&env, req, doc, err);
+    if (!cli->json && !req->dry_run)
+        fprintf(stderr, "What %s writes is kept in memory, and is lost when it ends.\n", req->name);
+    return hf_restore_instant(&env, req, print_up, cli, doc, err);
+}
+
+static int run_restore_vm(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
+{
     HF_AUTOJSON struct json_object *doc = NULL;
     struct hf_restore_vm req = {
         .point = args->items[0],
@@ -130,15 +178,16 @@ static int run_restore_vm(struct hf_cli *cli, const struct hf_cli_args *args, st
         .hypervisor = text_of(args, "hypervisor"),
         .start = has(args, "start"),
         .in_place = has(args, "in-place"),
+        .is_instant = has(args, "instant"),
         .dry_run = has(args, "dry-run"),
     };
     if (take_request(args, &req, err) < 0)
         return -1;
-    if (hf_restore_vm(&env, &req, &doc, err) < 0) {
-        if (doc && !cli->json)
-            print_findings(doc, stderr);
-        return -1;
-    }
+    int status = restore(cli, &req, &doc, err);
+    if (status < 0 && doc && !cli->json)
+        print_findings(doc, stderr);
+    if (status < 0 || (req.is_instant && !req.dry_run))
+        return status;
     return cli->json ? hf_cli_print_json(doc, err)
                      : print_text(doc, req.dry_run, req.start || req.in_place, err);
 }
@@ -160,11 +209,18 @@ const struct hf_verb hf_verb_restore_vm = {
         "when "
         "its guest's agent does not answer in time, it has its former disks and definition "
         "again.\n\n"
+        "With --instant it boots at once, from disks that are served straight from the store, and "
+        "is there as long as this command runs: for looking, for getting a file out, for bridging "
+        "until a `restore vm` beside it has finished. What it writes is kept in memory and IS LOST "
+        "when it ends: by SIGINT or SIGTERM to this command, or when it stops. Nothing is left "
+        "then. The line `running` (with --json a document) appears when it boots. nbdkit has to be "
+        "installed.\n\n"
         "Neither a machine nor a folder that exists is touched. The disks come into DIR/NAME, "
         "which stands there only when all of them are whole; what was interrupted is gone on with "
         "by the same command. An encrypted store needs its identity-file.\n\n"
         "  holdfast restore vm 20261123T030000Z-7f3a9c21 -n new -d /srv/vm --dry-run\n"
-        "  holdfast restore vm 20261123T030000Z-7f3a9c21 -n new -d /srv/vm --start",
+        "  holdfast restore vm 20261123T030000Z-7f3a9c21 -n new -d /srv/vm --start\n"
+        "  holdfast restore vm 20261123T030000Z-7f3a9c21 -n look --instant --network none",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),
     .needs_config = true,

@@ -15,8 +15,12 @@
 #define PING_MS 5000
 #define PING_PAUSE_MS 500
 
-static void restoring_close(struct restoring *r)
+void restoring_close(struct restoring *r)
 {
+    hf_guardian_dismiss(r->guardian);
+    for (size_t i = 0; i < r->n_serving; i++)
+        hf_serving_free(r->serving[i]);
+    free(r->serving);
     for (size_t i = 0; i < r->n_disks; i++) {
         free(r->disks[i].part);
         free(r->disks[i].file);
@@ -33,7 +37,6 @@ static void restoring_close(struct restoring *r)
     hf_open_point_close(&r->point);
     hf_vmlock_release(r->lock);
 }
-HF_DEFINE_AUTO_VALUE(restoring, restoring_close)
 
 /* ---- the disks -------------------------------------------------------------------------- */
 
@@ -172,42 +175,49 @@ static int bring_up(struct restoring *r, struct hf_err *err)
     return settle(r, &m, err);
 }
 
-/* What is open in the journal is undone; what cannot be is named, and left to recover. Returns -1. */
-static int give_up(struct restoring *r, struct hf_err *err)
+int restoring_undo(struct restoring *r, const char *outcome, struct hf_err *err)
+{
+    HF_AUTO(hf_undo) struct hf_undo undo = {.env = r->env, .hv = r->hv};
+    if (hf_undo_journal(&undo, r->journal, err) < 0 || hf_journal_end(r->journal, outcome, err) < 0)
+        return -1;
+    return hf_journal_finish(r->journal, err);
+}
+
+int restoring_give_up(struct restoring *r, struct hf_err *err)
 {
     struct hf_err second = HF_ERR_INIT;
-    HF_AUTO(hf_undo) struct hf_undo undo = {.env = r->env, .hv = r->hv};
-    if (!r->journal)
-        return -1;
-    if (hf_undo_journal(&undo, r->journal, &second) < 0 ||
-        hf_journal_end(r->journal, "failed", &second) < 0 ||
-        hf_journal_finish(r->journal, &second) < 0)
+    if (r->journal && restoring_undo(r, "failed", &second) < 0)
         hf_also(err, &second);
     return -1;
 }
 
-/* Nothing was done: the journal goes. */
-static int end_empty(struct restoring *r, struct hf_err *err)
+int restoring_begin(struct restoring *r, struct json_object **out, struct hf_err *err)
 {
-    return hf_journal_end(r->journal, "done", err) < 0 ? -1 : hf_journal_finish(r->journal, err);
+    struct hf_err ignored = HF_ERR_INIT;
+    r->began_ms = hf_clock_mono_ms(r->env->clock);
+    if (hf_id_new(r->env->clock, r->id, err) < 0)
+        return -1;
+    if (restoring_plan(r, err) == 0)
+        return 0;
+    if (r->plan.findings.n)
+        (void)!restoring_document(r, out, &ignored);
+    return restoring_give_up(r, err);
+}
+
+int restoring_end_dry(struct restoring *r, struct json_object **out, struct hf_err *err)
+{
+    return restoring_undo(r, "done", err) < 0 ? -1 : restoring_document(r, out, err);
 }
 
 int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
                   struct json_object **out, struct hf_err *err)
 {
-    HF_AUTO(restoring)
-    struct restoring r = {.env = env, .req = req, .began_ms = hf_clock_mono_ms(env->clock)};
-    struct hf_err ignored = HF_ERR_INIT;
-    if (hf_id_new(env->clock, r.id, err) < 0)
+    HF_AUTO(restoring) struct restoring r = {.env = env, .req = req};
+    if (restoring_begin(&r, out, err) < 0)
         return -1;
-    if (restoring_plan(&r, err) < 0) {
-        if (r.plan.findings.n)
-            (void)!restoring_document(&r, out, &ignored);
-        return give_up(&r, err);
-    }
     if (req->dry_run)
-        return end_empty(&r, err) < 0 ? -1 : restoring_document(&r, out, err);
+        return restoring_end_dry(&r, out, err);
     if (restore_disks(&r, err) < 0 || bring_up(&r, err) < 0)
-        return give_up(&r, err);
+        return restoring_give_up(&r, err);
     return restoring_document(&r, out, err);
 }

@@ -32,12 +32,13 @@ struct hf_restore_vm {
     uint32_t flags; /* HF_MACHINE_NO_NETWORK, KEEP_UUID, KEEP_MAC, ARGUMENTS */
     bool start;
     bool in_place;
+    bool is_instant; /* restore/instant.h; its sockets come into DIR/holdfast-NAME */
     int64_t boot_ms; /* in place; 0: not waited for */
     bool dry_run;    /* the plan alone */
 };
 
 /* {"point","vm","store","name","hypervisor","id","dir","disks":[{"disk","file","bytes","written","fetched","resumed"}],
- * "findings":[{"kind","about","text"}],"former_disks":[FILE…],"started","dry_run","duration_ms"}, to be put. Also when it fails *out may be set: then to the
+ * "findings":[{"kind","about","text"}],"former_disks":[FILE…],"started","instant","dry_run","duration_ms"}, to be put. Also when it fails *out may be set: then to the
  * findings so far, which say why. */
 int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
                   struct json_object **out, struct hf_err *err) HF_CHECKED;

@@ -40,6 +40,7 @@ static int add_lists(const struct restoring *r, struct json_object *doc)
 int restoring_document(const struct restoring *r, struct json_object **out, struct hf_err *err)
 {
     const struct hf_manifest *m = &r->point.manifest;
+    bool starts = r->req->start || r->req->in_place || r->req->is_instant;
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
     if (!doc || hf_json_add_string(doc, "point", m->point.id) < 0 ||
         hf_json_add_string(doc, "vm", m->point.vm) < 0 ||
@@ -49,8 +50,8 @@ int restoring_document(const struct restoring *r, struct json_object **out, stru
         hf_json_add_string(doc, "id", r->plan.vm_id ? r->plan.vm_id : "") < 0 ||
         hf_json_add_string(doc, "dir", r->dir) < 0 || add_lists(r, doc) < 0 ||
         hf_json_add(doc, "former_disks", hf_json_strings(&r->former)) < 0 ||
-        hf_json_add_bool(doc, "started", (r->req->start || r->req->in_place) && !r->req->dry_run) <
-            0 ||
+        hf_json_add_bool(doc, "started", starts && !r->req->dry_run) < 0 ||
+        hf_json_add_bool(doc, "instant", r->req->is_instant) < 0 ||
         hf_json_add_bool(doc, "dry_run", r->req->dry_run) < 0 ||
         hf_json_add_int(doc, "duration_ms", hf_clock_mono_ms(r->env->clock) - r->began_ms) < 0)
         return hf_fail_nomem(err);

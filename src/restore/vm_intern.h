@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * restore/vm_intern.h - one restore of a machine under way: shared by vm*.c.
+ * restore/vm_intern.h - one restore of a machine under way: shared by vm*.c and instant.c.
  */
 #ifndef HF_RESTORE_VM_INTERN_H
 #define HF_RESTORE_VM_INTERN_H
@@ -9,12 +9,14 @@
 #include "catalog/journal.h"
 #include "catalog/vmlock.h"
 #include "restore/disk.h"
+#include "restore/serve.h"
 #include "restore/vm.h"
+#include "run/guardian.h"
 #include "run/point_open.h"
 
 struct restoring_disk {
     const struct hf_point_artifact *artifact;
-    char *part, *file; /* where it comes to lie first, and then */
+    char *part, *file; /* where it comes to lie first, and then; instant: NULL, and its socket */
     struct hf_restored_disk done;
 };
 
@@ -30,13 +32,29 @@ struct restoring {
     const char *name;        /* of the machine */
     struct hf_vm_copy found; /* in place: what is there now */
     struct hf_strv former;   /* its disks */
-    char *dir, *part;        /* DIR/NAME, and what it is called until all is there */
+    char *dir,
+        *part; /* DIR/NAME, and what it is called until all is there; instant: of the sockets, and NULL */
     struct restoring_disk *disks;
     size_t n_disks;
     struct hf_hv_machine_plan plan;
     struct hf_vmlock *lock;
     struct hf_journal *journal;
+    /* instant */
+    struct hf_serving **serving; /* of each disk */
+    size_t n_serving;
+    struct hf_guardian *guardian;
 };
+void restoring_close(struct restoring *r);
+HF_DEFINE_AUTO_VALUE(restoring, restoring_close)
+
+/* Plans. -1: *out may be set to the findings so far. */
+int restoring_begin(struct restoring *r, struct json_object **out, struct hf_err *err) HF_CHECKED;
+/* What is open in the journal is undone, and it ends so. */
+int restoring_undo(struct restoring *r, const char *outcome, struct hf_err *err) HF_CHECKED;
+/* The same where something went wrong: what cannot be undone is named, and left to recover. Returns -1. */
+int restoring_give_up(struct restoring *r, struct hf_err *err);
+/* Nothing was done. */
+int restoring_end_dry(struct restoring *r, struct json_object **out, struct hf_err *err) HF_CHECKED;
 
 /* vm_plan.c: everything before the first byte of a disk; changes nothing but what a dead run left. */
 int restoring_plan(struct restoring *r, struct hf_err *err) HF_CHECKED;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
+#include "base/path.h"
 #include "restore/vm_intern.h"
 #include "run/recover.h"
 
@@ -97,20 +98,36 @@ static int name_disk(struct restoring *r, const struct hf_point_artifact *a, str
     if (strchr(a->name, '/'))
         return hf_fail(err, HF_E_CORRUPT, "a disk called '%.60s'", a->name);
     d->artifact = a;
+    if (r->req->is_instant) {
+        d->file = hf_path_join(r->dir, a->name);
+        return d->file ? 0 : hf_fail_nomem(err);
+    }
     d->part = hf_asprintf("%s/%s.%s", r->part, a->name, format);
     d->file = hf_asprintf("%s/%s.%s", r->dir, a->name, format);
     return d->part && d->file ? 0 : hf_fail_nomem(err);
 }
 
-static int name_all(struct restoring *r, struct hf_err *err)
+static int name_folders(struct restoring *r, struct hf_err *err)
 {
     const struct hf_manifest *m = &r->point.manifest;
+    if (r->req->is_instant) {
+        r->dir = hf_asprintf("%s/holdfast-%s", r->req->dir, r->name);
+        return r->dir ? 0 : hf_fail_nomem(err);
+    }
     r->dir = hf_asprintf("%s/%s%s%s", r->req->dir, r->name, r->req->in_place ? "-" : "",
                          r->req->in_place ? m->point.id : "");
     r->part = hf_asprintf("%s/.%s-%s.holdfast-part", r->req->dir, r->name, m->point.id);
+    return r->dir && r->part ? 0 : hf_fail_nomem(err);
+}
+
+static int name_all(struct restoring *r, struct hf_err *err)
+{
+    const struct hf_manifest *m = &r->point.manifest;
     r->disks = calloc(m->n_artifacts + 1, sizeof *r->disks);
-    if (!r->dir || !r->part || !r->disks)
+    if (!r->disks)
         return hf_fail_nomem(err);
+    if (name_folders(r, err) < 0)
+        return -1;
     for (size_t i = 0; i < m->n_artifacts; i++)
         if (m->artifacts[i].kind == HF_POINT_IMAGE && name_disk(r, &m->artifacts[i], err) < 0)
             return -1;
@@ -142,23 +159,30 @@ static int take_lock(struct restoring *r, struct hf_err *err)
     return r->journal ? 0 : -1;
 }
 
+static uint32_t machine_flags(const struct hf_restore_vm *req)
+{
+    return req->flags | (req->in_place ? HF_MACHINE_REPLACE : 0) |
+           (req->is_instant ? HF_MACHINE_TRANSIENT : 0);
+}
+
 static int ask_hypervisor(struct restoring *r, struct hf_err *err)
 {
+    bool is_instant = r->req->is_instant;
     HF_AUTOFREE struct hf_machine_disk *disks = calloc(r->n_disks + 1, sizeof *disks);
     if (!disks)
         return hf_fail_nomem(err);
     for (size_t i = 0; i < r->n_disks; i++)
         disks[i] = (struct hf_machine_disk){.struct_size = sizeof disks[i],
-                                            .source = HF_MACHINE_FILE,
+                                            .source = is_instant ? HF_MACHINE_NBD : HF_MACHINE_FILE,
                                             .target = r->disks[i].artifact->name,
                                             .path = r->disks[i].file,
-                                            .format = hf_disk_formats[r->req->format]};
+                                            .format = is_instant ? "raw"
+                                                                 : hf_disk_formats[r->req->format]};
     const struct hf_machine_request req = {.struct_size = sizeof req,
-                                           .flags = r->req->flags |
-                                                    (r->req->in_place ? HF_MACHINE_REPLACE : 0),
+                                           .flags = machine_flags(r->req),
                                            .definition = hf_buf_str(&r->definition),
                                            .name = r->name,
-                                           .purpose = "restore",
+                                           .purpose = is_instant ? "instant" : "restore",
                                            .dir = r->dir,
                                            .disks = disks,
                                            .n_disks = (uint32_t)r->n_disks};

@@ -261,6 +261,8 @@ static const struct effect effects[] = {
     {HF_EFFECT_MACHINE, 4, hf_effect_undo_machine, "take away the machine made by run", false},
     {HF_EFFECT_MACHINE_DECIDED, 4, hf_effect_finish_machine, "give away the machine made by run",
      false},
+    {HF_EFFECT_MACHINE_SERVED, 4, hf_effect_undo_served, "end the machine that runs for run",
+     false},
 };
 #define LAST_HOLD 3 /* up to this urgency: what somebody in the guest may be waiting for */
 #define LAST_URGENCY 4

@@ -21,6 +21,7 @@
  *   rollback-decided {vm_id, name, token, keep, younger}             finish it; a `rollback` beside it is void
  *   machine          {hypervisor, token, part, dir}                  machine_destroy; the disks' folder has its former name
  *   machine-decided  {hypervisor, token, part, dir}                  settle it; a `machine` beside it is void
+ *   machine-served   {hypervisor, name, token, dir}                  machine_destroy; the folder of its sockets removed
  */
 #ifndef HF_RUN_EFFECTS_H
 #define HF_RUN_EFFECTS_H
@@ -43,6 +44,7 @@
 #define HF_EFFECT_ROLLBACK_DECIDED "rollback-decided"
 #define HF_EFFECT_MACHINE "machine"
 #define HF_EFFECT_MACHINE_DECIDED "machine-decided"
+#define HF_EFFECT_MACHINE_SERVED "machine-served"
 
 int hf_effect_db_lock(struct hf_journal *j, int64_t dead_at_us, uint64_t *seq, struct hf_err *err)
     HF_CHECKED;
@@ -83,6 +85,10 @@ int hf_effect_machine(struct hf_journal *j, const struct hf_effect_machine *m, s
 /* From here on it is there to stay. */
 int hf_effect_machine_decided(struct hf_journal *j, const struct hf_effect_machine *m,
                               struct hf_err *err) HF_CHECKED;
+
+/* A transient machine of the run's own, whose disks are served at sockets in the folder dir. */
+int hf_effect_machine_served(struct hf_journal *j, const char *hypervisor, const char *name,
+                             const char *token, const char *dir, struct hf_err *err) HF_CHECKED;
 
 /* Connections for undoing; opened when first needed unless handed in. */
 struct hf_undo {

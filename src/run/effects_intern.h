@@ -31,6 +31,8 @@ int hf_effect_undo_machine(struct hf_undo *u, const char *run_id, struct json_ob
                            struct hf_err *err) HF_CHECKED;
 int hf_effect_finish_machine(struct hf_undo *u, const char *run_id, struct json_object *data,
                              struct hf_err *err) HF_CHECKED;
+int hf_effect_undo_served(struct hf_undo *u, const char *run_id, struct json_object *data,
+                          struct hf_err *err) HF_CHECKED;
 /* Whether to go back is somebody's decision: nothing is undone, and the snapshot stays. */
 int hf_effect_leave_maintenance(struct hf_undo *u, const char *run_id, struct json_object *data,
                                 struct hf_err *err) HF_CHECKED;

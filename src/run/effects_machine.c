@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A machine made from a point: its disks got their folder's name, it was defined, it may run.
+ * A machine made from a point: its disks got their folder's name, it was defined, it may run; or it runs from disks that are served.
  */
 #include "run/effects_intern.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MACHINE_MS (2 * 60 * 1000)
+/* A server that died with its owner may make its socket still (restore/serve.h). */
+#define SOCKETS_MS 4000
+#define SOCKETS_PAUSE_MS 50
 
 static int add_intent(struct hf_journal *j, const char *kind, const struct hf_effect_machine *m,
                       struct hf_err *err)
@@ -78,4 +84,62 @@ int hf_effect_finish_machine(struct hf_undo *u, const char *run_id, struct json_
         hf_hv_machine_settle(u->hv, &call, m.token, err) < 0)
         return -1;
     return hf_undo_say(u, err, "the machine is restored, with its disks in", m.dir);
+}
+
+/* ---- one that runs from disks that are served ------------------------------------------- */
+
+int hf_effect_machine_served(struct hf_journal *j, const char *hypervisor, const char *name,
+                             const char *token, const char *dir, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = json_object_new_object();
+    if (!data || hf_json_add_string(data, "hypervisor", hypervisor) < 0 ||
+        hf_json_add_string(data, "name", name) < 0 ||
+        hf_json_add_string(data, "token", token) < 0 || hf_json_add_string(data, "dir", dir) < 0)
+        return hf_fail_nomem(err);
+    return hf_journal_intent(j, HF_EFFECT_MACHINE_SERVED, data, NULL, err);
+}
+
+/* Sockets and nothing else. false: errno says why not. */
+static bool remove_sockets(const char *path)
+{
+    struct stat st;
+    DIR *d = opendir(path);
+    if (!d)
+        return errno == ENOENT;
+    for (struct dirent *e = readdir(d); e; e = readdir(d))
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode))
+            unlinkat(dirfd(d), e->d_name, 0);
+    closedir(d);
+    return rmdir(path) == 0 || errno == ENOENT;
+}
+
+static int remove_folder(const struct hf_clock *clock, const char *path, struct hf_err *err)
+{
+    int64_t until = hf_clock_mono_ms(clock) + SOCKETS_MS;
+    while (!remove_sockets(path)) {
+        if (errno != ENOTEMPTY || hf_clock_is_past(clock, until)) {
+            hf_fail_sys(err, errno, "remove '%s'", path);
+            return hf_left(err, "the folder '%s'", path);
+        }
+        hf_clock_sleep_ms(clock, SOCKETS_PAUSE_MS);
+    }
+    return 0;
+}
+
+int hf_effect_undo_served(struct hf_undo *u, const char *run_id, struct json_object *data,
+                          struct hf_err *err)
+{
+    const char *hypervisor = NULL, *name = NULL, *token = NULL, *dir = NULL;
+    struct hf_hv_call call = hf_env_call(u->env, run_id, MACHINE_MS);
+    if (hf_json_get_string(data, "hypervisor", &hypervisor, err) < 0 ||
+        hf_json_get_string(data, "name", &name, err) < 0 ||
+        hf_json_get_string(data, "token", &token, err) < 0 ||
+        hf_json_get_string(data, "dir", &dir, err) < 0)
+        return -1;
+    if (hf_undo_need_hv_of(u, hypervisor, err) < 0 ||
+        hf_hv_machine_destroy(u->hv, &call, token, err) < 0)
+        return err->left[0] ? -1 : hf_left(err, "machine %s on %s", name, hypervisor);
+    if (remove_folder(u->env->clock, dir, err) < 0)
+        return -1;
+    return hf_undo_say(u, err, "nothing is left of machine", name);
 }

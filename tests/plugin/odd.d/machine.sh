@@ -139,6 +139,39 @@ it_boots_from_an_nbd_server_and_reads_it()
     kill "$server"
 }
 
+it_gives_a_qemu_without_rights_the_sockets_that_are_ours_alone()
+{
+    local socket=$dir/sockets/vda
+    server='' # for the trap, too
+    define old "$(disk vda raw)"
+    d definition old >"$dir/old.xml"
+    qemu-img create -q -f raw "$dir/image" 16M
+    plan "$dir/token-p" "$dir/old.xml" new transient "vda=nbd:$socket"
+    plan "$dir/token-q" "$dir/old.xml" file transient "vda=nbd:$dir/image"
+    # Its parents are for passing through; the socket's own folder, too.
+    chmod 711 "$LAB" "$LAB"/{lib,run} "$dir"
+    mkdir -m 711 "$dir/sockets"
+    trap 'kill $server 2>/dev/null; QEMU_USER=; chmod 700 "$LAB"; restart_daemon' EXIT
+    export QEMU_USER=+65534 HOLDFAST_DEADLINE_MS=180000 # what QEMU can do is found out anew for this user, which takes its time
+    restart_daemon
+    (umask 077 && exec qemu-nbd -t -f raw -x vda -k "$socket" "$dir/image") &
+    server=$!
+    until [ -S "$socket" ]; do sleep 0.1; done
+    is "$(stat -c '%a %u' "$socket")" "700 0" "the socket"
+    create "$dir/token-p"
+    is "$(stat -c '%a %u %g' "$socket")" "700 65534 65534" "the socket of the machine"
+    io new 0 write -P 0x5b 0 64k
+    destroy "$dir/token-p"
+    # What others can connect to is somebody else's business, and a file is no socket.
+    chown 0:0 "$socket"
+    chmod 777 "$socket"
+    create "$dir/token-p"
+    is "$(stat -c '%a %u' "$socket")" "777 0" "the open socket"
+    destroy "$dir/token-p"
+    fails corrupt "is no socket" create "$dir/token-q"
+    is_gone
+}
+
 it_has_uefi_variables_of_its_own()
 {
     local out loader="<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
