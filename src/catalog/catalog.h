@@ -84,8 +84,8 @@ int hf_catalog_find_run(struct hf_catalog *c, const char *id, hf_catalog_run_cb 
 struct hf_catalog_point {
     const char *id; /* of the run that took it */
     const char *vm, *hypervisor, *vm_id;
-    const char *grade;  /* "A".."E" */
-    int64_t taken_us;   /* wall, the capture */
+    const char *grade; /* "A".."E" */
+    int64_t taken_us;  /* wall, the capture */
     double stall_ms;
     const char *checkpoint; /* that the hypervisor had of it when it was taken, or NULL */
     const char *report;     /* the JSON document of the backup, or NULL (found on a store) */
@@ -93,12 +93,13 @@ struct hf_catalog_point {
 /* The same point on one store. */
 struct hf_catalog_copy {
     const char *point_id;
-    const char *store;    /* its name in the configuration */
-    const char *store_id; /* which store that was */
+    const char *store;       /* its name in the configuration */
+    const char *store_id;    /* which store that was */
     uint64_t objects, bytes; /* what this point added there */
-    bool is_protected;    /* everything was read back, from a store proven to be off the host */
-    int64_t verified_us;  /* wall; 0: never since */
-    bool is_damaged;      /* by the last verification */
+    bool
+        is_protected; /* everything was confirmed or read back, on a store that is off the host: proven, or assumed by the configuration */
+    int64_t verified_us; /* wall; 0: never since */
+    bool is_damaged;     /* by the last verification */
 };
 /* One transaction: the point, its copies and its run's end (NULL: none). CONFLICT: the point or a copy is there already. */
 int hf_catalog_point_commit(struct hf_catalog *c, const struct hf_catalog_point *p,

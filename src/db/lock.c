@@ -28,10 +28,21 @@ const struct hf_db_position *hf_db_lock_position_after(const struct hf_db_lock *
     return &lock->until.position;
 }
 
+static bool is_read_again(const struct hf_db_lock *lock)
+{
+    return !lock->plan.is_light && lock->until.sources.n > 0;
+}
+
 const struct hf_db_sources *hf_db_lock_sources(const struct hf_db_lock *lock)
 {
-    bool is_read_again = !lock->plan.is_light && lock->until.sources.n > 0;
-    return is_read_again ? &lock->until.sources : &lock->at.sources;
+    return is_read_again(lock) ? &lock->until.sources : &lock->at.sources;
+}
+
+void hf_db_lock_take_sources(struct hf_db_lock *lock, struct hf_db_sources *out)
+{
+    struct hf_db_sources *from = is_read_again(lock) ? &lock->until.sources : &lock->at.sources;
+    *out = *from;
+    *from = (struct hf_db_sources)HF_DB_SOURCES_INIT;
 }
 
 int64_t hf_db_lock_released_us(const struct hf_db_lock *lock)

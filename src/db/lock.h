@@ -133,6 +133,8 @@ const struct hf_db_position *hf_db_lock_position_after(const struct hf_db_lock *
 /* Read with the position; after the release of a lock what was read before the unlock, which is as true and can be more
  * exact (db/source.h). Borrowed. Empty: no replica, or the account may not ask (plan.warnings tells). */
 const struct hf_db_sources *hf_db_lock_sources(const struct hf_db_lock *lock);
+/* The same, for who outlives the lock: moved to *out, which is empty before. */
+void hf_db_lock_take_sources(struct hf_db_lock *lock, struct hf_db_sources *out);
 int hf_db_lock_verify(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKED;
 int hf_db_lock_unlock(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKED;
 int hf_db_lock_restore(struct hf_db_lock *lock, struct hf_err *err) HF_CHECKED;

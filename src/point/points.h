@@ -61,7 +61,7 @@ typedef int (*hf_point_emit)(void *ctx, const struct hf_point_found *f, struct h
 int hf_points_each(struct hf_site *s, const struct hf_points_filter *filter, hf_point_emit emit,
                    void *ctx, struct hf_err *err) HF_CHECKED;
 
-/* The point comes into being: m->point says where (m->store is set); confirmed by being read back. CONFLICT: it has a manifest already. A failure
+/* The point comes into being: m->point says where (m->store is set); confirmed by the store's answer or by being read back. CONFLICT: it has a manifest already. A failure
  * may leave it there, whole (the store did not answer). */
 int hf_point_commit(struct hf_site *s, struct hf_manifest *m, struct hf_err *err) HF_CHECKED;
 

@@ -12,7 +12,7 @@
  * A pack that several points need is read once per verification. Memory: that of the manifest, one byte per pack, windows of 4 MiB.
  * Objects and packs are read past this host's caches where the store allows. Threads: one at a time; no writer or reader of the image beside begin.
  *
- * Errors: what is wrong with the point is told to `complain` (CORRUPT or NOT_FOUND, the object named) and counted, and is no failure of
+ * Errors: what is wrong with the point is told to `complain` (CORRUPT, NOT_FOUND or UNSUPPORTED, the object named) and counted, and is no failure of
  * the call. That is what keeps one from looking: UNREACHABLE, TIMEOUT, CANCELLED, AUTH of the store.
  */
 #ifndef HF_POINT_VERIFY_H
@@ -29,7 +29,8 @@ struct hf_verify_opts {
     enum hf_verify_depth depth;
     hf_verify_complain complain; /* or NULL */
     void *ctx;
-    void (*progress)(void *ctx, uint64_t done, uint64_t total); /* bytes of a point's packs; or NULL */
+    void (*progress)(void *ctx, uint64_t done,
+                     uint64_t total); /* bytes of a point's packs; or NULL */
     void *progress_ctx;
 };
 

@@ -19,6 +19,7 @@ void creation_close(struct creation *c)
     hf_hv_capture_free(c->capture);
     hf_hv_capture_plan_free(&c->plan);
     hf_db_lock_free(c->lock);
+    hf_db_sources_free(&c->sources);
     hf_db_close(c->observer);
     hf_services_free(c->services);
     hf_services_free(c->db_services);
@@ -237,7 +238,7 @@ struct json_object *creation_report(const struct creation *c, struct hf_err *err
         .server = c->server[0] ? c->server : NULL,
         .method = c->method[0] ? c->method : NULL,
         .stopped = &c->to_start,
-        .sources = c->lock ? hf_db_lock_sources(c->lock) : NULL,
+        .sources = &c->sources,
     };
     return hf_report_snapshot(&in, err);
 }

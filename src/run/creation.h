@@ -37,6 +37,7 @@ struct creation {
     bool has_guest;          /* … and it answers */
     struct hf_err guest_err; /* why not */
     struct hf_db_lock *lock;
+    struct hf_db_sources sources; /* of a replica, once the lock was let go */
     struct hf_db_conn *observer;
     struct hf_services *services, *db_services; /* NULL: none of the kind is stopped */
     struct hf_strv to_start;                    /* of both, in the order of starting */

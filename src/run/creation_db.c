@@ -118,6 +118,8 @@ void creation_close_entry(struct creation *c, uint64_t *seq)
 
 void creation_close_lock(struct creation *c)
 {
+    if (c->lock)
+        hf_db_lock_take_sources(c->lock, &c->sources);
     hf_db_lock_free(HF_STEAL(c->lock));
     creation_close_entry(c, &c->lock_seq);
 }

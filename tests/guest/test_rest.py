@@ -134,7 +134,8 @@ class Rest(RestCase):
         self.assert_tidy()
 
     def test_a_service_that_somebody_starts_meanwhile_voids_it(self):
-        guest(f"(sleep 3; systemctl start {UNIT}) >/dev/null 2>&1 </dev/null &")
+        guest("(while ! pgrep -f 'tar --create' >/dev/null; do sleep 0.1; done;"
+              f" systemctl start {UNIT}) >/dev/null 2>&1 </dev/null &")
         self.fails("conflict", "did not stay at rest")
         self.assert_running(1)
         self.assert_tidy()

@@ -87,7 +87,7 @@ void hf_s3_code(const struct hf_http_answer *a, char *out, size_t size);
 /* What the answer says of when to come back, at most an hour; 0: nothing. */
 int64_t hf_s3_retry_after_ms(const struct hf_http_answer *a);
 
-/* ---- uploads in parts: s3_upload.c, s3_resume.c ----------------------------------------- */
+/* ---- uploads in parts: s3_upload.c, and s3_list.c for what an earlier one has left ---------- */
 
 struct hf_s3_part {
     char etag[HF_S3_ETAG_MAX];

@@ -37,6 +37,13 @@ class Done(RunTest):
         file, offset = s.sql("SHOW MASTER STATUS")[0].split("\t")[:2]
         self.assertEqual((doc["position"]["file"], doc["position"]["offset"]), (file, int(offset)))
 
+    def test_a_replica_s_snapshot_says_where_it_stands_in_its_source_s_binlog(self):
+        s = self.session()
+        self.addCleanup(s.sql, "RESET SLAVE ALL")
+        s.sql("CHANGE MASTER TO master_host = '192.0.2.7', master_user = 'r', master_log_file = 'primary.000007', master_log_pos = 4242")
+        source, = self.ok(self.site.run("snapshot", "create", "web"))["sources"]
+        self.assertEqual((source["host"], source["file"], source["offset"]), ("192.0.2.7", "primary.000007", 4242))
+
     def test_list_show_and_status_know_the_snapshot(self):
         doc = self.ok(self.site.run("snapshot", "create", "web", "--label", "a label"))
         rows = self.ok(self.site.run("snapshot", "list"))["snapshots"]
