@@ -37,8 +37,8 @@ int hf_undo_need_hv(struct hf_undo *u, struct hf_err *err)
     }
     if (u->hv)
         return 0;
-    const struct hf_config_hypervisor *h =
-        hf_config_find_hypervisor(u->env->config, u->vm->hypervisor, err);
+    const struct hf_config_hypervisor *h = hf_config_find_hypervisor(
+        u->env->config, u->hypervisor ? u->hypervisor : u->vm->hypervisor, err);
     if (!h)
         return -1;
     u->hv = hf_env_open_hv(u->env, h, err);
@@ -248,6 +248,7 @@ static const struct effect effects[] = {
     {HF_EFFECT_EXPORT, 4, hf_effect_undo_export, "end the export of run", false},
     {HF_EFFECT_SNAPSHOT_DELETE, 4, hf_effect_finish_delete, "finish the snapshot deletion of run",
      false},
+    {HF_EFFECT_MACHINE, 4, hf_effect_undo_machine, "remove the machine of run", false},
     {HF_EFFECT_MAINTENANCE, 4, hf_effect_leave_maintenance,
      "leave to somebody's decision the maintenance", false},
     {HF_EFFECT_ROLLBACK, 4, hf_effect_undo_rollback,

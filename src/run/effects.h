@@ -16,6 +16,7 @@
  *   snapshot         {vm_id, name, token}                            capture_discard
  *   export           {vm_id, name, token}                            capture_discard
  *   snapshot-delete  {vm_id, name}                                   finish the deletion
+ *   machine          {hypervisor, name, token, dir}                  machine_destroy; the folder of its sockets removed
  *   maintenance      {phase, snapshot, log}                          none: says what somebody has to decide
  *   rollback         {vm_id, name, token}                            back to the state before it
  *   rollback-decided {vm_id, name, token, keep, younger}             finish it; a `rollback` beside it is void
@@ -38,6 +39,7 @@
 #define HF_EFFECT_SNAPSHOT_DELETE "snapshot-delete"
 #define HF_EFFECT_MAINTENANCE "maintenance"
 #define HF_EFFECT_ROLLBACK "rollback"
+#define HF_EFFECT_MACHINE "machine"
 #define HF_EFFECT_ROLLBACK_DECIDED "rollback-decided"
 
 int hf_effect_db_lock(struct hf_journal *j, int64_t dead_at_us, uint64_t *seq, struct hf_err *err)
@@ -58,6 +60,10 @@ int hf_effect_export(struct hf_journal *j, const char *vm_id, const char *name, 
 int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const char *name,
                               struct hf_err *err) HF_CHECKED;
 
+/* One of the run's own, made from a definition. dir: of the sockets that its disks are served at. */
+int hf_effect_machine(struct hf_journal *j, const char *hypervisor, const char *name,
+                      const char *token, const char *dir, struct hf_err *err) HF_CHECKED;
+
 /* snapshot, log: NULL before there is one. */
 int hf_effect_maintenance(struct hf_journal *j, const char *phase, const char *snapshot,
                           const char *log, uint64_t *seq, struct hf_err *err) HF_CHECKED;
@@ -72,10 +78,11 @@ int hf_effect_rollback_decided(struct hf_journal *j, const char *vm_id, const ch
 struct hf_undo {
     const struct hf_env *env;
     const struct hf_config_vm *vm;
-    const char *vm_id;     /* the hypervisor's; borrowed */
-    struct hf_hv *hv;      /* NULL: opened on demand; a stuck one is waited for, then replaced */
-    struct hf_way way;     /* opened on demand */
-    struct hf_db_conn *db; /* NULL: opened on demand */
+    const char *vm_id;      /* the hypervisor's; borrowed */
+    const char *hypervisor; /* label; NULL: that of vm. Borrowed */
+    struct hf_hv *hv;       /* NULL: opened on demand; a stuck one is waited for, then replaced */
+    struct hf_way way;      /* opened on demand */
+    struct hf_db_conn *db;  /* NULL: opened on demand */
     bool owns_hv, owns_db;
     bool dry_run;           /* only say what would be done */
     struct hf_strv actions; /* what was (would be) done, one sentence each */

@@ -25,6 +25,8 @@ int hf_effect_undo_rollback(struct hf_undo *u, const char *run_id, struct json_o
                             struct hf_err *err) HF_CHECKED;
 int hf_effect_finish_rollback(struct hf_undo *u, const char *run_id, struct json_object *data,
                               struct hf_err *err) HF_CHECKED;
+int hf_effect_undo_machine(struct hf_undo *u, const char *run_id, struct json_object *data,
+                           struct hf_err *err) HF_CHECKED;
 /* Whether to go back is somebody's decision: nothing is undone, and the snapshot stays. */
 int hf_effect_leave_maintenance(struct hf_undo *u, const char *run_id, struct json_object *data,
                                 struct hf_err *err) HF_CHECKED;

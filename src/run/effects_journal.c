@@ -89,6 +89,18 @@ int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const cha
     return add_snapshot_intent(j, HF_EFFECT_SNAPSHOT_DELETE, vm_id, name, NULL, err);
 }
 
+int hf_effect_machine(struct hf_journal *j, const char *hypervisor, const char *name,
+                      const char *token, const char *dir, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = json_object_new_object();
+    int bad = data ? hf_json_add_string(data, "hypervisor", hypervisor) |
+                         hf_json_add_string(data, "name", name) |
+                         hf_json_add_string(data, "token", token) |
+                         hf_json_add_string(data, "dir", dir)
+                   : -1;
+    return add_intent(j, HF_EFFECT_MACHINE, data, bad, NULL, err);
+}
+
 int hf_effect_maintenance(struct hf_journal *j, const char *phase, const char *snapshot,
                           const char *log, uint64_t *seq, struct hf_err *err)
 {

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The effects on the VM itself: snapshots, rollbacks, and a maintenance, which is no effect but a question.
+ * The effects on the VM itself: snapshots, rollbacks, a machine beside it, and a maintenance, which is no effect but a question.
  */
 #include "run/effects_intern.h"
 #include "run/maintenance.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* A discard may have to wait for libvirt's job lock (30 s) and merge what the guest wrote
  * meanwhile. */
 #define DISCARD_MS (10 * 60 * 1000)
+#define DESTROY_MS (2 * 60 * 1000)
 #define DELETE_MS (24 * 60 * 60 * 1000)
 
 /* done: said when nothing is left; what, with: what may be there still, when not. */
@@ -56,6 +61,38 @@ int hf_effect_finish_delete(struct hf_undo *u, const char *run_id, struct json_o
     if (err->cls == HF_E_NOT_FOUND)
         return hf_undo_say(u, err, "already deleted: snapshot", name);
     return err->left[0] ? -1 : hf_left(err, "snapshot %s of %s, half deleted", name, u->vm->label);
+}
+
+/* Only what a serving leaves: its sockets. Whoever died with them ends by itself (restore/serve.h). */
+static int remove_sockets(const char *path, struct hf_err *err)
+{
+    struct stat st;
+    DIR *d = opendir(path);
+    if (!d)
+        return errno == ENOENT ? 0 : hf_fail_sys(err, errno, "'%s'", path);
+    for (struct dirent *e = readdir(d); e; e = readdir(d))
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode))
+            unlinkat(dirfd(d), e->d_name, 0);
+    closedir(d);
+    return rmdir(path) == 0 || errno == ENOENT ? 0 : hf_fail_sys(err, errno, "remove '%s'", path);
+}
+
+int hf_effect_undo_machine(struct hf_undo *u, const char *run_id, struct json_object *data,
+                           struct hf_err *err)
+{
+    const char *hypervisor = NULL, *name = NULL, *token = NULL, *dir = NULL;
+    if (hf_json_get_string(data, "hypervisor", &hypervisor, err) < 0 ||
+        hf_json_get_string(data, "name", &name, err) < 0 ||
+        hf_json_get_string(data, "token", &token, err) < 0 ||
+        hf_json_get_string(data, "dir", &dir, err) < 0)
+        return -1;
+    u->hypervisor = hypervisor;
+    struct hf_hv_call call = hf_env_call(u->env, run_id, DESTROY_MS);
+    if (hf_undo_need_hv(u, err) < 0 || hf_hv_machine_destroy(u->hv, &call, token, err) < 0)
+        return err->left[0] ? -1 : hf_left(err, "machine %s on %s", name, hypervisor);
+    if (remove_sockets(dir, err) < 0)
+        return hf_left(err, "the folder %s", dir);
+    return hf_undo_say(u, err, "nothing is left of machine", name);
 }
 
 /* Whether to go back is somebody's decision: nothing is undone, and the snapshot stays. */

@@ -6,6 +6,7 @@
 #include "catalog/vmlock.h"
 #include "run/effects.h"
 #include "run/recover.h"
+#include "run/run.h"
 #include "run/snapshot.h"
 
 #include <errno.h>
@@ -142,21 +143,29 @@ static void be_deaf(void)
         signal(deaf_to[i], SIG_IGN);
 }
 
+struct charge { /* of the journal's "run" entry; borrowed from it */
+    const char *verb, *vm, *hypervisor, *vm_id;
+};
+
 /* Opens what an undo will need, so that it starts without a connect. */
-static int get_ready(struct hf_undo *u, const char *run_id, const char *vm_label, const char *verb,
+static int get_ready(struct hf_undo *u, const char *run_id, const struct charge *of,
                      struct hf_err *err)
 {
-    u->vm = hf_config_find_vm(u->env->config, vm_label, err);
+    bool is_apart = strcmp(of->verb, HF_VERB_DRILL) == 0;
+    u->vm = hf_config_find_vm(u->env->config, of->vm, err);
     const struct hf_config_hypervisor *h =
-        u->vm ? hf_config_find_hypervisor(u->env->config, u->vm->hypervisor, err) : NULL;
+        u->vm ? hf_config_find_hypervisor(u->env->config,
+                                          is_apart ? of->hypervisor : u->vm->hypervisor, err)
+              : NULL;
     if (!h)
         return -1;
     u->hv = hf_env_open_hv(u->env, h, err);
     u->owns_hv = u->hv != NULL;
     if (!u->hv)
         return -1;
-    /* These hold nothing in the guest, which may be broken or off. */
-    if (strcmp(verb, HF_VERB_ROLLBACK) == 0 || strcmp(verb, HF_VERB_DELETE) == 0)
+    /* These hold nothing in the guest, which may be broken or off, or another one. */
+    if (is_apart || strcmp(of->verb, HF_VERB_ROLLBACK) == 0 ||
+        strcmp(of->verb, HF_VERB_DELETE) == 0)
         return 0;
     if (hf_way_open(&u->way, u->env, u->vm, u->vm_id, run_id, hf_way_needed(u->vm), err) < 0)
         return -1;
@@ -203,15 +212,16 @@ int hf_guardian_main(const struct hf_env *env, const char *run_id, struct hf_err
     HF_AUTO(hf_journal)
     struct hf_journal *j =
         lock ? hf_journal_open(hf_env_state(env), run_id, env->clock, err) : NULL;
-    const char *vm = NULL, *vm_id = NULL, *verb = NULL;
-    if (!j || hf_json_get_string(hf_journal_run_data(j), "vm", &vm, err) < 0 ||
-        hf_json_get_string(hf_journal_run_data(j), "verb", &verb, err) < 0 ||
-        hf_json_get_string(hf_journal_run_data(j), "vm_id", &vm_id, err) < 0)
+    struct charge of = {0};
+    if (!j || hf_json_get_string(hf_journal_run_data(j), "vm", &of.vm, err) < 0 ||
+        hf_json_get_string(hf_journal_run_data(j), "verb", &of.verb, err) < 0 ||
+        hf_json_get_string(hf_journal_run_data(j), "hypervisor", &of.hypervisor, err) < 0 ||
+        hf_json_get_string(hf_journal_run_data(j), "vm_id", &of.vm_id, err) < 0)
         return not_ready(err);
-    HF_AUTOFREE char *id = strdup(vm_id); /* the journal is closed before it is of use */
+    HF_AUTOFREE char *id = strdup(of.vm_id); /* the journal is closed before it is of use */
     if (!(undo.vm_id = id))
         hf_fail_nomem(err);
-    if (!id || get_ready(&undo, run_id, vm, verb, err) < 0)
+    if (!id || get_ready(&undo, run_id, &of, err) < 0)
         return not_ready(err);
     hf_journal_close(HF_STEAL(j));
     (void)tell("R");

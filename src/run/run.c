@@ -13,18 +13,29 @@
 #define LOOKUP_MS 10000
 #define GUARDIAN_MS 20000
 
-static int find_machine(struct hf_run *run, const char *vm_label, struct hf_err *err)
+struct kind {
+    const char *vm; /* label */
+    bool is_guarded, is_apart;
+    const char *hypervisor; /* of one apart; NULL: the VM's */
+};
+
+static int find_machine(struct hf_run *run, const struct kind *kind, struct hf_err *err)
 {
     const struct hf_env *env = run->env;
-    run->vm = hf_config_find_vm(env->config, vm_label, err);
+    run->vm = hf_config_find_vm(env->config, kind->vm, err);
     if (!run->vm)
         return -1;
-    run->hypervisor = hf_config_find_hypervisor(env->config, run->vm->hypervisor, err);
+    run->hypervisor = hf_config_find_hypervisor(
+        env->config, kind->hypervisor ? kind->hypervisor : run->vm->hypervisor, err);
     if (!run->hypervisor)
         return -1;
     run->hv = hf_env_open_hv(env, run->hypervisor, err);
     if (!run->hv)
         return -1;
+    if (kind->is_apart) {
+        run->found.id = strdup(run->vm->name);
+        return run->found.id ? 0 : hf_fail_nomem(err);
+    }
     struct hf_hv_call call = hf_env_call(env, run->id, LOOKUP_MS);
     if (hf_hv_vm_find(run->hv, &call, run->vm->name, &run->found, err) < 0)
         return hf_wrap(err, "vm %s", run->vm->label);
@@ -57,10 +68,12 @@ static struct hf_vmlock *take_lock(struct hf_run *run, const char *key, struct h
 }
 
 /* From the lock on: what must not exist twice at a time. */
-static int claim(struct hf_run *run, bool is_guarded, struct hf_err *err)
+static int claim(struct hf_run *run, const struct kind *kind, struct hf_err *err)
 {
     const char *state = hf_env_state(run->env);
-    HF_AUTOFREE char *key = hf_asprintf("%s.%s", run->hypervisor->label, run->found.id);
+    HF_AUTOFREE char *key = kind->is_apart
+                                ? hf_asprintf("%s.%s", run->verb, run->vm->label)
+                                : hf_asprintf("%s.%s", run->hypervisor->label, run->found.id);
     if (!key)
         return hf_fail_nomem(err);
     run->catalog = hf_catalog_open(state, run->env->clock, err);
@@ -75,7 +88,7 @@ static int claim(struct hf_run *run, bool is_guarded, struct hf_err *err)
     if (hf_catalog_run_begin(run->catalog, &row, err) < 0)
         return -1;
     HF_POINT("run.after_journal");
-    if (!is_guarded)
+    if (!kind->is_guarded)
         return 0;
     run->guardian = hf_guardian_start(run->env, run->id, hf_vmlock_fd(run->vmlock), err);
     return run->guardian ? 0 : -1;
@@ -219,17 +232,17 @@ static void record_failed_begin(struct hf_run *run, const struct hf_err *err)
 }
 
 static int begin(struct hf_run *run, const struct hf_env *env, const char *verb,
-                 const char *vm_label, bool is_guarded, struct hf_err *err)
+                 const struct kind *kind, struct hf_err *err)
 {
     *run = (struct hf_run){.env = env, .verb = verb};
     run->started_us = hf_clock_mono_us(env->clock);
     run->started_wall_us = hf_clock_wall_us(env->clock);
     if (hf_id_new(env->clock, run->id, err) < 0)
         return -1;
-    bool is_found = find_machine(run, vm_label, err) == 0;
+    bool is_found = find_machine(run, kind, err) == 0;
     if (is_found)
         hf_log_bind(env->log, run->id, run->vm->label);
-    if (is_found && claim(run, is_guarded, err) == 0)
+    if (is_found && claim(run, kind, err) == 0)
         return 0;
     if (run->journal)
         return hf_run_fail(run, err);
@@ -240,13 +253,21 @@ static int begin(struct hf_run *run, const struct hf_env *env, const char *verb,
 int hf_run_begin(struct hf_run *run, const struct hf_env *env, const char *verb,
                  const char *vm_label, struct hf_err *err)
 {
-    return begin(run, env, verb, vm_label, true, err);
+    return begin(run, env, verb, &(struct kind){.vm = vm_label, .is_guarded = true}, err);
 }
 
 int hf_run_begin_unguarded(struct hf_run *run, const struct hf_env *env, const char *verb,
                            const char *vm_label, struct hf_err *err)
 {
-    return begin(run, env, verb, vm_label, false, err);
+    return begin(run, env, verb, &(struct kind){.vm = vm_label}, err);
+}
+
+int hf_run_begin_apart(struct hf_run *run, const struct hf_env *env, const char *verb,
+                       const char *vm_label, const char *hypervisor, struct hf_err *err)
+{
+    const struct kind kind = {
+        .vm = vm_label, .is_guarded = true, .is_apart = true, .hypervisor = hypervisor};
+    return begin(run, env, verb, &kind, err);
 }
 
 void hf_run_close(struct hf_run *run)

@@ -344,11 +344,28 @@ static int check_files(struct hf_load_folder *f, bool force, struct hf_err *err)
                         "--force-incomplete.");
 }
 
-struct hf_load_folder *hf_load_folder_open(const char *dir, bool force, struct hf_err *err)
+static struct hf_load_folder *folder_new(void)
 {
-    HF_AUTO(hf_load_folder) struct hf_load_folder *f = calloc(1, sizeof *f);
+    struct hf_load_folder *f = calloc(1, sizeof *f);
     if (f)
         f->fd = -1;
+    return f;
+}
+
+struct hf_load_folder *hf_load_folder_parse(const char *text, size_t len, struct hf_err *err)
+{
+    HF_AUTO(hf_load_folder) struct hf_load_folder *f = folder_new();
+    if (!f) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    f->is_holdfast = true;
+    return hf_load_read_manifest(f, text, len, err) || sort_names(f, err) ? NULL : HF_STEAL(f);
+}
+
+struct hf_load_folder *hf_load_folder_open(const char *dir, bool force, struct hf_err *err)
+{
+    HF_AUTO(hf_load_folder) struct hf_load_folder *f = folder_new();
     if (!f || !(f->dir = strdup(dir))) {
         hf_fail_nomem(err);
         return NULL;

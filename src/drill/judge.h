@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * drill/judge.h - is the position that a server recovered to the one that was recorded? Pure.
+ *
+ * A server that starts opens a new binlog file, after it has recovered, whose head says which transactions came before (Gtid_list of
+ * MariaDB, Previous_gtids of MySQL). So what it recovered to is the file before that one, to its end, and that set; what is
+ * written afterwards does not matter.
+ *
+ * With a position (B) file, size and set have to be those recorded: under the lock the disk's binlog ended there. With a bracket (A,
+ * C, D, E) file and size have to lie in it: a server that was stopped wrote an event of its end. Where the file is gone because the server
+ * threw old ones away when it started, the set alone decides, if there is one; a bracket has none.
+ * Nothing recorded, or a binlog that is off on both sides: skipped, for it proves nothing.
+ */
+#ifndef HF_DRILL_JUDGE_H
+#define HF_DRILL_JUDGE_H
+
+#include "drill/checks.h"
+#include "point/manifest.h"
+
+/* What the server had when it was through with its recovery. */
+struct hf_drill_recovered {
+    bool has_binlog;
+    struct hf_db_position at; /* file NULL: thrown away. gtid: "" none */
+    bool
+        has_gtid; /* it is of the instant of recovery; false: none could be read, or only a later one */
+};
+void hf_drill_recovered_free(struct hf_drill_recovered *r);
+HF_DEFINE_AUTO_VALUE(hf_drill_recovered, hf_drill_recovered_free)
+
+/* Notes HF_DRILL_POSITION. */
+void hf_drill_judge_position(const struct hf_manifest *m, const struct hf_drill_recovered *r,
+                             struct hf_drill_checks *out);
+
+/* Are these the same transactions? The order of the members does not count. */
+bool hf_drill_same_gtids(const char *a, const char *b);
+
+/* Which dumps show the instant of the disks: their sessions began under a lock that held. */
+bool hf_drill_is_same_instant(const struct hf_manifest *m, const struct hf_point_artifact *dump);
+
+#endif
