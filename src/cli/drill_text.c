@@ -34,3 +34,16 @@ int hf_cli_print_drill(struct json_object *doc, struct hf_err *err)
     hf_cli_print_list(doc, "warning", "warnings");
     return hf_cli_flush(err);
 }
+
+void hf_cli_drill_text(struct json_object *drill, struct hf_buf *out)
+{
+    const char *why = hf_cli_text(drill, "why"), *recovery = hf_cli_text(drill, "recovery_ms");
+    bool passed = hf_cli_number(drill, "passed");
+    hf_buf_printf(out, "%s %s, from store %s", passed ? "passed" : "FAILED",
+                  hf_cli_text(drill, "at"), hf_cli_text(drill, "store"));
+    if (recovery)
+        hf_buf_printf(out, ", its database up in %.1f s",
+                      (double)hf_cli_number(drill, "recovery_ms") / 1000);
+    if (why)
+        hf_buf_printf(out, ": %s", why);
+}

@@ -12,4 +12,7 @@
 /* The report of drill/drill.h, on stdout: the verdict first. */
 int hf_cli_print_drill(struct json_object *doc, struct hf_err *err) HF_CHECKED;
 
+/* "passed 2026-…, from store vault, its database up in 12.3 s", "FAILED …: why"; a drill as the catalog has it (run/point_doc.h). */
+void hf_cli_drill_text(struct json_object *drill, struct hf_buf *out);
+
 #endif

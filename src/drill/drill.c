@@ -19,6 +19,7 @@ static void drill_close(struct drill *d)
     hf_drill_checks_free(&d->checks);
     hf_strv_free(&d->schemas);
     hf_strv_free(&d->tables);
+    hf_strv_free(&d->types);
     hf_strv_free(&d->warnings);
     free(d->probes);
     free(d->name);

@@ -10,6 +10,7 @@
 #include "db/dump/content.h"
 #include "db/dump/escape.h"
 #include "db/load/folder.h"
+#include "db/server.h"
 #include "drill/drill_intern.h"
 #include "drill/judge.h"
 
@@ -139,13 +140,14 @@ static const struct hf_load_schema *find_schema(const struct comparing *c, const
     return NULL;
 }
 
-static bool is_there(const struct drill *d, const struct hf_load_table *t)
+/* Its type, as the server tells it; NULL: there is none. */
+static const char *find_type(const struct drill *d, const struct hf_load_table *t)
 {
     for (size_t i = 0; i < d->tables.n; i++)
         if (strcmp(d->tables.items[i], t->name) == 0 &&
             strcmp(d->schemas.items[i], t->schema->name) == 0)
-            return true;
-    return false;
+            return d->types.items[i];
+    return NULL;
 }
 
 static void compare_names(struct comparing *c)
@@ -154,7 +156,7 @@ static void compare_names(struct comparing *c)
     for (size_t i = 0; i < c->dump->n_schemas; i++)
         for (size_t j = 0; j < c->dump->schemas[i]->n_tables; j++) {
             const struct hf_load_table *t = c->dump->schemas[i]->tables[j];
-            if (t->kind == HF_LOAD_TABLE && !is_there(d, t))
+            if (t->kind == HF_LOAD_TABLE && !find_type(d, t))
                 add_to(&c->odd, t->schema->name, t->name, " is missing");
         }
     for (size_t i = 0; i < d->tables.n; i++) {
@@ -193,7 +195,10 @@ static int compare_content(struct comparing *c, const struct hf_load_table *t, s
 {
     struct hf_content there;
     char sum[17];
-    if (hf_content_read(c->d->db, t->schema->name, t->name, true, &there, err) < 0)
+    /* The history is in the dump where the server can load one. */
+    bool has_history = hf_db_is_mariadb(hf_db_server(c->d->db), 101100) &&
+                       strcmp(find_type(c->d, t), "SYSTEM VERSIONED") == 0;
+    if (hf_content_read(c->d->db, t->schema->name, t->name, has_history, &there, err) < 0)
         return -1;
     snprintf(sum, sizeof sum, "%016" PRIx64, there.sum);
     judge_rows(c, t, there.rows);
@@ -220,7 +225,7 @@ static int compare_table(struct comparing *c, const struct hf_load_table *t, str
 static int compare_one(struct comparing *c, const struct hf_load_table *t, struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
-    if (!is_there(c->d, t) || compare_table(c, t, &why) == 0)
+    if (!find_type(c->d, t) || compare_table(c, t, &why) == 0)
         return 0;
     add_to(&c->other_content, t->schema->name, t->name, ": cannot be read: %.300s", why.message);
     if (drill_heed(c->d, &why, err) < 0)

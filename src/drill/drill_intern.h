@@ -41,7 +41,7 @@ struct drill {
     struct hf_way way;
     struct hf_db_conn *db; /* NULL: it never answered, or is lost */
     struct drill_watch watch;
-    struct hf_strv schemas, tables; /* of the users' base tables, side by side */
+    struct hf_strv schemas, tables, types; /* of the users' base tables, side by side */
     struct hf_drill_checks checks;
     struct hf_strv warnings;
     bool is_up;        /* the database answered */

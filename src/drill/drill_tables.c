@@ -18,9 +18,10 @@
 static int take_table(void *ctx, unsigned n, char *const *values, struct hf_err *err)
 {
     struct drill *d = ctx;
-    if (n < 2 || !values[0] || !values[1])
+    if (n < 3 || !values[0] || !values[1] || !values[2])
         return 0;
-    if (hf_strv_add(&d->schemas, values[0]) < 0 || hf_strv_add(&d->tables, values[1]) < 0)
+    if (hf_strv_add(&d->schemas, values[0]) < 0 || hf_strv_add(&d->tables, values[1]) < 0 ||
+        hf_strv_add(&d->types, values[2]) < 0)
         return hf_fail_nomem(err);
     return 0;
 }
@@ -31,7 +32,7 @@ int drill_list_tables(struct drill *d, struct hf_err *err)
     if (!d->db ||
         hf_db_query(
             d->db,
-            "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
+            "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES"
             " WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA NOT IN"
             " ('mysql', 'information_schema', 'performance_schema', 'sys')"
             " ORDER BY TABLE_SCHEMA, TABLE_NAME",
