@@ -194,6 +194,7 @@ int drill_await_db(struct drill *d, struct hf_err *err)
         struct hf_err why = HF_ERR_INIT;
         if (try_once(d, &is_over, &why) == 0)
             return begin_session(d, err);
+        hf_log(d->env->log, HF_LOG_DETAIL, "drill", "not yet: %s", why.message);
         if (hf_cancel_check(d->env->cancel, err) < 0)
             return -1;
         if (drill_note_disks(d))
