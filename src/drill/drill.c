@@ -54,6 +54,7 @@ static int compare(struct drill *d, struct hf_err *err)
         drill_compare_dump(d, err) < 0 || drill_check_tables(d, err) < 0)
         return -1;
     drill_close_db(d);
+    drill_wake(d);
     return drill_probe(d, err);
 }
 

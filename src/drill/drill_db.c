@@ -111,8 +111,10 @@ static int look_at_machine(struct drill *d, bool *is_gone, struct hf_err *err)
     call = hf_env_call(d->env, d->run.id, LOOK_MS);
     if (d->agent_ms == 0 && hf_hv_guest_ping(d->run.hv, &call, d->plan.vm_id, err) < 0)
         return -1;
-    if (d->agent_ms == 0)
+    if (d->agent_ms == 0) {
         d->agent_ms = hf_clock_mono_ms(d->env->clock);
+        drill_quiet(d);
+    }
     return 0;
 }
 

@@ -258,8 +258,11 @@ static void note_list(struct drill *d, const char *name, const struct list *bad,
 {
     enum hf_drill_result good = n_good ? HF_DRILL_OK : HF_DRILL_SKIPPED;
     if (bad->n)
-        hf_drill_note(&d->checks, name, HF_DRILL_FAILED, "%zu of %zu tables: %s%s", bad->n,
-                      n_good > bad->n ? n_good : bad->n, hf_buf_str(&bad->text), more(bad));
+        hf_drill_note(&d->checks, name, HF_DRILL_FAILED, "%zu of %zu tables: %s%s%s", bad->n,
+                      n_good > bad->n ? n_good : bad->n, hf_buf_str(&bad->text), more(bad),
+                      d->is_written ? "; something in the guest wrote before they were read: name "
+                                      "what does in `services`, and drill again"
+                                    : "");
     else if (left && left->n)
         hf_drill_note(&d->checks, name, good, "%zu tables %s; not compared: %s%s", n_good, of,
                       hf_buf_str(&left->text), more(left));

@@ -45,6 +45,8 @@ struct drill {
     struct hf_drill_checks checks;
     struct hf_strv warnings;
     bool is_up;        /* the database answered */
+    bool is_written;   /* something in the guest wrote before we looked */
+    bool is_quiet;     /* its services were stopped */
     bool found_damage; /* of the copy on the store */
     int64_t begun_ms, started_ms, agent_ms, recovered_ms,
         compared_ms; /* monotonic; 0: not come to */
@@ -67,6 +69,10 @@ bool drill_note_disks(struct drill *d);
 /* ---- drill_db.c: until the database answers ---- */
 
 int drill_await_db(struct drill *d, struct hf_err *err) HF_CHECKED;
+/* What of the VM writes into its database by itself, at rest while it is compared; and at work again for its probes. A guest that
+ * refuses is a warning. */
+void drill_quiet(struct drill *d);
+void drill_wake(struct drill *d);
 void drill_close_db(struct drill *d);
 
 /* ---- drill_position.c, drill_tables.c, drill_dump.c, drill_probes.c ---- */

@@ -34,31 +34,55 @@ static int take_log(void *ctx, unsigned n, char *const *values, struct hf_err *e
     return 0;
 }
 
-/* The head of a file: Format_desc, then the set of what came before. */
-static int take_event(void *ctx, unsigned n, char *const *values, struct hf_err *err)
+/* What a file begins with, written by the server's start. */
+static bool is_of_head(const char *type)
 {
-    char **out = ctx;
-    if (n < 6 || !values[2] || !values[5] || *out ||
-        (strcmp(values[2], "Gtid_list") != 0 && strcmp(values[2], "Previous_gtids") != 0))
-        return 0;
-    size_t len = strlen(values[5]);
-    bool is_bracketed = len >= 2 && values[5][0] == '[' && values[5][len - 1] == ']';
-    *out = is_bracketed ? strndup(values[5] + 1, len - 2) : strdup(values[5]);
-    return *out ? 0 : hf_fail_nomem(err);
+    static const char *const head[] = {"Format_desc", "Gtid_list", "Previous_gtids",
+                                       "Binlog_checkpoint", "Start_encryption"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(head); i++)
+        if (strcmp(type, head[i]) == 0)
+            return true;
+    return false;
 }
 
-static char *read_set(struct drill *d, const char *file, struct hf_err *err)
+struct head {
+    char *set;       /* of what came before; NULL: not told */
+    bool is_written; /* something follows: the guest writes */
+};
+
+/* MariaDB puts its list into brackets; MySQL's set is as it is. */
+static int take_set(struct head *h, const char *type, const char *info, struct hf_err *err)
+{
+    size_t len = strlen(info);
+    if (strcmp(type, "Previous_gtids") == 0) {
+        h->set = strdup(info);
+    } else {
+        bool is_bracketed = len >= 2 && info[0] == '[' && info[len - 1] == ']';
+        HF_AUTOFREE char *list = is_bracketed ? strndup(info + 1, len - 2) : strdup(info);
+        h->set = list ? hf_drill_gtid_state(list) : NULL;
+    }
+    return h->set ? 0 : hf_fail_nomem(err);
+}
+
+static int take_event(void *ctx, unsigned n, char *const *values, struct hf_err *err)
+{
+    struct head *h = ctx;
+    if (n < 6 || !values[2] || !values[5])
+        return 0;
+    h->is_written = h->is_written || !is_of_head(values[2]);
+    bool is_set = strcmp(values[2], "Gtid_list") == 0 || strcmp(values[2], "Previous_gtids") == 0;
+    return is_set && !h->set ? take_set(h, values[2], values[5], err) : 0;
+}
+
+static int read_head(struct drill *d, const char *file, struct head *h, struct hf_err *err)
 {
     HF_AUTO(hf_buf) struct hf_buf sql = HF_BUF_INIT;
-    HF_AUTOFREE char *set = NULL;
     hf_buf_str_add(&sql, "SHOW BINLOG EVENTS IN ");
     hf_sql_add_text(&sql, file);
-    hf_buf_str_add(&sql, " LIMIT 3");
-    if (!hf_buf_ok(&sql)) {
-        hf_fail_nomem(err);
-        return NULL;
-    }
-    return hf_db_query(d->db, hf_buf_str(&sql), take_event, &set, err) < 0 ? NULL : HF_STEAL(set);
+    hf_buf_str_add(&sql, " LIMIT 8");
+    if (!hf_buf_ok(&sql))
+        return hf_fail_nomem(err);
+    return hf_db_query(d->db, hf_buf_str(&sql), take_event, h, err);
 }
 
 static int set_recovered(const struct logs *l, struct hf_drill_recovered *out, struct hf_err *err)
@@ -74,6 +98,7 @@ static int read_recovered(struct drill *d, struct hf_drill_recovered *out, struc
 {
     HF_AUTO(hf_db_position) struct hf_db_position now = HF_DB_POSITION_INIT;
     struct hf_err why = HF_ERR_INIT;
+    struct head head = {0};
     if (hf_db_position_read(d->db, &now, err) < 0)
         return -1;
     out->has_binlog = now.has_binlog;
@@ -83,12 +108,13 @@ static int read_recovered(struct drill *d, struct hf_drill_recovered *out, struc
     if (hf_db_query(d->db, "SHOW BINARY LOGS", take_log, &l, err) < 0 ||
         set_recovered(&l, out, err) < 0)
         return -1;
-    out->at.gtid = read_set(d, now.file, &why);
-    out->has_gtid = out->at.gtid != NULL;
-    if (why.cls == HF_E_NONE || out->has_gtid)
-        return 0;
-    /* Without the right to read events: the set of now, which is the same as long as nothing in the guest writes. */
-    out->at.gtid = HF_STEAL(now.gtid);
+    if (read_head(d, now.file, &head, &why) < 0 || !head.set) {
+        /* Without the right to read events: the set of now, which is the same as long as nothing in the guest writes. */
+        free(head.set);
+        head.set = HF_STEAL(now.gtid);
+    }
+    d->is_written = head.is_written;
+    out->at.gtid = head.set;
     out->has_gtid = out->at.gtid != NULL;
     return 0;
 }

@@ -57,6 +57,29 @@ bool hf_drill_same_gtids(const char *a, const char *b)
     return true;
 }
 
+/* Does a later member have the domain of this one? */
+static bool is_followed(const struct hf_strv *members, size_t i)
+{
+    size_t len = strcspn(members->items[i], "-") + 1;
+    for (size_t j = i + 1; j < members->n; j++)
+        if (strncmp(members->items[j], members->items[i], len) == 0)
+            return true;
+    return false;
+}
+
+char *hf_drill_gtid_state(const char *list)
+{
+    HF_AUTO(hf_strv) struct hf_strv members = HF_STRV_INIT;
+    HF_AUTO(hf_buf) struct hf_buf out = HF_BUF_INIT;
+    if (hf_strv_split(&members, list, ',') < 0)
+        return NULL;
+    hf_buf_str_add(&out, "");
+    for (size_t i = 0; i < members.n; i++)
+        if (!is_followed(&members, i))
+            hf_buf_printf(&out, "%s%s", out.len ? "," : "", members.items[i]);
+    return out.len ? hf_buf_steal(&out) : hf_buf_ok(&out) ? strdup("") : NULL;
+}
+
 /* ---- the position ----------------------------------------------------------------------- */
 
 static char *describe(const struct hf_db_position *p, bool with_gtid)

@@ -34,6 +34,10 @@ void hf_drill_judge_position(const struct hf_manifest *m, const struct hf_drill_
 /* Are these the same transactions? The order of the members does not count. */
 bool hf_drill_same_gtids(const char *a, const char *b);
 
+/* Of the members of a Gtid_list of MariaDB (DOMAIN-SERVER-NUMBER, every server of a domain, the one that wrote last at its end) the last
+ * of each domain: what @@gtid_binlog_pos says. To be freed; NULL: no memory. */
+char *hf_drill_gtid_state(const char *list) HF_CHECKED;
+
 /* Which dumps show the instant of the disks: their sessions began under a lock that held. */
 bool hf_drill_is_same_instant(const struct hf_manifest *m, const struct hf_point_artifact *dump);
 

@@ -92,6 +92,7 @@ int hf_effect_undo_machine(struct hf_undo *u, const char *run_id, struct json_ob
         return err->left[0] ? -1 : hf_left(err, "machine %s on %s", name, hypervisor);
     if (remove_sockets(dir, err) < 0)
         return hf_left(err, "the folder %s", dir);
+    hf_way_sweep(u->env, run_id);
     return hf_undo_say(u, err, "nothing is left of machine", name);
 }
 

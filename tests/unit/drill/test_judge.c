@@ -117,6 +117,20 @@ static void the_order_of_a_set_does_not_count(void **state)
     assert_false(hf_drill_same_gtids("", "0-1-5"));
 }
 
+static void a_list_of_all_servers_says_where_each_domain_stands(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"0-1-552", "0-1-552"},
+        {"0-1-100,0-2-200", "0-2-200"},
+        {"0-2-200, 0-1-201, 10-1-5, 1-3-7", "0-1-201,10-1-5,1-3-7"},
+        {"", ""}};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++) {
+        HF_AUTOFREE char *got = hf_drill_gtid_state(cases[i][0]);
+        assert_string_equal(got, cases[i][1]);
+    }
+}
+
 static void only_a_dump_that_began_under_the_lock_is_of_the_instant(void **state)
 {
     (void)state;
@@ -150,6 +164,7 @@ int main(void)
         HF_TEST(a_bracket_has_to_hold_the_position),
         HF_TEST(what_was_not_recorded_is_not_passed),
         HF_TEST(the_order_of_a_set_does_not_count),
+        HF_TEST(a_list_of_all_servers_says_where_each_domain_stands),
         HF_TEST(only_a_dump_that_began_under_the_lock_is_of_the_instant),
     };
     return HF_RUN_TESTS("drill.judge", tests);
