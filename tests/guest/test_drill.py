@@ -157,13 +157,15 @@ class Drill(BackupTest):
 
 class Passes(Drill):
     def test_a_point_taken_under_load_passes_again_and_again_and_leaves_nothing(self):
+        """… encrypted: what holds the key drills it, and what it decrypts is in memory."""
+        self.add_path("safe", recipients=self.recipient, identity_file=str(self.identity))
         self.load("--threads", "2")
-        doc = self.backup()
+        doc = self.backup("--store", "safe")
         recovery = []
         for i in range(ROUNDS):
             with self.subTest(round=i):
                 if i % 5 == 4:
-                    doc = self.backup()
+                    doc = self.backup("--store", "safe")
                 drill = self.drill(doc["point"])
                 self.assert_nothing_left()
                 results = self.results(drill)
