@@ -95,18 +95,29 @@ static const char *why_not(const struct hf_drill_check *k)
     return !k ? "not come to" : k->why ? k->why : hf_drill_result_name(k->result);
 }
 
+bool hf_drill_has(const struct hf_drill_checks *c, const char *name)
+{
+    return find(c, name) != NULL;
+}
+
+static bool fails(const struct hf_drill_check *k, char *why, size_t size)
+{
+    if (!k || k->result != HF_DRILL_FAILED)
+        return false;
+    snprintf(why, size, "%s: %s", k->name ? k->name : "", k->why ? k->why : "failed");
+    return true;
+}
+
 bool hf_drill_judge(const struct hf_drill_checks *c, char *why, size_t size)
 {
     const struct hf_drill_check *position = find(c, HF_DRILL_POSITION);
     const struct hf_drill_check *tables = find(c, HF_DRILL_TABLES);
     why[0] = '\0';
-    for (size_t i = 0; i < c->n; i++) {
-        const struct hf_drill_check *k = &c->items[i];
-        if (k->result == HF_DRILL_FAILED) {
-            snprintf(why, size, "%s: %s", k->name ? k->name : "", k->why ? k->why : "failed");
+    if (fails(find(c, HF_DRILL_DISKS), why, size))
+        return false;
+    for (size_t i = 0; i < c->n; i++)
+        if (fails(&c->items[i], why, size))
             return false;
-        }
-    }
     if ((position && position->result == HF_DRILL_OK) || (tables && tables->result == HF_DRILL_OK))
         return true;
     snprintf(why, size, "nothing was compared: position: %s; tables: %s", why_not(position),

@@ -10,6 +10,7 @@
 
 #include "net/json.h"
 
+#define HF_DRILL_DISKS "disks"
 #define HF_DRILL_POSITION "position"
 #define HF_DRILL_TABLES "check-table"
 
@@ -35,11 +36,13 @@ void hf_drill_note(struct hf_drill_checks *c, const char *name, enum hf_drill_re
                    const char *why, ...) HF_PRINTF(4, 5);
 /* Of the one that was noted last. NULL: none. */
 void hf_drill_values(struct hf_drill_checks *c, const char *expected, const char *found);
+bool hf_drill_has(const struct hf_drill_checks *c, const char *name);
 bool hf_drill_checks_ok(const struct hf_drill_checks *c);
 void hf_drill_checks_free(struct hf_drill_checks *c);
 HF_DEFINE_AUTO_VALUE(hf_drill_checks, hf_drill_checks_free)
 
-/* Passed: nothing failed, and the position or the tables were looked at. why: the first reason against it, "" when it passed. */
+/* Passed: nothing failed, and the position or the tables were looked at. why: the first reason against it (a disk that
+ * cannot be read before what came of it), "" when it passed. */
 bool hf_drill_judge(const struct hf_drill_checks *c, char *why, size_t size);
 
 /* NULL: no memory. To be put. */

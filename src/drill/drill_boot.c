@@ -210,13 +210,15 @@ static int serve_all(struct drill *d, struct hf_err *err)
 bool drill_note_disks(struct drill *d)
 {
     struct hf_err why = HF_ERR_INIT;
+    if (hf_drill_has(&d->checks, HF_DRILL_DISKS))
+        return true;
     for (size_t i = 0; i < d->n_serving; i++) {
         struct hf_serve_facts facts;
         if (hf_serve_check(d->serving[i], &why) == 0)
             continue;
         hf_serve_facts(d->serving[i], &facts);
         d->found_damage = d->found_damage || why.cls == HF_E_CORRUPT || why.cls == HF_E_NOT_FOUND;
-        hf_drill_note(&d->checks, "disks", HF_DRILL_FAILED, "disk %s cannot be read: %s",
+        hf_drill_note(&d->checks, HF_DRILL_DISKS, HF_DRILL_FAILED, "disk %s cannot be read: %s",
                       facts.disk, why.message);
         return true;
     }

@@ -69,11 +69,16 @@ bool drill_note_disks(struct drill *d);
 /* ---- drill_db.c: until the database answers ---- */
 
 int drill_await_db(struct drill *d, struct hf_err *err) HF_CHECKED;
-/* What of the VM writes into its database by itself, at rest while it is compared; and at work again for its probes. A guest that
- * refuses is a warning. */
+void drill_close_db(struct drill *d);
+/* A statement of a check failed: 0 when that says something of the point or of our rights, and the check can note it; -1: somebody
+ * cancels. A session that was lost is closed. */
+int drill_heed(struct drill *d, const struct hf_err *why, struct hf_err *err) HF_CHECKED;
+
+/* ---- drill_quiet.c: services of the guest, at rest while its tables are compared, at work for its probes ---- */
+
+/* A guest that refuses is a warning. */
 void drill_quiet(struct drill *d);
 void drill_wake(struct drill *d);
-void drill_close_db(struct drill *d);
 
 /* ---- drill_position.c, drill_tables.c, drill_dump.c, drill_probes.c ---- */
 
@@ -83,10 +88,6 @@ int drill_compare_position(struct drill *d, struct hf_err *err) HF_CHECKED;
 int drill_compare_dump(struct drill *d, struct hf_err *err) HF_CHECKED;
 int drill_check_tables(struct drill *d, struct hf_err *err) HF_CHECKED;
 int drill_probe(struct drill *d, struct hf_err *err) HF_CHECKED;
-
-/* A statement of a check failed: 0 when that says something of the point or of our rights, and the check can note it; -1: somebody
- * cancels, or there is no memory. */
-int drill_heed(struct drill *d, const struct hf_err *why, struct hf_err *err) HF_CHECKED;
 
 /* ---- drill_report.c ---- */
 

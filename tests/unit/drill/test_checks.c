@@ -22,6 +22,9 @@ static void one_failed_check_fails_the_drill_with_its_reason(void **state)
     hf_drill_note(&c, "rows", HF_DRILL_FAILED, "%d of %d tables", 1, 3);
     hf_drill_note(&c, "content", HF_DRILL_FAILED, "later");
     assert_verdict(&c, false, "rows: 1 of 3 tables");
+    /* … that of a disk before all that came of it */
+    hf_drill_note(&c, HF_DRILL_DISKS, HF_DRILL_FAILED, "vda");
+    assert_verdict(&c, false, "disks: vda");
 }
 
 static void the_position_or_the_tables_alone_will_do(void **state)
