@@ -105,8 +105,15 @@ static int read_recovered(struct drill *d, struct hf_drill_recovered *out, struc
     if (!now.has_binlog || !now.file)
         return 0;
     struct logs l = {.current = now.file};
-    if (hf_db_query(d->db, "SHOW BINARY LOGS", take_log, &l, err) < 0 ||
-        set_recovered(&l, out, err) < 0)
+    if (hf_db_query(d->db, "SHOW BINARY LOGS", take_log, &l, &why) < 0) {
+        out->is_refused = why.cls == HF_E_AUTH;
+        if (!out->is_refused) {
+            hf_err_copy(err, &why);
+            return -1;
+        }
+    }
+    hf_err_clear(&why);
+    if (set_recovered(&l, out, err) < 0)
         return -1;
     if (read_head(d, now.file, &head, &why) < 0 || !head.set) {
         /* Without the right to read events: the set of now, which is the same as long as nothing in the guest writes. */

@@ -85,7 +85,7 @@ char *hf_drill_gtid_state(const char *list)
 static char *describe(const struct hf_db_position *p, bool with_gtid)
 {
     bool has_gtid = with_gtid && p->gtid && *p->gtid;
-    return hf_asprintf("%s:%" PRIu64 "%s%.1000s", p->file ? p->file : "(gone)", p->offset,
+    return hf_asprintf("%s:%" PRIu64 "%s%.1000s", p->file ? p->file : "(unknown)", p->offset,
                        has_gtid ? ", GTID " : "", has_gtid ? p->gtid : "");
 }
 
@@ -98,6 +98,15 @@ static char *describe_bracket(const struct hf_manifest *m)
 static bool is_text(const char *s)
 {
     return s && *s;
+}
+
+static const char *why_no_file(const struct hf_drill_recovered *r)
+{
+    return r->is_refused
+               ? "the account may not ask for the binlog files (it needs REPLICATION CLIENT, "
+                 "on MariaDB BINLOG MONITOR)"
+               : "the server has thrown the binlog of the instant away, being older than it keeps "
+                 "them";
 }
 
 static void judge_exact(const struct hf_db_position *want, const struct hf_drill_recovered *r,
@@ -115,15 +124,14 @@ static void judge_exact(const struct hf_db_position *want, const struct hf_drill
         hf_drill_note(out, HF_DRILL_POSITION, HF_DRILL_FAILED,
                       "the server recovered to another GTID set than was recorded");
     else if (!r->at.file && !has_set)
-        hf_drill_note(
-            out, HF_DRILL_POSITION, HF_DRILL_SKIPPED,
-            "the server has thrown the binlog of the instant away (it is older than it keeps "
-            "them), and there is no GTID");
+        hf_drill_note(out, HF_DRILL_POSITION, HF_DRILL_SKIPPED,
+                      "not checkable: %s, and there is no GTID", why_no_file(r));
+    else if (!r->at.file)
+        hf_drill_note(out, HF_DRILL_POSITION, HF_DRILL_OK, "as recorded, by GTID: %s",
+                      why_no_file(r));
     else
         hf_drill_note(out, HF_DRILL_POSITION, HF_DRILL_OK,
-                      r->at.file
-                          ? has_set ? "as recorded" : "as recorded; no GTID was compared"
-                          : "as recorded, by GTID: the binlog is older than the server keeps them");
+                      has_set ? "as recorded" : "as recorded; no GTID was compared");
     hf_drill_values(out, expected, found);
 }
 
@@ -133,9 +141,8 @@ static void judge_bracket(const struct hf_manifest *m, const struct hf_drill_rec
     HF_AUTOFREE char *expected = describe_bracket(m), *found = describe(&r->at, false);
     struct hf_db_position at = {.has_binlog = true, .file = r->at.file, .offset = r->at.offset};
     if (!at.file)
-        hf_drill_note(
-            out, HF_DRILL_POSITION, HF_DRILL_SKIPPED,
-            "the server has thrown the binlog of the instant away: it is older than it keeps them");
+        hf_drill_note(out, HF_DRILL_POSITION, HF_DRILL_SKIPPED, "not checkable: %s",
+                      why_no_file(r));
     else if (!hf_db_position_can_follow(&at, &m->min))
         hf_drill_note(
             out, HF_DRILL_POSITION, HF_DRILL_FAILED,

@@ -4,7 +4,7 @@
  *
  * A server that starts opens a new binlog file, after it has recovered, whose head says which transactions came before (Gtid_list of
  * MariaDB, Previous_gtids of MySQL). So what it recovered to is the file before that one, to its end, and that set; what is
- * written afterwards does not matter.
+ * written afterwards does not matter. Without the right to ask for the files, the set of now has to do.
  *
  * With a position (B) file, size and set have to be those recorded: under the lock the disk's binlog ended there. With a bracket (A,
  * C, D, E) file and size have to lie in it: a server that was stopped wrote an event of its end. Where the file is gone because the server
@@ -20,7 +20,8 @@
 /* What the server had when it was through with its recovery. */
 struct hf_drill_recovered {
     bool has_binlog;
-    struct hf_db_position at; /* file NULL: thrown away. gtid: "" none */
+    struct hf_db_position at; /* file NULL: not known. gtid: "" none */
+    bool is_refused;          /* … because the account may not ask; else it was thrown away */
     bool
         has_gtid; /* it is of the instant of recovery; false: none could be read, or only a later one */
 };

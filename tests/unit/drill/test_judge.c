@@ -78,6 +78,12 @@ static void a_binlog_that_was_thrown_away_leaves_the_set(void **state)
     assert_judged(&m, &r, HF_DRILL_FAILED, "another GTID set");
     r = recovered(NULL, 0, NULL);
     assert_judged(&bare, &r, HF_DRILL_SKIPPED, "thrown the binlog");
+    r = recovered(NULL, 0, "0-1-552");
+    r.is_refused = true;
+    assert_judged(&m, &r, HF_DRILL_OK, "by GTID: the account may not ask");
+    r = recovered(NULL, 0, NULL);
+    r.is_refused = true;
+    assert_judged(&bare, &r, HF_DRILL_SKIPPED, "REPLICATION CLIENT");
 }
 
 static void a_bracket_has_to_hold_the_position(void **state)
