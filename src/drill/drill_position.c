@@ -116,9 +116,10 @@ static int read_recovered(struct drill *d, struct hf_drill_recovered *out, struc
     if (set_recovered(&l, out, err) < 0)
         return -1;
     if (read_head(d, now.file, &head, &why) < 0 || !head.set) {
-        /* Without the right to read events: the set of now, which is the same as long as nothing in the guest writes. */
+        /* Without the right to read events: the set of now. */
         free(head.set);
         head.set = HF_STEAL(now.gtid);
+        out->is_later = true;
     }
     d->is_written = head.is_written;
     out->at.gtid = head.set;

@@ -114,8 +114,9 @@ static void judge_exact(const struct hf_db_position *want, const struct hf_drill
 {
     bool same_file = r->at.file && want->file && strcmp(r->at.file, want->file) == 0 &&
                      r->at.offset == want->offset;
-    bool has_set = r->has_gtid && (is_text(want->gtid) || is_text(r->at.gtid));
     bool same_set = hf_drill_same_gtids(want->gtid, r->at.gtid);
+    bool has_set =
+        r->has_gtid && (same_set || !r->is_later) && (is_text(want->gtid) || is_text(r->at.gtid));
     HF_AUTOFREE char *expected = describe(want, true), *found = describe(&r->at, r->has_gtid);
     if (r->at.file && !same_file)
         hf_drill_note(out, HF_DRILL_POSITION, HF_DRILL_FAILED,
@@ -125,7 +126,7 @@ static void judge_exact(const struct hf_db_position *want, const struct hf_drill
                       "the server recovered to another GTID set than was recorded");
     else if (!r->at.file && !has_set)
         hf_drill_note(out, HF_DRILL_POSITION, HF_DRILL_SKIPPED,
-                      "not checkable: %s, and there is no GTID", why_no_file(r));
+                      "not checkable: %s, and there is no GTID set of the instant", why_no_file(r));
     else if (!r->at.file)
         hf_drill_note(out, HF_DRILL_POSITION, HF_DRILL_OK, "as recorded, by GTID: %s",
                       why_no_file(r));

@@ -22,8 +22,9 @@ struct hf_drill_recovered {
     bool has_binlog;
     struct hf_db_position at; /* file NULL: not known. gtid: "" none */
     bool is_refused;          /* … because the account may not ask; else it was thrown away */
+    bool has_gtid;
     bool
-        has_gtid; /* it is of the instant of recovery; false: none could be read, or only a later one */
+        is_later; /* the set is that of now: another one proves nothing, for somebody may have written since */
 };
 void hf_drill_recovered_free(struct hf_drill_recovered *r);
 HF_DEFINE_AUTO_VALUE(hf_drill_recovered, hf_drill_recovered_free)

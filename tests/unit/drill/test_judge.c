@@ -81,6 +81,12 @@ static void a_binlog_that_was_thrown_away_leaves_the_set(void **state)
     r = recovered(NULL, 0, "0-1-552");
     r.is_refused = true;
     assert_judged(&m, &r, HF_DRILL_OK, "by GTID: the account may not ask");
+    r = recovered(NULL, 0, "0-1-560");
+    r.is_refused = r.is_later = true;
+    assert_judged(&m, &r, HF_DRILL_SKIPPED, "no GTID set of the instant");
+    r = recovered("binlog.000003", 4711, "0-1-560");
+    r.is_later = true;
+    assert_judged(&m, &r, HF_DRILL_OK, "no GTID was compared");
     r = recovered(NULL, 0, NULL);
     r.is_refused = true;
     assert_judged(&bare, &r, HF_DRILL_SKIPPED, "REPLICATION CLIENT");
