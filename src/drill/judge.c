@@ -82,22 +82,25 @@ char *hf_drill_gtid_state(const char *list)
 
 /* ---- the position ----------------------------------------------------------------------- */
 
+static bool is_text(const char *s)
+{
+    return s && *s;
+}
+
 static char *describe(const struct hf_db_position *p, bool with_gtid)
 {
-    bool has_gtid = with_gtid && p->gtid && *p->gtid;
-    return hf_asprintf("%s:%" PRIu64 "%s%.1000s", p->file ? p->file : "(unknown)", p->offset,
-                       has_gtid ? ", GTID " : "", has_gtid ? p->gtid : "");
+    HF_AUTO(hf_buf) struct hf_buf out = HF_BUF_INIT;
+    if (p->file)
+        hf_buf_printf(&out, "%s:%" PRIu64, p->file, p->offset);
+    if (with_gtid && is_text(p->gtid))
+        hf_buf_printf(&out, "%sGTID %.1000s", out.len ? ", " : "", p->gtid);
+    return out.len ? hf_buf_steal(&out) : NULL;
 }
 
 static char *describe_bracket(const struct hf_manifest *m)
 {
     HF_AUTOFREE char *min = describe(&m->min, false), *max = describe(&m->max, false);
     return min && max ? hf_asprintf("%s to %s", min, max) : NULL;
-}
-
-static bool is_text(const char *s)
-{
-    return s && *s;
 }
 
 static const char *why_no_file(const struct hf_drill_recovered *r)
