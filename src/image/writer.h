@@ -5,8 +5,8 @@
  * Promise   when finish returns 0, everything that the root needs is on the store and confirmed: packs, then their indexes, at the very
  *           end the root. A chunk that lies on the store in a pack that is not condemned is not sent again; zeros and holes cost nothing.
  * Memory    at most 12 packs of pack_bytes (16 MiB) being filled or sent, 2 × workers + 8 chunks, 4 MiB per worker and 40 bytes per
- *           64 MiB of the disk (with chunks of 256 KiB): 33 MB were measured for 1 TB in a directory, 265 MB to a far store. Segments whose chunks were not all told take 8 KiB each: who
- *           tells them in ascending order has one or two of them.
+ *           64 MiB of the disk (with chunks of 256 KiB): 33 MB were measured for 1 TB in a directory, 265 MB to a far store. Segments whose chunks
+ *           were not all told take 8 KiB each: who tells them in ascending order has one or two of them.
  * Waiting   a write waits while the queues are full. Errors of the threads come out of the next call.
  * Crash     what was sent stays, without a root; the next run uses it.
  * Threads   one caller. Several writers may share one hf_image; what they find in each other's unfinished packs is sent twice.

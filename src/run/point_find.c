@@ -6,7 +6,7 @@
 
 static int nothing_so(const char *text, struct hf_err *err)
 {
-    *err = (struct hf_err)HF_ERR_INIT;
+    hf_err_clear(err);
     return hf_fail(err, HF_E_NOT_FOUND, "no run and no point '%.60s'", text);
 }
 

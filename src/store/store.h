@@ -95,8 +95,7 @@ struct hf_store {
     unsigned features; /* enum hf_store_feature */
     char *url;         /* for messages: holds no secret */
     struct hf_io_rate *rate;
-    atomic_llong
-        patience_ms; /* drivers that retry: how long one request with all its retries may take */
+    atomic_llong patience_ms; /* of drivers that retry: for one request with all its retries */
     _Atomic uint64_t fetched; /* bytes that hf_store_get brought */
 };
 
