@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/status_points.h"
 
+#include "cli/drill_text.h"
 #include "cli/point_text.h"
 #include "cli/report_text.h"
 #include "run/point_doc.h"
@@ -30,6 +31,8 @@ int hf_status_points_add(struct hf_catalog *catalog, const char *vm, struct json
         return hf_fail_nomem(err);
     if (hf_catalog_points(catalog, vm, 0, count, &c, err) < 0)
         return -1;
+    if (hf_point_doc_last_drill(row, catalog, NULL, vm, err) < 0)
+        return -1;
     if (hf_json_add_int(row, "points", c.n) < 0 ||
         (c.n ? hf_json_add(row, "last_point", json_object_get(json_object_array_get_idx(last, 0)))
              : hf_json_add_string(row, "last_point", NULL)) < 0)
@@ -53,6 +56,20 @@ int hf_status_stores_add(const struct hf_config *config, struct json_object *doc
     return list && hf_json_add(doc, "stores", HF_STEAL(list)) == 0 ? 0 : hf_fail_nomem(err);
 }
 
+static void print_drill(struct json_object *row)
+{
+    struct json_object *drill = NULL;
+    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
+    json_object_object_get_ex(row, "last_drill", &drill);
+    if (!drill) {
+        printf("%s: never drilled: `holdfast verify POINT --drill`\n", hf_cli_text(row, "vm"));
+        return;
+    }
+    hf_cli_drill_text(drill, &text);
+    printf("%s: last drill, of %s: %s\n", hf_cli_text(row, "vm"), hf_cli_text(drill, "point"),
+           hf_buf_str(&text));
+}
+
 static void print_last(struct json_object *row, bool has_stores)
 {
     struct json_object *last = NULL;
@@ -66,6 +83,7 @@ static void print_last(struct json_object *row, bool has_stores)
     printf("%s: last of %s recovery points %s, %s: on %s\n", hf_cli_text(row, "vm"),
            hf_cli_text(row, "points"), hf_cli_text(last, "taken_at"),
            hf_cli_number(last, "protected") ? "protected" : "NOT PROTECTED", hf_buf_str(&copies));
+    print_drill(row);
 }
 
 static void print_store(struct json_object *s)

@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/report_text.h"
 #include "restore/instant.h"
+#include "restore/serve.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -108,7 +109,7 @@ static int check_instant(const struct hf_cli_args *args, struct hf_restore_vm *r
     if (!req->name)
         return hf_fail(err, HF_E_CONFIG, "restore vm --instant needs --name NAME");
     if (!req->dir)
-        req->dir = hf_restore_instant_dir(err);
+        req->dir = hf_serve_dir(err);
     return req->dir ? 0 : -1;
 }
 

@@ -8,8 +8,6 @@
 
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define AREA "restore"
 #define GUARDIAN_MS 20000
@@ -17,24 +15,12 @@
 #define LOOK_MS 1000 /* how often we look whether it runs */
 #define FIND_MS 5000
 
-const char *hf_restore_instant_dir(struct hf_err *err)
-{
-    const char *own = geteuid() == 0 ? "/run" : secure_getenv("XDG_RUNTIME_DIR");
-    if (!own || *own != '/')
-        hf_fail(err, HF_E_CONFIG,
-                "no place for sockets: XDG_RUNTIME_DIR is not set, and --dir neither");
-    return own && *own == '/' ? own : NULL;
-}
-
 /* ---- up --------------------------------------------------------------------------------- */
 
 static int make_folder(const struct restoring *r, struct hf_err *err)
 {
-    if (HF_POINT_ERR("instant.before_folder", err) < 0)
+    if (HF_POINT_ERR("instant.before_folder", err) < 0 || hf_serve_make_dir(r->dir, err) < 0)
         return -1;
-    /* The hypervisor's user has to reach the sockets, whatever our umask is; each says by itself who may connect. */
-    if (mkdir(r->dir, 0700) != 0 || chmod(r->dir, 0711) != 0)
-        return hf_fail_sys(err, errno, "folder '%s'", r->dir);
     return HF_POINT_ERR("instant.after_folder", err);
 }
 

@@ -16,9 +16,6 @@
 
 #include "restore/vm.h"
 
-/* Where its folder is made by default: /run, and for anybody but root XDG_RUNTIME_DIR. */
-const char *hf_restore_instant_dir(struct hf_err *err) HF_CHECKED;
-
 /* It runs. doc: as of hf_restore_vm, borrowed; the file of a disk is its socket. -1: it is ended. */
 typedef int (*hf_instant_up_cb)(void *ctx, struct json_object *doc, struct hf_err *err);
 

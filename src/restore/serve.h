@@ -42,6 +42,12 @@ int hf_serve_check(struct hf_serving *s, struct hf_err *err) HF_CHECKED;
 /* Readable when the server has ended. */
 int hf_serve_fd(const struct hf_serving *s);
 
+/* For machines that boot from served disks: the folder to make theirs in (/run; for anybody but root XDG_RUNTIME_DIR, CONFIG when
+ * that is not set), and one of theirs, 0711, so that the hypervisor's user reaches the sockets whatever our umask is. Each socket
+ * says by itself who may connect: ours, and given to the hypervisor's user by a plugin that knows him. */
+const char *hf_serve_dir(struct hf_err *err) HF_CHECKED;
+int hf_serve_make_dir(const char *path, struct hf_err *err) HF_CHECKED;
+
 /* Ends it, within seconds, and removes the socket; again: nothing. It stays to be freed. */
 void hf_serve_end(struct hf_serving *s);
 void hf_serving_free(struct hf_serving *s); /* ends it */

@@ -19,6 +19,24 @@
 #define GREETING "NBDMAGIC"
 #define ANSWER_MS 10000
 
+/* ---- a folder for machines ------------------------------------------------------------- */
+
+const char *hf_serve_dir(struct hf_err *err)
+{
+    const char *own = geteuid() == 0 ? "/run" : secure_getenv("XDG_RUNTIME_DIR");
+    if (own && *own == '/')
+        return own;
+    hf_fail(err, HF_E_CONFIG, "no place for the sockets of its disks: XDG_RUNTIME_DIR is not set");
+    return NULL;
+}
+
+int hf_serve_make_dir(const char *path, struct hf_err *err)
+{
+    if (mkdir(path, 0700) != 0 || chmod(path, 0711) != 0)
+        return hf_fail_sys(err, errno, "folder '%s'", path);
+    return 0;
+}
+
 /* ---- its place -------------------------------------------------------------------------- */
 
 static int set_paths(struct hf_serving *s, const char *path, struct hf_err *err)

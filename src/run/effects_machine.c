@@ -141,5 +141,6 @@ int hf_effect_undo_served(struct hf_undo *u, const char *run_id, struct json_obj
         return err->left[0] ? -1 : hf_left(err, "machine %s on %s", name, hypervisor);
     if (remove_folder(u->env->clock, dir, err) < 0)
         return -1;
+    hf_way_sweep(u->env, run_id);
     return hf_undo_say(u, err, "nothing is left of machine", name);
 }

@@ -6,6 +6,7 @@
 #include "catalog/vmlock.h"
 #include "run/effects.h"
 #include "run/recover.h"
+#include "run/run.h"
 #include "run/snapshot.h"
 
 #include <errno.h>

@@ -311,6 +311,17 @@ struct hf_load_folder *hf_load_folder_read(struct hf_io_files *files, bool force
     return HF_STEAL(f);
 }
 
+struct hf_load_folder *hf_load_folder_parse(const char *text, size_t len, struct hf_err *err)
+{
+    HF_AUTO(hf_load_folder) struct hf_load_folder *f = calloc(1, sizeof *f);
+    if (!f) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    f->is_holdfast = true;
+    return hf_load_read_manifest(f, text, len, err) || sort_names(f, err) ? NULL : HF_STEAL(f);
+}
+
 struct hf_load_folder *hf_load_folder_open(const char *dir, bool force, struct hf_err *err)
 {
     HF_AUTO(hf_io_files) struct hf_io_files *files = hf_io_files_dir(dir, err);

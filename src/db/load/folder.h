@@ -41,6 +41,8 @@ struct hf_load_table {
     int64_t rows;      /* as the dump says */
     char checksum[17]; /* "": not known */
     uint64_t stored;   /* of all its data files */
+    bool
+        is_of_no_instant; /* its rows were read without transaction, while it may have been written to */
     bool is_selected;
     /* While loading. */
     struct hf_buf keys, fks;                   /* what ALTER TABLE has to add; see db/load/ddl.h */
@@ -80,6 +82,9 @@ struct hf_load_folder *hf_load_folder_open(const char *dir, bool force, struct h
 /* The same of what is read by name; borrows it. */
 struct hf_load_folder *hf_load_folder_read(struct hf_io_files *files, bool force,
                                            struct hf_err *err) HF_CHECKED;
+/* Of a manifest alone, whose files lie elsewhere. */
+struct hf_load_folder *hf_load_folder_parse(const char *text, size_t len, struct hf_err *err)
+    HF_CHECKED;
 void hf_load_folder_close(struct hf_load_folder *f);
 HF_DEFINE_AUTO(hf_load_folder, hf_load_folder_close)
 
