@@ -87,7 +87,7 @@ static int add_vm(struct json_object *rows, struct hf_catalog *catalog,
     if (hf_json_add_int(row, "snapshots", c.snapshots) < 0 ||
         hf_json_add_string(row, "oldest_at", c.snapshots ? oldest : NULL) < 0)
         return hf_fail_nomem(err);
-    if (hf_status_points_add(catalog, label, row, err) < 0)
+    if (hf_status_points_add(catalog, vm, usage->now.wall_us, row, err) < 0)
         return -1;
     return hf_status_usage_add(usage, catalog, vm, row, err);
 }
@@ -190,7 +190,7 @@ static bool has_failed_drill(struct json_object *row)
 static int monitor(struct json_object *doc, bool is_silent)
 {
     struct json_object *vms = NULL, *open_runs = NULL, *undecided = NULL;
-    unsigned failed = 0, degraded = 0, full = 0, unasked = 0, undrilled = 0;
+    unsigned failed = 0, degraded = 0, full = 0, unasked = 0, undrilled = 0, late = 0;
     json_object_object_get_ex(doc, "vms", &vms);
     json_object_object_get_ex(doc, "open_runs", &open_runs);
     json_object_object_get_ex(doc, "undecided", &undecided);
@@ -203,15 +203,18 @@ static int monitor(struct json_object *doc, bool is_silent)
         degraded += outcome && strcmp(outcome, "degraded") == 0;
         full += is_neglected(row);
         undrilled += has_failed_drill(row);
+        late += hf_cli_number(row, "drill_overdue") != 0;
         unasked += hf_cli_text(row, "hypervisor_error") != NULL;
     }
-    bool is_warning = degraded || open || waits || full || unasked;
+    bool is_warning = degraded || open || waits || full || unasked || late;
     int status = failed || undrilled ? MONITOR_CRITICAL : is_warning ? MONITOR_WARNING : MONITOR_OK;
     static const char *const words[] = {"OK", "WARNING", "CRITICAL"};
     if (!is_silent)
         printf("HOLDFAST %s - %zu VM%s, last run failed on %u, below its grade on %u, "
-               "drill failed on %u, over a limit or overdue %u, not reached %u, %zu run%s open%s\n",
-               words[status], n, n == 1 ? "" : "s", failed, degraded, undrilled, full, unasked,
+               "drill failed on %u, overdue on %u, over a limit or overdue %u, not reached %u, "
+               "%zu run%s open%s\n",
+               words[status], n, n == 1 ? "" : "s", failed, degraded, undrilled, late,
+               full, unasked,
                open, open == 1 ? "" : "s", waits ? ", a maintenance awaits a decision" : "");
     return status;
 }

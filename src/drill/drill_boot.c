@@ -3,6 +3,7 @@
 #include "base/path.h"
 #include "base/point.h"
 #include "drill/drill_intern.h"
+#include "run/drillable.h"
 #include "run/effects.h"
 
 #include <stdlib.h>
@@ -17,16 +18,6 @@
 #define LIFETIME_MS (10 * 60 * 1000)
 
 /* ---- how it is reached ------------------------------------------------------------------ */
-
-static int refuse(const struct drill *d, const char *why, const char *key, struct hf_err *err)
-{
-    hf_fail(err, HF_E_UNSUPPORTED, "no drill of %s: %s", d->m->point.vm, why);
-    return hf_hint(err,
-                   "A drill compares the database of the machine that it boots: position, CHECK "
-                   "TABLE, rows and content, "
-                   "probes. None of that can be made so; set %s in [vm %s].",
-                   key, d->m->point.vm);
-}
 
 static unsigned port_of(const struct hf_db_address *db)
 {
@@ -65,19 +56,16 @@ int drill_prepare(struct drill *d, struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
     const struct hf_config_vm *vm = hf_config_find_vm(d->env->config, d->m->point.vm, &why);
-    if (!vm)
-        return refuse(
-            d,
-            "the configuration has no section of this VM, so that nothing is known of its database",
-            "a section with guest, db and db-defaults-file: hypervisor and db", err);
-    if (vm->guest == HF_GUEST_NONE)
-        return refuse(d, "guest = none, and the guest's agent is the only way into it",
-                      "guest = agent", err);
-    if (vm->db.kind == HF_DB_NONE && vm->drill_db.kind == HF_DB_NONE)
-        return refuse(d, "it has no database (db = none)", "db", err);
-    if (vm->drill_db.kind != HF_DB_NONE && vm->drill_db.kind != HF_DB_AGENT)
-        return refuse(d, "drill-db is not by the agent, and the machine has no network",
-                      "drill-db = agent", err);
+    if (!vm) {
+        hf_fail(err, HF_E_UNSUPPORTED,
+                "no drill of %s: the configuration has no section of this VM, so that nothing is "
+                "known of its database",
+                d->m->point.vm);
+        return hf_hint(err, "Write a section [vm %s] with hypervisor, guest, db and db-defaults-file.",
+                       d->m->point.vm);
+    }
+    if (hf_drillable(vm, err) < 0)
+        return -1;
     snprintf(d->loopback, sizeof d->loopback, "127.0.0.1");
     d->vm = *vm;
     turn_to_agent(d);

@@ -4,10 +4,12 @@
 The machines of the played hypervisor never run anything, so no drill passes here: tests/guest/test_drill.py has those that do.
 """
 
+import contextlib
 import os
 import random
 import shutil
 import signal
+import sqlite3
 import tempfile
 import types
 import unittest
@@ -176,6 +178,55 @@ class Failed(DrillTest):
         self.add_store()
         self.backup()
         self.assertIn("never drilled", self.site.run("status", as_json=False).stdout)
+
+    def drill_findings(self, status):
+        checks = self.ok(self.site.run("check"), status)["checks"]
+        return [(c["status"], c["message"]) for c in checks if c["area"] == "drill"]
+
+    def test_check_fails_where_drills_are_expected_and_none_could_be_made(self):
+        key = self.site.dir / "key"
+        self.add_store("safe", recipients=runlib.make_identity(key))
+        self.site.write(db="tcp://127.0.0.1:1")
+        self.assertEqual(self.drill_findings(1), [], "nobody expects one")
+        self.site.write(drill_every="7d")
+        (status, message), = self.drill_findings(1)
+        self.assertEqual(status, "fail")
+        self.assertIn("no drill from store safe", message)
+        self.site.stores["safe"]["identity-file"] = key
+        self.site.write(guest="none")
+        (status, message), = self.drill_findings(1)
+        self.assertEqual(status, "fail")
+        self.assertIn("guest = none", message)
+
+    def status_of_web(self, outcome):
+        self.assertIn(f"overdue on {outcome}, over", self.site.run("status", "--check", as_json=False).stdout)
+        vm, = self.ok(self.site.run("status"))["vms"]
+        return vm
+
+    def age(self, table, days):
+        column = {"points": "taken_us", "drills": "started_us"}[table]
+        with contextlib.closing(sqlite3.connect(self.site.state / "catalog.sqlite")) as db, db:
+            db.execute(f"UPDATE {table} SET {column} = {column} - ?", (days * 86400 * 10**6,))
+
+    def test_overdue_is_what_has_not_passed_for_longer_than_expected(self):
+        self.add_store()
+        point = self.backup()
+        self.age("points", 8)
+        self.assertIs(self.status_of_web(0)["drill_overdue"], False, "nobody expects one")
+        self.site.write(drill_every="9d")
+        self.assertIs(self.status_of_web(0)["drill_overdue"], False)
+        self.site.write(drill_every="7d")
+        row = self.status_of_web(1)
+        self.assertEqual((row["drill_overdue"], row["drill_every_ms"], row["drill_since"]),
+                         (True, 7 * 86400 * 1000, row["last_point"]["taken_at"]))
+        self.assertIn("drill overdue", self.site.run("status", as_json=False).stdout)
+        self.ok(self.drill(point), 1)
+        self.assertIs(self.status_of_web(1)["drill_overdue"], True, "one that failed is none")
+        with contextlib.closing(sqlite3.connect(self.site.state / "catalog.sqlite")) as db, db:
+            db.execute("UPDATE drills SET has_passed = 1")
+        self.assertIs(self.status_of_web(0)["drill_overdue"], False)
+        self.age("drills", 8)
+        self.assertIs(self.status_of_web(1)["drill_overdue"], True)
 
     def test_a_failed_drill_takes_back_the_verification(self):
         self.add_store()

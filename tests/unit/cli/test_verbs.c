@@ -185,7 +185,7 @@ static void monitoring_gets_its_line_and_status_whatever_happens(void **state)
     assert_int_equal(unasked.status, 1);
     assert_string_equal(
         unasked.out, "HOLDFAST WARNING - 1 VM, last run failed on 0, below its grade on 0, "
-                     "drill failed on 0, over a limit or overdue 0, not reached 1, 0 runs open\n");
+                     "drill failed on 0, overdue on 0, over a limit or overdue 0, not reached 1, 0 runs open\n");
     record(state, "failed", NULL);
     HF_AUTO(cli_run) struct cli_run failed = run_with_state(state, "status --check --json");
     assert_int_equal(failed.status, 2);
