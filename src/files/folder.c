@@ -39,6 +39,8 @@ int hf_archive_about(struct hf_io_files *f, struct hf_archive_about *out, struct
     size_t len = 0;
     int64_t tar_bytes = 0;
     HF_AUTOFREE char *text = read_about(f, &len, err);
+    if (!text && err->cls != HF_E_NOT_FOUND && err->cls != HF_E_CORRUPT) /* it may well be one */
+        return hf_wrap(err, "archive '%s'", f->label);
     HF_AUTOJSON struct json_object *doc = text ? hf_json_parse(text, len, err) : NULL;
     if (!doc || hf_json_get_string(doc, "tar_sha256", &tar, err) < 0 ||
         hf_json_get_string(doc, "listing_sha256", &listing, err) < 0 ||

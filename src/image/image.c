@@ -106,11 +106,10 @@ int hf_image_put_releasing(struct hf_image *im, const char *name,
     return put_confirmed(im, name, to, *data, len, data, out, err);
 }
 
-static struct hf_io_source *fail_no_key(struct hf_io_source *file, struct hf_err *err)
+static struct hf_io_source *fail_keyless(struct hf_io_source *file, struct hf_err *err)
 {
     hf_io_source_close(file);
-    hf_fail(err, HF_E_AUTH, "the backed-up data is encrypted, and no key for it is at hand");
-    hf_hint(err, "Set identity-file in the section of the store.");
+    hf_age_fail_keyless(err);
     return NULL;
 }
 
@@ -120,7 +119,7 @@ struct hf_io_source *hf_image_decrypt(struct hf_image *im, enum hf_image_kind ki
     const struct hf_age_identities *ids = kind == HF_IMAGE_DATA ? im->identities : im->metadata;
     if (!im->is_encrypted)
         return file;
-    return ids ? hf_age_source_new(file, ids, err) : fail_no_key(file, err);
+    return ids ? hf_age_source_new(file, ids, err) : fail_keyless(file, err);
 }
 
 struct hf_io_source *hf_image_decrypt_pack(struct hf_image *im, enum hf_image_kind kind,
@@ -130,7 +129,7 @@ struct hf_io_source *hf_image_decrypt_pack(struct hf_image *im, enum hf_image_ki
     const struct hf_age_identities *ids = kind == HF_IMAGE_DATA ? im->identities : im->metadata;
     if (!im->is_encrypted)
         return file;
-    return ids ? hf_age_source_known(file, ids, key, err) : fail_no_key(file, err);
+    return ids ? hf_age_source_known(file, ids, key, err) : fail_keyless(file, err);
 }
 
 /* ---- an index --------------------------------------------------------------------------- */

@@ -90,4 +90,7 @@ struct hf_io_source *hf_age_source_known(struct hf_io_source *file,
                                          const struct hf_age_identities *ids,
                                          struct hf_age_key *key, struct hf_err *err) HF_CHECKED;
 
+/* AUTH: encrypted data, and not one key. Returns -1. */
+int hf_age_fail_keyless(struct hf_err *err);
+
 #endif

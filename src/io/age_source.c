@@ -162,3 +162,9 @@ struct hf_io_source *hf_age_source_new(struct hf_io_source *file,
     age_close(s);
     return NULL;
 }
+
+int hf_age_fail_keyless(struct hf_err *err)
+{
+    hf_fail(err, HF_E_AUTH, "the backed-up data is encrypted, and no key for it is at hand");
+    return hf_hint(err, "Set identity-file in the section of the store.");
+}

@@ -41,12 +41,6 @@ int hf_site_put_bytes(struct hf_site *s, enum hf_site_kind kind, const char *nam
     return out->confirmed ? 0 : hf_store_confirm(s->store, name, out, err);
 }
 
-static int no_identity(struct hf_err *err)
-{
-    hf_fail(err, HF_E_AUTH, "the backed-up data is encrypted, and no key for it is at hand");
-    return hf_hint(err, "Set identity-file in the section of the store.");
-}
-
 struct hf_io_source *hf_site_open_source(struct hf_site *s, enum hf_site_kind kind,
                                          struct hf_io_source *stored, struct hf_err *err)
 {
@@ -55,7 +49,7 @@ struct hf_io_source *hf_site_open_source(struct hf_site *s, enum hf_site_kind ki
         return stored;
     if (!ids) {
         hf_io_source_close(stored);
-        no_identity(err);
+        hf_age_fail_keyless(err);
         return NULL;
     }
     struct hf_io_source *plain = hf_age_source_new(stored, ids, err);
@@ -69,7 +63,7 @@ struct hf_io_source *hf_site_source(struct hf_site *s, enum hf_site_kind kind, c
                                     struct hf_err *err)
 {
     if (s->is_encrypted && !(kind == HF_SITE_META ? s->metadata : s->identities)) {
-        no_identity(err);
+        hf_age_fail_keyless(err);
         return NULL;
     }
     struct hf_io_source *file = hf_store_source(s->store, name, WINDOW, err);

@@ -123,9 +123,7 @@ int hf_restore_image(const struct hf_env *env, const struct hf_restore_image *re
     if (find(&r, err) < 0)
         return -1;
     if (restore_disk(&r, err) < 0) {
-        if (err->cls == HF_E_AUTH && !err->sys_errno) /* not a right to a file */
-            hf_hint(err, "Set identity-file in [store %s] to a key that opens it.",
-                    r.point.config->label);
+        hf_open_point_fail(&r.point, err);
         return hf_wrap(err, "disk %s of %s", r.disk->name, r.point.manifest.point.id);
     }
     return make_document(&r, out, err);

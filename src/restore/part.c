@@ -47,6 +47,7 @@ int hf_restore_part_open(const struct hf_env *env, const struct hf_restore_wish 
     out->files = hf_point_part(out->point.at.site, &out->point.manifest, out->artifact, err);
     if (out->files)
         return 0;
+    hf_open_point_fail(&out->point, err);
     hf_store_site_name(out->point.config, err);
     return -1;
 }

@@ -64,9 +64,7 @@ static int restore_disk(struct restoring *r, struct hf_image *image, struct rest
                                          .progress_ctx = r->env->progress_ctx};
     if (hf_restore_disk(&what, &d->done, err) == 0)
         return 0;
-    if (err->cls == HF_E_AUTH && !err->sys_errno) /* not a right to a file */
-        hf_hint(err, "Set identity-file in [store %s] to a key that opens it.",
-                r->point.config->label);
+    hf_open_point_fail(&r->point, err);
     return hf_wrap(err, "disk %s of %s", d->artifact->name, m->point.id);
 }
 
@@ -78,8 +76,8 @@ static int restore_disks(struct restoring *r, struct hf_err *err)
         return -1;
     if (refreshed.damaged)
         hf_log_err(r->env->log, HF_LOG_WARN, "restore", &refreshed.first_damage);
-    /* The hypervisor's user has to reach its files, and nobody else to list them. */
-    if (mkdir(r->part, 0711) != 0 && errno != EEXIST)
+    /* The hypervisor's user has to reach its files, and nobody else to list them, whatever our umask is. */
+    if ((mkdir(r->part, 0700) != 0 && errno != EEXIST) || chmod(r->part, 0711) != 0)
         return hf_fail_sys(err, errno, "folder '%s'", r->part);
     for (size_t i = 0; i < r->n_disks; i++)
         if (restore_disk(r, image, &r->disks[i], err) < 0)

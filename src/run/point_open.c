@@ -18,6 +18,11 @@ void hf_open_point_close(struct hf_open_point *p)
     *p = (struct hf_open_point){0};
 }
 
+static int hint_key(const struct hf_config_store *config, struct hf_err *err)
+{
+    return hf_hint(err, "Set identity-file in [store %s] to a key that opens it.", config->label);
+}
+
 static int open_on(struct opening *o, const struct hf_config_store *config, struct hf_err *err)
 {
     struct hf_open_point *p = o->out;
@@ -32,12 +37,17 @@ static int open_on(struct opening *o, const struct hf_config_store *config, stru
         hf_point_read(p->at.site, &name, &p->manifest, err) < 0)
         return -1;
     if (o->wish->to_read && p->at.site->is_encrypted && !p->at.site->identities) {
-        hf_fail(err, HF_E_AUTH, "%s is encrypted, and this host has no key for it", name.id);
-        return hf_hint(err, "Set identity-file in [store %s] to a key that opens it.",
-                       config->label);
+        hf_age_fail_keyless(err);
+        return hint_key(config, err);
     }
     p->config = config;
     return 0;
+}
+
+int hf_open_point_fail(const struct hf_open_point *p, struct hf_err *err)
+{
+    bool is_of_key = err->cls == HF_E_AUTH && !err->sys_errno; /* not a right to a file */
+    return is_of_key ? hint_key(p->config, err) : -1;
 }
 
 /* 0 also: not here, perhaps on the next. */
