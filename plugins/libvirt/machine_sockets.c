@@ -31,13 +31,15 @@ static bool read_owner(xmlNodePtr model, const char *type, struct owner *out)
     return true;
 }
 
-static bool find_owner(const char *capabilities, const char *type, struct owner *out,
-                       struct hf_err *err)
+/* 1: *out; 0: libvirt does not tell; -1. */
+static int find_owner(const char *capabilities, const char *type, struct owner *out,
+                      struct hf_err *err)
 {
     bool failed = false, found = false;
     LV_AUTODOC xmlDocPtr doc = lv_xml_parse(capabilities, "capabilities", err);
-    xmlNodePtr model =
-        doc ? lv_xml_path(xmlDocGetRootElement(doc), "host", "secmodel", NULL) : NULL;
+    if (!doc)
+        return -1;
+    xmlNodePtr model = lv_xml_path(xmlDocGetRootElement(doc), "host", "secmodel", NULL);
     for (; model && !found; model = lv_xml_next(model)) {
         HF_AUTOFREE char *name = lv_xml_text(lv_xml_child(model, "model"), &failed);
         found = name && strcmp(name, "dac") == 0 && read_owner(model, type, out);
@@ -89,7 +91,8 @@ int lv_machine_give_sockets(struct hf_instance *in, const char *definition, stru
     HF_AUTOFREE char *here = virConnectGetCapabilities(in->conn);
     if (!here)
         return lv_fail(err, "what this host can do");
-    if (!type || !find_owner(here, type, &to, err))
-        return failed || err->cls ? -1 : 0;
-    return give_all(root, &to, err);
+    if (!type)
+        return failed ? hf_fail_nomem(err) : 0;
+    int found = find_owner(here, type, &to, err);
+    return found == 1 ? give_all(root, &to, err) : found;
 }

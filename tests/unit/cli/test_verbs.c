@@ -200,7 +200,7 @@ static void status_has_every_member_also_of_a_vm_without_runs(void **state)
     assert_string_equal(
         r.out, "{\"vms\":[{\"vm\":\"web01\",\"last_run\":null,\"verb\":null,\"outcome\":null,"
                "\"started_at\":null,\"newest\":null,\"grade\":null,\"stall_ms\":null,"
-               "\"snapshots\":0,\"oldest_at\":null,\"last_drill\":null,\"points\":0,\"last_point\":"
+               "\"snapshots\":0,\"oldest_at\":null,\"last_drill\":null,\"drill_every_ms\":null,\"drill_since\":null,\"drill_overdue\":false,\"points\":0,\"last_point\":"
                "null,\"overlay_bytes\":null,\"chain\":null,"
                "\"store\":null,\"store_free_bytes\":null,\"store_total_bytes\":null,"
                "\"hypervisor_error\":\"hypervisor lab: no plugin 'none'\","
