@@ -274,7 +274,7 @@ static int undo_without_vm(const struct lv_rollback *rb, struct hf_err *err)
         if (lstat(rb->disks[i].to, &st) == 0) {
             if (rc == 0)
                 rc = hf_fail(err, HF_E_NOT_FOUND,
-                        "the VM of the rollback to '%s' does not exist any more", rb->name);
+                             "the VM of the rollback to '%s' does not exist any more", rb->name);
             hf_left(err, "file '%s'", rb->disks[i].to);
         }
     return rc;

@@ -61,7 +61,8 @@ int drill_prepare(struct drill *d, struct hf_err *err)
                 "no drill of %s: the configuration has no section of this VM, so that nothing is "
                 "known of its database",
                 d->m->point.vm);
-        return hf_hint(err, "Write a section [vm %s] with hypervisor, guest, db and db-defaults-file.",
+        return hf_hint(err,
+                       "Write a section [vm %s] with hypervisor, guest, db and db-defaults-file.",
                        d->m->point.vm);
     }
     if (hf_drillable(vm, err) < 0)

@@ -8,10 +8,11 @@ static int refuse(const struct hf_config_vm *vm, const char *why, const char *ke
                   struct hf_err *err)
 {
     hf_fail(err, HF_E_UNSUPPORTED, "no drill of %s: %s", vm->label, why);
-    return hf_hint(err,
-                   "A drill compares the database of the machine that it boots: position, CHECK "
-                   "TABLE, rows and content, probes. None of that can be made so; set %s in [vm %s].",
-                   key, vm->label);
+    return hf_hint(
+        err,
+        "A drill compares the database of the machine that it boots: position, CHECK "
+        "TABLE, rows and content, probes. None of that can be made so; set %s in [vm %s].",
+        key, vm->label);
 }
 
 int hf_drillable(const struct hf_config_vm *vm, struct hf_err *err)
