@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from hf import SOURCE, lab, lab_env, main, sql
+from hf import SOURCE, is_mysql, lab, lab_env, main, sql
 from backuplib import UNDO_WITHIN_S, BackupTest
 
 sys.path.insert(0, str(SOURCE / "tests/integration/run"))
@@ -39,7 +39,10 @@ def setUpModule():
     runlib.need("nbdkit", "nbdkit", "qemu-io")
 
 
-# ---- InnoDB pages (full_crc32: the last four bytes are CRC-32C of the rest) -----------------------------------------------------
+# ---- InnoDB pages -----------------------------------------------------------------------------------------------------------------
+#
+# MariaDB (full_crc32): the last four bytes are CRC-32C of the rest. MySQL (crc32): the first four, and the first four of the last eight,
+# are CRC-32C of bytes 4 to 25, XOR that of 38 to the last eight.
 
 
 def make_crc32c():
@@ -60,6 +63,13 @@ def make_crc32c():
 crc32c = make_crc32c()
 
 
+def resealed(page):
+    if not is_mysql():
+        return page[:-4] + crc32c(page[:-4]).to_bytes(4, "big")
+    seal = (crc32c(page[4:26]) ^ crc32c(page[38:-8])).to_bytes(4, "big")
+    return seal + page[4:-8] + seal + page[-4:]
+
+
 def pages_with(disk, text):
     """(offset on the disk, the page) of each whole page that has this text: in its table, and in the doublewrite buffer."""
     found = {}
@@ -68,14 +78,10 @@ def pages_with(disk, text):
         while at >= 0:
             for start in range(at // SECTOR * SECTOR, max(-1, at - PAGE), -SECTOR):
                 page = m[start:start + PAGE]
-                if start not in found and int.from_bytes(page[-4:], "big") == crc32c(page[:-4]):
+                if start not in found and page == resealed(page):
                     found[start] = page
             at = m.find(text, at + 1)
     return sorted(found.items())
-
-
-def resealed(page):
-    return page[:-4] + crc32c(page[:-4]).to_bytes(4, "big")
 
 
 # ---- the tests ----------------------------------------------------------------------------------------------------------------
@@ -207,7 +213,7 @@ class Fails(Drill):
             f"INSERT INTO hf_test.hurt VALUES (1, '{BROKEN}')", user="root")
         self.addCleanup(sql, "DROP TABLE IF EXISTS hf_test.kept, hf_test.hurt", "root")
         sql("FLUSH TABLES hf_test.kept, hf_test.hurt FOR EXPORT; UNLOCK TABLES", user="root")
-        # So that recovery finds nothing in the log that it would write over them.
+        # So that recovery finds nothing in the log that it would write over them. (MySQL: of a page newer than the log it takes none.)
         sql("SET GLOBAL innodb_log_checkpoint_now = ON", user="root", check=False)
 
     def test_a_changed_row_and_a_damaged_table_are_found(self):
@@ -264,4 +270,4 @@ class Fails(Drill):
 
 
 if __name__ == "__main__":
-    main(flavour="mariadb")
+    main()
