@@ -24,7 +24,7 @@ static void drill_close(struct drill *d)
     free(d->probes);
     free(d->name);
     free(d->dir);
-    free(d->definition);
+    hf_buf_free(&d->definition);
     hf_open_point_close(&d->point);
 }
 HF_DEFINE_AUTO_VALUE(drill, drill_close)
@@ -61,15 +61,15 @@ static int compare(struct drill *d, struct hf_err *err)
 /* 0 also where the point does not come up: the checks say so. */
 static int boot_and_compare(struct drill *d, struct hf_err *err)
 {
-    if (drill_plan(d, err) < 0 || drill_boot(d, err) < 0)
+    if (drill_plan(d, err) < 0 || (!drill_has_failed(d) && drill_boot(d, err) < 0))
         return -1;
     if (!drill_has_failed(d) && drill_await_db(d, err) < 0)
         return -1;
     if (d->is_up && compare(d, err) < 0)
         return -1;
     d->compared_ms = hf_clock_mono_ms(d->env->clock);
-    if (d->is_up)
-        (void)drill_note_disks(d);
+    if (d->is_up && drill_note_disks(d, err) < 0)
+        return -1;
     return hf_drill_checks_ok(&d->checks) ? 0 : hf_fail_nomem(err);
 }
 

@@ -3,13 +3,13 @@
 #include "base/path.h"
 #include "base/point.h"
 #include "drill/drill_intern.h"
+#include "restore/definition.h"
 #include "run/drillable.h"
 #include "run/effects.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFINITION_MAX ((size_t)1 << 20)
 #define DEFAULT_PORT 3306
 #define PLAN_MS 30000
 #define CREATE_MS 120000
@@ -73,6 +73,22 @@ int drill_prepare(struct drill *d, struct hf_err *err)
     return keep_probes(d, err);
 }
 
+static bool is_of_the_store(enum hf_err_class cls)
+{
+    return cls == HF_E_CORRUPT || cls == HF_E_NOT_FOUND;
+}
+
+/* What is wrong with the data is the point's fault, and the drill has failed; what is wrong with the host is not. */
+static int blame_point(struct drill *d, struct hf_err *err)
+{
+    if (!is_of_the_store(err->cls) || hf_cancel_is_set(d->env->cancel))
+        return -1;
+    d->found_damage = true;
+    hf_drill_note(&d->checks, "boot", HF_DRILL_FAILED, "%s", err->message);
+    hf_err_clear(err);
+    return 0;
+}
+
 /* ---- plan ------------------------------------------------------------------------------- */
 
 static const struct hf_point_artifact *find_artifact(const struct hf_manifest *m,
@@ -84,22 +100,15 @@ static const struct hf_point_artifact *find_artifact(const struct hf_manifest *m
     return NULL;
 }
 
+/* One that is damaged is the point's fault, and noted; 0. */
 static int read_definition(struct drill *d, struct hf_err *err)
 {
-    char name[HF_POINT_NAME_MAX];
-    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
-    const struct hf_point_artifact *a = find_artifact(d->m, HF_POINT_DEFINITION);
-    if (!a || a->n_objects == 0)
+    if (!find_artifact(d->m, HF_POINT_DEFINITION))
         return hf_fail(err, HF_E_UNSUPPORTED, "%s has no definition of its machine",
                        d->m->point.id);
     if (!find_artifact(d->m, HF_POINT_IMAGE))
         return hf_fail(err, HF_E_UNSUPPORTED, "%s has no disks to boot from", d->m->point.id);
-    if (hf_point_object_at(&d->m->point, a->objects[0].name, name, err) < 0 ||
-        hf_site_get_bytes(d->point.at.site, HF_SITE_DATA, name, DEFINITION_MAX, &text, err) < 0)
-        return hf_wrap(err, "the machine's definition");
-    hf_buf_add(&text, "", 0);
-    d->definition = hf_buf_steal(&text);
-    return d->definition ? 0 : hf_fail_nomem(err);
+    return hf_restore_definition(&d->point, &d->definition, err) < 0 ? blame_point(d, err) : 0;
 }
 
 static int name_all(struct drill *d, struct hf_err *err)
@@ -148,16 +157,19 @@ int drill_plan(struct drill *d, struct hf_err *err)
         return hf_fail_nomem(err);
     if (read_definition(d, err) < 0 || name_all(d, err) < 0)
         return -1;
+    if (drill_has_failed(d))
+        return 0;
     for (size_t i = 0; i < d->m->n_artifacts; i++)
         if (d->m->artifacts[i].kind == HF_POINT_IMAGE &&
             add_disk(d, d->m->artifacts[i].name, &paths, &disks[n++], err) < 0)
             return -1;
     const struct hf_machine_request req = {.struct_size = sizeof req,
                                            .flags = HF_MACHINE_ISOLATED | HF_MACHINE_TRANSIENT,
-                                           .definition = d->definition,
+                                           .definition = hf_buf_str(&d->definition),
                                            .name = d->name,
                                            .run = d->run.id,
                                            .purpose = HF_VERB_DRILL,
+                                           .dir = d->dir,
                                            .disks = disks,
                                            .n_disks = n};
     struct hf_hv_call call = hf_env_call(d->env, d->run.id, PLAN_MS);
@@ -198,22 +210,27 @@ static int serve_all(struct drill *d, struct hf_err *err)
     return 0;
 }
 
-bool drill_note_disks(struct drill *d)
+int drill_note_disks(struct drill *d, struct hf_err *err)
 {
-    struct hf_err why = HF_ERR_INIT;
     if (hf_drill_has(&d->checks, HF_DRILL_DISKS))
-        return true;
+        return 1;
     for (size_t i = 0; i < d->n_serving; i++) {
+        struct hf_err why = HF_ERR_INIT;
         struct hf_serve_facts facts;
         if (hf_serve_check(d->serving[i], &why) == 0)
             continue;
         hf_serve_facts(d->serving[i], &facts);
-        d->found_damage = d->found_damage || why.cls == HF_E_CORRUPT || why.cls == HF_E_NOT_FOUND;
+        if (!is_of_the_store(why.cls)) {
+            hf_err_copy(err, &why);
+            hf_wrap(err, "disk %s of the machine", facts.disk);
+            return -1;
+        }
+        d->found_damage = true;
         hf_drill_note(&d->checks, HF_DRILL_DISKS, HF_DRILL_FAILED, "disk %s cannot be read: %s",
                       facts.disk, why.message);
-        return true;
+        return 1;
     }
-    return false;
+    return 0;
 }
 
 static int start_machine(struct drill *d, struct hf_err *err)
@@ -234,17 +251,6 @@ static int start_machine(struct drill *d, struct hf_err *err)
     return 0;
 }
 
-/* What is wrong with the data is the point's fault, and the drill has failed; what is wrong with the host is not. */
-static int blame_point(struct drill *d, struct hf_err *err)
-{
-    if (err->cls != HF_E_CORRUPT || hf_cancel_is_set(d->env->cancel))
-        return -1;
-    d->found_damage = true;
-    hf_drill_note(&d->checks, "boot", HF_DRILL_FAILED, "%s", err->message);
-    hf_err_clear(err);
-    return 0;
-}
-
 int drill_boot(struct drill *d, struct hf_err *err)
 {
     if (hf_run_wait_guardian(&d->run, err) < 0 || HF_POINT_ERR("drill.before_journal", err) < 0 ||
@@ -255,8 +261,13 @@ int drill_boot(struct drill *d, struct hf_err *err)
     d->vm.hypervisor = d->run.hypervisor->label;
     if (serve_all(d, err) < 0)
         return blame_point(d, err);
-    if (start_machine(d, err) < 0)
-        return drill_note_disks(d) ? (hf_err_clear(err), 0) : -1;
+    struct hf_err why = HF_ERR_INIT;
+    if (start_machine(d, &why) < 0) {
+        int rc = drill_note_disks(d, err); /* the better reason, where there is one */
+        if (rc == 0)
+            hf_err_copy(err, &why);
+        return rc == 1 ? 0 : -1;
+    }
     hf_drill_note(&d->checks, "boot", HF_DRILL_OK, NULL);
     return 0;
 }

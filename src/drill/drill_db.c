@@ -96,9 +96,18 @@ static int look_at_machine(struct drill *d, bool *is_gone, struct hf_err *err)
 {
     HF_AUTO(hf_vm_copy) struct hf_vm_copy vm = {0};
     struct hf_hv_call call = hf_env_call(d->env, d->run.id, LOOK_MS);
-    if (hf_hv_vm_find(d->run.hv, &call, d->plan.vm_id, &vm, err) < 0) {
+    d->is_deaf = hf_hv_vm_find(d->run.hv, &call, d->plan.vm_id, &vm, err) < 0;
+    if (d->is_deaf) {
         *is_gone = err->cls == HF_E_NOT_FOUND;
+        d->is_deaf = !*is_gone;
         return -1;
+    }
+    if (vm.state == HF_VM_PAUSED) {
+        d->is_deaf = true;
+        return hf_fail(
+            err, HF_E_NOSPACE,
+            "the hypervisor has paused the machine: what it writes finds no room (tmpfs), "
+            "or somebody paused it");
     }
     if (vm.state == HF_VM_OFF || vm.state == HF_VM_CRASHED) {
         *is_gone = true;
@@ -142,6 +151,7 @@ static int try_once(struct drill *d, bool *is_over, struct hf_err *err)
         return -1;
     if (try_db(d, err) == 0)
         return 0;
+    d->is_deaf = err->cls == HF_E_CONFIG;                        /* something on this host */
     *is_over = err->cls == HF_E_AUTH || err->cls == HF_E_CONFIG; /* no time mends that */
     return -1;
 }
@@ -199,9 +209,15 @@ int drill_await_db(struct drill *d, struct hf_err *err)
         hf_log(d->env->log, HF_LOG_DETAIL, "drill", "not yet: %s", why.message);
         if (hf_cancel_check(d->env->cancel, err) < 0)
             return -1;
-        if (drill_note_disks(d))
-            return 0;
-        if (is_over || hf_clock_is_past(d->env->clock, until_ms)) {
+        int rc = drill_note_disks(d, err);
+        if (rc != 0)
+            return rc < 0 ? -1 : 0;
+        bool is_late = is_over || hf_clock_is_past(d->env->clock, until_ms);
+        if (is_late && d->is_deaf) {
+            hf_err_copy(err, &why);
+            return hf_wrap(err, "machine %s", d->name);
+        }
+        if (is_late) {
             note_silence(d, is_over, &why);
             return 0;
         }

@@ -209,11 +209,38 @@ static int compare_content(struct comparing *c, const struct hf_load_table *t, s
     return 0;
 }
 
+/* The server itself ends what takes longer; 0: nothing does. */
+static int limit_statements(struct comparing *c, int64_t ms, struct hf_err *err)
+{
+    bool is_mariadb = hf_db_server(c->d->db)->flavour == HF_DB_MARIADB;
+    HF_AUTOFREE char *sql =
+        is_mariadb ? hf_asprintf("SET SESSION max_statement_time = %" PRId64, (ms + 999) / 1000)
+                   : hf_asprintf("SET SESSION max_execution_time = %" PRId64, ms);
+    return sql ? hf_db_exec(c->d->db, sql, err) : hf_fail_nomem(err);
+}
+
+/* 1: drill-timeout was over meanwhile. */
+static int try_content(struct comparing *c, const struct hf_load_table *t, struct hf_err *err)
+{
+    int left_ms = hf_clock_left_ms(c->d->env->clock, c->until_ms);
+    if (left_ms == 0)
+        return 1;
+    if (limit_statements(c, left_ms, err) < 0)
+        return -1;
+    int rc = compare_content(c, t, err);
+    if (rc < 0 && err->cls == HF_E_TIMEOUT && hf_clock_is_past(c->d->env->clock, c->until_ms)) {
+        hf_err_clear(err);
+        rc = 1;
+    }
+    return rc < 0 || limit_statements(c, 0, err) < 0 ? -1 : rc;
+}
+
 static int compare_table(struct comparing *c, const struct hf_load_table *t, struct hf_err *err)
 {
     int64_t rows = 0;
-    if (!hf_clock_is_past(c->d->env->clock, c->until_ms))
-        return compare_content(c, t, err);
+    int rc = try_content(c, t, err);
+    if (rc <= 0)
+        return rc;
     if (count(c, t, &rows, err) < 0)
         return -1;
     judge_rows(c, t, rows);

@@ -7,6 +7,7 @@
 #ifndef HF_DRILL_DRILL_INTERN_H
 #define HF_DRILL_DRILL_INTERN_H
 
+#include "base/buf.h"
 #include "db/conn.h"
 #include "drill/checks.h"
 #include "drill/drill.h"
@@ -34,7 +35,8 @@ struct drill {
         vm;            /* the section, with the ways into the machine that is booted; borrows */
     char loopback[16]; /* its db.host */
     struct hf_vm_probe *probes; /* of it: those that lead into the guest */
-    char *name, *dir, *definition;
+    char *name, *dir;
+    struct hf_buf definition;
     struct hf_hv_machine_plan plan;
     struct hf_serving **serving; /* of each disk */
     size_t n_serving;
@@ -44,6 +46,8 @@ struct drill {
     struct hf_strv schemas, tables, types; /* of the users' base tables, side by side */
     struct hf_drill_checks checks;
     struct hf_strv warnings;
+    bool
+        is_deaf; /* the last try failed by this host or its hypervisor, which says nothing of the point */
     bool is_up;        /* the database answered */
     bool is_written;   /* something in the guest wrote before we looked */
     bool is_quiet;     /* its services were stopped */
@@ -58,13 +62,14 @@ bool drill_has_failed(const struct drill *d);
 
 /* How the machine is reached; refuses what cannot be drilled. */
 int drill_prepare(struct drill *d, struct hf_err *err) HF_CHECKED;
-/* Changes nothing. */
+/* Changes nothing. 0 also where the definition is damaged, which is noted. */
 int drill_plan(struct drill *d, struct hf_err *err) HF_CHECKED;
 int drill_boot(struct drill *d, struct hf_err *err) HF_CHECKED;
 /* The disks are no longer served. */
 void drill_end_serving(struct drill *d);
-/* A disk that could not be read, noted once; true: there is one. */
-bool drill_note_disks(struct drill *d);
+/* 1: a disk could not be read because of what is on the store, and that is noted; 0; -1: because of something else, so that nothing is
+ * known of the point. */
+int drill_note_disks(struct drill *d, struct hf_err *err) HF_CHECKED;
 
 /* ---- drill_db.c: until the database answers ---- */
 

@@ -142,7 +142,8 @@ int drill_compare_position(struct drill *d, struct hf_err *err)
         hf_drill_judge_position(d->m, &r, &d->checks);
         return 0;
     }
-    hf_drill_note(&d->checks, HF_DRILL_POSITION, HF_DRILL_SKIPPED, "it could not be asked: %s",
-                  why.message);
+    hf_drill_note(&d->checks, HF_DRILL_POSITION,
+                  why.cls == HF_E_AUTH ? HF_DRILL_SKIPPED : HF_DRILL_FAILED,
+                  "it could not be asked: %s", why.message);
     return drill_heed(d, &why, err);
 }

@@ -47,16 +47,22 @@ int drill_list_tables(struct drill *d, struct hf_err *err)
 struct checking {
     struct drill *d;
     struct hf_buf bad; /* "shop.orders (Corrupt), …" */
-    size_t n_bad, n_unable;
+    size_t n_bad, n_ok;
     char last_bad[512]; /* a table has several lines */
 };
 
+static bool is_status(const char *type, const char *text, const char *wanted)
+{
+    return strcasecmp(type, "status") == 0 && strcasecmp(text, wanted) == 0;
+}
+
+/* A note: its engine cannot check. */
 static bool is_bad(const char *type, const char *text)
 {
     if (strcasecmp(type, "error") == 0)
         return true;
-    return strcasecmp(type, "status") == 0 && strcasecmp(text, "OK") != 0 &&
-           strcasecmp(text, "Table is already up to date") != 0;
+    return strcasecmp(type, "status") == 0 && !is_status(type, text, "OK") &&
+           !is_status(type, text, "Table is already up to date");
 }
 
 static int take_line(void *ctx, unsigned n, char *const *v, struct hf_err *err)
@@ -65,7 +71,7 @@ static int take_line(void *ctx, unsigned n, char *const *v, struct hf_err *err)
     (void)err;
     if (n < 4 || !v[0] || !v[2] || !v[3])
         return 0;
-    c->n_unable += strcasecmp(v[2], "note") == 0;
+    c->n_ok += is_status(v[2], v[3], "OK") || is_status(v[2], v[3], "Table is already up to date");
     if (!is_bad(v[2], v[3]) || strncmp(c->last_bad, v[0], sizeof c->last_bad - 1) == 0)
         return 0;
     snprintf(c->last_bad, sizeof c->last_bad, "%s", v[0]);
@@ -107,10 +113,9 @@ static void note_checked(struct checking *c)
     if (c->n_bad)
         hf_drill_note(to, HF_DRILL_TABLES, HF_DRILL_FAILED, "%zu of %zu tables are damaged: %s%s",
                       c->n_bad, n, hf_buf_str(&c->bad), c->n_bad > NAMED_MAX ? ", ..." : "");
-    else if (c->n_unable)
-        hf_drill_note(to, HF_DRILL_TABLES, HF_DRILL_OK,
-                      "%zu of %zu tables; the engine of %zu cannot check", n - c->n_unable, n,
-                      c->n_unable);
+    else if (c->n_ok < n)
+        hf_drill_note(to, HF_DRILL_TABLES, c->n_ok ? HF_DRILL_OK : HF_DRILL_SKIPPED,
+                      "%zu of %zu tables; the engines of the others cannot check", c->n_ok, n);
     else
         hf_drill_note(to, HF_DRILL_TABLES, HF_DRILL_OK, "%zu tables", n);
 }

@@ -53,14 +53,19 @@ void hf_serve_say_ready(struct hf_serve_disk *d)
     json_object_put(o);
 }
 
-void hf_serve_say_failed(int leash, const struct hf_err *why)
+static void say_err(int leash, const char *key, const struct hf_err *why)
 {
     struct json_object *o = json_object_new_object();
     if (o && hf_json_add_int(o, "class", why->cls) == 0 &&
         hf_json_add_string(o, "message", why->message) == 0 &&
         hf_json_add_string(o, "hint", why->hint) == 0)
-        say(leash, "failed", json_object_get(o));
+        say(leash, key, json_object_get(o));
     json_object_put(o);
+}
+
+void hf_serve_say_failed(int leash, const struct hf_err *why)
+{
+    say_err(leash, "failed", why);
 }
 
 /* ---- open ------------------------------------------------------------------------------- */
@@ -194,5 +199,6 @@ void hf_serve_disk_complain(struct hf_serve_disk *d, const struct hf_err *why)
     struct hf_err named = *why;
     hf_wrap(&named, "disk '%s'", d->disk->name);
     hf_store_site_name(d->point.config, &named);
+    say_err(d->leash, "unread", &named);
     hf_log_err(d->log, HF_LOG_ERROR, AREA, &named);
 }

@@ -33,16 +33,33 @@ static void note(struct hf_serving *s, enum hf_err_class cls, const char *messag
     pthread_mutex_unlock(&s->lock);
 }
 
+static int take_failed(struct json_object *o, struct hf_err *err)
+{
+    int64_t cls = 0;
+    const char *message = NULL, *hint = "";
+    if (hf_json_get_int(o, "class", &cls, err) < 0 ||
+        hf_json_get_string(o, "message", &message, err) < 0 ||
+        hf_json_get_string(o, "hint", &hint, err) < 0)
+        return -1;
+    bool is_known = cls > HF_E_NONE && cls < HF_E_CLASSES;
+    hf_fail(err, is_known ? (enum hf_err_class)cls : HF_E_INTERNAL, "%s", message);
+    return *hint ? hf_hint(err, "%s", hint) : -1;
+}
+
 static void take_line(struct hf_serving *s, struct json_object *o)
 {
-    struct hf_err none = HF_ERR_INIT;
+    struct hf_err none = HF_ERR_INIT, unread = HF_ERR_INIT;
     const char *level = NULL, *source = NULL, *message = NULL;
+    struct json_object *what = NULL;
+    if (json_object_object_get_ex(o, "unread", &what)) {
+        (void)take_failed(what, &unread);
+        note(s, unread.cls, unread.message);
+        return;
+    }
     if (hf_json_get_string(o, "level", &level, &none) < 0 ||
         hf_json_get_string(o, "source", &source, &none) < 0 ||
         hf_json_get_string(o, "message", &message, &none) < 0)
         return;
-    if (level_of(level) == HF_LOG_ERROR)
-        note(s, HF_E_CORRUPT, message);
     hf_log(s->env->log, level_of(level), source, "%s", message);
 }
 
@@ -79,19 +96,6 @@ static int take_ready(struct hf_serving *s, struct json_object *o, struct hf_err
         return -1;
     s->bytes = (uint64_t)bytes;
     return 0;
-}
-
-static int take_failed(struct json_object *o, struct hf_err *err)
-{
-    int64_t cls = 0;
-    const char *message = NULL, *hint = "";
-    if (hf_json_get_int(o, "class", &cls, err) < 0 ||
-        hf_json_get_string(o, "message", &message, err) < 0 ||
-        hf_json_get_string(o, "hint", &hint, err) < 0)
-        return -1;
-    bool is_known = cls > HF_E_NONE && cls < HF_E_CLASSES;
-    hf_fail(err, is_known ? (enum hf_err_class)cls : HF_E_INTERNAL, "%s", message);
-    return *hint ? hf_hint(err, "%s", hint) : -1;
 }
 
 static int fail_ended(struct hf_serving *s, struct hf_err *err)

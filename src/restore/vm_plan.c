@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 #include "base/path.h"
+#include "restore/definition.h"
 #include "restore/vm_intern.h"
 #include "run/recover.h"
 
@@ -8,24 +9,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DEFINITION_MAX ((size_t)16 << 20)
 #define PLAN_MS 60000
 
 static int read_definition(struct restoring *r, struct hf_err *err)
 {
-    const struct hf_manifest *m = &r->point.manifest;
-    char name[HF_POINT_NAME_MAX];
-    for (size_t i = 0; i < m->n_artifacts; i++) {
-        const struct hf_point_artifact *a = &m->artifacts[i];
-        if (a->kind != HF_POINT_DEFINITION || a->n_objects != 1)
-            continue;
-        if (hf_point_object_at(&m->point, a->objects[0].name, name, err) < 0 ||
-            hf_site_get_bytes(r->point.at.site, HF_SITE_DATA, name, DEFINITION_MAX, &r->definition,
-                              err) < 0)
-            return hf_wrap(err, "the definition in %s", m->point.id);
+    if (hf_restore_definition(&r->point, &r->definition, err) == 0)
         return 0;
-    }
-    hf_fail(err, HF_E_NOT_FOUND, "%s has no definition of its machine", m->point.id);
     return hf_hint(err, "Its disks can be restored: `holdfast restore image`.");
 }
 

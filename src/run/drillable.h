@@ -16,8 +16,8 @@ int hf_drillable(const struct hf_config_vm *vm, struct hf_err *err) HF_CHECKED;
 bool hf_drillable_lacks_key(const struct hf_config_store *store);
 
 struct hf_drill_age {
-    int64_t
-        since_us; /* wall: of the last drill that passed, else of the oldest point; 0: there is no point */
+    /* wall: of the last drill that passed, else of the first backup (which pruning does not move); 0: there was none */
+    int64_t since_us;
     bool has_passed;
     bool is_overdue; /* longer ago than the VM's drill-every */
 };

@@ -33,9 +33,11 @@ static int note_outcome(void *ctx, const struct hf_catalog_run *r, struct hf_err
 {
     (void)err;
     const char *o = r->outcome;
-    *(bool *)ctx = o && (strcmp(o, "done") == 0 || strcmp(o, "degraded") == 0 ||
-                         strcmp(o, HF_MAINTENANCE_ROLLED_BACK) == 0 ||
-                         strcmp(o, HF_MAINTENANCE_FAILED_KEPT) == 0);
+    /* A drill that the point did not pass was made, and its verdict stays. */
+    bool is_verdict = o && strcmp(r->verb, HF_VERB_DRILL) == 0 && strcmp(o, "failed") == 0;
+    *(bool *)ctx = is_verdict || (o && (strcmp(o, "done") == 0 || strcmp(o, "degraded") == 0 ||
+                                        strcmp(o, HF_MAINTENANCE_ROLLED_BACK) == 0 ||
+                                        strcmp(o, HF_MAINTENANCE_FAILED_KEPT) == 0));
     return 0;
 }
 

@@ -10,6 +10,7 @@ import random
 import shutil
 import signal
 import sqlite3
+import subprocess
 import tempfile
 import types
 import unittest
@@ -204,21 +205,21 @@ class Failed(DrillTest):
         return vm
 
     def age(self, table, days):
-        column = {"points": "taken_us", "drills": "started_us"}[table]
+        column = {"runs": "started_us", "drills": "started_us"}[table]
         with contextlib.closing(sqlite3.connect(self.site.state / "catalog.sqlite")) as db, db:
             db.execute(f"UPDATE {table} SET {column} = {column} - ?", (days * 86400 * 10**6,))
 
     def test_overdue_is_what_has_not_passed_for_longer_than_expected(self):
         self.add_store()
         point = self.backup()
-        self.age("points", 8)
+        self.age("runs", 8)
         self.assertIs(self.status_of_web(0)["drill_overdue"], False, "nobody expects one")
         self.site.write(drill_every="9d")
         self.assertIs(self.status_of_web(0)["drill_overdue"], False)
         self.site.write(drill_every="7d")
         row = self.status_of_web(1)
-        self.assertEqual((row["drill_overdue"], row["drill_every_ms"], row["drill_since"]),
-                         (True, 7 * 86400 * 1000, row["last_point"]["taken_at"]))
+        self.assertEqual((row["drill_overdue"], row["drill_every_ms"]), (True, 7 * 86400 * 1000))
+        self.assertLess(row["drill_since"], row["last_point"]["taken_at"], "… though the point is of today")
         self.assertIn("drill overdue", self.site.run("status", as_json=False).stdout)
         self.ok(self.drill(point), 1)
         self.assertIs(self.status_of_web(1)["drill_overdue"], True, "one that failed is none")
@@ -250,6 +251,53 @@ class Failed(DrillTest):
         self.assertEqual((copy["verified_at"], copy["damaged"]), (None, True))
         self.assertNotIn("machine_create", self.calls())
         self.assert_nothing_left()
+
+    def test_a_changed_definition_is_the_points_fault_and_boots_nothing(self):
+        vault = self.add_store()
+        point = self.backup()
+        file, = [f for f in (vault / "points/web" / point / "vm").iterdir() if f.is_file()]
+        file.chmod(0o600)
+        text = bytearray(file.read_bytes())
+        text[len(text) // 2] ^= 1
+        file.write_bytes(text)
+        doc = self.ok(self.drill(point), 1)
+        self.assertEqual(self.check(doc, "boot")[0], "failed")
+        self.assertIn("the definition in", self.check(doc, "boot")[1])
+        copy, = self.ok(self.site.run("show", point))["copies"]
+        self.assertTrue(copy["damaged"])
+        self.assertNotIn("machine_create", self.calls())
+        self.assert_nothing_left()
+        self.fails(self.site.run("restore", "vm", point, "--name", "new", "--dir", str(self.site.dir)), 1, "corrupt", "the definition in")
+
+    def test_a_store_that_goes_away_says_nothing_of_the_point(self):
+        vault = self.add_store()
+        point = self.backup()
+        self.ok(self.site.run("verify", point, "--read"))
+        self.site.write(drill_timeout="1h")
+        run = self.site.start("verify", point, "--drill", **self.site.points())
+        self.site.wait_for_point("drill.after_start", 30)
+        shutil.copytree(vault, self.site.dir / "away")
+        shutil.rmtree(vault)
+        socket, = Path("/run").glob("holdfast-drill-*/vda")
+        subprocess.run(["qemu-io", "-r", "-f", "raw", "-c", "read 0 64k", f"nbd+unix:///?socket={socket}"], check=False,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        r = run.wait()
+        self.fails(r, 1, "unreachable", "disk vda")
+        self.assert_nothing_left()
+        (self.site.dir / "away").rename(vault)
+        copy, = self.ok(self.site.run("show", point))["copies"]
+        self.assertEqual((copy["verified_at"] is None, copy["damaged"]), (False, False))
+        self.assertEqual(self.ok(self.site.run("show", point))["drills"], [])
+
+    def test_a_verdict_that_was_recorded_stays_also_when_the_drill_dies_then(self):
+        self.add_store()
+        point = self.backup()
+        self.drill(point, **self.site.points("run.before_end=kill"))
+        self.assert_nothing_left()
+        drill, = self.ok(self.site.run("show", point))["drills"]
+        self.assertIs(drill["passed"], False)
+        with contextlib.closing(sqlite3.connect(self.site.state / "catalog.sqlite")) as db:
+            self.assertEqual(db.execute("SELECT outcome FROM runs WHERE id = ?", (drill["run"],)).fetchone(), ("failed",))
 
     def test_the_vm_itself_may_be_gone_and_is_never_asked(self):
         self.add_store()
