@@ -23,6 +23,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(SOURCE / "tests/harness"))
+import timed  # noqa: E402
 BUILD = Path(os.environ.get("HOLDFAST_BUILD_DIR", SOURCE / "build/dev"))
 BINARY = BUILD / "src/holdfast"
 PLUGINS = BUILD / "tests/integration/run/plugins"
@@ -498,4 +499,4 @@ def main():
     if not BINARY.exists():
         sys.exit(f"FAIL fixture: {BINARY} is not built")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    unittest.main(verbosity=2, warnings="ignore")  # of files that a failed case leaves open
+    unittest.main(verbosity=2, warnings="ignore", testRunner=timed.Runner)  # of files that a failed case leaves open
