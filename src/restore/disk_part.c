@@ -310,7 +310,11 @@ static int make_whole(struct hf_disk_part *p, struct hf_err *err)
     struct stat st;
     if (take_over_owner(p, err) < 0)
         return -1;
-    if (fsync(p->fd) < 0 || fstat(p->fd, &st) < 0)
+    if (fsync(p->fd) < 0) {
+        p->is_lossy = true;
+        return hf_fail_sys(err, errno, "sync");
+    }
+    if (fstat(p->fd, &st) < 0)
         return hf_fail_sys(err, errno, "'%s'", p->path);
     hf_chunk_set_add(&p->record.durable, 0, p->record.durable.n);
     p->record.whole_ns = changed_ns(&st);

@@ -27,6 +27,8 @@ struct hf_disk_part {
     bool is_resumed;                       /* something of it was there */
     bool is_finished;                      /* FILE is there: a run before had died right after */
     bool replaces;                         /* FILE exists, and may be replaced */
+    /* A sync has failed: what that lost no later one tells of, so nothing is recorded any more. */
+    bool is_lossy;
 };
 
 void hf_disk_part_close(struct hf_disk_part *p); /* by value: empties it; nothing is removed */
