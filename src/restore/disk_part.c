@@ -126,6 +126,7 @@ static void load_record(struct hf_disk_part *p, const struct hf_disk_record *wan
 {
     struct hf_err why = HF_ERR_INIT;
     size_t len = 0;
+    hf_disk_record_free(&p->record);
     HF_AUTOFREE char *text = hf_path_read(p->record_path, HF_DISK_RECORD_MAX, &len, &why);
     if (!text)
         return;
@@ -247,6 +248,7 @@ int hf_disk_part_open(const char *file, const struct hf_disk_record *want, bool 
     }
     if (open_part(out, &st, err) < 0)
         return -1;
+    load_record(out, want); /* again: only who has the lock knows that nobody writes another one */
     out->is_resumed = can_go_on(out, &st);
     if (out->is_resumed || begin(out, want, err) == 0)
         return 0;
