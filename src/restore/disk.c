@@ -171,10 +171,14 @@ static int open_qcow2(struct restoring *r, struct hf_err *err)
     struct hf_err why = HF_ERR_INIT;
     const struct hf_disk_qcow2_opts o = {.path = r->part.path,
                                          .disk_bytes = r->shape.disk_bytes,
-                                         .workers = hf_image_rebuild_workers(&r->opts),
+                                         .workers = r->opts.workers,
                                          .clock = r->what->clock,
                                          .cancel = r->what->cancel};
     if (r->part.is_resumed && hf_disk_qcow2_check(&o, &why) < 0) {
+        if (why.cls != HF_E_CORRUPT) {
+            hf_err_copy(err, &why);
+            return -1;
+        }
         hf_log_err(r->what->log, HF_LOG_WARN, "restore", &why);
         if (hf_disk_part_restart(&r->part, err) < 0)
             return -1;
@@ -283,6 +287,7 @@ int hf_restore_disk(const struct hf_restore_disk *what, struct hf_restored_disk 
     pthread_mutex_init(&r.lock, NULL);
     r.opts =
         (struct hf_image_rebuild_opts){.ctx = &r, .put = put, .is_done = is_done, .tick = tick};
+    r.opts.workers = hf_image_rebuild_workers(&r.opts); /* once: processors come and go */
     r.shape = *hf_image_tree_shape(tree);
     struct hf_disk_record want = {.point = (char *)what->point,
                                   .disk = (char *)what->disk,

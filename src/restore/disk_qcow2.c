@@ -10,6 +10,7 @@
 #include "image/rebuild.h"
 #include "restore/disk_target.h"
 
+#include <fcntl.h>
 #include <libnbd.h>
 #include <poll.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 
 #define IMG_MS 60000
 #define CHECK_MS (10 * 60 * 1000) /* of a large image that was left open */
+#define CHECK_CORRUPT 2           /* exit status */
+#define CHECK_LEAKS 3             /* some are left: they cost room, and nothing else */
 #define START_MS 10000
 #define ANSWER_MS 60000
 #define SYNC_MS (10 * 60 * 1000) /* gigabytes may be on their way to a slow disk */
@@ -52,15 +55,31 @@ int hf_disk_qcow2_create(const struct hf_disk_qcow2_opts *o, struct hf_err *err)
     return hf_proc_check(&req, &res, err);
 }
 
+static bool begins_as_qcow2(const char *path)
+{
+    char magic[4] = "";
+    HF_AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : pread(fd, magic, sizeof magic, 0);
+    return n < 0 || (n == sizeof magic && memcmp(magic, "QFI\xfb", sizeof magic) == 0);
+}
+
+/* Only what has been looked at and found broken is. That it could not be looked at says nothing of it. */
 int hf_disk_qcow2_check(const struct hf_disk_qcow2_opts *o, struct hf_err *err)
 {
     const char *const argv[] = {"qemu-img", "check", "-q",    "-f", "qcow2",
                                 "-r",       "leaks", o->path, NULL};
-    const struct hf_proc_request req = {.argv = argv, .timeout_ms = CHECK_MS};
+    const struct hf_proc_request req = {.argv = argv, .timeout_ms = CHECK_MS, .cancel = o->cancel};
     HF_AUTO(hf_proc_result) struct hf_proc_result res = {0};
-    if (hf_proc_check(&req, &res, err) < 0)
-        return err->cls == HF_E_PLUGIN ? hf_fail(err, HF_E_CORRUPT, "%s", err->message) : -1;
-    return 0;
+    if (!begins_as_qcow2(o->path))
+        return hf_fail(err, HF_E_CORRUPT, "'%s' is no qcow2 image", o->path);
+    int rc = hf_proc_check(&req, &res, err);
+    if (rc < 0 && res.exit_code == CHECK_LEAKS) {
+        hf_err_clear(err);
+        return 0;
+    }
+    if (rc < 0 && res.exit_code == CHECK_CORRUPT)
+        err->cls = HF_E_CORRUPT;
+    return rc;
 }
 
 /* ---- a connection ----------------------------------------------------------------------- */
