@@ -108,11 +108,12 @@ static int lost(struct qcow2 *q, struct hf_err *err)
     return hf_fail(err, HF_E_UNREACHABLE, "qemu-nbd: %s", why ? why : "the connection broke");
 }
 
-static int poll_once(struct qcow2 *q, struct connection *c, const struct hf_cancel *cancel,
-                     int64_t until_ms, struct hf_err *err)
+/* Takes it a step further. 1: it broke. */
+static int step(const struct qcow2 *q, struct nbd_handle *h, const struct hf_cancel *cancel,
+                int64_t until_ms, struct hf_err *err)
 {
-    unsigned direction = nbd_aio_get_direction(c->h);
-    struct pollfd p[2] = {{.fd = nbd_aio_get_fd(c->h)},
+    unsigned direction = nbd_aio_get_direction(h);
+    struct pollfd p[2] = {{.fd = nbd_aio_get_fd(h)},
                           {.fd = hf_cancel_fd(cancel), .events = POLLIN}};
     int left_ms = hf_clock_left_ms(q->clock, until_ms), rc = 0;
     if (hf_cancel_check(cancel, err) < 0)
@@ -124,10 +125,10 @@ static int poll_once(struct qcow2 *q, struct connection *c, const struct hf_canc
     if (poll(p, 2, left_ms) < 0)
         return errno == EINTR ? 0 : hf_fail_sys(err, errno, "wait for qemu-nbd");
     if (p[0].revents & (POLLIN | POLLHUP | POLLERR) && direction & LIBNBD_AIO_DIRECTION_READ)
-        rc = nbd_aio_notify_read(c->h);
-    else if (p[0].revents & POLLOUT)
-        rc = nbd_aio_notify_write(c->h);
-    return rc < 0 || nbd_aio_is_dead(c->h) || nbd_aio_is_closed(c->h) ? lost(q, err) : 0;
+        rc = nbd_aio_notify_read(h);
+    else if (p[0].revents && direction & LIBNBD_AIO_DIRECTION_WRITE)
+        rc = nbd_aio_notify_write(h);
+    return rc < 0 || nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
 }
 
 /* Until all answers are there. */
@@ -135,11 +136,15 @@ static int settle(struct qcow2 *q, struct connection *c, const struct hf_cancel 
                   int64_t within_ms, const char *what, struct hf_err *err)
 {
     int64_t until_ms = hf_clock_mono_ms(q->clock) + within_ms;
-    while (c->waiting && !c->error)
-        if (poll_once(q, c, cancel, until_ms, err) < 0) {
+    while (c->waiting && !c->error) {
+        int rc = step(q, c->h, cancel, until_ms, err);
+        if (rc) {
+            if (rc > 0)
+                lost(q, err);
             give_up(c);
             return -1;
         }
+    }
     if (!c->error)
         return 0;
     give_up(c);
@@ -253,6 +258,16 @@ static int start_server(struct qcow2 *q, const char *path, struct hf_err *err)
     return q->server ? 0 : -1;
 }
 
+/* 1: nobody listens there, yet. */
+static int try_connect(const struct qcow2 *q, struct nbd_handle *h, int64_t until_ms,
+                       struct hf_err *err)
+{
+    int rc = nbd_aio_connect_unix(h, q->socket) < 0;
+    while (rc == 0 && !nbd_aio_is_ready(h))
+        rc = nbd_aio_is_dead(h) || nbd_aio_is_closed(h) ? 1 : step(q, h, q->cancel, until_ms, err);
+    return rc;
+}
+
 /* It listens a little after it was started. */
 static int connect_one(struct qcow2 *q, struct connection *c, int64_t until_ms, struct hf_err *err)
 {
@@ -260,9 +275,12 @@ static int connect_one(struct qcow2 *q, struct connection *c, int64_t until_ms, 
         c->h = nbd_create();
         if (!c->h)
             return hf_fail_nomem(err);
-        if (nbd_connect_unix(c->h, q->socket) == 0)
+        int rc = try_connect(q, c->h, until_ms, err);
+        if (rc == 0)
             return 0;
-        nbd_close(HF_STEAL(c->h));
+        give_up(c);
+        if (rc < 0)
+            return -1;
         if (hf_child_wait(q->server, 10))
             return hf_child_fail(q->server, err);
         if (hf_cancel_check(q->cancel, err) < 0)

@@ -11,7 +11,9 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #define CHUNK 4096u
 #define CHUNKS 50u
@@ -34,6 +36,20 @@ static int play_img(char **argv)
     return status ? (int)strtol(status, NULL, 10) : 0;
 }
 
+/* Listens, says so by the file FAKE_LISTENS, and never greets anybody. */
+static int play_nbd(char **argv)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", strchr(argv[1], '=') + 1);
+    usleep(300000);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 16) < 0 ||
+        creat(getenv("FAKE_LISTENS"), 0600) < 0)
+        return 1;
+    for (;;)
+        pause();
+}
+
 /* In front of the real ones, for this case only. */
 static char *put_in_path(void **state)
 {
@@ -45,6 +61,7 @@ static char *put_in_path(void **state)
     for (size_t i = 0; i < HF_ARRAY_SIZE(names); i++)
         assert_int_equal(symlink(self, hf_test_path(state, names[i])), 0);
     setenv("PATH", path, 1);
+    setenv("FAKE_LISTENS", hf_test_path(state, "listens"), 1);
     return before;
 }
 
@@ -197,6 +214,43 @@ static void a_check_can_be_interrupted_and_the_part_is_kept(void **state)
     end(&c);
 }
 
+/* ---- a server that says nothing --------------------------------------------------------- */
+
+static void a_server_that_does_not_greet_can_be_interrupted(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    pthread_t thread;
+    PLAYED_BY_US(state);
+    HF_AUTO(hf_cancel) struct hf_cancel *cancel = hf_cancel_new(&err);
+    const struct hf_disk_qcow2_opts o = {.path = hf_test_path(state, "x"),
+                                         .workers = 1,
+                                         .clock = hf_clock_system(),
+                                         .cancel = cancel};
+    assert_int_equal(pthread_create(&thread, NULL, want_to_stop, cancel), 0);
+    assert_null(hf_disk_qcow2(&o, &err));
+    pthread_join(thread, NULL);
+    assert_int_equal(err.cls, HF_E_CANCELLED);
+}
+
+/* Once it listens, a minute is gone. */
+static int64_t leaping_us(void *ctx)
+{
+    return hf_clock_mono_us(hf_clock_system()) + (access(ctx, F_OK) == 0 ? 60000000 : 0);
+}
+
+static void a_server_that_does_not_greet_has_a_deadline(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    PLAYED_BY_US(state);
+    struct hf_clock clock = *hf_clock_system();
+    clock.mono_us = leaping_us;
+    clock.ctx = getenv("FAKE_LISTENS");
+    const struct hf_disk_qcow2_opts o = {
+        .path = hf_test_path(state, "x"), .workers = 1, .clock = &clock};
+    assert_null(hf_disk_qcow2(&o, &err));
+    assert_int_equal(err.cls, HF_E_TIMEOUT);
+}
+
 /* ---- the real ones ---------------------------------------------------------------------- */
 
 static long processors;
@@ -231,10 +285,13 @@ int main(int argc, char **argv)
         HF_TEST(a_part_that_is_broken_is_begun_anew),
         HF_TEST(clusters_that_nobody_uses_are_no_reason_to_begin_anew),
         HF_TEST(a_check_can_be_interrupted_and_the_part_is_kept),
+        HF_TEST(a_server_that_does_not_greet_can_be_interrupted),
+        HF_TEST(a_server_that_does_not_greet_has_a_deadline),
         HF_TEST(processors_that_come_while_it_restores_change_nothing),
     };
     const char *name = argc > 1 ? basename(argv[0]) : "";
     if (strcmp(name, "qemu-img") == 0)
         return play_img(argv);
-    return HF_RUN_TESTS("restore.disk_qcow2", tests);
+    return strcmp(name, "qemu-nbd") == 0 ? play_nbd(argv)
+                                         : HF_RUN_TESTS("restore.disk_qcow2", tests);
 }
