@@ -267,6 +267,22 @@ class ServeTest(unittest.TestCase):
         served.io(f"read -P 0 {10 * MIB} 4096")  # a hole needs no pack
         served.end()
 
+    def test_who_does_not_take_its_log_holds_no_reader_up(self):
+        vault = self.add_store()
+        served = self.serve(self.backup())
+        served.io("read -v 0 16")
+        (vault / "packs").rename(vault / "away")
+        os.kill(served.process.pid, signal.SIGSTOP)
+        try:
+            # More lines than a socket holds; each read waits until its own is said.
+            said = served.io(*[f"read {5 * MIB} 512"] * 600, good=False)
+            self.assertEqual(said.count("Input/output error"), 600)
+        finally:
+            os.kill(served.process.pid, signal.SIGCONT)
+        (vault / "away").rename(vault / "packs")
+        served.io(f"read {5 * MIB} 4096")
+        self.assertEqual(served.end(), 0)
+
     def test_a_point_a_disk_or_a_key_that_is_not_there_is_refused(self):
         self.add_store(**self.encrypted())
         point = self.backup()
