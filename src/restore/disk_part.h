@@ -9,6 +9,7 @@
  * Promise   the record never says of a chunk that it is there before it is on the disk for good, and goes before what it spoke of: it
  *           is replaced by an empty one, durably, before the part is emptied. A part is gone on with when its record is of the same
  *           root, format and size, and of this very file; else it is begun anew.
+ *           Once a sync has failed nothing is recorded any more: what was written since the last record is written again.
  * Crash     anywhere: FILE is what it was, or whole. Killed between the renaming and the end, the next call finds FILE to be what the
  *           record calls whole, unchanged since, and only removes the record.
  * Errors    CONFLICT: FILE exists, is something else than a file, or not the file any more that was to be replaced. BUSY: somebody else
