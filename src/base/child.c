@@ -2,6 +2,7 @@
 #include "base/child.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/spawn.h"
 
 #include <errno.h>
@@ -118,10 +119,16 @@ struct hf_child *hf_child_start(const char *const *argv, struct hf_err *err)
 
 bool hf_child_wait(struct hf_child *c, int64_t within_ms)
 {
+    const struct hf_clock *clock = hf_clock_system();
     struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
+    int64_t deadline_ms = hf_clock_mono_ms(clock) + within_ms;
+    int n;
     if (!c->pid)
         return true;
-    if (poll(&p, 1, within_ms > INT_MAX ? INT_MAX : (int)within_ms) <= 0)
+    do /* a signal is not its end */
+        n = poll(&p, 1, hf_clock_left_ms(clock, deadline_ms));
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
         return false;
     reap(c);
     return true;

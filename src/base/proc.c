@@ -117,25 +117,31 @@ static void drain(struct stream *s, size_t max, bool *truncated)
 }
 
 /* Reads until the child has ended. Its end counts, not that of its output: a program that leaves a
- * daemon behind leaves the streams open too. False: the deadline came first. */
-static bool watch(struct child *c, size_t max, int64_t deadline_ms, bool *truncated)
+ * daemon behind leaves the streams open too. */
+static int watch(struct child *c, const struct hf_proc_request *req, int64_t deadline_ms,
+                 bool *truncated, struct hf_err *err)
 {
     const struct hf_clock *clock = hf_clock_system();
+    size_t max = req->max_output_bytes ? req->max_output_bytes : DEFAULT_OUTPUT_MAX;
     bool ended = false;
     while (!ended) {
         int left_ms = hf_clock_left_ms(clock, deadline_ms);
+        if (hf_cancel_check(req->cancel, err) < 0)
+            return -1;
         if (left_ms == 0)
-            return false;
+            return hf_fail(err, HF_E_TIMEOUT, "'%s' did not end within %lld ms and was killed",
+                           req->argv[0], (long long)req->timeout_ms);
         struct pollfd fds[] = {{.fd = c->pidfd, .events = POLLIN},
                                {.fd = c->out.fd, .events = POLLIN},
-                               {.fd = c->err.fd, .events = POLLIN}};
+                               {.fd = c->err.fd, .events = POLLIN},
+                               {.fd = hf_cancel_fd(req->cancel), .events = POLLIN}};
         if (poll(fds, HF_ARRAY_SIZE(fds), left_ms) < 0)
             continue; /* EINTR: the deadline is looked at again */
         ended = fds[0].revents != 0;
         drain(&c->out, max, truncated);
         drain(&c->err, max, truncated);
     }
-    return true;
+    return 0;
 }
 
 static int finish(struct child *c, const char *name, struct hf_proc_result *out, struct hf_err *err)
@@ -154,7 +160,6 @@ int hf_proc_run(const struct hf_proc_request *req, struct hf_proc_result *out, s
     hf_proc_result_free(out);
     if (req->timeout_ms <= 0)
         return hf_fail(err, HF_E_TIMEOUT, "no time left to start '%s'", req->argv[0]);
-    size_t max = req->max_output_bytes ? req->max_output_bytes : DEFAULT_OUTPUT_MAX;
     int64_t now_ms = hf_clock_mono_ms(hf_clock_system()), deadline_ms;
     if (__builtin_add_overflow(now_ms, req->timeout_ms, &deadline_ms))
         deadline_ms = HF_NO_DEADLINE;
@@ -163,9 +168,8 @@ int hf_proc_run(const struct hf_proc_request *req, struct hf_proc_result *out, s
     struct child c = {.pidfd = -1, .out = {-1, -1, &out->out}, .err = {-1, -1, &out->err}};
     if (start(&c, req, err) < 0)
         return -1;
-    if (!watch(&c, max, deadline_ms, &out->truncated))
-        return hf_fail(err, HF_E_TIMEOUT, "'%s' did not end within %lld ms and was killed",
-                       req->argv[0], (long long)req->timeout_ms);
+    if (watch(&c, req, deadline_ms, &out->truncated, err) < 0)
+        return -1;
     return finish(&c, req->argv[0], out, err);
 }
 

@@ -38,12 +38,16 @@ struct rebuild {
     unsigned n_workers;
 };
 
-unsigned hf_image_rebuild_workers(const struct hf_image_rebuild_opts *opts)
+static unsigned usual_workers(void)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned n = opts->workers ? opts->workers : processors > 0 ? (unsigned)processors + 1 : 1;
-    if (!opts->workers && n < WORKERS_LEAST)
-        n = WORKERS_LEAST;
+    unsigned n = processors > 0 ? (unsigned)processors + 1 : 1;
+    return n > WORKERS_LEAST ? n : WORKERS_LEAST;
+}
+
+unsigned hf_image_rebuild_workers(const struct hf_image_rebuild_opts *opts)
+{
+    unsigned n = opts->workers ? opts->workers : usual_workers();
     return n < HF_IMAGE_REBUILD_WORKERS_MAX ? n : HF_IMAGE_REBUILD_WORKERS_MAX;
 }
 

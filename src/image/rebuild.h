@@ -40,7 +40,7 @@ struct hf_image_rebuild_opts {
 int hf_image_rebuild(struct hf_image *im, struct hf_image_tree *tree,
                      const struct hf_image_rebuild_opts *opts, struct hf_image_rebuilt *out,
                      struct hf_err *err) HF_CHECKED;
-/* How many workers there will be. */
+/* How many workers there will be. Processors come and go: who needs to know sets `workers` to it. */
 unsigned hf_image_rebuild_workers(const struct hf_image_rebuild_opts *opts);
 
 #endif

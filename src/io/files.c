@@ -50,10 +50,11 @@ static int dir_look(struct hf_io_files *f, const char *name, enum hf_io_seen *ou
                     uint64_t *out_bytes, struct hf_err *err)
 {
     struct stat st;
-    (void)err;
     *out = HF_IO_SEEN_NONE;
     if (fstatat(((struct dir_files *)f)->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
+        return errno == ENOENT || errno == ENAMETOOLONG /* nothing can have such a name */
+                   ? 0
+                   : hf_fail_sys(err, errno, "'%s/%s'", f->label, name);
     *out = S_ISREG(st.st_mode) ? HF_IO_SEEN_FILE : HF_IO_SEEN_OTHER;
     *out_bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     return 0;
@@ -64,9 +65,12 @@ static int dir_list(struct hf_io_files *f, hf_io_files_emit emit, void *ctx, str
     int fd = openat(((struct dir_files *)f)->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     int rc = d ? 0 : hf_fail_sys(err, errno, "reading %s", f->label);
-    for (struct dirent *e; rc == 0 && (e = readdir(d));)
+    struct dirent *e = NULL;
+    while (rc == 0 && (errno = 0, e = readdir(d)))
         if (e->d_name[0] != '.')
             rc = emit(ctx, e->d_name, err);
+    if (rc == 0 && errno)
+        rc = hf_fail_sys(err, errno, "reading %s", f->label);
     if (d)
         closedir(d);
     else if (fd >= 0)

@@ -49,10 +49,10 @@ HF_DEFINE_AUTO(hf_io_files, hf_io_files_close)
 /* A directory. */
 struct hf_io_files *hf_io_files_dir(const char *path, struct hf_err *err) HF_CHECKED;
 
-/* *out_bytes: of the content, packed as it is; 0 where it is none or torn. */
+/* *out_bytes: of the content, packed as it is; 0 where it is none or torn. That it could not be looked at is an error, never NONE. */
 int hf_io_files_look(struct hf_io_files *f, const char *name, enum hf_io_seen *out,
                      uint64_t *out_bytes, struct hf_err *err) HF_CHECKED;
-/* All names, in any order, but those that begin with a dot. */
+/* All names, in any order, but those that begin with a dot; an error after some of them is one. */
 int hf_io_files_list(struct hf_io_files *f, hf_io_files_emit emit, void *ctx, struct hf_err *err)
     HF_CHECKED;
 /* whole: a small one that says what the others are; a place that can prove it does so before it gives a byte. */

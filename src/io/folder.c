@@ -24,9 +24,12 @@ static int check_empty(const struct hf_io_folder *f, struct hf_err *err)
     if (!dir)
         return hf_fail_sys(err, errno, "cannot read directory '%s'", f->path);
     bool is_empty = true;
-    for (struct dirent *e; (e = readdir(dir));)
+    for (struct dirent *e; (errno = 0, e = readdir(dir));)
         is_empty &= !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
+    int e = errno;
     closedir(dir);
+    if (e)
+        return hf_fail_sys(err, e, "cannot read directory '%s'", f->path);
     if (is_empty)
         return 0;
     hf_fail(err, HF_E_CONFLICT, "directory '%s' is not empty", f->path);

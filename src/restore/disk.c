@@ -104,6 +104,13 @@ static bool is_done(void *ctx, uint64_t chunk)
 
 /* ---- what is there for good ------------------------------------------------------------- */
 
+/* Linux tells a descriptor once that a write was lost, and drops what it was: the next sync succeeds. */
+static int no_record_any_more(struct restoring *r)
+{
+    r->part.is_lossy = true;
+    return -1;
+}
+
 /* What was there before the sync is durable after it. */
 static int record(struct restoring *r, struct hf_err *err)
 {
@@ -112,7 +119,7 @@ static int record(struct restoring *r, struct hf_err *err)
     pthread_mutex_unlock(&r->lock);
     hf_chunk_set_add(&r->durable, 0, r->before); /* holes, too: the record gets shorter */
     if (r->target->ops->sync(r->target, err) < 0)
-        return -1;
+        return no_record_any_more(r);
     return hf_disk_part_record(&r->part, &r->durable, err);
 }
 
@@ -164,10 +171,14 @@ static int open_qcow2(struct restoring *r, struct hf_err *err)
     struct hf_err why = HF_ERR_INIT;
     const struct hf_disk_qcow2_opts o = {.path = r->part.path,
                                          .disk_bytes = r->shape.disk_bytes,
-                                         .workers = hf_image_rebuild_workers(&r->opts),
+                                         .workers = r->opts.workers,
                                          .clock = r->what->clock,
                                          .cancel = r->what->cancel};
     if (r->part.is_resumed && hf_disk_qcow2_check(&o, &why) < 0) {
+        if (why.cls != HF_E_CORRUPT) {
+            hf_err_copy(err, &why);
+            return -1;
+        }
         hf_log_err(r->what->log, HF_LOG_WARN, "restore", &why);
         if (hf_disk_part_restart(&r->part, err) < 0)
             return -1;
@@ -211,7 +222,7 @@ static int fill(struct restoring *r, struct hf_image_tree *tree, struct hf_image
         hf_log(r->what->log, HF_LOG_INFO, "restore", "goes on with '%s'", r->part.path);
     if (hf_image_rebuild(r->what->image, tree, &r->opts, done, err) < 0)
         return -1;
-    return r->target->ops->finish(r->target, err);
+    return r->target->ops->finish(r->target, err) < 0 ? no_record_any_more(r) : 0;
 }
 
 static uint64_t durable_bytes(const struct hf_disk_part *p)
@@ -232,7 +243,7 @@ static int leave(struct restoring *r, struct hf_err *err)
         return hf_left(err, "'%s' is overwritten in part", r->part.file);
     if (r->part.is_finished)
         return hf_left(err, "'%s'", r->part.record_path);
-    if (r->target && r->there.bits && record(r, &ignored) < 0)
+    if (r->target && r->there.bits && !r->part.is_lossy && record(r, &ignored) < 0)
         hf_log_err(r->what->log, HF_LOG_DETAIL, "restore", &ignored);
     uint64_t bytes = durable_bytes(&r->part);
     if (bytes == 0) {
@@ -276,6 +287,7 @@ int hf_restore_disk(const struct hf_restore_disk *what, struct hf_restored_disk 
     pthread_mutex_init(&r.lock, NULL);
     r.opts =
         (struct hf_image_rebuild_opts){.ctx = &r, .put = put, .is_done = is_done, .tick = tick};
+    r.opts.workers = hf_image_rebuild_workers(&r.opts); /* once: processors come and go */
     r.shape = *hf_image_tree_shape(tree);
     struct hf_disk_record want = {.point = (char *)what->point,
                                   .disk = (char *)what->disk,

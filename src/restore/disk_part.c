@@ -16,6 +16,7 @@
 /* Where QEMU locks an image (block/file-posix.c): a byte per right, from 100 on those it uses, from 200 on those it allows. */
 #define QEMU_LOCKS_AT 100
 #define QEMU_LOCKS_LEN 200
+#define SHUT_DOWN "Shut the VM down, or restore to another file."
 #define DYING_MS 5000
 #define POLL_MS 20
 
@@ -55,14 +56,14 @@ static int set_names(struct hf_disk_part *p, const char *file, struct hf_err *er
 /* ---- what is there already -------------------------------------------------------------- */
 
 /* A running VM would write on, into a file without a name or into our midst. */
-static int check_unused(const char *path, int fd, struct hf_err *err)
+static int check_unused(const char *path, int fd, const char *hint, struct hf_err *err)
 {
     struct flock lock = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = QEMU_LOCKS_AT, .l_len = QEMU_LOCKS_LEN};
     if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) {
         hf_fail(err, HF_E_BUSY,
                 "'%s' is in use: a program holds a lock on it, as a running VM does", path);
-        return hf_hint(err, "Shut the VM down, or restore to another file.");
+        return hf_hint(err, "%s", hint);
     }
     return 0;
 }
@@ -91,7 +92,7 @@ static int open_device(struct hf_disk_part *p, const struct hf_disk_record *want
     if (bytes < want->shape.disk_bytes)
         return hf_fail(err, HF_E_NOSPACE, "'%s' has %llu bytes, the disk has %llu", p->file,
                        (unsigned long long)bytes, (unsigned long long)want->shape.disk_bytes);
-    return check_unused(p->file, p->fd, err);
+    return check_unused(p->file, p->fd, SHUT_DOWN, err);
 }
 
 static int check_replace(struct hf_disk_part *p, const struct stat *st, bool overwrite,
@@ -107,7 +108,8 @@ static int check_replace(struct hf_disk_part *p, const struct stat *st, bool ove
     if (fd < 0)
         return hf_fail_sys(err, errno, "'%s'", p->file);
     p->replaces = true;
-    return check_unused(p->file, fd, err);
+    p->replaced = *st;
+    return check_unused(p->file, fd, SHUT_DOWN, err);
 }
 
 /* ---- the record ------------------------------------------------------------------------- */
@@ -124,6 +126,7 @@ static void load_record(struct hf_disk_part *p, const struct hf_disk_record *wan
 {
     struct hf_err why = HF_ERR_INIT;
     size_t len = 0;
+    hf_disk_record_free(&p->record);
     HF_AUTOFREE char *text = hf_path_read(p->record_path, HF_DISK_RECORD_MAX, &len, &why);
     if (!text)
         return;
@@ -153,12 +156,20 @@ static int64_t changed_ns(const struct stat *st)
 static int wait_unused(struct hf_disk_part *p, struct hf_err *err)
 {
     int rc = -1;
-    for (int waited = 0; (rc = check_unused(p->path, p->fd, err)) < 0 && waited < DYING_MS;
+    for (int waited = 0;
+         (rc = check_unused(p->path, p->fd, SHUT_DOWN, err)) < 0 && waited < DYING_MS;
          waited += POLL_MS)
         hf_clock_sleep_ms(hf_clock_system(), POLL_MS);
     if (rc == 0)
         hf_err_clear(err);
     return rc;
+}
+
+/* A run that ended right before the renaming has given it to the owner of FILE already. */
+static bool is_ours(const struct hf_disk_part *p, const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_nlink <= 1 &&
+           (st->st_uid == geteuid() || (p->replaces && st->st_uid == p->replaced.st_uid));
 }
 
 static int open_part(struct hf_disk_part *p, struct stat *st, struct hf_err *err)
@@ -169,7 +180,7 @@ static int open_part(struct hf_disk_part *p, struct stat *st, struct hf_err *err
     p->fd = open(p->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
     if (p->fd < 0 || fstat(p->fd, st) < 0)
         return hf_fail_sys(err, errno, "'%s'", p->path);
-    if (!S_ISREG(st->st_mode) || st->st_uid != geteuid() || st->st_nlink > 1)
+    if (!is_ours(p, st))
         return hf_fail(err, HF_E_CONFLICT, "'%s' is there, and not ours", p->path);
     if (flock(p->fd, LOCK_EX | LOCK_NB) < 0 || lstat(p->path, &named) < 0 ||
         named.st_ino != st->st_ino || named.st_dev != st->st_dev)
@@ -237,6 +248,7 @@ int hf_disk_part_open(const char *file, const struct hf_disk_record *want, bool 
     }
     if (open_part(out, &st, err) < 0)
         return -1;
+    load_record(out, want); /* again: only who has the lock knows that nobody writes another one */
     out->is_resumed = can_go_on(out, &st);
     if (out->is_resumed || begin(out, want, err) == 0)
         return 0;
@@ -291,9 +303,28 @@ static int rename_to_new(const struct hf_disk_part *p)
     return link(p->path, p->file) < 0 || unlink(p->path) < 0 ? -1 : 0;
 }
 
+/* Hours may have passed: a VM was started on it, or another file has its name. */
+static int check_replace_again(struct hf_disk_part *p, struct hf_err *err)
+{
+    struct stat st;
+    HF_AUTOFD int fd = open(p->file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        p->replaces = false;
+        return 0;
+    }
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return hf_fail_sys(err, errno, "'%s'", p->file);
+    if (st.st_dev != p->replaced.st_dev || st.st_ino != p->replaced.st_ino) {
+        hf_fail(err, HF_E_CONFLICT, "'%s' is another file than at the start", p->file);
+        return hf_hint(err, "The same command replaces that one; nothing is restored again.");
+    }
+    return check_unused(p->file, fd, "Shut the VM down: the same command then ends this.", err);
+}
+
 static int rename_to_file(struct hf_disk_part *p, struct hf_err *err)
 {
-    if (HF_POINT_ERR("restore.image.before_rename", err) < 0)
+    if (HF_POINT_ERR("restore.image.before_rename", err) < 0 ||
+        (p->replaces && check_replace_again(p, err) < 0))
         return -1;
     if ((p->replaces ? rename(p->path, p->file) : rename_to_new(p)) == 0) {
         HF_POINT("restore.image.after_rename");
@@ -310,7 +341,11 @@ static int make_whole(struct hf_disk_part *p, struct hf_err *err)
     struct stat st;
     if (take_over_owner(p, err) < 0)
         return -1;
-    if (fsync(p->fd) < 0 || fstat(p->fd, &st) < 0)
+    if (fsync(p->fd) < 0) {
+        p->is_lossy = true;
+        return hf_fail_sys(err, errno, "sync");
+    }
+    if (fstat(p->fd, &st) < 0)
         return hf_fail_sys(err, errno, "'%s'", p->path);
     hf_chunk_set_add(&p->record.durable, 0, p->record.durable.n);
     p->record.whole_ns = changed_ns(&st);

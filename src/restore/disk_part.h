@@ -9,15 +9,18 @@
  * Promise   the record never says of a chunk that it is there before it is on the disk for good, and goes before what it spoke of: it
  *           is replaced by an empty one, durably, before the part is emptied. A part is gone on with when its record is of the same
  *           root, format and size, and of this very file; else it is begun anew.
+ *           Once a sync has failed nothing is recorded any more: what was written since the last record is written again.
  * Crash     anywhere: FILE is what it was, or whole. Killed between the renaming and the end, the next call finds FILE to be what the
  *           record calls whole, unchanged since, and only removes the record.
- * Errors    CONFLICT: FILE exists, or is something else than a file. BUSY: somebody else restores it, or a program (QEMU) holds a lock
- *           on FILE. Threads: one at a time.
+ * Errors    CONFLICT: FILE exists, is something else than a file, or not the file any more that was to be replaced. BUSY: somebody else
+ *           restores it, or a program (QEMU) holds a lock on FILE, at the start or right before the renaming. Threads: one at a time.
  */
 #ifndef HF_RESTORE_DISK_PART_H
 #define HF_RESTORE_DISK_PART_H
 
 #include "restore/disk_record.h"
+
+#include <sys/stat.h>
 
 struct hf_disk_part {
     char *file, *path, *record_path, *dir; /* absolute */
@@ -26,7 +29,10 @@ struct hf_disk_part {
     bool is_device;                        /* written in place; has no record */
     bool is_resumed;                       /* something of it was there */
     bool is_finished;                      /* FILE is there: a run before had died right after */
-    bool replaces;                         /* FILE exists, and may be replaced */
+    bool replaces;                         /* FILE exists, and may be replaced: this one */
+    struct stat replaced;
+    /* A sync has failed: what that lost no later one tells of, so nothing is recorded any more. */
+    bool is_lossy;
 };
 
 void hf_disk_part_close(struct hf_disk_part *p); /* by value: empties it; nothing is removed */

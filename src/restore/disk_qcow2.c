@@ -10,6 +10,7 @@
 #include "image/rebuild.h"
 #include "restore/disk_target.h"
 
+#include <fcntl.h>
 #include <libnbd.h>
 #include <poll.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 
 #define IMG_MS 60000
 #define CHECK_MS (10 * 60 * 1000) /* of a large image that was left open */
+#define CHECK_CORRUPT 2           /* exit status */
+#define CHECK_LEAKS 3             /* some are left: they cost room, and nothing else */
 #define START_MS 10000
 #define ANSWER_MS 60000
 #define SYNC_MS (10 * 60 * 1000) /* gigabytes may be on their way to a slow disk */
@@ -52,15 +55,31 @@ int hf_disk_qcow2_create(const struct hf_disk_qcow2_opts *o, struct hf_err *err)
     return hf_proc_check(&req, &res, err);
 }
 
+static bool begins_as_qcow2(const char *path)
+{
+    char magic[4] = "";
+    HF_AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : pread(fd, magic, sizeof magic, 0);
+    return n < 0 || (n == sizeof magic && memcmp(magic, "QFI\xfb", sizeof magic) == 0);
+}
+
+/* Only what has been looked at and found broken is. That it could not be looked at says nothing of it. */
 int hf_disk_qcow2_check(const struct hf_disk_qcow2_opts *o, struct hf_err *err)
 {
     const char *const argv[] = {"qemu-img", "check", "-q",    "-f", "qcow2",
                                 "-r",       "leaks", o->path, NULL};
-    const struct hf_proc_request req = {.argv = argv, .timeout_ms = CHECK_MS};
+    const struct hf_proc_request req = {.argv = argv, .timeout_ms = CHECK_MS, .cancel = o->cancel};
     HF_AUTO(hf_proc_result) struct hf_proc_result res = {0};
-    if (hf_proc_check(&req, &res, err) < 0)
-        return err->cls == HF_E_PLUGIN ? hf_fail(err, HF_E_CORRUPT, "%s", err->message) : -1;
-    return 0;
+    if (!begins_as_qcow2(o->path))
+        return hf_fail(err, HF_E_CORRUPT, "'%s' is no qcow2 image", o->path);
+    int rc = hf_proc_check(&req, &res, err);
+    if (rc < 0 && res.exit_code == CHECK_LEAKS) {
+        hf_err_clear(err);
+        return 0;
+    }
+    if (rc < 0 && res.exit_code == CHECK_CORRUPT)
+        err->cls = HF_E_CORRUPT;
+    return rc;
 }
 
 /* ---- a connection ----------------------------------------------------------------------- */
@@ -89,11 +108,12 @@ static int lost(struct qcow2 *q, struct hf_err *err)
     return hf_fail(err, HF_E_UNREACHABLE, "qemu-nbd: %s", why ? why : "the connection broke");
 }
 
-static int poll_once(struct qcow2 *q, struct connection *c, const struct hf_cancel *cancel,
-                     int64_t until_ms, struct hf_err *err)
+/* Takes it a step further. 1: it broke. */
+static int step(const struct qcow2 *q, struct nbd_handle *h, const struct hf_cancel *cancel,
+                int64_t until_ms, struct hf_err *err)
 {
-    unsigned direction = nbd_aio_get_direction(c->h);
-    struct pollfd p[2] = {{.fd = nbd_aio_get_fd(c->h)},
+    unsigned direction = nbd_aio_get_direction(h);
+    struct pollfd p[2] = {{.fd = nbd_aio_get_fd(h)},
                           {.fd = hf_cancel_fd(cancel), .events = POLLIN}};
     int left_ms = hf_clock_left_ms(q->clock, until_ms), rc = 0;
     if (hf_cancel_check(cancel, err) < 0)
@@ -105,10 +125,10 @@ static int poll_once(struct qcow2 *q, struct connection *c, const struct hf_canc
     if (poll(p, 2, left_ms) < 0)
         return errno == EINTR ? 0 : hf_fail_sys(err, errno, "wait for qemu-nbd");
     if (p[0].revents & (POLLIN | POLLHUP | POLLERR) && direction & LIBNBD_AIO_DIRECTION_READ)
-        rc = nbd_aio_notify_read(c->h);
-    else if (p[0].revents & POLLOUT)
-        rc = nbd_aio_notify_write(c->h);
-    return rc < 0 || nbd_aio_is_dead(c->h) || nbd_aio_is_closed(c->h) ? lost(q, err) : 0;
+        rc = nbd_aio_notify_read(h);
+    else if (p[0].revents && direction & LIBNBD_AIO_DIRECTION_WRITE)
+        rc = nbd_aio_notify_write(h);
+    return rc < 0 || nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
 }
 
 /* Until all answers are there. */
@@ -116,11 +136,15 @@ static int settle(struct qcow2 *q, struct connection *c, const struct hf_cancel 
                   int64_t within_ms, const char *what, struct hf_err *err)
 {
     int64_t until_ms = hf_clock_mono_ms(q->clock) + within_ms;
-    while (c->waiting && !c->error)
-        if (poll_once(q, c, cancel, until_ms, err) < 0) {
+    while (c->waiting && !c->error) {
+        int rc = step(q, c->h, cancel, until_ms, err);
+        if (rc) {
+            if (rc > 0)
+                lost(q, err);
             give_up(c);
             return -1;
         }
+    }
     if (!c->error)
         return 0;
     give_up(c);
@@ -234,6 +258,16 @@ static int start_server(struct qcow2 *q, const char *path, struct hf_err *err)
     return q->server ? 0 : -1;
 }
 
+/* 1: nobody listens there, yet. */
+static int try_connect(const struct qcow2 *q, struct nbd_handle *h, int64_t until_ms,
+                       struct hf_err *err)
+{
+    int rc = nbd_aio_connect_unix(h, q->socket) < 0;
+    while (rc == 0 && !nbd_aio_is_ready(h))
+        rc = nbd_aio_is_dead(h) || nbd_aio_is_closed(h) ? 1 : step(q, h, q->cancel, until_ms, err);
+    return rc;
+}
+
 /* It listens a little after it was started. */
 static int connect_one(struct qcow2 *q, struct connection *c, int64_t until_ms, struct hf_err *err)
 {
@@ -241,9 +275,12 @@ static int connect_one(struct qcow2 *q, struct connection *c, int64_t until_ms, 
         c->h = nbd_create();
         if (!c->h)
             return hf_fail_nomem(err);
-        if (nbd_connect_unix(c->h, q->socket) == 0)
+        int rc = try_connect(q, c->h, until_ms, err);
+        if (rc == 0)
             return 0;
-        nbd_close(HF_STEAL(c->h));
+        give_up(c);
+        if (rc < 0)
+            return -1;
         if (hf_child_wait(q->server, 10))
             return hf_child_fail(q->server, err);
         if (hf_cancel_check(q->cancel, err) < 0)

@@ -51,7 +51,8 @@ struct hf_disk_qcow2_opts {
 };
 /* Makes the image: an existing file's content is gone. */
 int hf_disk_qcow2_create(const struct hf_disk_qcow2_opts *opts, struct hf_err *err) HF_CHECKED;
-/* Is what lies there an image that may be gone on with? What a killed qemu-nbd has allocated and not used is given back. CORRUPT: not. */
+/* Is what lies there an image that may be gone on with? What a killed qemu-nbd has allocated and not used is given back. CORRUPT: not.
+ * Any other error says nothing of it. */
 int hf_disk_qcow2_check(const struct hf_disk_qcow2_opts *opts, struct hf_err *err) HF_CHECKED;
 /* By a qemu-nbd of its own, with a connection for each worker, on a socket that nobody else can reach. It ends with us, however we do. */
 struct hf_disk_target *hf_disk_qcow2(const struct hf_disk_qcow2_opts *opts, struct hf_err *err)

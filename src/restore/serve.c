@@ -120,7 +120,7 @@ static struct hf_serving *serving_new(const struct hf_env *env, struct hf_err *e
         return NULL;
     }
     s->env = env;
-    s->folder = s->pidfd = s->leash = s->words = -1;
+    s->lock_fd = s->pidfd = s->leash = s->words = -1;
     s->first.struct_size = sizeof s->first;
     pthread_mutex_init(&s->lock, NULL);
     return s;
@@ -139,7 +139,7 @@ struct hf_serving *hf_serve_begin(const struct hf_env *env, const struct hf_poin
         hf_serve_socket_try(s, err) < 0 || HF_POINT_ERR("serve.before_ready", err) < 0 ||
         hf_serve_relay_start(s, err) < 0)
         return NULL;
-    close(HF_STEAL_FD(s->folder)); /* and its lock */
+    hf_serve_socket_let_go(s);
     return HF_STEAL(s);
 }
 
@@ -215,11 +215,12 @@ void hf_serving_free(struct hf_serving *s)
     if (!s)
         return;
     hf_serve_end(s);
-    int fds[] = {s->folder, s->pidfd, s->leash, s->words};
+    hf_serve_socket_let_go(s);
+    int fds[] = {s->pidfd, s->leash, s->words};
     for (size_t i = 0; i < HF_ARRAY_SIZE(fds); i++)
         if (fds[i] >= 0)
             close(fds[i]);
-    char *texts[] = {s->socket, s->uri, s->point, s->vm, s->disk, s->store};
+    char *texts[] = {s->socket, s->uri, s->lock_path, s->point, s->vm, s->disk, s->store};
     for (size_t i = 0; i < HF_ARRAY_SIZE(texts); i++)
         free(texts[i]);
     pthread_mutex_destroy(&s->lock);

@@ -12,8 +12,8 @@
 
 struct hf_serving {
     const struct hf_env *env;
-    char *socket, *uri;
-    int folder;      /* of the socket, with our flock while we begin; -1 */
+    char *socket, *uri, *lock_path;
+    int lock_fd;     /* locked while we begin; -1 */
     bool is_claimed; /* a socket by this name is ours */
     ino_t inode;     /* of the socket, once it is there */
     pid_t pid;       /* 0: none, or reaped */
@@ -29,8 +29,9 @@ struct hf_serving {
 
 /* ---- the socket ------------------------------------------------------------------------- */
 
-/* Fills socket, uri and folder; a left-over is removed. CONFIG, BUSY, CONFLICT: something else lies there. */
+/* Fills socket and uri; a left-over is removed. The name is ours until we let go of it. CONFIG, BUSY, CONFLICT: something else lies there. */
 int hf_serve_socket_claim(struct hf_serving *s, const char *path, struct hf_err *err) HF_CHECKED;
+void hf_serve_socket_let_go(struct hf_serving *s);
 /* It is there, ours alone, and NBD answers. */
 int hf_serve_socket_try(struct hf_serving *s, struct hf_err *err) HF_CHECKED;
 void hf_serve_socket_remove(struct hf_serving *s);

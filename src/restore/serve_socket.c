@@ -18,6 +18,7 @@
 #define RAMFS 0x858458f6
 #define GREETING "NBDMAGIC"
 #define ANSWER_MS 10000
+#define LOCK_TRIES 100
 
 /* ---- a folder for machines ------------------------------------------------------------- */
 
@@ -39,6 +40,19 @@ int hf_serve_make_dir(const char *path, struct hf_err *err)
 
 /* ---- its place -------------------------------------------------------------------------- */
 
+/* Whoever can write there can put a socket of his own in the place of ours. */
+static int check_folder(const char *folder, const char *socket, struct hf_err *err)
+{
+    struct stat st;
+    if (stat(folder, &st) < 0)
+        return hf_fail_sys(err, errno, "folder '%s'", folder);
+    bool is_ours = st.st_uid == geteuid() || st.st_uid == 0;
+    if (is_ours && (!(st.st_mode & (S_IWGRP | S_IWOTH)) || st.st_mode & S_ISVTX))
+        return 0;
+    hf_fail(err, HF_E_CONFIG, "others can write to the folder of socket '%s'", socket);
+    return hf_hint(err, "Take one that is yours alone (chmod 700).");
+}
+
 static int set_paths(struct hf_serving *s, const char *path, struct hf_err *err)
 {
     HF_AUTOFREE char *one = strdup(path), *two = strdup(path);
@@ -53,13 +67,13 @@ static int set_paths(struct hf_serving *s, const char *path, struct hf_err *err)
         return -1;
     }
     s->socket = hf_path_join(real, name);
-    if (!s->socket)
+    s->lock_path = s->socket ? hf_asprintf("%s.lock", s->socket) : NULL;
+    if (!s->lock_path)
         return hf_fail_nomem(err);
     if (!*path || path[strlen(path) - 1] == '/' || strlen(s->socket) >= sizeof limit.sun_path)
         return hf_fail(err, HF_E_CONFIG, "'%.200s' cannot be a socket: a name of %zu bytes at most",
                        s->socket, sizeof limit.sun_path - 1);
-    s->folder = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return s->folder < 0 ? hf_fail_sys(err, errno, "folder '%s'", real) : 0;
+    return check_folder(real, s->socket, err);
 }
 
 static int set_uri(struct hf_serving *s, struct hf_err *err)
@@ -75,19 +89,6 @@ static int set_uri(struct hf_serving *s, struct hf_err *err)
         return hf_fail_nomem(err);
     s->uri = hf_buf_steal(&uri);
     return 0;
-}
-
-/* Whoever can write there can put a socket of his own in the place of ours. */
-static int check_folder(const struct hf_serving *s, struct hf_err *err)
-{
-    struct stat st;
-    if (fstat(s->folder, &st) < 0)
-        return hf_fail_sys(err, errno, "the folder of '%s'", s->socket);
-    bool is_ours = st.st_uid == geteuid() || st.st_uid == 0;
-    if (is_ours && (!(st.st_mode & (S_IWGRP | S_IWOTH)) || st.st_mode & S_ISVTX))
-        return 0;
-    hf_fail(err, HF_E_CONFIG, "others can write to the folder of socket '%s'", s->socket);
-    return hf_hint(err, "Take one that is yours alone (chmod 700).");
 }
 
 static int fill_address(const struct hf_serving *s, struct sockaddr_un *out)
@@ -119,18 +120,66 @@ static int remove_left_over(const struct hf_serving *s, struct hf_err *err)
                : 0;
 }
 
+/* ---- whose name it is ------------------------------------------------------------------- */
+
+/* A file that nobody else can open: what others can open, they can lock. */
+static int open_lock(const struct hf_serving *s, struct hf_err *err)
+{
+    struct stat st;
+    HF_AUTOFD int fd =
+        open(s->lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return hf_fail_sys(err, errno, "lock '%s'", s->lock_path);
+    if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink > 1 || st.st_size > 0 ||
+        st.st_mode & (S_IRWXG | S_IRWXO))
+        return hf_fail(err, HF_E_CONFLICT, "'%s' is there, and not ours", s->lock_path);
+    return HF_STEAL_FD(fd);
+}
+
+/* Whoever had the lock before us took its name away when he let go, perhaps after we had opened it. */
+static bool is_named(const char *path, int fd)
+{
+    struct stat named, st;
+    return fstat(fd, &st) == 0 && lstat(path, &named) == 0 && named.st_ino == st.st_ino &&
+           named.st_dev == st.st_dev;
+}
+
+static int take_lock(struct hf_serving *s, struct hf_err *err)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        HF_AUTOFD int fd = open_lock(s, err);
+        if (fd < 0)
+            return -1;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+            if (errno != EWOULDBLOCK)
+                return hf_fail_sys(err, errno, "lock '%s'", s->lock_path);
+            break;
+        }
+        if (is_named(s->lock_path, fd)) {
+            s->lock_fd = HF_STEAL_FD(fd);
+            return 0;
+        }
+    }
+    return hf_fail(err, HF_E_BUSY, "another server is being started at socket '%s'", s->socket);
+}
+
+/* Two who take the same left-over away would take each other's socket away: locked until ours listens. */
 int hf_serve_socket_claim(struct hf_serving *s, const char *path, struct hf_err *err)
 {
-    if (set_paths(s, path, err) < 0 || set_uri(s, err) < 0 || check_folder(s, err) < 0)
+    if (set_paths(s, path, err) < 0 || set_uri(s, err) < 0 || take_lock(s, err) < 0)
         return -1;
-    /* Until ours listens: two who take the same left-over away would take each other's socket away. */
-    if (flock(s->folder, LOCK_EX | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK
-                   ? hf_fail(err, HF_E_BUSY,
-                             "another server is being started in the folder of '%s'", s->socket)
-                   : hf_fail_sys(err, errno, "lock the folder of '%s'", s->socket);
     s->is_claimed = remove_left_over(s, err) == 0;
     return s->is_claimed ? 0 : -1;
+}
+
+/* The name first: who opens it afterwards makes another one. */
+void hf_serve_socket_let_go(struct hf_serving *s)
+{
+    if (s->lock_fd < 0)
+        return;
+    if (is_named(s->lock_path, s->lock_fd))
+        unlink(s->lock_path);
+    close(HF_STEAL_FD(s->lock_fd));
 }
 
 /* ---- does it answer? -------------------------------------------------------------------- */

@@ -99,15 +99,25 @@ int hf_effect_machine_served(struct hf_journal *j, const char *hypervisor, const
     return hf_journal_intent(j, HF_EFFECT_MACHINE_SERVED, data, NULL, err);
 }
 
+/* Or the empty file by which one was being claimed (restore/serve_socket.c). */
+static bool is_socket(int dir, const char *name)
+{
+    const char *suffix = strrchr(name, '.');
+    struct stat st;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    return S_ISSOCK(st.st_mode) ||
+           (S_ISREG(st.st_mode) && st.st_size == 0 && suffix && strcmp(suffix, ".lock") == 0);
+}
+
 /* Sockets and nothing else. false: errno says why not. */
 static bool remove_sockets(const char *path)
 {
-    struct stat st;
     DIR *d = opendir(path);
     if (!d)
         return errno == ENOENT;
     for (struct dirent *e = readdir(d); e; e = readdir(d))
-        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode))
+        if (is_socket(dirfd(d), e->d_name))
             unlinkat(dirfd(d), e->d_name, 0);
     closedir(d);
     return rmdir(path) == 0 || errno == ENOENT;

@@ -140,6 +140,7 @@ class InPlace(RestoreVm):
         former = lab("virsh", "dumpxml", "--inactive", "--security-info", self.domain)
         point = self.write_and_back_up()
         self.addCleanup(self.bring_back, former)
+        lab("ssh", "sync")  # the server's binlog waits for nobody, and what is not in it is rolled back
         lab("virsh", "destroy", self.domain)
         doc = self.ok(self.site.run("restore", "vm", point, "--in-place", "--dir", str(self.out), "--boot-timeout", f"{BOOT_S}s",
                                     timeout=BOOT_S + 120))

@@ -176,6 +176,14 @@ class Fails(Instant):
                         runlib.wait_until(lambda: self.site.run("recover").status == 0, 10, "recover does not succeed")
                     self.nothing_is_left(within_s=10)
 
+    def test_killed_while_a_disk_begins_to_be_served_nothing_is_left_of_its_socket(self):
+        run = self.boot(**self.site.points(f"serve.after_start=kill,{NO_GUARDIAN}"))
+        self.assertEqual(run.wait(30).status, -9)
+        runlib.wait_until(lambda: "guardian.before_undo" in self.site.visited(), 10, "no guardian")
+        self.assertEqual([p.name for p in self.folder.glob("*.lock")], ["vda.lock"])
+        runlib.wait_until(lambda: self.site.run("recover").status == 0, 10, "recover does not succeed")
+        self.nothing_is_left(within_s=10)
+
     def test_after_a_death_of_both_the_same_command_runs_it_again(self):
         run = self.boot(**self.site.points(f"instant.up=kill,{NO_GUARDIAN}"))
         self.assertEqual(run.wait(30).status, -9)

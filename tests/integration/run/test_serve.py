@@ -2,6 +2,7 @@
 """A stored disk as NBD: what is read is the disk, what is written is nowhere afterwards, and whoever dies leaves nothing running."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -266,6 +267,22 @@ class ServeTest(unittest.TestCase):
         served.io(f"read -P 0 {10 * MIB} 4096")  # a hole needs no pack
         served.end()
 
+    def test_who_does_not_take_its_log_holds_no_reader_up(self):
+        vault = self.add_store()
+        served = self.serve(self.backup())
+        served.io("read -v 0 16")
+        (vault / "packs").rename(vault / "away")
+        os.kill(served.process.pid, signal.SIGSTOP)
+        try:
+            # More lines than a socket holds; each read waits until its own is said.
+            said = served.io(*[f"read {5 * MIB} 512"] * 600, good=False)
+            self.assertEqual(said.count("Input/output error"), 600)
+        finally:
+            os.kill(served.process.pid, signal.SIGCONT)
+        (vault / "away").rename(vault / "packs")
+        served.io(f"read {5 * MIB} 4096")
+        self.assertEqual(served.end(), 0)
+
     def test_a_point_a_disk_or_a_key_that_is_not_there_is_refused(self):
         self.add_store(**self.encrypted())
         point = self.backup()
@@ -301,6 +318,25 @@ class ServeTest(unittest.TestCase):
         wide.chmod(0o777)
         self.refused(2, "config", "others can write", point, "--disk", "vda", "--socket", wide / "s")
         self.refused(2, "config", "cannot be a socket", point, "--disk", "vda", "--socket", self.site.dir / ("n" * 120))
+
+    def test_nobody_is_kept_from_serving_by_who_locks_the_folder_but_by_who_serves_at_the_same_name(self):
+        self.add_store()
+        point = self.backup()
+        folder = os.open(self.site.dir, os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        served = self.serve(point)
+        self.assertEqual(list(self.site.dir.glob("*.lock")), [])
+        served.end()
+        sock, lock = self.site.dir / "x.sock", self.site.dir / "x.sock.lock"
+        other = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        self.addCleanup(os.close, other)
+        fcntl.flock(other, fcntl.LOCK_EX)
+        self.refused(4, "busy", "is being started", point, "--disk", "vda", "--socket", sock)
+        self.assertTrue(lock.exists())
+        lock.write_text("mine")
+        self.refused(1, "conflict", "not ours", point, "--disk", "vda", "--socket", sock)
+        self.assertEqual(lock.read_text(), "mine")
 
     # ---- life ------------------------------------------------------------------------------
 
@@ -340,6 +376,11 @@ class ServeTest(unittest.TestCase):
                 seen |= set(self.site.visited())
         self.assertEqual(seen & wanted, wanted)
         self.serve(point).end()
+        again = self.site.start("serve", point, "--disk", "vda", "--socket", sock)  # where each of them died
+        runlib.wait_until(sock.exists, 20, "no socket")
+        again.signal(signal.SIGTERM)
+        again.wait()
+        self.assertEqual(list(self.site.dir.glob("*.sock*")), [])
 
     def test_a_server_that_is_killed_ends_the_serving(self):
         self.add_store()

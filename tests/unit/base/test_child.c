@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,6 +51,29 @@ static void one_that_does_not_end_is_killed(void **state)
     assert_int_equal(hf_child_finish(c, 20, &err), -1);
     assert_hf_err(&err, HF_E_TIMEOUT, "sleep");
     assert_true(hf_child_wait(c, 0));
+}
+
+static void look_up(int number)
+{
+    (void)number;
+}
+
+static void signals_do_not_shorten_the_time_it_has(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    static const char *const argv[] = {"sleep", "0.3", NULL};
+    const struct sigaction interrupts = {.sa_handler = look_up};
+    const struct itimerval often = {{0, 10000}, {0, 10000}}, never = {0};
+    struct sigaction before;
+    (void)state;
+    HF_AUTO(hf_child) struct hf_child *c = hf_child_start(argv, &err);
+    assert_hf_got(c, &err);
+    assert_int_equal(sigaction(SIGALRM, &interrupts, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    int rc = hf_child_finish(c, 30000, &err);
+    setitimer(ITIMER_REAL, &never, NULL);
+    sigaction(SIGALRM, &before, NULL);
+    assert_hf_ok(rc, &err);
 }
 
 static void it_inherits_nothing_but_its_three_streams(void **state)
@@ -109,6 +133,7 @@ int main(void)
         HF_TEST(a_program_that_is_not_there_is_said_at_once),
         HF_TEST(what_it_said_before_it_failed_is_in_the_message),
         HF_TEST(one_that_does_not_end_is_killed),
+        HF_TEST(signals_do_not_shorten_the_time_it_has),
         HF_TEST(it_inherits_nothing_but_its_three_streams),
         HF_TEST(it_does_not_outlive_who_started_it),
     };

@@ -7,6 +7,8 @@
 #include "harness/hf_test.h"
 #include "io/files.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,6 +42,9 @@ static void files_are_seen_with_their_size_and_nothing_else_is_one(void **state)
     assert_int_equal(bytes, 0);
     assert_int_equal(look(f, "dir", &bytes), HF_IO_SEEN_OTHER);
     assert_int_equal(look(f, "b.sql", &bytes), HF_IO_SEEN_NONE);
+    char longer[301] = "";
+    memset(longer, 'a', sizeof longer - 1);
+    assert_int_equal(look(f, longer, &bytes), HF_IO_SEEN_NONE);
 }
 
 static int take(void *ctx, const char *name, struct hf_err *err)
@@ -59,6 +64,60 @@ static void they_are_listed_without_hidden_ones(void **state)
         assert_int_equal(names.n, i + 1);
         assert_string_equal(names.items[i], "a.sql");
     }
+}
+
+/* ---- what cannot be read ---------------------------------------------------------------- */
+
+static int look_errno, list_errno;
+
+int __real_fstatat(int fd, const char *name, struct stat *out, int flags);
+int __wrap_fstatat(int fd, const char *name, struct stat *out, int flags);
+int __wrap_fstatat(int fd, const char *name, struct stat *out, int flags)
+{
+    errno = look_errno;
+    return look_errno ? -1 : __real_fstatat(fd, name, out, flags);
+}
+
+/* The first three are there, then it breaks. */
+struct dirent *__real_readdir(DIR *d);
+struct dirent *__wrap_readdir(DIR *d);
+struct dirent *__wrap_readdir(DIR *d)
+{
+    static int n;
+    if (!list_errno || n++ < 3)
+        return __real_readdir(d);
+    errno = list_errno;
+    return NULL;
+}
+
+static void one_that_cannot_be_looked_at_is_not_taken_for_missing(void **state)
+{
+    static const int errors[] = {EIO, EACCES, ESTALE};
+    HF_AUTO(hf_io_files) struct hf_io_files *f = open_dir(state);
+    for (size_t i = 0; i < HF_ARRAY_SIZE(errors); i++) {
+        struct hf_err err = HF_ERR_INIT;
+        enum hf_io_seen seen;
+        uint64_t bytes;
+        look_errno = errors[i];
+        int rc = hf_io_files_look(f, "a.sql", &seen, &bytes, &err);
+        look_errno = 0;
+        assert_int_equal(rc, -1);
+        assert_contains(err.message, "a.sql");
+    }
+}
+
+static void a_list_that_breaks_off_is_not_taken_for_all(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_strv) struct hf_strv names = HF_STRV_INIT;
+    HF_AUTO(hf_io_files) struct hf_io_files *f = open_dir(state);
+    hf_test_file(state, "a.sql", "1", 0600);
+    hf_test_file(state, "b.sql", "1", 0600);
+    list_errno = EIO;
+    int rc = hf_io_files_list(f, take, &names, &err);
+    list_errno = 0;
+    assert_int_equal(rc, -1);
+    assert_contains(err.message, hf_test_dir(state));
 }
 
 static void one_is_read_and_what_is_no_file_is_not(void **state)
@@ -89,6 +148,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         HF_TEST(files_are_seen_with_their_size_and_nothing_else_is_one),
         HF_TEST(they_are_listed_without_hidden_ones),
+        HF_TEST(one_that_cannot_be_looked_at_is_not_taken_for_missing),
+        HF_TEST(a_list_that_breaks_off_is_not_taken_for_all),
         HF_TEST(one_is_read_and_what_is_no_file_is_not),
     };
     return HF_RUN_TESTS("io.files", tests);

@@ -141,6 +141,87 @@ static void a_file_that_a_program_has_locked_is_not_replaced(void **state)
     end(&c);
 }
 
+struct meanwhile {
+    struct case_of *c;
+    int fd; /* >= 0: of FILE, to be locked; else another file gets its name */
+    bool is_done;
+};
+
+static void happen(void *ctx, uint64_t done, uint64_t total)
+{
+    struct meanwhile *m = ctx;
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 201, .l_len = 1};
+    (void)done, (void)total;
+    if (m->is_done)
+        return;
+    m->is_done = true;
+    if (m->fd >= 0) {
+        assert_int_equal(fcntl(m->fd, F_OFD_SETLK, &lock), 0);
+        return;
+    }
+    HF_AUTOFREE char *other = hf_asprintf("%s.other", m->c->what.file);
+    struct hf_err err = HF_ERR_INIT;
+    assert_hf_ok(hf_path_write(other, "other", 5, 0600, &err), &err);
+    assert_int_equal(rename(other, m->c->what.file), 0);
+}
+
+static void assert_kept(struct case_of *c, const char *content)
+{
+    struct hf_err err = HF_ERR_INIT;
+    size_t len = 0;
+    HF_AUTOFREE char *text = hf_path_read(c->what.file, 100, &len, &err);
+    assert_hf_got(text, &err);
+    assert_string_equal(text, content);
+    assert_true(is_there(c->part) && is_there(c->record));
+}
+
+/* The same command, later: nothing is left to be written. */
+static void assert_ends_it(struct case_of *c)
+{
+    struct hf_err err = HF_ERR_INIT;
+    c->what.progress = NULL;
+    assert_hf_ok(restore(c, &err), &err);
+    assert_true(c->done.is_resumed);
+    assert_int_equal(c->done.written, 0);
+    assert_restored(c);
+}
+
+static void a_file_that_a_program_has_locked_meanwhile_is_not_replaced(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct case_of c = begin(state, false);
+    hf_test_file(state, "vda.img", "precious", 0640);
+    struct meanwhile m = {&c, open(c.what.file, O_RDWR | O_CLOEXEC), false};
+    if (geteuid() == 0)
+        assert_int_equal(fchown(m.fd, 12345, 12345), 0);
+    c.what.overwrite = true;
+    c.what.progress = happen;
+    c.what.progress_ctx = &m;
+    assert_int_equal(restore(&c, &err), -1);
+    assert_hf_err(&err, HF_E_BUSY, "in use");
+    assert_contains(err.hint, "same command");
+    assert_kept(&c, "precious");
+    close(m.fd);
+    assert_ends_it(&c);
+    end(&c);
+}
+
+static void a_file_that_has_come_into_its_place_meanwhile_is_not_replaced(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct case_of c = begin(state, false);
+    hf_test_file(state, "vda.img", "precious", 0640);
+    struct meanwhile m = {&c, -1, false};
+    c.what.overwrite = true;
+    c.what.progress = happen;
+    c.what.progress_ctx = &m;
+    assert_int_equal(restore(&c, &err), -1);
+    assert_hf_err(&err, HF_E_CONFLICT, "another file");
+    assert_kept(&c, "other");
+    assert_ends_it(&c);
+    end(&c);
+}
+
 static void what_is_no_file_and_no_name_of_one_is_refused(void **state)
 {
     struct case_of c = begin(state, false);
@@ -359,6 +440,8 @@ int main(void)
         HF_TEST(a_file_that_is_there_is_refused_and_stays),
         HF_TEST(with_overwrite_it_is_replaced_by_another_file_with_its_mode),
         HF_TEST(a_file_that_a_program_has_locked_is_not_replaced),
+        HF_TEST(a_file_that_a_program_has_locked_meanwhile_is_not_replaced),
+        HF_TEST(a_file_that_has_come_into_its_place_meanwhile_is_not_replaced),
         HF_TEST(what_is_no_file_and_no_name_of_one_is_refused),
         HF_TEST(two_at_once_are_one_too_many),
         HF_TEST(a_missing_chunk_leaves_what_is_good_and_no_file),
