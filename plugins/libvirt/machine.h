@@ -92,6 +92,8 @@ const char *lv_get_text(struct lv_making *m, xmlNodePtr node);
 /* Children that are not in the list ("a b c*", * may stand there more than once) go, those of a namespace too, but for the
  * root's (lv_make_arguments). How many elements that were. */
 size_t lv_keep_only(xmlNodePtr node, const char *list);
+/* Attributes of a namespace: libvirt takes the first of a name, whatever its namespace, and we the one that has none. */
+void lv_drop_twofold(xmlNodePtr node);
 /* REPLACE: the machine that is there has the very same element at this place. */
 bool lv_is_former(const struct lv_making *m, xmlNodePtr node);
 

@@ -126,7 +126,9 @@ void lv_make_cpu(struct lv_making *m)
     lv_put(m, cpu, "mode", "host-model");
 }
 
-/* Of QEMU's arguments those that name nothing of the host. */
+#define QEMU_URI "http://libvirt.org/schemas/domain/qemu/1.0"
+
+/* Of QEMU's options those whose value names nothing of the host. */
 static bool is_harmless(const char *option)
 {
     static const char *const options[] = {"-cpu", "-global", "-rtc"};
@@ -136,39 +138,106 @@ static bool is_harmless(const char *option)
     return false;
 }
 
-/* All elements are <arg value=>, <env name= value=>. *option: the last one that began with '-'. */
-static bool keeps_argument(struct lv_making *m, xmlNodePtr arg, const char **option)
+/* Of the properties that -global sets, of any device, those that are switches. */
+static bool is_switch(const char *value)
 {
-    if (arg->type != XML_ELEMENT_NODE || strcmp((const char *)arg->name, "arg") != 0)
-        return arg->type == XML_TEXT_NODE;
-    const char *value = lv_get(m, arg, "value");
-    if (*value == '-') {
-        *option = value;
-        if (!is_harmless(value))
-            lv_find(m, HF_MACHINE_LEFT_OUT, "argument", "of QEMU: %s", value);
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-=";
+    static const char *const switches[] = {"driver=cfi.pflash01,property=secure,value=",
+                                           "ICH9-LPC.",
+                                           "PIIX4_PM.",
+                                           "kvm-pit.lost_tick_policy=",
+                                           "mc146818rtc.lost_tick_policy=",
+                                           "virtio-pci.disable-legacy=",
+                                           "virtio-pci.disable-modern="};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(switches); i++) {
+        size_t len = strlen(switches[i]);
+        if (strncmp(value, switches[i], len) == 0)
+            return !value[len + strspn(value + len, letters)];
     }
-    return is_harmless(*option);
+    return false;
 }
 
+static bool is_value_of(const char *option, const char *value)
+{
+    if (!*value || *value == '-' || strpbrk(value, "/:"))
+        return false;
+    return strcmp(option, "-global") != 0 || is_switch(value);
+}
+
+static bool is_argument(xmlNodePtr node)
+{
+    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, "arg") == 0 &&
+           node->ns && xmlStrEqual(node->ns->href, (const xmlChar *)QEMU_URI);
+}
+
+/* How far the arguments have been read. */
+struct reading {
+    xmlNodePtr option; /* a harmless one, which wants its value; NULL: none */
+    bool is_gone;      /* the last option was left out; its value may follow */
+};
+
+static void leave_out_argument(struct lv_making *m, struct reading *r, xmlNodePtr arg)
+{
+    const char *value = lv_get(m, arg, "value");
+    if (*value == '-')
+        lv_find(m, HF_MACHINE_LEFT_OUT, "argument", "of QEMU: %s", value);
+    else if (!r->is_gone)
+        lv_find(m, HF_MACHINE_LEFT_OUT, "argument", "of QEMU: '%s' alone", value);
+    r->is_gone = *value == '-';
+    lv_xml_drop(arg);
+}
+
+/* Exactly one value goes with an option: one more would be a disk to QEMU, and one less takes the next option for its value. */
+static void read_argument(struct lv_making *m, struct reading *r, xmlNodePtr arg)
+{
+    xmlNodePtr option = r->option;
+    const char *value = lv_get(m, arg, "value"), *name = lv_get(m, option, "value");
+    r->option = NULL;
+    if (option && is_value_of(name, value))
+        return;
+    if (option && *value != '-') {
+        lv_find(m, HF_MACHINE_LEFT_OUT, "argument", "of QEMU: %s %s", name, value);
+        lv_xml_drop(option);
+        lv_xml_drop(arg);
+        return;
+    }
+    if (option)
+        leave_out_argument(m, r, option);
+    if (!is_harmless(value)) {
+        leave_out_argument(m, r, arg);
+        return;
+    }
+    r->option = arg;
+    r->is_gone = false;
+}
+
+/* All that counts to libvirt is <qemu:arg value=> and <qemu:env>. */
 static void make_commandline(struct lv_making *m, xmlNodePtr list)
 {
-    const char *option = "";
+    struct reading r = {0};
     for (xmlNodePtr n = list->children, next; n; n = next) {
         next = n->next;
-        if (!keeps_argument(m, n, &option))
+        if (n->type == XML_TEXT_NODE)
+            continue;
+        lv_drop_twofold(n);
+        if (is_argument(n))
+            read_argument(m, &r, n);
+        else
             lv_xml_drop(n);
     }
+    if (r.option)
+        leave_out_argument(m, &r, r.option);
     if (!lv_xml_child(list, "arg"))
         lv_xml_drop(list);
 }
 
 static bool is_qemus(xmlNodePtr node)
 {
-    static const char uri[] = "http://libvirt.org/schemas/domain/qemu/1.0";
     static const char *const names[] = {"commandline", "capabilities", "override", "deprecation"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(names); i++)
         if (strcmp((const char *)node->name, names[i]) == 0)
-            return xmlStrEqual(node->ns->href, (const xmlChar *)uri);
+            return xmlStrEqual(node->ns->href, (const xmlChar *)QEMU_URI);
     return false;
 }
 
@@ -183,7 +252,7 @@ void lv_make_arguments(struct lv_making *m)
         const char *name = (const char *)n->name;
         if (is_qemus(n) && keeps) {
             lv_find(m, HF_MACHINE_WARNING, name, "goes to QEMU past libvirt, as in the definition");
-        } else if (is_qemus(n) && strcmp(name, "commandline") == 0) {
+        } else if (is_qemus(n) && !m->is_isolated && strcmp(name, "commandline") == 0) {
             make_commandline(m, n);
         } else {
             lv_find(m, HF_MACHINE_LEFT_OUT, name, "is for QEMU, past libvirt");

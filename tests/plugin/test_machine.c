@@ -94,6 +94,10 @@ static char *adapt(const char *xml, uint32_t flags, struct played *p)
     const char *strange = strange_path(m.root, words);
     if (strange)
         fail_msg("it names '%s'", strange);
+    if (twofold_attribute(m.root))
+        fail_msg("it has an attribute '%s' of a namespace", twofold_attribute(m.root));
+    if (!(flags & HF_MACHINE_ARGUMENTS) && stray_argument(m.root))
+        fail_msg("QEMU gets the argument '%s'", stray_argument(m.root));
     if (flags & HF_MACHINE_ISOLATED && way_out(m.root))
         fail_msg("it has a way out: %s", way_out(m.root));
     return lv_xml_print(m.doc);
@@ -111,13 +115,45 @@ static void a_new_machine_shares_nothing_with_the_old_one(void **state)
     struct played p = {0};
     HF_AUTOFREE char *xml = fixture();
     HF_AUTOFREE char *out = adapt(xml, 0, &p);
-    static const char *const gone[] = {
-        "11111111-2222", "99999999-2222", "52:54:00:aa:00:0", "web01",   "/images/",   "/isos/",
-        "/srv/",         "backingStore",  "seclabel",         "<auth",   "vnet9",      "tap0",
-        "5901",          "5905",          "tlsPort",          "0x65",    "LD_PRELOAD", "hostfwd",
-        "/etc/",         "cpuset",        "vcpupin",          "nodeset", "partition",  "encryption",
-        "address=\"3\"", "earlier",       "metadata_cache",   "rawio",   "hwrng",      "evdev",
-        " id=\"7\""};
+    static const char *const gone[] = {"11111111-2222",
+                                       "99999999-2222",
+                                       "52:54:00:aa:00:0",
+                                       "web01",
+                                       "/images/",
+                                       "/isos/",
+                                       "/srv/",
+                                       "backingStore",
+                                       "seclabel",
+                                       "<auth",
+                                       "vnet9",
+                                       "tap0",
+                                       "5901",
+                                       "5905",
+                                       "tlsPort",
+                                       "0x65",
+                                       "LD_PRELOAD",
+                                       "hostfwd",
+                                       "/etc/",
+                                       "cpuset",
+                                       "vcpupin",
+                                       "nodeset",
+                                       "partition",
+                                       "encryption",
+                                       "address=\"3\"",
+                                       "earlier",
+                                       "metadata_cache",
+                                       "rawio",
+                                       "hwrng",
+                                       "evdev",
+                                       " id=\"7\"",
+                                       "romfile",
+                                       "192.0.2.1",
+                                       "x:",
+                                       "-cpu",
+                                       "web01.raw",
+                                       "-drive",
+                                       "opt/y",
+                                       "evil"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(gone); i++)
         lacks(out, gone[i]);
     assert_contains(out, "<name>new</name>");
@@ -144,6 +180,9 @@ static void what_is_harmless_stays(void **state)
                                        "org.qemu.guest_agent.0",
                                        "com.redhat.spice.0",
                                        "virtio-pci.disable-modern=off",
+                                       "clock=host",
+                                       "driver=cfi.pflash01,property=secure",
+                                       "<entry name=\"serial\">1234</entry>",
                                        "<target dev=\"sda\" bus=\"sata\"/>",
                                        "i6300esb",
                                        "type=\"spice\" autoport=\"yes\"",
@@ -183,6 +222,9 @@ static void everything_that_changes_is_told(void **state)
         "changed nvram: new UEFI variables",
         "left-out argument: of QEMU: -netdev",
         "left-out argument: of QEMU: -drive",
+        "left-out argument: of QEMU: '/images/other.qcow2' alone",
+        "left-out argument: of QEMU: -global virtio-net-pci.romfile=/etc/shadow",
+        "left-out argument: of QEMU: -rtc nbd://192.0.2.1/",
         "left-out sysinfo: of type 'fwcfg'"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(told); i++)
         assert_contains(p.findings, told[i]);
@@ -195,7 +237,7 @@ static void nothing_leads_into_an_isolated_machine_or_out(void **state)
     HF_AUTOFREE char *xml = fixture();
     HF_AUTOFREE char *out = adapt(xml, HF_MACHINE_ISOLATED | HF_MACHINE_ARGUMENTS, &p);
     static const char *const gone[] = {"<interface", "network=",       "spice",
-                                       "vnc",        "hostfwd",        "-netdev",
+                                       "vnc",        "hostfwd",        "commandline",
                                        "hugepages",  "total_iops_sec", "io=\"native\""};
     for (size_t i = 0; i < HF_ARRAY_SIZE(gone); i++)
         lacks(out, gone[i]);
