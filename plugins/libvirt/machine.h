@@ -24,16 +24,18 @@
 #define LV_MARK_URI "urn:holdfast:machine:1"
 #define LV_MARK_KEY "holdfast"
 #define LV_UUID_MAX 37
+#define LV_BOOT_DIR "/var/lib/libvirt/boot"
 
 /* What the adaptation asks of this host. */
 enum lv_fact {
-    LV_HAS_NETWORK,  /* libvirt's, and it is active */
-    LV_HAS_BRIDGE,   /* a bridge of the host */
-    LV_HAS_LINK,     /* a network device of the host */
-    LV_HAS_FILTER,   /* libvirt's network filter */
-    LV_HAS_FILE,     /* a regular file that anybody may read */
-    LV_HAS_EMULATOR, /* libvirt's list has it */
-    LV_HAS_CPU_MODE, /* of a <cpu> */
+    LV_HAS_NETWORK,   /* libvirt's, and it is active */
+    LV_HAS_BRIDGE,    /* a bridge of the host */
+    LV_HAS_LINK,      /* a network device of the host */
+    LV_HAS_FILTER,    /* libvirt's network filter */
+    LV_HAS_FILE,      /* a regular file that anybody may read */
+    LV_HAS_BOOT_FILE, /* the same, that is a kernel by its place: libvirt gives it to QEMU's user */
+    LV_HAS_EMULATOR,  /* libvirt's list has it */
+    LV_HAS_CPU_MODE,  /* of a <cpu> */
     LV_HAS_CPU_MODEL,
     LV_HAS_TPM /* an emulated one */
 };
@@ -138,14 +140,16 @@ int lv_machine_give_sockets(struct hf_instance *in, const char *definition, stru
 /* machine_here.c: the answers of a real host. */
 struct lv_here {
     struct hf_instance *in;
+    const char *dir;    /* of the request; NULL: none */
     char *capabilities; /* virConnectGetCapabilities */
+    char *origin;       /* the definition that this UUID has here; NULL: none */
     char *
         domain; /* virConnectGetDomainCapabilities of this type and machine; NULL: the driver has none */
 };
 void lv_here_free(struct lv_here *h);
 HF_DEFINE_AUTO_VALUE(lv_here, lv_here_free)
 /* UNSUPPORTED: this host has no such machine. */
-int lv_here_ask(struct hf_instance *in, const char *definition, struct lv_here *out,
+int lv_here_ask(struct hf_instance *in, const struct hf_machine_request *req, struct lv_here *out,
                 struct hf_err *err) HF_CHECKED;
 bool lv_here_has(void *ctx, enum lv_fact what, const char *value);
 

@@ -7,16 +7,17 @@
 
 #include <string.h>
 
-/* Read by QEMU with libvirt's rights: what not everybody may read is nobody's kernel. */
+/* libvirt gives them to QEMU's user and labels them, whatever they are: a file of any other place is nobody's kernel. */
 static void check_boot_files(struct lv_making *m, xmlNodePtr os)
 {
     static const char *const files[] = {"kernel", "initrd", "dtb"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(files); i++) {
         xmlNodePtr node = lv_xml_child(os, files[i]);
         const char *path = lv_get_text(m, node);
-        if (node && !lv_has(m, LV_HAS_FILE, path))
+        if (node && !lv_has(m, LV_HAS_BOOT_FILE, path))
             lv_refuse(m, HF_E_UNSUPPORTED, files[i],
-                      "it boots the host's '%s', which is not there (or not for everybody to read)",
+                      "it boots the host's '%s', which is no plain file for everybody to read in "
+                      "/boot, " LV_BOOT_DIR " or the machine's folder",
                       path);
     }
 }

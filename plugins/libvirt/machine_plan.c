@@ -226,7 +226,7 @@ int libvirt_machine_plan(struct hf_instance *in, const struct hf_call *call,
         return -1;
     m.former = former;
     m.why = (struct hf_err)HF_ERR_INIT;
-    if (lv_here_ask(in, req->definition, &here, err) != 0 || lv_make(&m, err) != 0 ||
+    if (lv_here_ask(in, req, &here, err) != 0 || lv_make(&m, err) != 0 ||
         lv_check_stop(in, call, err) != 0 || check_free(in, &m, err) != 0 ||
         check_disks_free(in, &m, err) != 0)
         return -1;

@@ -269,6 +269,34 @@ it_names_what_this_host_does_not_have()
     is_gone
 }
 
+# libvirt gives a kernel to QEMU's user: by its place and mode it is one, or the origin boots it today.
+# shellcheck disable=SC2046
+it_boots_no_file_that_is_no_kernel()
+{
+    local out file
+    mkdir "$dir/boot" "$dir/lib"
+    file=$dir/lib/precious
+    echo secret >"$file"
+    ln -s "$file" "$dir/boot/link"
+    echo kernel | tee "$dir/boot/kernel" "$dir/boot/setuid" >"$dir/boot/program"
+    chmod 644 "$file" "$dir/boot/kernel"
+    chmod 4644 "$dir/boot/setuid"
+    chmod 755 "$dir/boot/program"
+    export MACHINE_DIR=$dir/boot
+    old_machine
+    boot() { sed "s|<os>|<os><$1>$2</$1>|" "$dir/old.xml" >"$dir/far.xml"; plan "$dir/token-p" "$dir/far.xml" new "" $(new_disks); }
+    fails unsupported "boots the host's '$file'" boot kernel "$file"
+    fails unsupported "boots the host's '$file'" boot initrd "$file"
+    for out in link setuid program ../lib/precious; do
+        fails unsupported "boots the host's '$dir/boot/$out'" boot dtb "$dir/boot/$out"
+    done
+    has "$(boot kernel "$dir/boot/kernel")" "planned "
+    sed "s|<os>|<os><kernel>$file</kernel>|" "$dir/old.xml" >"$dir/origin.xml"
+    V define "$dir/origin.xml"
+    has "$(boot kernel "$file")" "planned "
+    is "$(stat -c %u "$file")" 0 "owner of a file of the host"
+}
+
 # The fixture of plugin.machine, which has everything of its host, on this one.
 it_makes_a_machine_from_a_definition_of_another_host()
 {
