@@ -156,6 +156,17 @@ static void make_memory(struct lv_making *m, xmlNodePtr node)
 {
     if (!lv_xml_attr_is(node, "model", "dimm") || lv_xml_path(node, "source", "path", NULL))
         leave_out(m, node, "memory that lies in a file of the host");
+    else if (m->is_isolated)
+        lv_xml_unset(node, "access"); /* shared or not: either puts it into a file */
+}
+
+/* The guest decides when. */
+static void make_watchdog(struct lv_making *m, xmlNodePtr node)
+{
+    if (!m->is_isolated || !lv_xml_attr_is(node, "action", "dump"))
+        return;
+    lv_find(m, HF_MACHINE_CHANGED, "watchdog", "switches off instead of dumping the memory");
+    lv_put(m, node, "action", "poweroff");
 }
 
 static const struct {
@@ -184,7 +195,7 @@ static const struct {
     {"redirfilter", make_nothing},
     {"hub", make_nothing},
     {"iommu", make_nothing},
-    {"watchdog", make_nothing},
+    {"watchdog", make_watchdog},
     {"memballoon", make_nothing},
     {"panic", make_nothing},
     {"nvram", make_nothing},

@@ -116,6 +116,18 @@ static void bound_memory(struct lv_making *m, uint64_t kib)
     lv_xml_drop_children(m->root, "numatune");
 }
 
+/* What the guest has in memory is on no disk of the host. */
+static void forbid_files(struct lv_making *m)
+{
+    xmlNodePtr backing = lv_xml_child(m->root, "memoryBacking");
+    if (backing)
+        lv_find(m, HF_MACHINE_LEFT_OUT, "memoryBacking", "huge or locked pages are not taken");
+    lv_xml_drop(backing);
+    xmlNodePtr numa = lv_xml_path(m->root, "cpu", "numa", NULL);
+    for (xmlNodePtr cell = lv_xml_child(numa, "cell"); cell; cell = lv_xml_next(cell))
+        lv_xml_unset(cell, "memAccess");
+}
+
 void lv_make_memory(struct lv_making *m)
 {
     uint64_t kib = kib_of(m, lv_xml_child(m->root, "memory"));
@@ -132,9 +144,8 @@ void lv_make_memory(struct lv_making *m)
     }
     m->memory_bytes = kib * 1024;
     xmlNodePtr backing = lv_xml_child(m->root, "memoryBacking");
-    if (m->is_isolated && backing) {
-        lv_find(m, HF_MACHINE_LEFT_OUT, "memoryBacking", "huge or locked pages are not taken");
-        lv_xml_drop(backing);
+    if (m->is_isolated) {
+        forbid_files(m);
     } else if (lv_xml_child(backing, "hugepages") && !lv_is_former(m, backing)) {
         lv_find(m, HF_MACHINE_LEFT_OUT, "memoryBacking", "huge pages: this host may have none");
         lv_xml_drop_children(backing, "hugepages");

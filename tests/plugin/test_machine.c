@@ -27,6 +27,8 @@ static bool has(void *ctx, enum lv_fact what, const char *value)
         return strcmp(value, "default") == 0;
     case LV_HAS_FILE:
         return strncmp(value, "/usr/share/OVMF/", 16) == 0;
+    case LV_HAS_BOOT_FILE:
+        return strncmp(value, "/boot/", 6) == 0;
     case LV_HAS_BRIDGE:
     case LV_HAS_TPM:
         return true;
@@ -153,7 +155,8 @@ static void a_new_machine_shares_nothing_with_the_old_one(void **state)
                                        "web01.raw",
                                        "-drive",
                                        "opt/y",
-                                       "evil"};
+                                       "evil",
+                                       "7777aaaa"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(gone); i++)
         lacks(out, gone[i]);
     assert_contains(out, "<name>new</name>");
@@ -185,6 +188,7 @@ static void what_is_harmless_stays(void **state)
                                        "<entry name=\"serial\">1234</entry>",
                                        "<target dev=\"sda\" bus=\"sata\"/>",
                                        "i6300esb",
+                                       "profileid=\"shop\"",
                                        "type=\"spice\" autoport=\"yes\"",
                                        "purpose=\"restore\"",
                                        "state=\"made\"",
@@ -192,6 +196,8 @@ static void what_is_harmless_stays(void **state)
                                        "template=\"/usr/share/OVMF/OVMF_VARS_4M.fd\""};
     for (size_t i = 0; i < HF_ARRAY_SIZE(kept); i++)
         assert_contains(out, kept[i]);
+    HF_AUTOFREE char *same = adapt(xml, HF_MACHINE_KEEP_MAC, &p);
+    assert_contains(same, "interfaceid=\"7777aaaa");
 }
 
 static void everything_that_changes_is_told(void **state)
@@ -236,11 +242,12 @@ static void nothing_leads_into_an_isolated_machine_or_out(void **state)
     struct played p = {0};
     HF_AUTOFREE char *xml = fixture();
     HF_AUTOFREE char *out = adapt(xml, HF_MACHINE_ISOLATED | HF_MACHINE_ARGUMENTS, &p);
-    static const char *const gone[] = {"<interface", "network=",       "spice",
-                                       "vnc",        "hostfwd",        "commandline",
-                                       "hugepages",  "total_iops_sec", "io=\"native\""};
+    static const char *const gone[] = {
+        "<interface", "network=",       "spice",         "vnc",       "hostfwd", "commandline",
+        "hugepages",  "total_iops_sec", "io=\"native\"", "memAccess", "\"dump\""};
     for (size_t i = 0; i < HF_ARRAY_SIZE(gone); i++)
         lacks(out, gone[i]);
+    assert_contains(out, "action=\"poweroff\"");
     assert_contains(out, "<on_reboot>destroy</on_reboot>");
     assert_contains(out, "<on_crash>destroy</on_crash>");
     assert_contains(out, "cache=\"unsafe\"");
@@ -326,6 +333,10 @@ static void what_cannot_be_made_is_refused(void **state)
     refuse(HEAD "<os><type>hvm</type><kernel>/etc/shadow</kernel></os><devices>" TWO
                 "</devices></domain>",
            HF_E_UNSUPPORTED, "it boots the host's '/etc/shadow'");
+    refuse(HEAD
+           "<os><type>hvm</type><kernel>/boot/vmlinuz</kernel><dtb>/usr/share/OVMF/OVMF_CODE.fd"
+           "</dtb></os><devices>" TWO "</devices></domain>",
+           HF_E_UNSUPPORTED, "it boots the host's '/usr/share/OVMF/OVMF_CODE.fd'");
     refuse(HEAD OS "<devices><disk><target dev='vda'/></disk></devices></domain>", HF_E_CONFLICT,
            "no disk 'vdb'");
     refuse(HEAD OS "<devices>" TWO TWO "</devices></domain>", HF_E_CONFLICT,
