@@ -9,7 +9,8 @@
  *   plan     the adapted XML, and libvirt's own word that it could start it (virConnectDomainXMLToNative, which does nothing)
  *   create   virDomainDefineXML, or virDomainCreateXML of a transient one, paused
  *   settle   the mark in the metadata says so
- *   destroy  UEFI variables, then the process, then the definition; or the definition of before, for one that replaced it
+ *   destroy  UEFI variables, then the process, then the definition; for one that replaced another the process, then the
+ *            UEFI variables and the definition of before
  *
  * The mark is an element in <metadata>, <holdfast:machine run= purpose= state='made'>, which holds the undo token: a machine
  * that a dead run left tells by itself how it goes. A define is one file of libvirt's: killed anywhere, there is the machine
@@ -117,7 +118,7 @@ void lv_make_channel(struct lv_making *m, xmlNodePtr node);
 void lv_make_paths(struct lv_making *m);
 void lv_allow(struct lv_making *m, const char *path);
 
-/* machine_token.c: {"v":1,"op":"machine","vm":UUID,"name":N,"run":R,"purpose":P,"transient":B,"nvram":PATH,"former":XML} */
+/* machine_token.c. `former` names the UEFI variables that are to be kept, too (machine_vars.c): {"v":1,"op":"machine","vm":UUID,"name":N,"run":R,"purpose":P,"transient":B,"nvram":PATH,"former":XML} */
 struct lv_machine_token {
     char *uuid, *name, *run, *purpose, *nvram, *former; /* the last two may be NULL */
     bool is_transient;
@@ -131,6 +132,28 @@ int lv_machine_token_read(const char *text, struct lv_machine_token *out, struct
 /* "DIR/NAME_VARS.hf-RUN.fd"; NULL: no memory. */
 char *lv_machine_nvram(const char *dir, const char *name, const char *run);
 bool lv_machine_is_word(const char *text, const char *more);
+
+/* machine_mark.c: what a machine's metadata says of us. */
+enum lv_mark { LV_NO_MARK, LV_OTHER_RUN, LV_MADE, LV_SETTLED };
+/* Where: VIR_DOMAIN_AFFECT_CONFIG, or _LIVE of one that runs. *out NULL: there is none. What cannot be read is an error. */
+int lv_mark_read(virDomainPtr dom, unsigned where, xmlDocPtr *out, struct hf_err *err) HF_CHECKED;
+int lv_mark_judge(virDomainPtr dom, unsigned where, const char *run, enum lv_mark *out,
+                  struct hf_err *err) HF_CHECKED;
+
+/* machine_vars.c: UEFI variables of the machine whose place another takes. That one's boot writes them, so a copy lies beside,
+ * FILE.hf-RUN, from the first start until the machine has settled or is taken back. The token tells both, by the former
+ * definition and the run; one without variables in a file has nothing to do here. */
+/* NULL: it has none, or not in a file. Of a definition's root; to be freed. */
+char *lv_vars_of(xmlNodePtr root);
+/* UNSUPPORTED: no copy could be made, said before anything is. */
+int lv_vars_check(const char *former, struct hf_err *err) HF_CHECKED;
+/* Once: what a later start would copy is not the former machine's any more. */
+int lv_vars_save(const struct lv_machine_token *t, struct hf_err *err) HF_CHECKED;
+int lv_vars_put_back(const struct lv_machine_token *t, struct hf_err *err) HF_CHECKED;
+int lv_vars_forget(const struct lv_machine_token *t, struct hf_err *err) HF_CHECKED;
+
+/* machine_plan.c: nothing hangs on the disks that it has: CONFLICT. */
+int lv_machine_check_alone(virDomainPtr dom, const char *name, struct hf_err *err) HF_CHECKED;
 
 /* machine_sockets.c: NBD sockets of the definition that nobody but us can connect to get the user as whom libvirt runs its
  * machines. Others stay as they are; all do where libvirt tells of no user, or we are not root. CORRUPT: it is no socket. */

@@ -128,9 +128,10 @@ static void make_tpm(struct lv_making *m, xmlNodePtr node)
         leave_out(m, node, "this host has no swtpm");
     else {
         (void)lv_keep_only(backend, "active_pcr_banks");
-        lv_find(m, HF_MACHINE_WARNING, "tpm",
-                "is empty: what it held is not in the point, and disks "
-                "sealed to it ask for their recovery key");
+        if (!m->is_replacing)
+            lv_find(m, HF_MACHINE_WARNING, "tpm",
+                    "is empty: what it held is not in the point, and disks "
+                    "sealed to it ask for their recovery key");
     }
 }
 
@@ -213,6 +214,15 @@ static void make_device(struct lv_making *m, xmlNodePtr node)
     leave_out(m, node, "is of a kind that is not taken over");
 }
 
+/* libvirt keeps what it holds by the machine's UUID. */
+static void warn_of_tpm(struct lv_making *m)
+{
+    if (m->is_replacing && lv_xml_child(m->devices, "tpm"))
+        lv_find(m, HF_MACHINE_WARNING, "tpm",
+                "holds what it holds today, and what the restored guest's boot writes into it is "
+                "not taken back: disks sealed to it may ask for their recovery key");
+}
+
 void lv_make_devices(struct lv_making *m)
 {
     for (xmlNodePtr n = m->devices->children, next; n && !m->is_stopped; n = next) {
@@ -220,5 +230,6 @@ void lv_make_devices(struct lv_making *m)
         if (n->type == XML_ELEMENT_NODE && !lv_is_former(m, n))
             make_device(m, n);
     }
+    warn_of_tpm(m);
     lv_make_disks(m);
 }

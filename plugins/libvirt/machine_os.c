@@ -85,6 +85,17 @@ static void make_loader(struct lv_making *m, xmlNodePtr os)
         lv_put(m, lv_put_child(m, os, "loader", NULL), "secure", "yes");
 }
 
+/* In place: the variables that its boot writes are kept when they lie in a file that is named. */
+static void warn_of_variables(struct lv_making *m)
+{
+    xmlNodePtr root = m->former_doc ? xmlDocGetRootElement(m->former_doc) : NULL;
+    HF_AUTOFREE char *vars = lv_vars_of(root);
+    if (m->is_replacing && m->is_uefi && !vars)
+        lv_find(m, HF_MACHINE_WARNING, "nvram",
+                "the UEFI variables of today are in no file that the definition names: what the "
+                "restored guest's boot writes there is not taken back");
+}
+
 void lv_make_os(struct lv_making *m)
 {
     xmlNodePtr os = lv_xml_child(m->root, "os");
@@ -94,7 +105,8 @@ void lv_make_os(struct lv_making *m)
         return;
     }
     if (lv_is_former(m, os)) {
-        m->is_uefi = lv_xml_child(os, "nvram");
+        m->is_uefi = lv_xml_child(os, "nvram") || lv_xml_attr_is(os, "firmware", "efi");
+        warn_of_variables(m);
         return;
     }
     if (lv_keep_only(os, "type loader nvram boot* bootmenu smbios bios firmware kernel initrd "
@@ -103,6 +115,7 @@ void lv_make_os(struct lv_making *m)
     check_boot_files(m, os);
     make_loader(m, os);
     make_nvram(m, os);
+    warn_of_variables(m);
 }
 
 void lv_make_cpu(struct lv_making *m)
@@ -242,6 +255,20 @@ static bool is_qemus(xmlNodePtr node)
     return false;
 }
 
+/* What is kept whole is so to libvirt, too. */
+static void keep_qemus(xmlNodePtr list)
+{
+    lv_drop_twofold(list);
+    for (xmlNodePtr n = list->children, next; n; n = next) {
+        next = n->next;
+        if (n->type == XML_ELEMENT_NODE && n->ns &&
+            xmlStrEqual(n->ns->href, (const xmlChar *)QEMU_URI))
+            keep_qemus(n);
+        else if (n->type != XML_TEXT_NODE)
+            lv_xml_drop(n);
+    }
+}
+
 /* Elements of a namespace: <qemu:commandline> and its kin. */
 void lv_make_arguments(struct lv_making *m)
 {
@@ -253,6 +280,7 @@ void lv_make_arguments(struct lv_making *m)
         const char *name = (const char *)n->name;
         if (is_qemus(n) && keeps) {
             lv_find(m, HF_MACHINE_WARNING, name, "goes to QEMU past libvirt, as in the definition");
+            keep_qemus(n);
         } else if (is_qemus(n) && !m->is_isolated && strcmp(name, "commandline") == 0) {
             make_commandline(m, n);
         } else {

@@ -398,15 +398,18 @@ static void a_machine_that_replaces_another_keeps_what_that_has(void **state)
     for (size_t i = 0; i < HF_ARRAY_SIZE(kept); i++)
         assert_contains(out, kept[i]);
     lacks(out, "/images/web01.qcow2");
+    assert_contains(p.findings, "warning tpm: holds what it holds today");
+    lacks(p.findings, "warning nvram");
     /* … and what only the stored definition has is foreign still. */
     struct played q = {0};
     HF_AUTO(lv_making) struct lv_making other = making(&req, &q);
-    other.former = HEAD OS "<devices/></domain>";
+    other.former = HEAD OS "<devices/></domain>"; /* no variables in a file */
     assert_hf_ok(lv_make(&other, &err), &err);
     HF_AUTOFREE char *strict = lv_xml_print(other.doc);
     lacks(strict, "0x65");
     lacks(strict, "hostfwd");
     lacks(strict, "web01_VARS.fd");
+    assert_contains(q.findings, "warning nvram: the UEFI variables of today are in no file");
 }
 
 static void a_token_names_no_file_but_its_own(void **state)
