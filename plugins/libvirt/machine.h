@@ -118,7 +118,8 @@ void lv_make_channel(struct lv_making *m, xmlNodePtr node);
 void lv_make_paths(struct lv_making *m);
 void lv_allow(struct lv_making *m, const char *path);
 
-/* machine_token.c. `former` names the UEFI variables that are to be kept, too (machine_vars.c): {"v":1,"op":"machine","vm":UUID,"name":N,"run":R,"purpose":P,"transient":B,"nvram":PATH,"former":XML} */
+/* machine_token.c, of which `former` names the UEFI variables that are kept, too (machine_vars.c):
+ * {"v":1,"op":"machine","vm":UUID,"name":N,"run":R,"purpose":P,"transient":B,"nvram":PATH,"former":XML} */
 struct lv_machine_token {
     char *uuid, *name, *run, *purpose, *nvram, *former; /* the last two may be NULL */
     bool is_transient;
