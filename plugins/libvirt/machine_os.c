@@ -70,6 +70,11 @@ static void make_loader(struct lv_making *m, xmlNodePtr os)
 {
     xmlNodePtr loader = lv_xml_child(os, "loader"), nvram = lv_xml_child(os, "nvram");
     const char *path = lv_get_text(m, loader);
+    if (loader && lv_xml_attr_is(loader, "type", "pflash") &&
+        !lv_xml_attr_is(loader, "readonly", "yes")) {
+        lv_find(m, HF_MACHINE_CHANGED, "firmware", "'%s' is for reading: it is the host's", path);
+        lv_put(m, loader, "readonly", "yes");
+    }
     if (!loader || !*path || lv_has(m, LV_HAS_FILE, path))
         return;
     lv_find(m, HF_MACHINE_CHANGED, "firmware", "'%s' is not here: libvirt chooses", path);

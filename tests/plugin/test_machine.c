@@ -348,6 +348,18 @@ static void what_cannot_be_made_is_refused(void **state)
            "tells no size");
 }
 
+static void firmware_of_the_host_is_for_reading(void **state)
+{
+    (void)state;
+    struct played p = {0};
+    HF_AUTOFREE char *out = adapt(
+        HEAD "<os><type>hvm</type><loader readonly='no' type='pflash'>/usr/share/OVMF/x</loader>"
+             "</os><devices>" TWO "</devices></domain>",
+        0, &p);
+    assert_contains(out, "<loader readonly=\"yes\" type=\"pflash\">/usr/share/OVMF/x</loader>");
+    assert_contains(p.findings, "changed firmware: '/usr/share/OVMF/x' is for reading");
+}
+
 /* libvirt looks for elements by their path, we by their name: no element may be what it is for one of us only. */
 static void an_element_is_the_same_to_libvirt_and_to_us(void **state)
 {
@@ -454,6 +466,7 @@ int main(void)
         HF_TEST(memory_is_bounded),
         HF_TEST(a_host_that_has_nothing_takes_its_own),
         HF_TEST(what_cannot_be_made_is_refused),
+        HF_TEST(firmware_of_the_host_is_for_reading),
         HF_TEST(an_element_is_the_same_to_libvirt_and_to_us),
         HF_TEST(a_machine_that_replaces_another_keeps_what_that_has),
         HF_TEST(a_token_names_no_file_but_its_own),
