@@ -29,10 +29,11 @@ void lv_making_drop(struct lv_making *m)
     m->nvram = NULL;
 }
 
-/* Elements of a namespace, which libvirt reads by their local name in places, labels of a security driver, comments. The
- * parser bounds the depth. */
+/* Elements and attributes of a namespace, which libvirt reads by their local name in places, labels of a security driver,
+ * comments. The parser bounds the depth. */
 static void scrub(xmlNodePtr node)
 {
+    lv_drop_twofold(node);
     for (xmlNodePtr n = node->children, next; n; n = next) {
         next = n->next;
         if (n->type == XML_TEXT_NODE)
@@ -91,7 +92,9 @@ static int open_definition(struct lv_making *m, struct hf_err *err)
     m->is_replacing = m->req->flags & HF_MACHINE_REPLACE;
     m->is_isolated = m->req->flags & HF_MACHINE_ISOLATED;
     m->keeps_net = !m->is_isolated && !(m->req->flags & HF_MACHINE_NO_NETWORK);
-    lv_make_arguments(m); /* first: of the root's children of a namespace only QEMU's own are left */
+    lv_drop_twofold(m->root);
+    lv_make_arguments(
+        m); /* first: of the root's children of a namespace only QEMU's own are left */
     scrub_all(m);
     m->devices = lv_xml_child(m->root, "devices");
     if (!m->devices || !lv_xml_child(m->root, "os") || !lv_xml_child(m->root, "name"))

@@ -9,7 +9,8 @@
  *   plan     the adapted XML, and libvirt's own word that it could start it (virConnectDomainXMLToNative, which does nothing)
  *   create   virDomainDefineXML, or virDomainCreateXML of a transient one, paused
  *   settle   the mark in the metadata says so
- *   destroy  UEFI variables, then the process, then the definition; or the definition of before, for one that replaced it
+ *   destroy  UEFI variables, then the process, then the definition; for one that replaced another the process, then the
+ *            UEFI variables and the definition of before
  *
  * The mark is an element in <metadata>, <holdfast:machine run= purpose= state='made'>, which holds the undo token: a machine
  * that a dead run left tells by itself how it goes. A define is one file of libvirt's: killed anywhere, there is the machine
@@ -24,16 +25,18 @@
 #define LV_MARK_URI "urn:holdfast:machine:1"
 #define LV_MARK_KEY "holdfast"
 #define LV_UUID_MAX 37
+#define LV_BOOT_DIR "/var/lib/libvirt/boot"
 
 /* What the adaptation asks of this host. */
 enum lv_fact {
-    LV_HAS_NETWORK,  /* libvirt's, and it is active */
-    LV_HAS_BRIDGE,   /* a bridge of the host */
-    LV_HAS_LINK,     /* a network device of the host */
-    LV_HAS_FILTER,   /* libvirt's network filter */
-    LV_HAS_FILE,     /* a regular file that anybody may read */
-    LV_HAS_EMULATOR, /* libvirt's list has it */
-    LV_HAS_CPU_MODE, /* of a <cpu> */
+    LV_HAS_NETWORK,   /* libvirt's, and it is active */
+    LV_HAS_BRIDGE,    /* a bridge of the host */
+    LV_HAS_LINK,      /* a network device of the host */
+    LV_HAS_FILTER,    /* libvirt's network filter */
+    LV_HAS_FILE,      /* a regular file that anybody may read */
+    LV_HAS_BOOT_FILE, /* the same, that is a kernel by its place: libvirt gives it to QEMU's user */
+    LV_HAS_EMULATOR,  /* libvirt's list has it */
+    LV_HAS_CPU_MODE,  /* of a <cpu> */
     LV_HAS_CPU_MODEL,
     LV_HAS_TPM /* an emulated one */
 };
@@ -92,6 +95,8 @@ const char *lv_get_text(struct lv_making *m, xmlNodePtr node);
 /* Children that are not in the list ("a b c*", * may stand there more than once) go, those of a namespace too, but for the
  * root's (lv_make_arguments). How many elements that were. */
 size_t lv_keep_only(xmlNodePtr node, const char *list);
+/* Attributes of a namespace: libvirt takes the first of a name, whatever its namespace, and we the one that has none. */
+void lv_drop_twofold(xmlNodePtr node);
 /* REPLACE: the machine that is there has the very same element at this place. */
 bool lv_is_former(const struct lv_making *m, xmlNodePtr node);
 
@@ -113,7 +118,8 @@ void lv_make_channel(struct lv_making *m, xmlNodePtr node);
 void lv_make_paths(struct lv_making *m);
 void lv_allow(struct lv_making *m, const char *path);
 
-/* machine_token.c: {"v":1,"op":"machine","vm":UUID,"name":N,"run":R,"purpose":P,"transient":B,"nvram":PATH,"former":XML} */
+/* machine_token.c, of which `former` names the UEFI variables that are kept, too (machine_vars.c):
+ * {"v":1,"op":"machine","vm":UUID,"name":N,"run":R,"purpose":P,"transient":B,"nvram":PATH,"former":XML} */
 struct lv_machine_token {
     char *uuid, *name, *run, *purpose, *nvram, *former; /* the last two may be NULL */
     bool is_transient;
@@ -128,6 +134,28 @@ int lv_machine_token_read(const char *text, struct lv_machine_token *out, struct
 char *lv_machine_nvram(const char *dir, const char *name, const char *run);
 bool lv_machine_is_word(const char *text, const char *more);
 
+/* machine_mark.c: what a machine's metadata says of us. */
+enum lv_mark { LV_NO_MARK, LV_OTHER_RUN, LV_MADE, LV_SETTLED };
+/* Where: VIR_DOMAIN_AFFECT_CONFIG, or _LIVE of one that runs. *out NULL: there is none. What cannot be read is an error. */
+int lv_mark_read(virDomainPtr dom, unsigned where, xmlDocPtr *out, struct hf_err *err) HF_CHECKED;
+int lv_mark_judge(virDomainPtr dom, unsigned where, const char *run, enum lv_mark *out,
+                  struct hf_err *err) HF_CHECKED;
+
+/* machine_vars.c: UEFI variables of the machine whose place another takes. That one's boot writes them, so a copy lies beside,
+ * FILE.hf-RUN, from the first start until the machine has settled or is taken back. The token tells both, by the former
+ * definition and the run; one without variables in a file has nothing to do here. */
+/* NULL: it has none, or not in a file. Of a definition's root; to be freed. */
+char *lv_vars_of(xmlNodePtr root);
+/* UNSUPPORTED: no copy could be made, said before anything is. */
+int lv_vars_check(const char *former, struct hf_err *err) HF_CHECKED;
+/* Once: what a later start would copy is not the former machine's any more. */
+int lv_vars_save(const struct lv_machine_token *t, struct hf_err *err) HF_CHECKED;
+int lv_vars_put_back(const struct lv_machine_token *t, struct hf_err *err) HF_CHECKED;
+int lv_vars_forget(const struct lv_machine_token *t, struct hf_err *err) HF_CHECKED;
+
+/* machine_plan.c: nothing hangs on the disks that it has: CONFLICT. */
+int lv_machine_check_alone(virDomainPtr dom, const char *name, struct hf_err *err) HF_CHECKED;
+
 /* machine_sockets.c: NBD sockets of the definition that nobody but us can connect to get the user as whom libvirt runs its
  * machines. Others stay as they are; all do where libvirt tells of no user, or we are not root. CORRUPT: it is no socket. */
 int lv_machine_give_sockets(struct hf_instance *in, const char *definition, struct hf_err *err)
@@ -136,14 +164,16 @@ int lv_machine_give_sockets(struct hf_instance *in, const char *definition, stru
 /* machine_here.c: the answers of a real host. */
 struct lv_here {
     struct hf_instance *in;
+    const char *dir;    /* of the request; NULL: none */
     char *capabilities; /* virConnectGetCapabilities */
+    char *origin;       /* the definition that this UUID has here; NULL: none */
     char *
         domain; /* virConnectGetDomainCapabilities of this type and machine; NULL: the driver has none */
 };
 void lv_here_free(struct lv_here *h);
 HF_DEFINE_AUTO_VALUE(lv_here, lv_here_free)
 /* UNSUPPORTED: this host has no such machine. */
-int lv_here_ask(struct hf_instance *in, const char *definition, struct lv_here *out,
+int lv_here_ask(struct hf_instance *in, const struct hf_machine_request *req, struct lv_here *out,
                 struct hf_err *err) HF_CHECKED;
 bool lv_here_has(void *ctx, enum lv_fact what, const char *value);
 

@@ -128,9 +128,10 @@ static void make_tpm(struct lv_making *m, xmlNodePtr node)
         leave_out(m, node, "this host has no swtpm");
     else {
         (void)lv_keep_only(backend, "active_pcr_banks");
-        lv_find(m, HF_MACHINE_WARNING, "tpm",
-                "is empty: what it held is not in the point, and disks "
-                "sealed to it ask for their recovery key");
+        if (!m->is_replacing)
+            lv_find(m, HF_MACHINE_WARNING, "tpm",
+                    "is empty: what it held is not in the point, and disks "
+                    "sealed to it ask for their recovery key");
     }
 }
 
@@ -156,6 +157,17 @@ static void make_memory(struct lv_making *m, xmlNodePtr node)
 {
     if (!lv_xml_attr_is(node, "model", "dimm") || lv_xml_path(node, "source", "path", NULL))
         leave_out(m, node, "memory that lies in a file of the host");
+    else if (m->is_isolated)
+        lv_xml_unset(node, "access"); /* shared or not: either puts it into a file */
+}
+
+/* The guest decides when. */
+static void make_watchdog(struct lv_making *m, xmlNodePtr node)
+{
+    if (!m->is_isolated || !lv_xml_attr_is(node, "action", "dump"))
+        return;
+    lv_find(m, HF_MACHINE_CHANGED, "watchdog", "switches off instead of dumping the memory");
+    lv_put(m, node, "action", "poweroff");
 }
 
 static const struct {
@@ -184,7 +196,7 @@ static const struct {
     {"redirfilter", make_nothing},
     {"hub", make_nothing},
     {"iommu", make_nothing},
-    {"watchdog", make_nothing},
+    {"watchdog", make_watchdog},
     {"memballoon", make_nothing},
     {"panic", make_nothing},
     {"nvram", make_nothing},
@@ -202,6 +214,15 @@ static void make_device(struct lv_making *m, xmlNodePtr node)
     leave_out(m, node, "is of a kind that is not taken over");
 }
 
+/* libvirt keeps what it holds by the machine's UUID. */
+static void warn_of_tpm(struct lv_making *m)
+{
+    if (m->is_replacing && lv_xml_child(m->devices, "tpm"))
+        lv_find(m, HF_MACHINE_WARNING, "tpm",
+                "holds what it holds today, and what the restored guest's boot writes into it is "
+                "not taken back: disks sealed to it may ask for their recovery key");
+}
+
 void lv_make_devices(struct lv_making *m)
 {
     for (xmlNodePtr n = m->devices->children, next; n && !m->is_stopped; n = next) {
@@ -209,5 +230,6 @@ void lv_make_devices(struct lv_making *m)
         if (n->type == XML_ELEMENT_NODE && !lv_is_former(m, n))
             make_device(m, n);
     }
+    warn_of_tpm(m);
     lv_make_disks(m);
 }

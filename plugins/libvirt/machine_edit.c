@@ -147,6 +147,16 @@ size_t lv_keep_only(xmlNodePtr node, const char *list)
     return gone;
 }
 
+void lv_drop_twofold(xmlNodePtr node)
+{
+    for (xmlAttrPtr a = node->type == XML_ELEMENT_NODE ? node->properties : NULL, next; a;
+         a = next) {
+        next = a->next;
+        if (a->ns)
+            xmlRemoveProp(a);
+    }
+}
+
 /* Without the blanks between elements, so that indentation is no difference. */
 static char *dump(xmlNodePtr node)
 {

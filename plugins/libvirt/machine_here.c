@@ -2,12 +2,14 @@
 #include "base/buf.h"
 #include "machine.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 void lv_here_free(struct lv_here *h)
 {
     free(h->capabilities);
+    free(h->origin);
     free(h->domain);
     *h = (struct lv_here){0};
 }
@@ -29,13 +31,28 @@ static int ask_domain(struct lv_here *h, xmlNodePtr root, struct hf_err *err)
     return hf_hint(err, "`virsh domcapabilities` tells what this host has; kvm needs /dev/kvm.");
 }
 
-int lv_here_ask(struct hf_instance *in, const char *definition, struct lv_here *out,
+/* The machine that it was made from, when it is one of this host. */
+static int ask_origin(struct lv_here *h, xmlNodePtr root, struct hf_err *err)
+{
+    bool failed = false;
+    HF_AUTOFREE char *uuid = lv_xml_text(lv_xml_child(root, "uuid"), &failed);
+    if (failed)
+        return hf_fail_nomem(err);
+    LV_AUTODOMAIN virDomainPtr dom = uuid ? virDomainLookupByUUIDString(h->in->conn, uuid) : NULL;
+    h->origin = dom ? virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE) : NULL;
+    return 0;
+}
+
+int lv_here_ask(struct hf_instance *in, const struct hf_machine_request *req, struct lv_here *out,
                 struct hf_err *err)
 {
-    LV_AUTODOC xmlDocPtr doc = lv_xml_parse(definition, "domain", err);
+    LV_AUTODOC xmlDocPtr doc = lv_xml_parse(req->definition, "domain", err);
     if (!doc)
         return hf_wrap(err, "the definition");
     out->in = in;
+    out->dir = req->dir;
+    if (ask_origin(out, xmlDocGetRootElement(doc), err) != 0)
+        return -1;
     out->capabilities = virConnectGetCapabilities(in->conn);
     if (!out->capabilities)
         return lv_fail(err, "what this host can do");
@@ -72,6 +89,39 @@ static bool has_file(const char *path)
 {
     struct stat st;
     return *path == '/' && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mode & S_IROTH;
+}
+
+/* Both without links and "..". */
+static bool is_below(const char *path, const char *dir)
+{
+    HF_AUTOFREE char *is = realpath(path, NULL);
+    HF_AUTOFREE char *of = dir ? realpath(dir, NULL) : NULL;
+    size_t len = of ? strlen(of) : 0;
+    return is && len > 1 && strncmp(is, of, len) == 0 && is[len] == '/';
+}
+
+/* It is the kernel of the machine that the definition was taken from, as that is today. */
+static bool boots_origin(const struct lv_here *h, const char *path)
+{
+    static const char *const files[] = {"kernel", "initrd", "dtb"};
+    struct hf_err ignored = HF_ERR_INIT;
+    bool failed = false, found = false;
+    LV_AUTODOC xmlDocPtr doc = h->origin ? lv_xml_parse(h->origin, "domain", &ignored) : NULL;
+    xmlNodePtr os = doc ? lv_xml_child(xmlDocGetRootElement(doc), "os") : NULL;
+    for (size_t i = 0; os && !found && i < HF_ARRAY_SIZE(files); i++) {
+        HF_AUTOFREE char *is = lv_xml_text(lv_xml_child(os, files[i]), &failed);
+        found = is && strcmp(is, path) == 0;
+    }
+    return found;
+}
+
+static bool has_boot_file(const struct lv_here *h, const char *path)
+{
+    struct stat st;
+    if (!has_file(path) || stat(path, &st) != 0 || st.st_mode & (S_ISUID | S_ISGID | 0111))
+        return false;
+    return is_below(path, "/boot") || is_below(path, LV_BOOT_DIR) || is_below(path, h->dir) ||
+           boots_origin(h, path);
 }
 
 static bool has_emulator(const struct lv_here *h, const char *path)
@@ -140,6 +190,8 @@ bool lv_here_has(void *ctx, enum lv_fact what, const char *value)
         return has_filter(h->in, value);
     case LV_HAS_FILE:
         return has_file(value);
+    case LV_HAS_BOOT_FILE:
+        return has_boot_file(h, value);
     case LV_HAS_EMULATOR:
         return has_emulator(h, value);
     default:

@@ -9,21 +9,38 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of one table: entries, which are a name and words. */
+static void make_table(struct lv_making *m, xmlNodePtr table)
+{
+    (void)lv_keep_only(table, "entry*");
+    for (xmlNodePtr e = lv_xml_child(table, "entry"); e; e = lv_xml_next(e)) {
+        (void)lv_keep_only(e, "");
+        for (xmlAttrPtr a = e->properties, next; a; a = next) {
+            next = a->next;
+            if (strcmp((const char *)a->name, "name") != 0)
+                xmlRemoveProp(a);
+        }
+        if (lv_xml_attr_is(e, "name", "uuid") && strcmp((const char *)table->name, "system") == 0)
+            xmlNodeSetContent(e, (const xmlChar *)m->uuid);
+    }
+}
+
 /* smbios tells the UUID once more, and libvirt wants both to be the same; other kinds read files of the host. */
 static void make_sysinfo(struct lv_making *m)
 {
+    bool is_first = true;
     for (xmlNodePtr info = lv_xml_child(m->root, "sysinfo"), next; info; info = next) {
         next = lv_xml_next(info);
-        if (!lv_xml_attr_is(info, "type", "smbios")) {
+        if (!lv_xml_attr_is(info, "type", "smbios") || !is_first) {
             lv_find(m, HF_MACHINE_LEFT_OUT, "sysinfo", "of type '%s'", lv_get(m, info, "type"));
             lv_xml_drop(info);
             continue;
         }
-        for (xmlNodePtr part = info->children; part; part = part->next)
-            for (xmlNodePtr e = lv_xml_child(part, "entry"); e; e = lv_xml_next(e))
-                if (lv_xml_attr_is(e, "name", "uuid") &&
-                    strcmp((const char *)part->name, "system") == 0)
-                    xmlNodeSetContent(e, (const xmlChar *)m->uuid);
+        is_first = false;
+        (void)lv_keep_only(info, "bios system baseBoard* chassis oemStrings");
+        for (xmlNodePtr table = info->children; table; table = table->next)
+            if (table->type == XML_ELEMENT_NODE)
+                make_table(m, table);
     }
 }
 
@@ -99,6 +116,18 @@ static void bound_memory(struct lv_making *m, uint64_t kib)
     lv_xml_drop_children(m->root, "numatune");
 }
 
+/* What the guest has in memory is on no disk of the host. */
+static void forbid_files(struct lv_making *m)
+{
+    xmlNodePtr backing = lv_xml_child(m->root, "memoryBacking");
+    if (backing)
+        lv_find(m, HF_MACHINE_LEFT_OUT, "memoryBacking", "huge or locked pages are not taken");
+    lv_xml_drop(backing);
+    xmlNodePtr numa = lv_xml_path(m->root, "cpu", "numa", NULL);
+    for (xmlNodePtr cell = lv_xml_child(numa, "cell"); cell; cell = lv_xml_next(cell))
+        lv_xml_unset(cell, "memAccess");
+}
+
 void lv_make_memory(struct lv_making *m)
 {
     uint64_t kib = kib_of(m, lv_xml_child(m->root, "memory"));
@@ -115,9 +144,8 @@ void lv_make_memory(struct lv_making *m)
     }
     m->memory_bytes = kib * 1024;
     xmlNodePtr backing = lv_xml_child(m->root, "memoryBacking");
-    if (m->is_isolated && backing) {
-        lv_find(m, HF_MACHINE_LEFT_OUT, "memoryBacking", "huge or locked pages are not taken");
-        lv_xml_drop(backing);
+    if (m->is_isolated) {
+        forbid_files(m);
     } else if (lv_xml_child(backing, "hugepages") && !lv_is_former(m, backing)) {
         lv_find(m, HF_MACHINE_LEFT_OUT, "memoryBacking", "huge pages: this host may have none");
         lv_xml_drop_children(backing, "hugepages");

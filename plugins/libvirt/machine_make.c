@@ -16,15 +16,14 @@
 #define UNDO_TRIES 5
 #define UNDO_PAUSE_US 50000
 
-/* What a machine's metadata says of us. */
-enum mark { NO_MARK, OTHER_RUN, MADE, SETTLED };
-
 struct step {
     struct hf_instance *in;
     const struct hf_call *call;
     struct lv_machine_token token;
-    virDomainPtr dom; /* NULL: there is none */
-    enum mark mark;
+    virDomainPtr dom;  /* NULL: there is none */
+    enum lv_mark mark; /* of the definition; of a transient machine, what runs */
+    bool is_active;
+    bool runs_ours; /* the process has our mark, whatever was defined since */
 };
 
 static void step_drop(struct step *s)
@@ -37,37 +36,51 @@ HF_DEFINE_AUTO_VALUE(step, step_drop)
 
 /* ---- looking ---------------------------------------------------------------------------- */
 
-/* The mark's element; NULL: none. libvirt gives it without our prefix. */
-static xmlDocPtr mark_of(virDomainPtr dom)
+/* A machine may be defined anew, or started, while ours is made: definition and process are judged each by itself. */
+static int judge(struct step *s, struct hf_err *err)
 {
-    struct hf_err ignored = HF_ERR_INIT;
-    HF_AUTOFREE char *xml = virDomainGetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, LV_MARK_URI, 0);
-    return xml ? lv_xml_parse(xml, "machine", &ignored) : NULL;
+    int is_persistent = virDomainIsPersistent(s->dom), is_active = virDomainIsActive(s->dom);
+    enum lv_mark running = LV_NO_MARK;
+    if (is_persistent < 0 || is_active < 0)
+        return lv_fail(err, "machine '%s'", s->token.name);
+    if ((is_active &&
+         lv_mark_judge(s->dom, VIR_DOMAIN_AFFECT_LIVE, s->token.run, &running, err) != 0) ||
+        (is_persistent &&
+         lv_mark_judge(s->dom, VIR_DOMAIN_AFFECT_CONFIG, s->token.run, &s->mark, err) != 0))
+        return -1;
+    if (!is_persistent)
+        s->mark = running;
+    s->is_active = is_active;
+    s->runs_ours = running == LV_MADE || running == LV_SETTLED;
+    return 0;
 }
 
-static enum mark judge(virDomainPtr dom, const char *run)
-{
-    LV_AUTODOC xmlDocPtr doc = mark_of(dom);
-    xmlNodePtr mark = doc ? xmlDocGetRootElement(doc) : NULL;
-    if (!mark)
-        return NO_MARK;
-    if (!lv_xml_attr_is(mark, "run", run))
-        return OTHER_RUN;
-    return lv_xml_attr_is(mark, "state", "made") ? MADE : SETTLED;
-}
-
-static int look(struct step *s, struct hf_err *err)
+static int look_once(struct step *s, struct hf_err *err)
 {
     if (s->dom)
         virDomainFree(s->dom);
-    s->mark = NO_MARK;
+    s->mark = LV_NO_MARK;
+    s->is_active = s->runs_ours = false;
     s->dom = virDomainLookupByUUIDString(s->in->conn, s->token.uuid);
     const virError *e = s->dom ? NULL : virGetLastError();
     if (e && e->code != VIR_ERR_NO_DOMAIN && e->code != VIR_ERR_INVALID_ARG)
         return lv_fail(err, "machine '%s'", s->token.name);
-    if (s->dom)
-        s->mark = judge(s->dom, s->token.run);
-    return 0;
+    return s->dom ? judge(s, err) : 0;
+}
+
+/* One that ends while it is looked at is looked at again. */
+static int look(struct step *s, struct hf_err *err)
+{
+    int rc = -1;
+    for (int tries = 0; rc != 0 && tries < UNDO_TRIES; tries++) {
+        struct hf_err why = HF_ERR_INIT;
+        rc = look_once(s, &why);
+        if (rc != 0)
+            hf_err_copy(err, &why);
+        if (rc != 0 && why.cls != HF_E_NOT_FOUND && why.cls != HF_E_CONFLICT)
+            return -1;
+    }
+    return rc;
 }
 
 static int enter(struct step *s, const char *undo_token, struct hf_err *err)
@@ -120,7 +133,7 @@ static int check_replaced(const struct step *s, struct hf_err *err)
     if (!now || strcmp(now, s->token.former) != 0 || virDomainIsActive(s->dom) != 0)
         return hf_fail(err, HF_E_CONFLICT, "the machine '%s' changed since it was planned",
                        s->token.name);
-    return 0;
+    return lv_machine_check_alone(s->dom, s->token.name, err);
 }
 
 static int make(const struct step *s, const char *xml, struct hf_err *err)
@@ -142,9 +155,9 @@ int libvirt_machine_create(struct hf_instance *in, const struct hf_call *call,
     if (refuse_flags(call, 0, err) != 0 || enter(&s, undo_token, err) != 0 ||
         check_definition(&s, definition, err) != 0)
         return -1;
-    if (s.mark == MADE)
+    if (s.mark == LV_MADE)
         return 0;
-    if (s.mark == SETTLED || (s.dom && !s.token.former))
+    if (s.mark == LV_SETTLED || (s.dom && !s.token.former))
         return hf_fail(err, HF_E_CONFLICT, "there is a machine with the UUID %s already",
                        s.token.uuid);
     if ((s.token.former ? check_replaced(&s, err) : check_name_free(&s, err)) != 0 ||
@@ -159,9 +172,19 @@ static int check_ours(const struct step *s, struct hf_err *err)
 {
     if (!s->dom)
         return hf_fail(err, HF_E_NOT_FOUND, "there is no machine '%s' of this run", s->token.name);
-    if (s->mark == MADE || s->mark == SETTLED)
-        return 0;
-    return hf_fail(err, HF_E_CONFLICT, "the machine '%s' is not of this run", s->token.name);
+    if (s->mark != LV_MADE && s->mark != LV_SETTLED)
+        return hf_fail(err, HF_E_CONFLICT, "the machine '%s' is not of this run", s->token.name);
+    if (s->is_active && !s->runs_ours)
+        return hf_fail(err, HF_E_CONFLICT, "the machine '%s' was started as it was before",
+                       s->token.name);
+    return 0;
+}
+
+/* Never from a saved memory: that is of other disks. */
+static int boot(virDomainPtr dom, bool pauses)
+{
+    unsigned how = VIR_DOMAIN_START_FORCE_BOOT;
+    return virDomainCreateWithFlags(dom, pauses ? how | VIR_DOMAIN_START_PAUSED : how);
 }
 
 int libvirt_machine_start(struct hf_instance *in, const struct hf_call *call,
@@ -176,12 +199,10 @@ int libvirt_machine_start(struct hf_instance *in, const struct hf_call *call,
     enum hf_vm_state state = lv_vm_state(s.dom, &trouble);
     if (state == HF_VM_RUNNING || (state == HF_VM_PAUSED && pauses))
         return 0;
-    if (HF_POINT_ERR("libvirt.before_machine_start", err) != 0)
+    if ((state != HF_VM_PAUSED && s.mark == LV_MADE && lv_vars_save(&s.token, err) != 0) ||
+        HF_POINT_ERR("libvirt.before_machine_start", err) != 0)
         return -1;
-    int rc = state == HF_VM_PAUSED
-                 ? virDomainResume(s.dom)
-                 : virDomainCreateWithFlags(s.dom, pauses ? VIR_DOMAIN_START_PAUSED : 0);
-    if (rc != 0)
+    if ((state == HF_VM_PAUSED ? virDomainResume(s.dom) : boot(s.dom, pauses)) != 0)
         return lv_fail(err, "start of '%s'", s.token.name);
     return HF_POINT_ERR("libvirt.after_machine_start", err);
 }
@@ -205,8 +226,8 @@ int libvirt_machine_settle(struct hf_instance *in, const struct hf_call *call,
     if (refuse_flags(call, 0, err) != 0 || enter(&s, undo_token, err) != 0 ||
         check_ours(&s, err) != 0)
         return -1;
-    if (s.mark == SETTLED)
-        return 0;
+    if (s.mark == LV_SETTLED)
+        return lv_vars_forget(&s.token, err);
     if (s.token.is_transient)
         return hf_fail(err, HF_E_UNSUPPORTED, "a transient machine is nobody's to keep");
     HF_AUTOFREE char *mark = settled_mark(&s.token);
@@ -220,7 +241,8 @@ int libvirt_machine_settle(struct hf_instance *in, const struct hf_call *call,
     if (virDomainSetMetadata(s.dom, VIR_DOMAIN_METADATA_ELEMENT, mark, LV_MARK_KEY, LV_MARK_URI,
                              flags) != 0)
         return lv_fail(err, "mark of '%s'", s.token.name);
-    return HF_POINT_ERR("libvirt.after_machine_settle", err);
+    return HF_POINT_ERR("libvirt.after_machine_settle", err) != 0 ? -1
+                                                                  : lv_vars_forget(&s.token, err);
 }
 
 /* ---- destroy ---------------------------------------------------------------------------- */
@@ -248,8 +270,7 @@ static int stop(const struct step *s, struct hf_err *err)
 static int undefine_all(virDomainPtr dom)
 {
     unsigned known = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
-    unsigned flags =
-        known | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM;
+    unsigned flags = known | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM;
     if (virDomainUndefineFlags(dom, flags) == 0)
         return 0;
     const virError *e = virGetLastError();
@@ -282,10 +303,76 @@ static int bring_back(const struct step *s, struct hf_err *err)
 
 static int take_away(const struct step *s, struct hf_err *err)
 {
+    bool is_ours = s->runs_ours || !s->token.former;
     /* First: an open file is removed all the same, and a transient machine's name is gone with its process. */
-    if (remove_nvram(s, err) != 0 || stop(s, err) != 0)
+    if (remove_nvram(s, err) != 0 || (is_ours && stop(s, err) != 0))
         return -1;
-    return s->token.former ? bring_back(s, err) : undefine(s, err);
+    if (s->mark != LV_MADE) /* defined anew over what runs */
+        return 0;
+    if (!s->token.former)
+        return undefine(s, err);
+    /* One that was started as it was before has its own open. */
+    if ((is_ours || !s->is_active) && lv_vars_put_back(&s->token, err) != 0)
+        return -1;
+    return bring_back(s, err);
+}
+
+/* No disk but those that the former machine had: it is that one, whatever else somebody changed. */
+static int has_former_disks(const struct step *s, const char *now, bool *out, struct hf_err *err)
+{
+    HF_AUTO(lv_vm) struct lv_vm *former = lv_vm_parse(s->token.former, err);
+    HF_AUTO(lv_vm) struct lv_vm *vm = former ? lv_vm_parse(now, err) : NULL;
+    *out = true;
+    for (size_t i = 0; vm && i < vm->n_disks; i++)
+        for (size_t k = 0; k < vm->disks[i].n_layers; k++)
+            *out &= !vm->disks[i].layers[k].path ||
+                    lv_vm_count(former, vm->disks[i].layers[k].path) > 0;
+    return vm ? 0 : -1;
+}
+
+/* A replaced one that has no mark is the former one still, or again; else somebody took the mark off ours. */
+static int check_former(const struct step *s, struct hf_err *err)
+{
+    bool is_same = false;
+    HF_AUTOFREE char *now = virDomainGetXMLDesc(s->dom, VIR_DOMAIN_XML_INACTIVE);
+    if (!now)
+        return lv_fail(err, "definition of '%s'", s->token.name);
+    if (strcmp(now, s->token.former) == 0)
+        return 0;
+    if (has_former_disks(s, now, &is_same, err) != 0)
+        return -1;
+    if (is_same)
+        return 0;
+    hf_fail(err, HF_E_CONFLICT,
+            "the machine '%s' is neither the restored one nor the one that was there before",
+            s->token.name);
+    hf_hint(err,
+            "Somebody defined it anew, with disks that may be restored ones: give it the disks "
+            "that it had, or another UUID.");
+    return hf_left(err, "machine '%s'", s->token.name);
+}
+
+/* There is nothing of ours; what is there under its UUID is not looked at any more. */
+static int end_without(const struct step *s, struct hf_err *err)
+{
+    if (s->token.former && s->dom && check_former(s, err) != 0)
+        return -1;
+    if (!s->token.former && s->dom)
+        lv_log(s->in, HF_LOG_WARN,
+               "the machine '%s' is not of run %s, whose own is not there: it stays as it is",
+               virDomainGetName(s->dom), s->token.run);
+    if (!s->is_active && lv_vars_put_back(&s->token, err) != 0)
+        return -1;
+    return remove_nvram(s, err);
+}
+
+static int refuse_settled(const struct step *s, struct hf_err *err)
+{
+    struct hf_err ignored = HF_ERR_INIT;
+    if (lv_vars_forget(&s->token, &ignored) != 0)
+        lv_log(s->in, HF_LOG_WARN, "%s", ignored.message);
+    return hf_fail(err, HF_E_CONFLICT, "the machine '%s' is settled: it is not taken away",
+                   s->token.name);
 }
 
 int libvirt_machine_destroy(struct hf_instance *in, const struct hf_call *call,
@@ -294,62 +381,16 @@ int libvirt_machine_destroy(struct hf_instance *in, const struct hf_call *call,
     HF_AUTO(step) struct step s = {.in = in, .call = call};
     if (refuse_flags(call, 0, err) != 0 || enter(&s, undo_token, err) != 0)
         return -1;
-    if (s.mark == SETTLED)
-        return hf_fail(err, HF_E_CONFLICT, "the machine '%s' is settled: it is not taken away",
-                       s.token.name);
-    /* A replaced one that has no mark is the former one still, or again. */
-    if (s.dom && s.mark != MADE && !s.token.former)
-        return hf_fail(err, HF_E_CONFLICT, "the machine '%s' is not of this run", s.token.name);
-    for (int tries = 0; tries < UNDO_TRIES && s.mark == MADE; tries++) {
+    if (s.mark == LV_SETTLED)
+        return refuse_settled(&s, err);
+    for (int tries = 0; tries < UNDO_TRIES && (s.mark == LV_MADE || s.runs_ours); tries++) {
         if (take_away(&s, err) != 0)
             return hf_left(err, "machine '%s'", s.token.name);
         usleep(UNDO_PAUSE_US);
         if (look(&s, err) != 0)
             return -1;
     }
-    if (s.mark == MADE)
+    if (s.mark == LV_MADE || s.runs_ours)
         return hf_fail(err, HF_E_CONFLICT, "the machine '%s' comes again and again", s.token.name);
-    return remove_nvram(&s, err);
-}
-
-/* ---- list ------------------------------------------------------------------------------- */
-
-static int emit_one(virDomainPtr dom, hf_machine_cb emit, void *ctx)
-{
-    const char *trouble = NULL;
-    struct hf_err ignored = HF_ERR_INIT;
-    bool failed = false;
-    LV_AUTODOC xmlDocPtr doc = mark_of(dom);
-    xmlNodePtr mark = doc ? xmlDocGetRootElement(doc) : NULL;
-    HF_AUTO(lv_machine_token) struct lv_machine_token t = {0};
-    HF_AUTOFREE char *token = lv_xml_text(mark, &failed);
-    if (!token || !lv_xml_attr_is(mark, "state", "made") ||
-        lv_machine_token_read(token, &t, &ignored) != 0)
-        return 0; /* none of ours */
-    struct hf_machine m = {.struct_size = sizeof m,
-                           .state = lv_vm_state(dom, &trouble),
-                           .is_transient = t.is_transient,
-                           .vm_id = t.uuid,
-                           .name = virDomainGetName(dom),
-                           .run = t.run,
-                           .purpose = t.purpose,
-                           .undo_token = token};
-    return emit(ctx, &m);
-}
-
-int libvirt_machine_list(struct hf_instance *in, const struct hf_call *call, hf_machine_cb emit,
-                         void *ctx, struct hf_err *err)
-{
-    virDomainPtr *list = NULL;
-    if (lv_enter(in, call, err) != 0)
-        return -1;
-    int n = virConnectListAllDomains(in->conn, &list, 0), rc = 0;
-    if (n < 0)
-        return lv_fail(err, "list of VMs");
-    for (int i = 0; i < n; i++) {
-        rc = rc ? rc : emit_one(list[i], emit, ctx);
-        virDomainFree(list[i]);
-    }
-    free(list);
-    return rc ? -1 : 0;
+    return end_without(&s, err);
 }

@@ -63,6 +63,16 @@ static void new_mac(struct lv_making *m, xmlNodePtr node)
     lv_put(m, mac, "address", text);
 }
 
+/* What its switch knows the port of the machine of then by. */
+static void new_port(xmlNodePtr node)
+{
+    xmlNodePtr port = lv_xml_child(node, "virtualport");
+    for (xmlNodePtr p = lv_xml_child(port, "parameters"); p; p = lv_xml_next(p)) {
+        lv_xml_unset(p, "interfaceid");
+        lv_xml_unset(p, "instanceid");
+    }
+}
+
 static void connect(struct lv_making *m, xmlNodePtr node, const char *about)
 {
     const char *name = "";
@@ -96,6 +106,8 @@ void lv_make_interface(struct lv_making *m, xmlNodePtr node)
         return;
     }
     connect(m, node, about);
-    if (!m->is_replacing && !(m->req->flags & HF_MACHINE_KEEP_MAC))
-        new_mac(m, node);
+    if (m->is_replacing || m->req->flags & HF_MACHINE_KEEP_MAC)
+        return;
+    new_mac(m, node);
+    new_port(node);
 }

@@ -7,16 +7,17 @@
 
 #include <string.h>
 
-/* Read by QEMU with libvirt's rights: what not everybody may read is nobody's kernel. */
+/* libvirt gives them to QEMU's user and labels them, whatever they are: a file of any other place is nobody's kernel. */
 static void check_boot_files(struct lv_making *m, xmlNodePtr os)
 {
     static const char *const files[] = {"kernel", "initrd", "dtb"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(files); i++) {
         xmlNodePtr node = lv_xml_child(os, files[i]);
         const char *path = lv_get_text(m, node);
-        if (node && !lv_has(m, LV_HAS_FILE, path))
+        if (node && !lv_has(m, LV_HAS_BOOT_FILE, path))
             lv_refuse(m, HF_E_UNSUPPORTED, files[i],
-                      "it boots the host's '%s', which is not there (or not for everybody to read)",
+                      "it boots the host's '%s', which is no plain file for everybody to read in "
+                      "/boot, " LV_BOOT_DIR " or the machine's folder",
                       path);
     }
 }
@@ -69,6 +70,11 @@ static void make_loader(struct lv_making *m, xmlNodePtr os)
 {
     xmlNodePtr loader = lv_xml_child(os, "loader"), nvram = lv_xml_child(os, "nvram");
     const char *path = lv_get_text(m, loader);
+    if (loader && lv_xml_attr_is(loader, "type", "pflash") &&
+        !lv_xml_attr_is(loader, "readonly", "yes")) {
+        lv_find(m, HF_MACHINE_CHANGED, "firmware", "'%s' is for reading: it is the host's", path);
+        lv_put(m, loader, "readonly", "yes");
+    }
     if (!loader || !*path || lv_has(m, LV_HAS_FILE, path))
         return;
     lv_find(m, HF_MACHINE_CHANGED, "firmware", "'%s' is not here: libvirt chooses", path);
@@ -84,6 +90,17 @@ static void make_loader(struct lv_making *m, xmlNodePtr os)
         lv_put(m, lv_put_child(m, os, "loader", NULL), "secure", "yes");
 }
 
+/* In place: the variables that its boot writes are kept when they lie in a file that is named. */
+static void warn_of_variables(struct lv_making *m)
+{
+    xmlNodePtr root = m->former_doc ? xmlDocGetRootElement(m->former_doc) : NULL;
+    HF_AUTOFREE char *vars = lv_vars_of(root);
+    if (m->is_replacing && m->is_uefi && !vars)
+        lv_find(m, HF_MACHINE_WARNING, "nvram",
+                "the UEFI variables of today are in no file that the definition names: what the "
+                "restored guest's boot writes there is not taken back");
+}
+
 void lv_make_os(struct lv_making *m)
 {
     xmlNodePtr os = lv_xml_child(m->root, "os");
@@ -93,7 +110,8 @@ void lv_make_os(struct lv_making *m)
         return;
     }
     if (lv_is_former(m, os)) {
-        m->is_uefi = lv_xml_child(os, "nvram");
+        m->is_uefi = lv_xml_child(os, "nvram") || lv_xml_attr_is(os, "firmware", "efi");
+        warn_of_variables(m);
         return;
     }
     if (lv_keep_only(os, "type loader nvram boot* bootmenu smbios bios firmware kernel initrd "
@@ -102,6 +120,7 @@ void lv_make_os(struct lv_making *m)
     check_boot_files(m, os);
     make_loader(m, os);
     make_nvram(m, os);
+    warn_of_variables(m);
 }
 
 void lv_make_cpu(struct lv_making *m)
@@ -126,7 +145,9 @@ void lv_make_cpu(struct lv_making *m)
     lv_put(m, cpu, "mode", "host-model");
 }
 
-/* Of QEMU's arguments those that name nothing of the host. */
+#define QEMU_URI "http://libvirt.org/schemas/domain/qemu/1.0"
+
+/* Of QEMU's options those whose value names nothing of the host. */
 static bool is_harmless(const char *option)
 {
     static const char *const options[] = {"-cpu", "-global", "-rtc"};
@@ -136,40 +157,121 @@ static bool is_harmless(const char *option)
     return false;
 }
 
-/* All elements are <arg value=>, <env name= value=>. *option: the last one that began with '-'. */
-static bool keeps_argument(struct lv_making *m, xmlNodePtr arg, const char **option)
+/* Of the properties that -global sets, of any device, those that are switches. */
+static bool is_switch(const char *value)
 {
-    if (arg->type != XML_ELEMENT_NODE || strcmp((const char *)arg->name, "arg") != 0)
-        return arg->type == XML_TEXT_NODE;
-    const char *value = lv_get(m, arg, "value");
-    if (*value == '-') {
-        *option = value;
-        if (!is_harmless(value))
-            lv_find(m, HF_MACHINE_LEFT_OUT, "argument", "of QEMU: %s", value);
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-=";
+    static const char *const switches[] = {"driver=cfi.pflash01,property=secure,value=",
+                                           "ICH9-LPC.",
+                                           "PIIX4_PM.",
+                                           "kvm-pit.lost_tick_policy=",
+                                           "mc146818rtc.lost_tick_policy=",
+                                           "virtio-pci.disable-legacy=",
+                                           "virtio-pci.disable-modern="};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(switches); i++) {
+        size_t len = strlen(switches[i]);
+        if (strncmp(value, switches[i], len) == 0)
+            return !value[len + strspn(value + len, letters)];
     }
-    return is_harmless(*option);
+    return false;
 }
 
+static bool is_value_of(const char *option, const char *value)
+{
+    if (!*value || *value == '-' || strpbrk(value, "/:"))
+        return false;
+    return strcmp(option, "-global") != 0 || is_switch(value);
+}
+
+static bool is_argument(xmlNodePtr node)
+{
+    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, "arg") == 0 &&
+           node->ns && xmlStrEqual(node->ns->href, (const xmlChar *)QEMU_URI);
+}
+
+/* How far the arguments have been read. */
+struct reading {
+    xmlNodePtr option; /* a harmless one, which wants its value; NULL: none */
+    bool is_gone;      /* the last option was left out; its value may follow */
+};
+
+static void leave_out_argument(struct lv_making *m, struct reading *r, xmlNodePtr arg)
+{
+    const char *value = lv_get(m, arg, "value");
+    if (*value == '-')
+        lv_find(m, HF_MACHINE_LEFT_OUT, "argument", "of QEMU: %s", value);
+    else if (!r->is_gone)
+        lv_find(m, HF_MACHINE_LEFT_OUT, "argument", "of QEMU: '%s' alone", value);
+    r->is_gone = *value == '-';
+    lv_xml_drop(arg);
+}
+
+/* Exactly one value goes with an option: one more would be a disk to QEMU, and one less takes the next option for its value. */
+static void read_argument(struct lv_making *m, struct reading *r, xmlNodePtr arg)
+{
+    xmlNodePtr option = r->option;
+    const char *value = lv_get(m, arg, "value"), *name = lv_get(m, option, "value");
+    r->option = NULL;
+    if (option && is_value_of(name, value))
+        return;
+    if (option && *value != '-') {
+        lv_find(m, HF_MACHINE_LEFT_OUT, "argument", "of QEMU: %s %s", name, value);
+        lv_xml_drop(option);
+        lv_xml_drop(arg);
+        return;
+    }
+    if (option)
+        leave_out_argument(m, r, option);
+    if (!is_harmless(value)) {
+        leave_out_argument(m, r, arg);
+        return;
+    }
+    r->option = arg;
+    r->is_gone = false;
+}
+
+/* All that counts to libvirt is <qemu:arg value=> and <qemu:env>. */
 static void make_commandline(struct lv_making *m, xmlNodePtr list)
 {
-    const char *option = "";
+    struct reading r = {0};
     for (xmlNodePtr n = list->children, next; n; n = next) {
         next = n->next;
-        if (!keeps_argument(m, n, &option))
+        if (n->type == XML_TEXT_NODE)
+            continue;
+        lv_drop_twofold(n);
+        if (is_argument(n))
+            read_argument(m, &r, n);
+        else
             lv_xml_drop(n);
     }
+    if (r.option)
+        leave_out_argument(m, &r, r.option);
     if (!lv_xml_child(list, "arg"))
         lv_xml_drop(list);
 }
 
 static bool is_qemus(xmlNodePtr node)
 {
-    static const char uri[] = "http://libvirt.org/schemas/domain/qemu/1.0";
     static const char *const names[] = {"commandline", "capabilities", "override", "deprecation"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(names); i++)
         if (strcmp((const char *)node->name, names[i]) == 0)
-            return xmlStrEqual(node->ns->href, (const xmlChar *)uri);
+            return xmlStrEqual(node->ns->href, (const xmlChar *)QEMU_URI);
     return false;
+}
+
+/* What is kept whole is so to libvirt, too. */
+static void keep_qemus(xmlNodePtr list)
+{
+    lv_drop_twofold(list);
+    for (xmlNodePtr n = list->children, next; n; n = next) {
+        next = n->next;
+        if (n->type == XML_ELEMENT_NODE && n->ns &&
+            xmlStrEqual(n->ns->href, (const xmlChar *)QEMU_URI))
+            keep_qemus(n);
+        else if (n->type != XML_TEXT_NODE)
+            lv_xml_drop(n);
+    }
 }
 
 /* Elements of a namespace: <qemu:commandline> and its kin. */
@@ -183,7 +285,8 @@ void lv_make_arguments(struct lv_making *m)
         const char *name = (const char *)n->name;
         if (is_qemus(n) && keeps) {
             lv_find(m, HF_MACHINE_WARNING, name, "goes to QEMU past libvirt, as in the definition");
-        } else if (is_qemus(n) && strcmp(name, "commandline") == 0) {
+            keep_qemus(n);
+        } else if (is_qemus(n) && !m->is_isolated && strcmp(name, "commandline") == 0) {
             make_commandline(m, n);
         } else {
             lv_find(m, HF_MACHINE_LEFT_OUT, name, "is for QEMU, past libvirt");

@@ -82,6 +82,20 @@ static int keep_former(virDomainPtr dom, const char *name, char **former, struct
     return 0;
 }
 
+int lv_machine_check_alone(virDomainPtr dom, const char *name, struct hf_err *err)
+{
+    if (virDomainHasManagedSaveImage(dom, 0) == 1)
+        return hf_fail(err, HF_E_CONFLICT, "the machine '%s' is suspended to disk (managed save)",
+                       name);
+    if (virDomainSnapshotNum(dom, 0) > 0) {
+        hf_fail(err, HF_E_CONFLICT, "the machine '%s' has snapshots", name);
+        return hf_hint(err, "They are of the disks that it has now: delete them first.");
+    }
+    /* Ours know no more than what changed since a backup, of disks that it will not have. */
+    size_t ours = 0;
+    return lv_checkpoints_check(dom, &ours, err);
+}
+
 /* The machine that is to be replaced: off, and nothing of others hangs on its disks. */
 static int take_former(struct hf_instance *in, const struct hf_machine_request *req, char **former,
                        struct hf_err *err)
@@ -95,18 +109,10 @@ static int take_former(struct hf_instance *in, const struct hf_machine_request *
         hf_fail(err, HF_E_BUSY, "the machine '%s' is not shut off", req->name);
         return hf_hint(err, "Shut it down first (virsh shutdown); its disks stay.");
     }
-    if (virDomainHasManagedSaveImage(dom, 0) == 1)
-        return hf_fail(err, HF_E_CONFLICT, "the machine '%s' is suspended to disk (managed save)",
-                       req->name);
-    if (virDomainSnapshotNum(dom, 0) > 0) {
-        hf_fail(err, HF_E_CONFLICT, "the machine '%s' has snapshots", req->name);
-        return hf_hint(err, "They are of the disks that it has now: delete them first.");
-    }
-    /* Ours know no more than what changed since a backup, of disks that it will not have. */
-    size_t ours = 0;
-    if (lv_checkpoints_check(dom, &ours, err) != 0)
+    if (lv_machine_check_alone(dom, req->name, err) != 0 ||
+        keep_former(dom, req->name, former, err) != 0)
         return -1;
-    return keep_former(dom, req->name, former, err);
+    return lv_vars_check(*former, err);
 }
 
 static int check_former(const struct lv_making *m, struct hf_err *err)
@@ -226,7 +232,7 @@ int libvirt_machine_plan(struct hf_instance *in, const struct hf_call *call,
         return -1;
     m.former = former;
     m.why = (struct hf_err)HF_ERR_INIT;
-    if (lv_here_ask(in, req->definition, &here, err) != 0 || lv_make(&m, err) != 0 ||
+    if (lv_here_ask(in, req, &here, err) != 0 || lv_make(&m, err) != 0 ||
         lv_check_stop(in, call, err) != 0 || check_free(in, &m, err) != 0 ||
         check_disks_free(in, &m, err) != 0)
         return -1;

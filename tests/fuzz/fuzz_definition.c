@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any bytes as the definition of a machine: what comes of it names no path of the host that was not decided on, an isolated
- * machine has no way in or out, and adapting it again changes nothing of that. What is refused says why.
+ * Any bytes as the definition of a machine: what comes of it names no path of the host that was not decided on and no
+ * argument by itself, an isolated machine has no way in or out, and adapting it again changes nothing of that. What is refused says why.
  */
 #include "../plugin/machine_paths.h"
 #include "machine.h"
@@ -39,6 +39,7 @@ static void look_at(const struct lv_making *m)
                                         "/dev/random", "/dir/",   NULL};
     xmlNodePtr devices = lv_xml_child(m->root, "devices");
     assert(!strange_path(m->root, words));
+    assert(!twofold_attribute(m->root) && !stray_argument(m->root));
     assert(devices && !lv_xml_child(devices, "hostdev") && !lv_xml_child(devices, "filesystem"));
     assert(!m->is_isolated || !way_out(m->root));
     for (xmlNodePtr d = lv_xml_child(devices, "disk"); d; d = lv_xml_next(d))

@@ -9,7 +9,6 @@
 #include "xml.h"
 
 #include <stdio.h>
-
 #include <string.h>
 
 /* The first path that does not begin with one of the words; NULL: there is none. Prose is none. */
@@ -45,7 +44,7 @@ static inline const char *strange_path(xmlNodePtr node, const char *const *words
     return NULL;
 }
 
-/* A device that an isolated machine must not have; NULL: it has none. */
+/* A device, or arguments past libvirt, that an isolated machine must not have; NULL: it has none. */
 static inline const char *way_out(xmlNodePtr root)
 {
     static const char *const ways[] = {
@@ -55,7 +54,40 @@ static inline const char *way_out(xmlNodePtr root)
     for (size_t i = 0; i < HF_ARRAY_SIZE(ways); i++)
         if (lv_xml_child(devices, ways[i]))
             return ways[i];
-    return NULL;
+    return lv_xml_child(root, "commandline") ? "commandline" : NULL;
+}
+
+/* An attribute of a namespace, which libvirt may take for the one that we looked at; NULL: there is none. Others' metadata has. */
+static inline const char *twofold_attribute(xmlNodePtr node)
+{
+    const char *found = NULL;
+    if (node->type != XML_ELEMENT_NODE || strcmp((const char *)node->name, "metadata") == 0)
+        return NULL;
+    for (xmlAttrPtr a = node->properties; a; a = a->next)
+        if (a->ns)
+            return (const char *)a->name;
+    for (xmlNodePtr n = node->children; n && !found; n = n->next)
+        found = twofold_attribute(n);
+    return found;
+}
+
+/* QEMU takes an argument by itself for a disk: all are pairs of an option and what belongs to it. NULL: they are. */
+static inline const char *stray_argument(xmlNodePtr root)
+{
+    static _Thread_local char found[4096];
+    bool failed = false, is_value = false;
+    for (xmlNodePtr list = lv_xml_child(root, "commandline"); list; list = lv_xml_next(list))
+        for (xmlNodePtr n = list->children; n; n = n->next) {
+            HF_AUTOFREE char *value = lv_xml_attr(n, "value", &failed);
+            if (n->type == XML_TEXT_NODE)
+                continue;
+            snprintf(found, sizeof found, "%s", value ? value : "no value");
+            if (strcmp((const char *)n->name, "arg") != 0 || !value || !*value ||
+                (*value == '-') == is_value || (is_value && strpbrk(value, "/:")))
+                return found;
+            is_value = !is_value;
+        }
+    return is_value ? "an option without its value" : NULL;
 }
 
 #endif

@@ -27,6 +27,8 @@ static bool has(void *ctx, enum lv_fact what, const char *value)
         return strcmp(value, "default") == 0;
     case LV_HAS_FILE:
         return strncmp(value, "/usr/share/OVMF/", 16) == 0;
+    case LV_HAS_BOOT_FILE:
+        return strncmp(value, "/boot/", 6) == 0;
     case LV_HAS_BRIDGE:
     case LV_HAS_TPM:
         return true;
@@ -94,6 +96,10 @@ static char *adapt(const char *xml, uint32_t flags, struct played *p)
     const char *strange = strange_path(m.root, words);
     if (strange)
         fail_msg("it names '%s'", strange);
+    if (twofold_attribute(m.root))
+        fail_msg("it has an attribute '%s' of a namespace", twofold_attribute(m.root));
+    if (!(flags & HF_MACHINE_ARGUMENTS) && stray_argument(m.root))
+        fail_msg("QEMU gets the argument '%s'", stray_argument(m.root));
     if (flags & HF_MACHINE_ISOLATED && way_out(m.root))
         fail_msg("it has a way out: %s", way_out(m.root));
     return lv_xml_print(m.doc);
@@ -111,13 +117,46 @@ static void a_new_machine_shares_nothing_with_the_old_one(void **state)
     struct played p = {0};
     HF_AUTOFREE char *xml = fixture();
     HF_AUTOFREE char *out = adapt(xml, 0, &p);
-    static const char *const gone[] = {
-        "11111111-2222", "99999999-2222", "52:54:00:aa:00:0", "web01",   "/images/",   "/isos/",
-        "/srv/",         "backingStore",  "seclabel",         "<auth",   "vnet9",      "tap0",
-        "5901",          "5905",          "tlsPort",          "0x65",    "LD_PRELOAD", "hostfwd",
-        "/etc/",         "cpuset",        "vcpupin",          "nodeset", "partition",  "encryption",
-        "address=\"3\"", "earlier",       "metadata_cache",   "rawio",   "hwrng",      "evdev",
-        " id=\"7\""};
+    static const char *const gone[] = {"11111111-2222",
+                                       "99999999-2222",
+                                       "52:54:00:aa:00:0",
+                                       "web01",
+                                       "/images/",
+                                       "/isos/",
+                                       "/srv/",
+                                       "backingStore",
+                                       "seclabel",
+                                       "<auth",
+                                       "vnet9",
+                                       "tap0",
+                                       "5901",
+                                       "5905",
+                                       "tlsPort",
+                                       "0x65",
+                                       "LD_PRELOAD",
+                                       "hostfwd",
+                                       "/etc/",
+                                       "cpuset",
+                                       "vcpupin",
+                                       "nodeset",
+                                       "partition",
+                                       "encryption",
+                                       "address=\"3\"",
+                                       "earlier",
+                                       "metadata_cache",
+                                       "rawio",
+                                       "hwrng",
+                                       "evdev",
+                                       " id=\"7\"",
+                                       "romfile",
+                                       "192.0.2.1",
+                                       "x:",
+                                       "-cpu",
+                                       "web01.raw",
+                                       "-drive",
+                                       "opt/y",
+                                       "evil",
+                                       "7777aaaa"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(gone); i++)
         lacks(out, gone[i]);
     assert_contains(out, "<name>new</name>");
@@ -144,8 +183,12 @@ static void what_is_harmless_stays(void **state)
                                        "org.qemu.guest_agent.0",
                                        "com.redhat.spice.0",
                                        "virtio-pci.disable-modern=off",
+                                       "clock=host",
+                                       "driver=cfi.pflash01,property=secure",
+                                       "<entry name=\"serial\">1234</entry>",
                                        "<target dev=\"sda\" bus=\"sata\"/>",
                                        "i6300esb",
+                                       "profileid=\"shop\"",
                                        "type=\"spice\" autoport=\"yes\"",
                                        "purpose=\"restore\"",
                                        "state=\"made\"",
@@ -153,6 +196,8 @@ static void what_is_harmless_stays(void **state)
                                        "template=\"/usr/share/OVMF/OVMF_VARS_4M.fd\""};
     for (size_t i = 0; i < HF_ARRAY_SIZE(kept); i++)
         assert_contains(out, kept[i]);
+    HF_AUTOFREE char *same = adapt(xml, HF_MACHINE_KEEP_MAC, &p);
+    assert_contains(same, "interfaceid=\"7777aaaa");
 }
 
 static void everything_that_changes_is_told(void **state)
@@ -183,6 +228,9 @@ static void everything_that_changes_is_told(void **state)
         "changed nvram: new UEFI variables",
         "left-out argument: of QEMU: -netdev",
         "left-out argument: of QEMU: -drive",
+        "left-out argument: of QEMU: '/images/other.qcow2' alone",
+        "left-out argument: of QEMU: -global virtio-net-pci.romfile=/etc/shadow",
+        "left-out argument: of QEMU: -rtc nbd://192.0.2.1/",
         "left-out sysinfo: of type 'fwcfg'"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(told); i++)
         assert_contains(p.findings, told[i]);
@@ -194,11 +242,12 @@ static void nothing_leads_into_an_isolated_machine_or_out(void **state)
     struct played p = {0};
     HF_AUTOFREE char *xml = fixture();
     HF_AUTOFREE char *out = adapt(xml, HF_MACHINE_ISOLATED | HF_MACHINE_ARGUMENTS, &p);
-    static const char *const gone[] = {"<interface", "network=",       "spice",
-                                       "vnc",        "hostfwd",        "-netdev",
-                                       "hugepages",  "total_iops_sec", "io=\"native\""};
+    static const char *const gone[] = {
+        "<interface", "network=",       "spice",         "vnc",       "hostfwd", "commandline",
+        "hugepages",  "total_iops_sec", "io=\"native\"", "memAccess", "\"dump\""};
     for (size_t i = 0; i < HF_ARRAY_SIZE(gone); i++)
         lacks(out, gone[i]);
+    assert_contains(out, "action=\"poweroff\"");
     assert_contains(out, "<on_reboot>destroy</on_reboot>");
     assert_contains(out, "<on_crash>destroy</on_crash>");
     assert_contains(out, "cache=\"unsafe\"");
@@ -284,6 +333,10 @@ static void what_cannot_be_made_is_refused(void **state)
     refuse(HEAD "<os><type>hvm</type><kernel>/etc/shadow</kernel></os><devices>" TWO
                 "</devices></domain>",
            HF_E_UNSUPPORTED, "it boots the host's '/etc/shadow'");
+    refuse(HEAD
+           "<os><type>hvm</type><kernel>/boot/vmlinuz</kernel><dtb>/usr/share/OVMF/OVMF_CODE.fd"
+           "</dtb></os><devices>" TWO "</devices></domain>",
+           HF_E_UNSUPPORTED, "it boots the host's '/usr/share/OVMF/OVMF_CODE.fd'");
     refuse(HEAD OS "<devices><disk><target dev='vda'/></disk></devices></domain>", HF_E_CONFLICT,
            "no disk 'vdb'");
     refuse(HEAD OS "<devices>" TWO TWO "</devices></domain>", HF_E_CONFLICT,
@@ -293,6 +346,18 @@ static void what_cannot_be_made_is_refused(void **state)
            HF_E_UNSUPPORTED, "encrypted");
     refuse("<domain><name>m</name>" OS "<devices>" TWO "</devices></domain>", HF_E_CORRUPT,
            "tells no size");
+}
+
+static void firmware_of_the_host_is_for_reading(void **state)
+{
+    (void)state;
+    struct played p = {0};
+    HF_AUTOFREE char *out = adapt(
+        HEAD "<os><type>hvm</type><loader readonly='no' type='pflash'>/usr/share/OVMF/x</loader>"
+             "</os><devices>" TWO "</devices></domain>",
+        0, &p);
+    assert_contains(out, "<loader readonly=\"yes\" type=\"pflash\">/usr/share/OVMF/x</loader>");
+    assert_contains(p.findings, "changed firmware: '/usr/share/OVMF/x' is for reading");
 }
 
 /* libvirt looks for elements by their path, we by their name: no element may be what it is for one of us only. */
@@ -345,15 +410,18 @@ static void a_machine_that_replaces_another_keeps_what_that_has(void **state)
     for (size_t i = 0; i < HF_ARRAY_SIZE(kept); i++)
         assert_contains(out, kept[i]);
     lacks(out, "/images/web01.qcow2");
+    assert_contains(p.findings, "warning tpm: holds what it holds today");
+    lacks(p.findings, "warning nvram");
     /* … and what only the stored definition has is foreign still. */
     struct played q = {0};
     HF_AUTO(lv_making) struct lv_making other = making(&req, &q);
-    other.former = HEAD OS "<devices/></domain>";
+    other.former = HEAD OS "<devices/></domain>"; /* no variables in a file */
     assert_hf_ok(lv_make(&other, &err), &err);
     HF_AUTOFREE char *strict = lv_xml_print(other.doc);
     lacks(strict, "0x65");
     lacks(strict, "hostfwd");
     lacks(strict, "web01_VARS.fd");
+    assert_contains(q.findings, "warning nvram: the UEFI variables of today are in no file");
 }
 
 static void a_token_names_no_file_but_its_own(void **state)
@@ -398,6 +466,7 @@ int main(void)
         HF_TEST(memory_is_bounded),
         HF_TEST(a_host_that_has_nothing_takes_its_own),
         HF_TEST(what_cannot_be_made_is_refused),
+        HF_TEST(firmware_of_the_host_is_for_reading),
         HF_TEST(an_element_is_the_same_to_libvirt_and_to_us),
         HF_TEST(a_machine_that_replaces_another_keeps_what_that_has),
         HF_TEST(a_token_names_no_file_but_its_own),

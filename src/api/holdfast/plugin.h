@@ -501,7 +501,9 @@ struct hf_plugin {
      *   start    it runs, or with HF_MACHINE_PAUSED is paused. So already: success. The operations on guests work.
      *   settle   it is the operator's from now on: destroy refuses it, list does not tell it. Twice: success.
      *   destroy  forced off and undefined, with what was made for it (UEFI variables), never its disks; one that replaced
-     *            another is that one again, and off. Nothing there: success. Another's, or settled: CONFLICT, nothing changed.
+     *            another is that one again, and off, with its UEFI variables of before. Nothing there: success. Another's
+     *            under its id is not touched: success, and a warning in the log. Settled, or defined anew with disks that the
+     *            one before did not have: CONFLICT, nothing changed.
      *   list     all that no run has settled, with their tokens: what dead runs left. */
     int (*machine_plan)(struct hf_instance *in, const struct hf_call *call, const struct hf_machine_request *req,
                         hf_machine_finding_cb emit, void *ctx, struct hf_machine_plan *out, struct hf_err *err);

@@ -269,6 +269,34 @@ it_names_what_this_host_does_not_have()
     is_gone
 }
 
+# libvirt gives a kernel to QEMU's user: by its place and mode it is one, or the origin boots it today.
+# shellcheck disable=SC2046
+it_boots_no_file_that_is_no_kernel()
+{
+    local out file
+    mkdir "$dir/boot" "$dir/lib"
+    file=$dir/lib/precious
+    echo secret >"$file"
+    ln -s "$file" "$dir/boot/link"
+    echo kernel | tee "$dir/boot/kernel" "$dir/boot/setuid" >"$dir/boot/program"
+    chmod 644 "$file" "$dir/boot/kernel"
+    chmod 4644 "$dir/boot/setuid"
+    chmod 755 "$dir/boot/program"
+    export MACHINE_DIR=$dir/boot
+    old_machine
+    boot() { sed "s|<os>|<os><$1>$2</$1>|" "$dir/old.xml" >"$dir/far.xml"; plan "$dir/token-p" "$dir/far.xml" new "" $(new_disks); }
+    fails unsupported "boots the host's '$file'" boot kernel "$file"
+    fails unsupported "boots the host's '$file'" boot initrd "$file"
+    for out in link setuid program ../lib/precious; do
+        fails unsupported "boots the host's '$dir/boot/$out'" boot dtb "$dir/boot/$out"
+    done
+    has "$(boot kernel "$dir/boot/kernel")" "planned "
+    sed "s|<os>|<os><kernel>$file</kernel>|" "$dir/old.xml" >"$dir/origin.xml"
+    V define "$dir/origin.xml"
+    has "$(boot kernel "$file")" "planned "
+    is "$(stat -c %u "$file")" 0 "owner of a file of the host"
+}
+
 # The fixture of plugin.machine, which has everything of its host, on this one.
 it_makes_a_machine_from_a_definition_of_another_host()
 {
@@ -317,36 +345,166 @@ it_takes_the_place_of_a_machine_and_gives_it_back()
     fails conflict "is settled" destroy "$dir/token-p"
 }
 
+# The definition without its mark, in $dir/bare.xml.
+bare() { V dumpxml "$1" --inactive | python3 -c 'import re, sys; print(re.sub("(?s)<metadata>.*</metadata>", "", sys.stdin.read()))' >"$dir/bare.xml"; }
+
+# Definition and process are judged each by itself: another may define or start it in between.
+# shellcheck disable=SC2046
+it_takes_the_former_machine_for_no_other_one()
+{
+    old_machine
+    plan "$dir/token-p" "$dir/old.xml" old replace $(new_disks)
+    create "$dir/token-p"
+    V dumpxml old --inactive >"$dir/ours.xml"
+    bare old
+    V define "$dir/bare.xml"
+    fails conflict "is neither the restored one nor the one that was there before" destroy "$dir/token-p"
+    is "$(layers old vda)" new.vda chain
+    # Edited by its owner: the former one still.
+    sed 's|<memory |<title>edited</title>&|' "$dir/old.xml" >"$dir/edited.xml"
+    V define "$dir/edited.xml"
+    destroy "$dir/token-p"
+    has "$(V dumpxml old)" edited
+    # Started as it was, and ours defined over it.
+    V define "$dir/old.xml"
+    V start --paused old
+    V define "$dir/ours.xml"
+    is "$(layers old vda)" vda.qcow2 "chain of the process"
+    is "$(layers old vda --inactive)" new.vda "chain of the definition"
+    fails conflict "was started as it was before" d machine-start "$dir/token-p"
+    destroy "$dir/token-p"
+    is "$(V domstate old)" paused state
+    is "$(layers old vda --inactive)" vda.qcow2 "chain of the definition"
+    # … and defined anew over ours, which runs.
+    V destroy old
+    create "$dir/token-p"
+    d machine-start "$dir/token-p" paused
+    V define "$dir/old.xml"
+    destroy "$dir/token-p"
+    is_gone
+    is "$(V domstate old)" "shut off" state
+}
+
+it_leaves_another_machine_with_its_uuid_alone()
+{
+    define old "$(disk vda qcow2)" "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+    d definition old >"$dir/old.xml"
+    cp "$dir/vda.qcow2" "$dir/new.vda"
+    MACHINE_DIR=$dir plan "$dir/token-p" "$dir/old.xml" new "" "vda=qcow2:$dir/new.vda"
+    create "$dir/token-p"
+    d machine-start "$dir/token-p" paused
+    bare new
+    V destroy new
+    V undefine new --keep-nvram
+    sed "s|<name>new|<name>theirs|; s|new_VARS.hf-run|theirs|" "$dir/bare.xml" >"$dir/theirs.xml"
+    V define "$dir/theirs.xml"
+    [ -e "$dir/new_VARS.hf-run.fd" ]
+    destroy "$dir/token-p"
+    destroy "$dir/token-p"
+    is "$(V list --all --name | sort | xargs)" "old theirs" machines
+    V undefine theirs --nvram
+    is_gone
+}
+
+# What is saved of a machine's memory is of the disks that it had.
+it_starts_from_no_saved_memory()
+{
+    define old "$(disk vda qcow2)"
+    d definition old >"$dir/old.xml"
+    cp "$dir/vda.qcow2" "$dir/new.vda"
+    plan "$dir/token-p" "$dir/old.xml" old replace "vda=qcow2:$dir/new.vda"
+    V start --paused old
+    V managedsave old
+    fails conflict "is suspended to disk" create "$dir/token-p"
+    V managedsave-remove old
+    V snapshot-create-as old theirs
+    fails conflict "has snapshots" create "$dir/token-p"
+    V snapshot-delete old theirs
+    create "$dir/token-p"
+    V start --paused old
+    V managedsave old
+    dd if=/dev/urandom of="$LAB/lib/qemu/save/old.save" bs=64k count=1 conv=notrunc status=none
+    d machine-start "$dir/token-p" paused
+    destroy "$dir/token-p"
+    is_gone
+}
+
+it_keeps_the_uefi_variables_of_the_machine_that_it_replaces()
+{
+    local vars=$dir/vars.fd before
+    scribble() { printf '%s' "$1" | dd of="$vars" bs=1 seek=4096 conv=notrunc status=none; }
+    define old "$(disk vda qcow2)" "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>\
+<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>$vars</nvram>"
+    d definition old >"$dir/old.xml"
+    cp "$dir/vda.qcow2" "$dir/new.vda"
+    V start --paused old
+    V destroy old
+    scribble former
+    chmod 640 "$vars"
+    before=$(md5sum <"$vars")
+    plan "$dir/token-p" "$dir/old.xml" old replace "vda=qcow2:$dir/new.vda"
+    create "$dir/token-p"
+    is "$(ls "$dir"/vars*)" "$vars" "variables before the first start"
+    d machine-start "$dir/token-p" paused
+    is "$(md5sum <"$vars.hf-run")" "$before" "copy of the variables"
+    scribble restored
+    d machine-start "$dir/token-p" paused
+    V destroy old
+    d machine-start "$dir/token-p" paused
+    is "$(md5sum <"$vars.hf-run")" "$before" "copy of the variables after another start"
+    destroy "$dir/token-p"
+    is "$(md5sum <"$vars")" "$before" variables
+    is "$(stat -c %a "$vars")" 640 "mode of the variables"
+    is "$(ls "$dir"/vars*)" "$vars" "variables after the undo"
+    is_gone
+    # Settled: the restored guest's are the machine's.
+    plan "$dir/token-p" "$dir/old.xml" old replace "vda=qcow2:$dir/new.vda"
+    create "$dir/token-p"
+    d machine-start "$dir/token-p" paused
+    scribble restored
+    at kill libvirt.after_machine_settle d machine-settle "$dir/token-p"
+    [ -e "$vars.hf-run" ]
+    d machine-settle "$dir/token-p"
+    is "$(ls "$dir"/vars*)" "$vars" "variables of the settled machine"
+    is "$(dd if="$vars" bs=1 skip=4096 count=8 status=none)" restored variables
+}
+
 # Killed or failing at each point: taken away, by its plan's token, or by the one that the machine itself holds.
 it_leaves_nothing_wherever_a_machine_dies()
 {
-    local point action kind flags token
+    local point action kind flags token vars
     define old "$(disk vda qcow2)" "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>\
 <nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>$LAB/old.fd</nvram>"
     d definition old >"$dir/old.xml"
     cp "$dir/vda.qcow2" "$dir/new.vda"
+    V start --paused old
+    V destroy old
+    vars=$(md5sum <"$LAB/old.fd")
     export MACHINE_DIR=$dir
     for kind in "" transient replace; do
-        for point in $(points_in machine_make.c); do
+        for point in $(points_in machine_make.c machine_vars.c); do
             case $kind.$point in
             # Steps that this kind does not take.
-            transient.*settle | transient.*undefine | replace.*undefine | .*back | transient.*back) continue ;;
+            transient.*settle | transient.*undefine | replace.*undefine | .*back | transient.*back | .*vars | transient.*vars) continue ;;
             esac
             for action in kill error; do
                 # An error is handled by the same lines for each kind.
-                [ "$action" = kill ] || [ -z "$kind" ] || continue
+                [ "$action" = kill ] || [ -z "$kind" ] || [[ $point == *_vars* ]] || continue
                 echo "$kind $point $action"
                 if [ "$kind" = replace ]; then name=old; else name=new; fi
                 plan "$dir/token-p" "$dir/old.xml" "$name" "$kind" "vda=qcow2:$dir/new.vda" >/dev/null
                 case $point in
                 *machine) at "$action" "$point" create "$dir/token-p" ;;
-                *machine_start) create "$dir/token-p"; at "$action" "$point" d machine-start "$dir/token-p" ;;
+                *machine_start | *machine_vars) create "$dir/token-p"; at "$action" "$point" d machine-start "$dir/token-p" ;;
                 *settle) create "$dir/token-p"; at "$action" "$point" d machine-settle "$dir/token-p" ;;
-                *) create "$dir/token-p"; d machine-start "$dir/token-p" paused; at "$action" "$point" destroy "$dir/token-p" ;;
+                *) create "$dir/token-p"; d machine-start "$dir/token-p" paused
+                    [ "$kind" != replace ] || echo restored | dd of="$LAB/old.fd" conv=notrunc status=none
+                    at "$action" "$point" destroy "$dir/token-p" ;;
                 esac
                 if [ "$point" = libvirt.after_machine_settle ]; then
                     fails conflict "is settled" destroy "$dir/token-p"
                     if [ "$name" = old ]; then V define "$dir/old.xml"; else V undefine new; fi
+                    is "$(ls "$LAB"/old.fd*)" "$LAB/old.fd" "UEFI variables"
                     continue
                 fi
                 # What a dead run left tells by itself how it goes.
@@ -359,6 +517,8 @@ it_leaves_nothing_wherever_a_machine_dies()
                 destroy "$dir/token-p"
                 destroy "$dir/token-p"
                 is_gone
+                is "$(md5sum <"$LAB/old.fd")" "$vars" "UEFI variables of the former machine"
+                is "$(ls "$LAB"/old.fd*)" "$LAB/old.fd" "UEFI variables"
             done
         done
     done
