@@ -150,7 +150,7 @@ int hf_restore_instant(const struct hf_env *env, const struct hf_restore_vm *req
     if (restoring_begin(&r, out, err) < 0)
         return -1;
     if (req->dry_run)
-        return restoring_end_dry(&r, out, err);
+        return restoring_document(&r, out, err);
     if (bring_up(&r, err) < 0 || tell_up(&r, up, ctx, err) < 0)
         return restoring_give_up(&r, err);
     return bring_down(&r, await_end(&r));

@@ -28,6 +28,7 @@ void restoring_close(struct restoring *r)
     free(r->disks);
     hf_vm_copy_free(&r->found);
     hf_strv_free(&r->former);
+    restoring_free_kept(r);
     free(r->dir);
     free(r->part);
     hf_buf_free(&r->definition);
@@ -202,11 +203,6 @@ int restoring_begin(struct restoring *r, struct json_object **out, struct hf_err
     return restoring_give_up(r, err);
 }
 
-int restoring_end_dry(struct restoring *r, struct json_object **out, struct hf_err *err)
-{
-    return restoring_undo(r, "done", err) < 0 ? -1 : restoring_document(r, out, err);
-}
-
 int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
                   struct json_object **out, struct hf_err *err)
 {
@@ -214,7 +210,7 @@ int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
     if (restoring_begin(&r, out, err) < 0)
         return -1;
     if (req->dry_run)
-        return restoring_end_dry(&r, out, err);
+        return restoring_document(&r, out, err);
     if (restore_disks(&r, err) < 0 || bring_up(&r, err) < 0)
         return restoring_give_up(&r, err);
     return restoring_document(&r, out, err);

@@ -38,8 +38,8 @@ struct hf_restore_vm {
 };
 
 /* {"point","vm","store","name","hypervisor","id","dir","disks":[{"disk","file","bytes","written","fetched","resumed"}],
- * "findings":[{"kind","about","text"}],"former_disks":[FILE…],"started","instant","dry_run","duration_ms"}, to be put. Also when it fails *out may be set: then to the
- * findings so far, which say why. */
+ * "findings":[{"kind","about","text"}],"former_disks":[FILE…],"kept_disks":[FILE…],"started","instant","dry_run","duration_ms"}, to be put.
+ * Also when it fails *out may be set: then to the findings so far, which say why. */
 int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
                   struct json_object **out, struct hf_err *err) HF_CHECKED;
 

@@ -251,6 +251,21 @@ int hf_recover_vm(const struct hf_env *env, const struct hf_config_vm *vm, const
     return 0;
 }
 
+int hf_recover_is_done(const struct hf_env *env, const char *lock_key, struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv ids = HF_STRV_INIT;
+    if (hf_journal_list(hf_env_state(env), &ids, err) < 0)
+        return -1;
+    for (size_t i = 0; i < ids.n; i++) {
+        HF_AUTO(hf_journal) struct hf_journal *j = open_of_vm(env, ids.items[i], lock_key);
+        if (!j)
+            continue;
+        hf_fail(err, HF_E_BUSY, "run %s died, and what it did is not undone yet", ids.items[i]);
+        return hf_hint(err, "Run `holdfast recover` first: a dry run changes nothing.");
+    }
+    return 0;
+}
+
 /* Takes the VM's lock of the journal and undoes it. *outcome NULL and 0: there is nothing (left).
  */
 static int recover_locked(struct hf_undo *u, struct hf_journal *j, const struct who *w,

@@ -26,6 +26,10 @@ int hf_recover_run(struct hf_undo *u, const char *run_id, const char **outcome, 
 int hf_recover_vm(const struct hf_env *env, const struct hf_config_vm *vm, const char *lock_key,
                   struct hf_err *err) HF_CHECKED;
 
+/* BUSY: there is a dead run under this key, and this is who must not change anything. */
+int hf_recover_is_done(const struct hf_env *env, const char *lock_key, struct hf_err *err)
+    HF_CHECKED;
+
 /* What happened to one journal, for the report. */
 struct hf_recovered {
     const char *run_id, *vm, *verb;

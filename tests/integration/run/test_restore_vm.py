@@ -11,6 +11,7 @@ runlib.need("qemu-nbd", "qemu-nbd", "qemu-img")
 runlib.need("age", "age", "age-keygen")
 
 MINE = "integration.run.restore_vm"
+NO_GUARDIAN = "guardian.before_undo=kill"
 
 
 class Machine(Case):
@@ -144,6 +145,42 @@ class InPlace(Machine):
         self.assertEqual(self.site.domain(), f"vda {folder}/vda.qcow2\nvdb {folder}/vdb.qcow2\n")
         self.assertFalse((self.site.vm / "off").exists())
         self.assertTrue(self.disk.exists())
+        self.assertEqual(self.site.journals(), [])
+
+    def test_killed_it_is_repeated_and_names_the_disks_that_it_really_replaces(self):
+        former = [str(self.site.vm / "vda.img"), str(self.site.vm / "vdb.img")]
+        (self.site.vm / "off").touch()
+        r = self.in_place(**self.site.points(f"restore.vm.after_create=kill,{NO_GUARDIAN}"))
+        self.assertEqual(r.status, -9, str(r))
+        self.assertNotEqual(self.site.domain(), self.FORMER)
+        self.assertEqual(self.ok(self.in_place())["former_disks"], former)
+
+    def test_disks_that_the_point_does_not_have_are_told_and_not_for_removal(self):
+        (self.site.vm / "off").touch()
+        (self.site.vm / "vdc.img").write_text("newer\n")
+        (self.site.vm / "domain").write_text(self.FORMER + "vdc vdc.img\n")
+        newer = str(self.site.vm / "vdc.img")
+        doc = self.ok(self.in_place("--dry-run"))
+        self.assertEqual(doc["kept_disks"], [newer])
+        self.assertNotIn(newer, doc["former_disks"])
+        finding = next(f for f in doc["findings"] if f["about"] == "vdc")
+        self.assertEqual(finding["kind"], "left out")
+        self.assertIn("the point does not", finding["text"])
+        r = self.site.run("restore", "vm", self.point, "--in-place", "--dir", self.out, as_json=False)
+        self.assertEqual(r.status, 0, str(r))
+        self.assertIn(f"kept       {newer} (not in the point)\n", r.stdout)
+        self.assertNotIn(f"former     {newer}", r.stdout)
+
+    def test_a_dry_run_leaves_a_dead_run_to_recover(self):
+        (self.site.vm / "off").touch()
+        self.in_place(**self.site.points(f"restore.vm.after_create=kill,{NO_GUARDIAN}"))
+        state = lambda: (self.site.domain(), self.site.journals(), sorted(self.out.rglob("*")))  # noqa: E731
+        before = state()
+        error = self.fails(self.in_place("--dry-run"), "busy", "is not undone yet", 4)
+        self.assertIn("holdfast recover", error["hint"])
+        self.assertEqual(state(), before)
+        self.ok(self.site.run("recover"))
+        self.ok(self.in_place("--dry-run"))
         self.assertEqual(self.site.journals(), [])
 
     def test_one_that_does_not_boot_is_as_it_was(self):
