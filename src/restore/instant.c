@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #define AREA "restore"
-#define GUARDIAN_MS 20000
 #define MACHINE_MS (2 * 60 * 1000)
 #define LOOK_MS 1000 /* how often we look whether it runs */
 #define FIND_MS 5000
@@ -64,9 +63,7 @@ static int start_machine(const struct restoring *r, struct hf_err *err)
 
 static int bring_up(struct restoring *r, struct hf_err *err)
 {
-    r->guardian = hf_guardian_start(r->env, r->id, hf_vmlock_fd(r->lock), err);
-    if (!r->guardian ||
-        hf_guardian_wait(r->guardian, hf_clock_mono_ms(r->env->clock) + GUARDIAN_MS, err) < 0 ||
+    if (restoring_guard(r, err) < 0 ||
         hf_effect_machine_served(r->journal, r->hypervisor->label, r->name, r->plan.undo_token,
                                  r->dir, err) < 0)
         return -1;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define MACHINE_MS (2 * 60 * 1000)
+#define GUARDIAN_MS 20000
 #define PING_MS 5000
 #define PING_PAUSE_MS 500
 
@@ -37,6 +38,14 @@ void restoring_close(struct restoring *r)
     hf_hv_close(r->hv);
     hf_open_point_close(&r->point);
     hf_vmlock_release(r->lock);
+}
+
+int restoring_guard(struct restoring *r, struct hf_err *err)
+{
+    r->guardian = hf_guardian_start(r->env, r->id, hf_vmlock_fd(r->lock), err);
+    if (!r->guardian)
+        return -1;
+    return hf_guardian_wait(r->guardian, hf_clock_mono_ms(r->env->clock) + GUARDIAN_MS, err);
 }
 
 /* ---- the disks -------------------------------------------------------------------------- */
@@ -115,8 +124,9 @@ static int wait_for_boot(struct restoring *r, struct hf_err *err)
             return hf_fail(err, HF_E_CANCELLED, "cancelled before %s had booted", r->name);
         hf_clock_sleep_ms(clock, PING_PAUSE_MS);
     }
-    hf_fail(err, HF_E_TIMEOUT, "%s did not boot from the restored disks: %s", r->name, why.message);
-    return hf_hint(err, "The machine has its former disks again, and is shut off.");
+    r->has_not_booted = true;
+    return hf_fail(err, HF_E_TIMEOUT, "%s did not boot from the restored disks: %s", r->name,
+                   why.message);
 }
 
 static int make_machine(struct restoring *r, struct hf_err *err)
@@ -168,8 +178,8 @@ static int bring_up(struct restoring *r, struct hf_err *err)
                                         .token = r->plan.undo_token,
                                         .part = r->part,
                                         .dir = r->dir};
-    if (hf_effect_machine(r->journal, &m, err) < 0 || name_folder(r, err) < 0 ||
-        make_machine(r, err) < 0)
+    if (restoring_guard(r, err) < 0 || hf_effect_machine(r->journal, &m, err) < 0 ||
+        name_folder(r, err) < 0 || make_machine(r, err) < 0)
         return -1;
     return settle(r, &m, err);
 }
@@ -186,7 +196,9 @@ int restoring_give_up(struct restoring *r, struct hf_err *err)
 {
     struct hf_err second = HF_ERR_INIT;
     if (r->journal && restoring_undo(r, "failed", &second) < 0)
-        hf_also(err, &second);
+        return hf_also(err, &second);
+    if (r->has_not_booted)
+        hf_hint(err, "The machine has its former disks again, and is shut off.");
     return -1;
 }
 

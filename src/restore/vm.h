@@ -11,7 +11,8 @@
  *           and has to answer by its agent within boot_ms. Until then its former disks and definition are a failure away; after it
  *           the disks are left where they are, and told.
  * Failure   the machine is taken away, the folder has its former name: the same command begins there. `left` says what is not.
- * Crash     before the decision the next restore of that name, or `recover`, does the same; after it, they finish (run/effects.h).
+ * Crash     before the decision the guardian does the same, within a second of our death; after it, it finishes (run/effects.h). Where both died:
+ *           `recover`, or who begins something on that machine next, who ends none that runs (run/recover.h).
  * Errors    those of the point (run/point_open.h), of the plan (hypervisor/hv.h), of the disks; CONFLICT: DIR/NAME exists; NOT_FOUND:
  *           the point has no definition, or DIR is not there.
  */

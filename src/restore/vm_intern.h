@@ -45,16 +45,19 @@ struct restoring {
     struct hf_hv_machine_plan plan;
     struct hf_vmlock *lock;
     struct hf_journal *journal; /* a dry run: NULL */
+    struct hf_guardian *guardian;
+    bool has_not_booted;
     /* instant */
     struct hf_serving **serving; /* of each disk */
     size_t n_serving;
-    struct hf_guardian *guardian;
 };
 void restoring_close(struct restoring *r);
 HF_DEFINE_AUTO_VALUE(restoring, restoring_close)
 
 /* Plans. -1: *out may be set to the findings so far. */
 int restoring_begin(struct restoring *r, struct json_object **out, struct hf_err *err) HF_CHECKED;
+/* Before the first effect: who undoes it within a second of our death. */
+int restoring_guard(struct restoring *r, struct hf_err *err) HF_CHECKED;
 /* What is open in the journal is undone, and it ends so. */
 int restoring_undo(struct restoring *r, const char *outcome, struct hf_err *err) HF_CHECKED;
 /* The same where something went wrong: what cannot be undone is named, and left to recover. Returns -1. */

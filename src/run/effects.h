@@ -94,18 +94,24 @@ int hf_effect_machine_served(struct hf_journal *j, const char *hypervisor, const
 struct hf_undo {
     const struct hf_env *env;
     const struct hf_config_vm *vm; /* NULL: no section knows it (machines) */
-    const char *vm_id;     /* the hypervisor's; borrowed */
+    const char *vm_id;             /* the hypervisor's; borrowed */
     struct hf_hv *hv;      /* NULL: opened on demand; a stuck one is waited for, then replaced */
     struct hf_way way;     /* opened on demand */
     struct hf_db_conn *db; /* NULL: opened on demand */
     bool owns_hv, owns_db;
-    bool dry_run;           /* only say what would be done */
+    bool dry_run;        /* only say what would be done */
+    bool spares_running; /* for somebody who begins something else: see hf_effect_decide_machine */
     struct hf_strv actions; /* what was (would be) done, one sentence each */
     char *
         unfinished; /* the report of a maintenance that nobody finished (run/maintenance.h), or NULL */
 };
 void hf_undo_close(struct hf_undo *u);
 HF_DEFINE_AUTO_VALUE(hf_undo, hf_undo_close)
+
+/* A `machine` that nobody decided on, and that runs: its guest answers, and it is there to stay, as its restore would have said. BUSY: it does
+ * not answer, and ending it is for `recover`. */
+int hf_effect_decide_machine(struct hf_undo *u, struct hf_journal *j, struct hf_err *err)
+    HF_CHECKED;
 
 /* Undoes all open entries, marks each in the journal. Goes on past failures; -1: left names what
  * remains. */

@@ -159,6 +159,8 @@ static int finish_committed(struct hf_undo *u, struct hf_journal *j, const char 
 static int undo_open(struct hf_undo *u, struct hf_catalog *c, struct hf_journal *j,
                      const struct who *w, const char **outcome, struct hf_err *err)
 {
+    if (u->spares_running && hf_effect_decide_machine(u, j, err) < 0)
+        return -1;
     bool forward = hf_undo_rolls_forward(j);
     if (hf_undo_journal(u, j, err) < 0)
         return -1;
@@ -244,7 +246,7 @@ int hf_recover_vm(const struct hf_env *env, const struct hf_config_vm *vm, const
             continue;
         hf_log(env->log, HF_LOG_WARN, "recover", "run %s of %s died: undoing it first",
                ids.items[i], vm ? vm->label : lock_key);
-        HF_AUTO(hf_undo) struct hf_undo undo = {.env = env, .vm = vm};
+        HF_AUTO(hf_undo) struct hf_undo undo = {.env = env, .vm = vm, .spares_running = true};
         if (hf_recover_run(&undo, ids.items[i], &outcome, err) < 0)
             return hf_wrap(err, "recovery of the dead run %s", ids.items[i]);
     }

@@ -22,7 +22,8 @@ int hf_recover_run(struct hf_undo *u, const char *run_id, const char **outcome, 
     HF_CHECKED;
 
 /* All dead runs of one VM (NULL: a machine that no section knows), whose lock of this key the caller holds. A journal that nobody can read
- * does not keep other VMs from running: it is logged, and `recover` and `check` name it. */
+ * does not keep other VMs from running: it is logged, and `recover` and `check` name it. A restored machine that runs is not ended: when its guest
+ * answers it is there to stay; else BUSY, and ending it is for `recover`, which somebody runs knowingly. */
 int hf_recover_vm(const struct hf_env *env, const struct hf_config_vm *vm, const char *lock_key,
                   struct hf_err *err) HF_CHECKED;
 

@@ -12,6 +12,7 @@ runlib.need("age", "age", "age-keygen")
 
 MINE = "integration.run.restore_vm"
 NO_GUARDIAN = "guardian.before_undo=kill"
+DECIDED = ("restore.vm.after_decision", "restore.vm.after_settle")
 
 
 class Machine(Case):
@@ -45,6 +46,13 @@ class Machine(Case):
         shutil.copy(vda, moved / "vda")
         self.assert_equal(moved / "vda", form)
         shutil.rmtree(moved)
+
+    def kill(self, command, point, both):
+        """The run dies there; both: and its guardian, as soon as it sees that."""
+        r = command(**self.site.points(f"{point}=kill{',' + NO_GUARDIAN if both else ''}"))
+        self.assertEqual(r.status, -9, f"{point} did not end it: {r}")
+        if both:
+            runlib.wait_until(lambda: "guardian.before_undo" in self.site.visited(), 10, "no guardian")
 
     def take_away(self):
         shutil.rmtree(self.made)
@@ -150,8 +158,7 @@ class InPlace(Machine):
     def test_killed_it_is_repeated_and_names_the_disks_that_it_really_replaces(self):
         former = [str(self.site.vm / "vda.img"), str(self.site.vm / "vdb.img")]
         (self.site.vm / "off").touch()
-        r = self.in_place(**self.site.points(f"restore.vm.after_create=kill,{NO_GUARDIAN}"))
-        self.assertEqual(r.status, -9, str(r))
+        self.kill(self.in_place, "restore.vm.after_create", both=True)
         self.assertNotEqual(self.site.domain(), self.FORMER)
         self.assertEqual(self.ok(self.in_place())["former_disks"], former)
 
@@ -173,7 +180,7 @@ class InPlace(Machine):
 
     def test_a_dry_run_leaves_a_dead_run_to_recover(self):
         (self.site.vm / "off").touch()
-        self.in_place(**self.site.points(f"restore.vm.after_create=kill,{NO_GUARDIAN}"))
+        self.kill(self.in_place, "restore.vm.after_create", both=True)
         state = lambda: (self.site.domain(), self.site.journals(), sorted(self.out.rglob("*")))  # noqa: E731
         before = state()
         error = self.fails(self.in_place("--dry-run"), "busy", "is not undone yet", 4)
@@ -188,39 +195,99 @@ class InPlace(Machine):
         (self.site.vm / "agent").unlink()
         error = self.fails(self.in_place("--boot-timeout", "1s", DIR_FAIL="guest_ping"), "timeout", "did not boot from the restored disks")
         self.assertIn("former disks again", error["hint"])
+        self.assertFalse(error["left"])
         self.assertEqual(self.site.domain(), self.FORMER)
         self.assertTrue((self.site.vm / "off").exists())
         self.assertEqual(self.site.journals(), [])
 
-    def test_killed_before_it_booted_it_is_as_it_was(self):
-        for point in kill_points.of(MINE):
-            if point in ("restore.vm.after_decision", "restore.vm.after_settle"):
+    def test_one_that_does_not_boot_and_cannot_be_taken_away_does_not_say_that_it_is_as_it_was(self):
+        (self.site.vm / "off").touch()
+        error = self.fails(self.in_place("--boot-timeout", "1s", DIR_FAIL="guest_ping,machine_destroy"), "timeout", "did not boot")
+        self.assertNotIn("former disks again", error["hint"] or "")
+        self.assertIn("a machine with disks in", str(error["left"]))
+        self.assertNotEqual(self.site.domain(), self.FORMER)
+        self.ok(self.site.run("recover"))
+        self.assertEqual(self.site.domain(), self.FORMER)
+
+    def is_as_it_was(self):
+        return self.site.domain() == self.FORMER and (self.site.vm / "off").exists() and self.site.journals() == []
+
+    def test_killed_before_it_booted_its_guardian_or_else_recover_makes_it_as_it_was(self):
+        for point in sorted(kill_points.of(MINE)):
+            if point in DECIDED:
                 continue
-            with self.subTest(point=point):
-                (self.site.vm / "off").touch()
-                r = self.in_place(**self.site.points(f"{point}=kill"))
-                self.assertEqual(r.status, -9, f"{point} did not end it: {r}")
-                self.ok(self.site.run("recover"))
-                self.assertEqual(self.site.domain(), self.FORMER)
-                self.assertTrue((self.site.vm / "off").exists())
+            for both in (False, True):
+                with self.subTest(point=point, both=both):
+                    (self.site.vm / "off").touch()
+                    self.kill(self.in_place, point, both)
+                    if both:
+                        self.ok(self.site.run("recover"))
+                    runlib.wait_until(self.is_as_it_was, 0 if both else 10, f"{self.site.domain()} {self.site.journals()}")
+
+    def die_while_it_boots(self):
+        """Both of them: nobody undoes it, and the machine runs."""
+        (self.site.vm / "off").touch()
+        self.kill(self.in_place, "restore.vm.after_start", both=True)
+        self.assertFalse((self.site.vm / "off").exists())
+        return self.site.domain()
+
+    def test_a_machine_that_answers_is_not_taken_away_by_the_next_backup(self):
+        restored = self.die_while_it_boots()
+        self.ok(self.site.run("backup", "web"))
+        self.assertEqual((self.site.vm / "machine").read_text().split()[2], "settled")
+        self.assertEqual(self.site.domain(), restored)
+        self.assertFalse((self.site.vm / "off").exists())
+        self.assertEqual(self.site.journals(), [])
+
+    def test_a_machine_that_runs_and_does_not_answer_is_left_to_who_decides(self):
+        restored = self.die_while_it_boots()
+        for verb in (("backup", "web"), ("snapshot", "create", "web")):
+            error = self.fails(self.site.run(*verb, DIR_FAIL="guest_ping"), "busy", "runs, and its guest does not answer", 4)
+            self.assertIn("holdfast recover", error["hint"])
+            self.assertEqual(self.site.domain(), restored)
+            self.assertFalse((self.site.vm / "off").exists())
+        self.ok(self.site.run("recover"))
+        self.assertTrue(self.is_as_it_was())
+
+    def test_a_machine_that_has_not_come_up_is_made_as_it_was_by_the_next_backup(self):
+        (self.site.vm / "off").touch()
+        self.kill(self.in_place, "restore.vm.after_create", both=True)
+        self.ok(self.site.run("backup", "web"))
+        self.assertTrue(self.is_as_it_was())
 
 
 class Killed(Machine):
-    def test_killed_at_any_point_recover_leaves_all_or_nothing_and_the_same_command_ends_it(self):
+    def test_a_folder_that_cannot_be_looked_at_is_not_taken_for_gone(self):
+        self.kill(self.vm, "restore.vm.after_create", both=True)
+        away = self.site.dir / "away"
+        self.out.rename(away)
+        self.out.write_text("no folder\n")
+        r = self.site.run("recover")
+        self.assertEqual(r.status, 1, str(r))
+        self.assertIn(f"disks in '{self.out}/new'", r.stdout)
+        self.assertTrue(self.site.journals())
+        self.out.unlink()
+        away.rename(self.out)
+        self.ok(self.site.run("recover"))
+        self.nothing_is_left(disks=True)
+
+    def test_killed_at_any_point_its_guardian_or_else_recover_leaves_all_or_nothing_and_the_same_command_ends_it(self):
         self.ok(self.vm("--start", **self.site.points()))
         order = [p for p in self.site.visited() if p in kill_points.of(MINE)]
         self.assertEqual(kill_points.of(MINE) - set(order), set(), "never visited")
         self.take_away()
         for point in order:
-            for recovers in (True, False):
-                with self.subTest(point=point, recovers=recovers):
-                    r = self.vm("--start", **self.site.points(f"{point}=kill"))
-                    self.assertEqual(r.status, -9, f"{point} did not end it: {r}")
-                    decided = point in ("restore.vm.after_decision", "restore.vm.after_settle")
-                    if recovers:
+            for who in ("guardian", "recover", "the same command"):
+                with self.subTest(point=point, who=who):
+                    self.kill(lambda **env: self.vm("--start", **env), point, both=who != "guardian")
+                    # Once it runs and answers it is what was wanted: who begins anew does not take it away.
+                    decided = point in DECIDED or (point == "restore.vm.after_start" and who == "the same command")
+                    if who == "recover":
                         self.ok(self.site.run("recover"))
                         self.ok(self.site.run("recover"))
-                    if recovers and not decided:
+                    if who == "guardian":
+                        runlib.wait_until(lambda: self.site.journals() == [], 10, "no guardian")
+                    if who != "the same command" and not decided:
                         self.nothing_is_left(disks=True)
                     r = self.vm("--start")
                     if decided:
