@@ -57,16 +57,13 @@ static int restore_disk(struct restoring *r, struct hf_image *image, struct rest
     HF_AUTOFREE char *point = hf_asprintf("%s/%s", m->point.vm, m->point.id);
     if (!point)
         return hf_fail_nomem(err);
-    /* Of an earlier try of this point: under that name it stands only as a whole. */
-    d->done.is_resumed = access(d->part, F_OK) == 0;
-    if (d->done.is_resumed)
-        return 0;
     const struct hf_restore_disk what = {.image = image,
                                          .root = d->artifact->root,
                                          .point = point,
                                          .disk = d->artifact->name,
                                          .file = d->part,
                                          .format = r->req->format,
+                                         .is_provisional = true,
                                          .clock = r->env->clock,
                                          .log = r->env->log,
                                          .cancel = r->env->cancel,
@@ -86,13 +83,12 @@ static int restore_disks(struct restoring *r, struct hf_err *err)
         return -1;
     if (refreshed.damaged)
         hf_log_err(r->env->log, HF_LOG_WARN, "restore", &refreshed.first_damage);
-    /* The hypervisor's user has to reach its files, and nobody else to list them, whatever our umask is. */
-    if ((mkdir(r->part, 0700) != 0 && errno != EEXIST) || chmod(r->part, 0711) != 0)
-        return hf_fail_sys(err, errno, "folder '%s'", r->part);
+    if (restoring_make_part(r, err) < 0)
+        return -1;
     for (size_t i = 0; i < r->n_disks; i++)
         if (restore_disk(r, image, &r->disks[i], err) < 0)
             return -1;
-    return hf_path_sync_dir(r->part, err);
+    return restoring_tidy_part(r, err);
 }
 
 /* ---- the machine ------------------------------------------------------------------------ */
@@ -160,7 +156,8 @@ static int settle(struct restoring *r, const struct hf_effect_machine *m, struct
     if (hf_effect_machine_decided(r->journal, m, err) < 0)
         return -1;
     HF_POINT("restore.vm.after_decision");
-    if (hf_hv_machine_settle(r->hv, &call, m->token, &why) == 0) {
+    if (hf_hv_machine_settle(r->hv, &call, m->token, &why) == 0 &&
+        hf_effect_remove_records(m->dir, &why) == 0) {
         HF_POINT("restore.vm.after_settle");
         forget_changes(r);
         if (hf_journal_end(r->journal, "done", &why) == 0 &&

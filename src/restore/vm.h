@@ -4,7 +4,8 @@
  *
  * Before    the hypervisor plans the machine from the point's definition: what is changed, left out or not here is told, and what it
  *           refuses is refused, before a byte of a disk is fetched. So are a name or folder that is taken.
- * While     the disks come into DIR/.NAME-POINT.holdfast-part, one by one (restore/disk.h); interrupted, the same command goes on there.
+ * While     the disks come into DIR/.NAME-POINT.holdfast-part, one by one (restore/disk.h); interrupted, the same command goes on there, with
+ *           disks that are exactly as they were restored: what a machine has written into by then is restored again.
  * Then      that folder becomes DIR/NAME, in one rename; the machine is defined, and started if asked for; the decision is journalled;
  *           the hypervisor's mark that it is ours to take away goes.
  * In place  instead of a new name: the machine that was backed up, which has to be off, gets the new disks (in DIR/NAME-POINT), is started,

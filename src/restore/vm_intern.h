@@ -69,6 +69,10 @@ int restoring_plan(struct restoring *r, struct hf_err *err) HF_CHECKED;
 int restoring_find_former(struct restoring *r, struct hf_err *err) HF_CHECKED;
 int restoring_list_former(struct restoring *r, struct hf_err *err) HF_CHECKED;
 void restoring_free_kept(struct restoring *r);
+/* vm_part.c: makes the folder for the disks, or takes up the one that is there. CONFLICT: that is not ours. */
+int restoring_make_part(const struct restoring *r, struct hf_err *err) HF_CHECKED;
+/* All disks are whole: what else is ours in it goes. */
+int restoring_tidy_part(const struct restoring *r, struct hf_err *err) HF_CHECKED;
 /* vm_doc.c */
 int restoring_document(const struct restoring *r, struct json_object **out, struct hf_err *err)
     HF_CHECKED;

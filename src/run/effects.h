@@ -74,6 +74,10 @@ int hf_effect_rollback_decided(struct hf_journal *j, const char *vm_id, const ch
                                const char *token, bool keep, const struct hf_strv *younger,
                                struct hf_err *err) HF_CHECKED;
 
+/* Beside a disk that is restored (restore/disk_part.h): what there is of it, and its record. */
+#define HF_DISK_PART ".holdfast-part"
+#define HF_DISK_RECORD ".holdfast-part.json"
+
 /* A machine from a stored definition, whose disks are in the folder `part`, and then, all of them, in `dir`. */
 struct hf_effect_machine {
     const char *hypervisor; /* its section */
@@ -85,6 +89,9 @@ int hf_effect_machine(struct hf_journal *j, const struct hf_effect_machine *m, s
 /* From here on it is there to stay. */
 int hf_effect_machine_decided(struct hf_journal *j, const struct hf_effect_machine *m,
                               struct hf_err *err) HF_CHECKED;
+
+/* Once it has been settled: nobody asks any more whether its disks are as they were restored. Not there: nothing. */
+int hf_effect_remove_records(const char *dir, struct hf_err *err) HF_CHECKED;
 
 /* A transient machine of the run's own, whose disks are served at sockets in the folder dir. */
 int hf_effect_machine_served(struct hf_journal *j, const char *hypervisor, const char *name,

@@ -97,13 +97,33 @@ int hf_effect_undo_machine(struct hf_undo *u, const char *run_id, struct json_ob
     return hf_undo_say(u, err, "nothing is left of the machine; its disks are kept in", m.part);
 }
 
+static bool is_record(const char *name)
+{
+    size_t len = strlen(name), end = strlen(HF_DISK_RECORD);
+    return len > end && strcmp(name + len - end, HF_DISK_RECORD) == 0;
+}
+
+int hf_effect_remove_records(const char *dir, struct hf_err *err)
+{
+    int rc = 0;
+    DIR *d = opendir(dir);
+    if (!d)
+        return errno == ENOENT ? 0 : hf_fail_sys(err, errno, "folder '%s'", dir);
+    for (struct dirent *e = readdir(d); rc == 0 && e; e = readdir(d))
+        if (is_record(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) != 0 && errno != ENOENT)
+            rc = hf_fail_sys(err, errno, "'%s' in '%s'", e->d_name, dir);
+    closedir(d);
+    return rc;
+}
+
 int hf_effect_finish_machine(struct hf_undo *u, const char *run_id, struct json_object *data,
                              struct hf_err *err)
 {
     struct hf_effect_machine m = {0};
     struct hf_hv_call call = hf_env_call(u->env, run_id, MACHINE_MS);
     if (hf_effect_read_machine(data, &m, err) < 0 || hf_undo_need_hv_of(u, m.hypervisor, err) < 0 ||
-        hf_hv_machine_settle(u->hv, &call, m.token, err) < 0)
+        hf_hv_machine_settle(u->hv, &call, m.token, err) < 0 ||
+        hf_effect_remove_records(m.dir, err) < 0)
         return -1;
     return hf_undo_say(u, err, "the machine is restored, with its disks in", m.dir);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`restore vm`: a machine from a point, on a hypervisor of directories; whatever interrupts it, there is a whole machine or none."""
 
+import os
 import shutil
 
 import runlib
@@ -39,6 +40,7 @@ class Machine(Case):
                          "".join(f"{d} {self.out}/new/{d}.{form}\n" for d in ("vda", "vdb")))
         self.assertEqual(self.mark(), "settled")
         self.assertEqual([p.name for p in self.out.iterdir()], ["new"])
+        self.assertEqual(sorted(p.name for p in (self.out / "new").iterdir()), [f"vda.{form}", f"vdb.{form}"])
         self.assertEqual(self.site.journals(), [])
         vda = self.out / "new" / f"vda.{form}"
         moved = self.out / "alone"
@@ -128,6 +130,61 @@ class Refused(Machine):
                 self.assertEqual([d["fetched"] for d in doc["disks"]], [0, 0])
                 self.assert_whole()
                 self.take_away()
+
+    def part(self):
+        """Of a restore that has failed when its disks were whole."""
+        self.fails(self.vm(DIR_FAIL="machine_create"), "plugin", "told to fail")
+        return self.out / f".new-{self.point}.holdfast-part"
+
+    def test_disks_that_a_machine_has_written_into_are_restored_again(self):
+        for form in ("raw", "qcow2"):
+            with self.subTest(form=form):
+                self.fails(self.vm("--start", "--format", form, DIR_WRITES=1, **self.site.points("restore.vm.after_start=error")), "internal")
+                self.nothing_is_left(disks=True)
+                doc = self.ok(self.vm("--start", "--format", form))
+                self.assertEqual([d["fetched"] > 0 for d in doc["disks"]], [True, True])
+                self.assert_whole(form)
+                self.take_away()
+
+    def test_a_disk_that_is_a_link_or_has_two_names_or_no_record_is_restored_again(self):
+        mine = self.site.dir / "mine"
+        for spoil in (lambda d: (d.rename(mine), d.symlink_to(mine)), lambda d: mine.hardlink_to(d),
+                      lambda d: d.with_name(d.name + ".holdfast-part.json").unlink()):
+            spoil(self.part() / "vda.qcow2")
+            doc = self.ok(self.vm())
+            self.assertEqual([d["fetched"] > 0 for d in doc["disks"]], [True, False])
+            self.assert_whole()
+            self.take_away()
+            mine.unlink(missing_ok=True)
+
+    def test_a_folder_that_somebody_else_has_put_there_is_not_used(self):
+        part = self.out / f".new-{self.point}.holdfast-part"
+        theirs = self.site.dir / "theirs"
+        theirs.mkdir(mode=0o700)
+        part.symlink_to(theirs)
+        self.fails(self.vm(), "conflict", "is there, and not ours")
+        part.unlink()
+        part.write_text("a file\n")
+        self.fails(self.vm(), "conflict", "is there, and not ours")
+        part.unlink()
+        self.assertEqual((theirs.stat().st_mode & 0o777, list(theirs.iterdir())), (0o700, []))
+        if os.geteuid() == 0:
+            part.mkdir()
+            os.chown(part, 65534, 65534)
+            self.fails(self.vm(), "conflict", "is there, and not ours")
+            self.assertEqual(list(part.iterdir()), [])
+            part.rmdir()
+        self.assertEqual(self.site.journals(), [])
+
+    def test_what_another_format_has_left_does_not_come_into_the_machines_folder(self):
+        part = self.part()
+        for name in ("vdz.qcow2.holdfast-part", "vdz.qcow2.holdfast-part.json", "notes"):
+            (part / name).write_text("left\n")
+        self.ok(self.vm("--format", "raw"))
+        folder = self.out / "new"
+        self.assertEqual((folder / "notes").read_text(), "left\n")
+        (folder / "notes").unlink()
+        self.assert_whole("raw")
 
     def test_a_machine_that_cannot_be_given_away_yet_is_by_recover(self):
         self.ok(self.vm(DIR_FAIL="machine_settle"))
