@@ -18,8 +18,8 @@
 static const struct hf_cli_opt opts[] = {
     {"name", 'n', HF_OPT_STRING, "NAME", "Of the new machine."},
     {"dir", 'd', HF_OPT_STRING, "DIR",
-     "Its disks come into DIR/NAME. With --instant its sockets come into DIR/holdfast-NAME; DIR is "
-     "then /run by default (not root: XDG_RUNTIME_DIR)."},
+     "Its disks come into DIR/NAME. With --instant its sockets come into DIR/holdfast-NAME-DIGITS; "
+     "DIR is then /run by default (not root: XDG_RUNTIME_DIR)."},
     {"hypervisor", 0, HF_OPT_STRING, "NAME",
      "Section of the hypervisor; by default the point's, or the only one."},
     {"format", 'f', HF_OPT_STRING, "raw|qcow2", "Of its disks; by default qcow2."},

@@ -34,7 +34,7 @@ struct hf_restore_vm {
     uint32_t flags; /* HF_MACHINE_NO_NETWORK, KEEP_UUID, KEEP_MAC, ARGUMENTS */
     bool start;
     bool in_place;
-    bool is_instant; /* restore/instant.h; its sockets come into DIR/holdfast-NAME */
+    bool is_instant; /* restore/instant.h; its sockets come into DIR/holdfast-NAME-DIGITS */
     int64_t boot_ms; /* in place; 0: not waited for */
     bool dry_run;    /* the plan alone */
 };

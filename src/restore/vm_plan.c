@@ -94,7 +94,8 @@ static int name_folders(struct restoring *r, struct hf_err *err)
 {
     const struct hf_manifest *m = &r->point.manifest;
     if (r->req->is_instant) {
-        r->dir = hf_asprintf("%s/holdfast-%s", r->req->dir, r->name);
+        /* Another hypervisor may run one of the same name: its sockets are not ours to remove. */
+        r->dir = hf_asprintf("%s/holdfast-%s-%s", r->req->dir, r->name, hf_id_digits(r->id));
         return r->dir ? 0 : hf_fail_nomem(err);
     }
     r->dir = hf_asprintf("%s/%s%s%s", r->req->dir, r->name, r->req->in_place ? "-" : "",
