@@ -18,8 +18,8 @@
 static const struct hf_cli_opt opts[] = {
     {"name", 'n', HF_OPT_STRING, "NAME", "Of the new machine."},
     {"dir", 'd', HF_OPT_STRING, "DIR",
-     "Its disks come into DIR/NAME. With --instant its sockets come into DIR/holdfast-NAME; DIR is "
-     "then /run by default (not root: XDG_RUNTIME_DIR)."},
+     "Its disks come into DIR/NAME. With --instant its sockets come into DIR/holdfast-NAME-DIGITS; "
+     "DIR is then /run by default (not root: XDG_RUNTIME_DIR)."},
     {"hypervisor", 0, HF_OPT_STRING, "NAME",
      "Section of the hypervisor; by default the point's, or the only one."},
     {"format", 'f', HF_OPT_STRING, "raw|qcow2", "Of its disks; by default qcow2."},
@@ -73,14 +73,15 @@ static void print_findings(struct json_object *doc, FILE *to)
     }
 }
 
-static void print_former(struct json_object *doc)
+static void print_files(struct json_object *doc, const char *member, const char *word,
+                        const char *what)
 {
-    HF_AUTO(hf_strv) struct hf_strv former = HF_STRV_INIT;
+    HF_AUTO(hf_strv) struct hf_strv files = HF_STRV_INIT;
     struct hf_err ignored = HF_ERR_INIT;
-    if (hf_json_get_strings(doc, "former_disks", &former, &ignored) < 0)
+    if (hf_json_get_strings(doc, member, &files, &ignored) < 0)
         return;
-    for (size_t i = 0; i < former.n; i++)
-        printf("former     %s (yours to remove)\n", former.items[i]);
+    for (size_t i = 0; i < files.n; i++)
+        printf("%-10s %s (%s)\n", word, files.items[i], what);
 }
 
 static int print_text(struct json_object *doc, bool dry_run, bool started, struct hf_err *err)
@@ -92,7 +93,8 @@ static int print_text(struct json_object *doc, bool dry_run, bool started, struc
            hf_cli_text(doc, "name"), hf_cli_text(doc, "hypervisor"), hf_cli_text(doc, "vm"),
            hf_cli_text(doc, "point"), hf_cli_text(doc, "store"));
     printf("disks      %s\n", hf_cli_text(doc, "dir"));
-    print_former(doc);
+    print_files(doc, "former_disks", "former", "yours to remove");
+    print_files(doc, "kept_disks", "kept", "not in the point");
     if (!dry_run)
         printf("machine    %s, in %s\n", started ? "runs" : "is shut off", took);
     return hf_cli_flush(err);

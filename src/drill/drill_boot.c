@@ -13,7 +13,6 @@
 #define DEFAULT_PORT 3306
 #define PLAN_MS 30000
 #define CREATE_MS 120000
-#define NAME_DIGITS 8 /* of the run's id, its last ones: those that are random */
 /* How long what leads to the database outlives us: the machine goes first. */
 #define LIFETIME_MS (10 * 60 * 1000)
 
@@ -113,9 +112,7 @@ static int read_definition(struct drill *d, struct hf_err *err)
 
 static int name_all(struct drill *d, struct hf_err *err)
 {
-    size_t len = strlen(d->run.id);
-    const char *digits = d->run.id + (len > NAME_DIGITS ? len - NAME_DIGITS : 0);
-    d->name = hf_asprintf("holdfast-drill-%s", digits);
+    d->name = hf_asprintf("holdfast-drill-%s", hf_id_digits(d->run.id));
     const char *under = hf_serve_dir(err);
     if (!under)
         return -1;

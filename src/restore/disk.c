@@ -295,7 +295,10 @@ int hf_restore_disk(const struct hf_restore_disk *what, struct hf_restored_disk 
                                   .shape = r.shape};
     memcpy(want.root, what->root, HF_IMAGE_ID);
     *out = (struct hf_restored_disk){.bytes = r.shape.disk_bytes};
-    if (hf_disk_part_open(what->file, &want, what->overwrite, &r.part, err) < 0)
+    enum hf_disk_part_mode mode = what->is_provisional ? HF_DISK_PART_PROVISIONAL
+                                  : what->overwrite    ? HF_DISK_PART_OVERWRITE
+                                                       : HF_DISK_PART_NEW;
+    if (hf_disk_part_open(what->file, &want, mode, &r.part, err) < 0)
         return -1;
     return restore_part(&r, tree, out, err);
 }

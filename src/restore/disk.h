@@ -24,7 +24,8 @@ struct hf_restore_disk {
     const char *point, *disk; /* for people */
     const char *file;
     enum hf_disk_format format;
-    bool overwrite; /* replace FILE; write to a device */
+    bool overwrite;      /* replace FILE; write to a device */
+    bool is_provisional; /* FILE is nobody's yet: see HF_DISK_PART_PROVISIONAL */
     const struct hf_clock *clock;
     struct hf_log *log;                                         /* or NULL */
     const struct hf_cancel *cancel;                             /* or NULL */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "base/point.h"
+#include "run/effects.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -12,7 +13,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#define PART ".holdfast-part"
 /* Where QEMU locks an image (block/file-posix.c): a byte per right, from 100 on those it uses, from 200 on those it allows. */
 #define QEMU_LOCKS_AT 100
 #define QEMU_LOCKS_LEN 200
@@ -48,8 +48,8 @@ static int set_names(struct hf_disk_part *p, const char *file, struct hf_err *er
     if (!p->dir)
         return hf_fail_sys(err, errno, "the folder of '%s'", file);
     p->file = hf_path_join(p->dir, name);
-    p->path = p->file ? hf_asprintf("%s" PART, p->file) : NULL;
-    p->record_path = p->path ? hf_asprintf("%s.json", p->path) : NULL;
+    p->path = p->file ? hf_asprintf("%s" HF_DISK_PART, p->file) : NULL;
+    p->record_path = p->path ? hf_asprintf("%s" HF_DISK_RECORD, p->file) : NULL;
     return p->record_path ? 0 : hf_fail_nomem(err);
 }
 
@@ -228,22 +228,42 @@ static bool can_go_on(const struct hf_disk_part *p, const struct stat *st)
            hf_chunk_set_run(&p->record.durable, 0, &from, &to);
 }
 
-int hf_disk_part_open(const char *file, const struct hf_disk_record *want, bool overwrite,
-                      struct hf_disk_part *out, struct hf_err *err)
+/* As it was when its record called it whole. */
+static bool is_unchanged(const struct hf_disk_part *p, const struct stat *st)
+{
+    bool is_ours = S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1;
+    return p->record.whole_ns && p->record.inode == st->st_ino &&
+           changed_ns(st) == p->record.whole_ns && (is_ours || !p->is_provisional);
+}
+
+/* What it says goes first: the inode may come back as another file's. */
+static int drop_file(struct hf_disk_part *p, struct hf_err *err)
+{
+    hf_disk_record_free(&p->record);
+    if (unlink(p->record_path) < 0 && errno != ENOENT)
+        return hf_fail_sys(err, errno, "'%s'", p->record_path);
+    if (hf_path_sync_dir(p->dir, err) < 0)
+        return -1;
+    return unlink(p->file) == 0 ? 0 : hf_fail_sys(err, errno, "'%s'", p->file);
+}
+
+int hf_disk_part_open(const char *file, const struct hf_disk_record *want,
+                      enum hf_disk_part_mode mode, struct hf_disk_part *out, struct hf_err *err)
 {
     struct stat st;
-    *out = (struct hf_disk_part){.fd = -1};
+    bool overwrite = mode == HF_DISK_PART_OVERWRITE;
+    *out = (struct hf_disk_part){.fd = -1, .is_provisional = mode == HF_DISK_PART_PROVISIONAL};
     if (set_names(out, file, err) < 0)
         return -1;
-    if (stat(out->file, &st) == 0 && S_ISBLK(st.st_mode))
+    if (!out->is_provisional && stat(out->file, &st) == 0 && S_ISBLK(st.st_mode))
         return open_device(out, want, overwrite, err);
     load_record(out, want);
     if (lstat(out->file, &st) == 0) {
-        out->is_finished = out->record.whole_ns && out->record.inode == st.st_ino &&
-                           changed_ns(&st) == out->record.whole_ns;
+        out->is_finished = is_unchanged(out, &st);
         if (out->is_finished)
             return 0;
-        if (check_replace(out, &st, overwrite, err) < 0)
+        if ((out->is_provisional ? drop_file(out, err) : check_replace(out, &st, overwrite, err)) <
+            0)
             return -1;
     }
     if (open_part(out, &st, err) < 0)
@@ -363,7 +383,7 @@ int hf_disk_part_finish(struct hf_disk_part *p, struct hf_err *err)
     p->is_finished = true;
     if (hf_path_sync_dir(p->dir, err) < 0)
         return -1;
-    if (unlink(p->record_path) < 0 && errno != ENOENT)
+    if (!p->is_provisional && unlink(p->record_path) < 0 && errno != ENOENT)
         return hf_fail_sys(err, errno, "'%s'", p->record_path);
     return 0;
 }

@@ -22,6 +22,14 @@
 
 #include <sys/stat.h>
 
+enum hf_disk_part_mode {
+    HF_DISK_PART_NEW,       /* FILE must not be there */
+    HF_DISK_PART_OVERWRITE, /* FILE is replaced, or is a device */
+    /* FILE is ours, and may be put to use and be taken back: its record stays beside it for as long, and FILE is taken for whole only while it
+     * is exactly as it was restored. Whatever else is there under its name is removed. */
+    HF_DISK_PART_PROVISIONAL
+};
+
 struct hf_disk_part {
     char *file, *path, *record_path, *dir; /* absolute */
     int fd;                                /* of the part, or of a device */
@@ -33,6 +41,7 @@ struct hf_disk_part {
     struct stat replaced;
     /* A sync has failed: what that lost no later one tells of, so nothing is recorded any more. */
     bool is_lossy;
+    bool is_provisional;
 };
 
 void hf_disk_part_close(struct hf_disk_part *p); /* by value: empties it; nothing is removed */
@@ -40,8 +49,9 @@ HF_DEFINE_AUTO_VALUE(hf_disk_part, hf_disk_part_close)
 
 /* Looks at FILE, opens or makes the part, takes up the record or begins a new one. want: which disk it is; its texts are copied.
  * `out` is empty before, and to be closed in any case. */
-int hf_disk_part_open(const char *file, const struct hf_disk_record *want, bool overwrite,
-                      struct hf_disk_part *out, struct hf_err *err) HF_CHECKED;
+int hf_disk_part_open(const char *file, const struct hf_disk_record *want,
+                      enum hf_disk_part_mode mode, struct hf_disk_part *out, struct hf_err *err)
+    HF_CHECKED;
 /* What was taken up is of no use: nothing of it counts any more. */
 int hf_disk_part_restart(struct hf_disk_part *p, struct hf_err *err) HF_CHECKED;
 /* These are on the disk for good. The set is exchanged with the record's own, unless this fails. */

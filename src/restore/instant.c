@@ -10,10 +10,10 @@
 #include <stdlib.h>
 
 #define AREA "restore"
-#define GUARDIAN_MS 20000
 #define MACHINE_MS (2 * 60 * 1000)
 #define LOOK_MS 1000 /* how often we look whether it runs */
 #define FIND_MS 5000
+#define FULL_PERCENT 90 /* of the memory for what it writes */
 
 /* ---- up --------------------------------------------------------------------------------- */
 
@@ -62,11 +62,22 @@ static int start_machine(const struct restoring *r, struct hf_err *err)
     return HF_POINT_ERR("instant.after_start", err);
 }
 
+static int check_memory(const struct restoring *r, struct hf_err *err)
+{
+    unsigned percent = 0;
+    HF_AUTOFREE char *folder = NULL;
+    if (hf_serve_memory(&percent, &folder, err) < 0)
+        return -1;
+    if (percent < FULL_PERCENT)
+        return 0;
+    hf_fail(err, HF_E_NOSPACE, "the memory for what %s would write in '%s' is %u%% full", r->name,
+            folder, percent);
+    return hf_hint(err, "Make room there, or mount another tmpfs and set TMPDIR to it.");
+}
+
 static int bring_up(struct restoring *r, struct hf_err *err)
 {
-    r->guardian = hf_guardian_start(r->env, r->id, hf_vmlock_fd(r->lock), err);
-    if (!r->guardian ||
-        hf_guardian_wait(r->guardian, hf_clock_mono_ms(r->env->clock) + GUARDIAN_MS, err) < 0 ||
+    if (check_memory(r, err) < 0 || restoring_guard(r, err) < 0 ||
         hf_effect_machine_served(r->journal, r->hypervisor->label, r->name, r->plan.undo_token,
                                  r->dir, err) < 0)
         return -1;
@@ -110,10 +121,36 @@ static bool has_lost_disk(const struct restoring *r, const struct pollfd *fds)
     return false;
 }
 
+/* What cannot be looked at now is looked at a second later. warned: at how many of the steps. */
+static bool has_no_memory(const struct restoring *r, size_t *warned)
+{
+    static const unsigned steps[] = {50, 80};
+    unsigned percent = 0;
+    struct hf_err ignored = HF_ERR_INIT;
+    HF_AUTOFREE char *folder = NULL;
+    size_t step = 0;
+    if (hf_serve_memory(&percent, &folder, &ignored) < 0)
+        return false;
+    if (percent >= FULL_PERCENT) {
+        hf_log(r->env->log, HF_LOG_ERROR, AREA,
+               "the memory for what %s writes in '%s' is %u%% full: it is ended, before it is full",
+               r->name, folder, percent);
+        return true;
+    }
+    while (step < HF_ARRAY_SIZE(steps) && percent >= steps[step])
+        step++;
+    if (step > *warned)
+        hf_log(r->env->log, HF_LOG_WARN, AREA,
+               "the memory for what %s writes in '%s' is %u%% full: at %u%% it is ended", r->name,
+               folder, percent, FULL_PERCENT);
+    *warned = step > *warned ? step : *warned;
+    return false;
+}
+
 /* 0, or 1: something went wrong. */
 static int await_end(const struct restoring *r)
 {
-    size_t n = r->n_serving;
+    size_t n = r->n_serving, warned = 0;
     HF_AUTOFREE struct pollfd *fds = calloc(n + 1, sizeof *fds);
     if (!fds)
         return 1;
@@ -121,7 +158,7 @@ static int await_end(const struct restoring *r)
         fds[i] = (struct pollfd){.fd = hf_serve_fd(r->serving[i]), .events = POLLIN};
     fds[n] = (struct pollfd){.fd = hf_cancel_fd(r->env->cancel), .events = POLLIN};
     while (!hf_cancel_is_set(r->env->cancel)) {
-        if (poll(fds, n + 1, LOOK_MS) > 0 && has_lost_disk(r, fds))
+        if ((poll(fds, n + 1, LOOK_MS) > 0 && has_lost_disk(r, fds)) || has_no_memory(r, &warned))
             return 1;
         if (!hf_cancel_is_set(r->env->cancel) && has_stopped(r)) {
             hf_log(r->env->log, HF_LOG_INFO, AREA, "machine %s has stopped", r->name);
@@ -150,7 +187,7 @@ int hf_restore_instant(const struct hf_env *env, const struct hf_restore_vm *req
     if (restoring_begin(&r, out, err) < 0)
         return -1;
     if (req->dry_run)
-        return restoring_end_dry(&r, out, err);
+        return restoring_document(&r, out, err);
     if (bring_up(&r, err) < 0 || tell_up(&r, up, ctx, err) < 0)
         return restoring_give_up(&r, err);
     return bring_down(&r, await_end(&r));

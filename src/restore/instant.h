@@ -5,9 +5,11 @@
  * Before    as restore/vm.h: planned, told and refused before anything is done.
  * While     each disk is served (restore/serve.h), writable: what the machine writes is kept in memory, and in no file. It is a transient
  *           machine of the hypervisor's, not in isolation: with the networks that were asked for.
+ * Memory    the tmpfs that what is written lies in is looked at once a second: told at 50 and 80 percent, and at 90 the machine is ended, before
+ *           its writes fail. NOSPACE: it is as full before.
  * End       cancel; the machine stops by itself; a server ends by itself. Then the machine is destroyed, the servers end, and nothing
  *           is left: what was written is lost.
- * Sockets   in DIR/holdfast-NAME, mode 0711, each of 0600: ours, and given to the hypervisor's user by a plugin that knows him.
+ * Sockets   in DIR/holdfast-NAME-DIGITS (of the run's id), mode 0711, each of 0600: ours, and given to the hypervisor's user by a plugin that knows him.
  * Crash     the servers end within two seconds; the guardian takes machine and folder away, or the next restore of that name, or `recover`.
  * Errors    as restore/vm.h and restore/serve.h.
  */

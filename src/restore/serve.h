@@ -48,6 +48,9 @@ int hf_serve_fd(const struct hf_serving *s);
 const char *hf_serve_dir(struct hf_err *err) HF_CHECKED;
 int hf_serve_make_dir(const char *path, struct hf_err *err) HF_CHECKED;
 
+/* How full the tmpfs is that writable disks keep what is written in, in percent; *out_folder: where, to be freed. CONFIG: there is none. */
+int hf_serve_memory(unsigned *out_percent, char **out_folder, struct hf_err *err) HF_CHECKED;
+
 /* Ends it, within seconds, and removes the socket; again: nothing. It stays to be freed. */
 void hf_serve_end(struct hf_serving *s);
 void hf_serving_free(struct hf_serving *s); /* ends it */

@@ -235,18 +235,37 @@ static bool is_in_memory(const char *folder)
            access(folder, W_OK | X_OK) == 0;
 }
 
-char *hf_serve_scratch(struct hf_err *err)
+static const char *find_memory(struct hf_err *err)
 {
     const char *folders[] = {secure_getenv("TMPDIR"), "/dev/shm"};
-    for (size_t i = 0; i < HF_ARRAY_SIZE(folders); i++) {
-        if (!is_in_memory(folders[i]))
-            continue;
-        char *text = hf_asprintf("TMPDIR=%s", folders[i]);
-        if (!text)
-            hf_fail_nomem(err);
-        return text;
-    }
+    for (size_t i = 0; i < HF_ARRAY_SIZE(folders); i++)
+        if (is_in_memory(folders[i]))
+            return folders[i];
     hf_fail(err, HF_E_CONFIG, "there is no tmpfs for what is written: neither TMPDIR nor /dev/shm");
     hf_hint(err, "Mount one, and set TMPDIR to it; what was decrypted is kept in memory only.");
     return NULL;
+}
+
+char *hf_serve_scratch(struct hf_err *err)
+{
+    const char *folder = find_memory(err);
+    char *text = folder ? hf_asprintf("TMPDIR=%s", folder) : NULL;
+    if (folder && !text)
+        hf_fail_nomem(err);
+    return text;
+}
+
+/* A tmpfs without a limit says that it has no blocks: it is never full. */
+int hf_serve_memory(unsigned *out_percent, char **out_folder, struct hf_err *err)
+{
+    struct statfs fs;
+    const char *folder = find_memory(err);
+    if (!folder)
+        return -1;
+    if (statfs(folder, &fs) != 0)
+        return hf_fail_sys(err, errno, "'%s'", folder);
+    uint64_t all = fs.f_blocks, used = all - (fs.f_bavail < all ? fs.f_bavail : all);
+    *out_percent = all ? (unsigned)(used * 100 / all) : 0;
+    *out_folder = strdup(folder);
+    return *out_folder ? 0 : hf_fail_nomem(err);
 }

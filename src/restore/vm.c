@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define MACHINE_MS (2 * 60 * 1000)
+#define GUARDIAN_MS 20000
 #define PING_MS 5000
 #define PING_PAUSE_MS 500
 
@@ -28,6 +29,7 @@ void restoring_close(struct restoring *r)
     free(r->disks);
     hf_vm_copy_free(&r->found);
     hf_strv_free(&r->former);
+    restoring_free_kept(r);
     free(r->dir);
     free(r->part);
     hf_buf_free(&r->definition);
@@ -36,6 +38,14 @@ void restoring_close(struct restoring *r)
     hf_hv_close(r->hv);
     hf_open_point_close(&r->point);
     hf_vmlock_release(r->lock);
+}
+
+int restoring_guard(struct restoring *r, struct hf_err *err)
+{
+    r->guardian = hf_guardian_start(r->env, r->id, hf_vmlock_fd(r->lock), err);
+    if (!r->guardian)
+        return -1;
+    return hf_guardian_wait(r->guardian, hf_clock_mono_ms(r->env->clock) + GUARDIAN_MS, err);
 }
 
 /* ---- the disks -------------------------------------------------------------------------- */
@@ -47,16 +57,13 @@ static int restore_disk(struct restoring *r, struct hf_image *image, struct rest
     HF_AUTOFREE char *point = hf_asprintf("%s/%s", m->point.vm, m->point.id);
     if (!point)
         return hf_fail_nomem(err);
-    /* Of an earlier try of this point: under that name it stands only as a whole. */
-    d->done.is_resumed = access(d->part, F_OK) == 0;
-    if (d->done.is_resumed)
-        return 0;
     const struct hf_restore_disk what = {.image = image,
                                          .root = d->artifact->root,
                                          .point = point,
                                          .disk = d->artifact->name,
                                          .file = d->part,
                                          .format = r->req->format,
+                                         .is_provisional = true,
                                          .clock = r->env->clock,
                                          .log = r->env->log,
                                          .cancel = r->env->cancel,
@@ -76,13 +83,12 @@ static int restore_disks(struct restoring *r, struct hf_err *err)
         return -1;
     if (refreshed.damaged)
         hf_log_err(r->env->log, HF_LOG_WARN, "restore", &refreshed.first_damage);
-    /* The hypervisor's user has to reach its files, and nobody else to list them, whatever our umask is. */
-    if ((mkdir(r->part, 0700) != 0 && errno != EEXIST) || chmod(r->part, 0711) != 0)
-        return hf_fail_sys(err, errno, "folder '%s'", r->part);
+    if (restoring_make_part(r, err) < 0)
+        return -1;
     for (size_t i = 0; i < r->n_disks; i++)
         if (restore_disk(r, image, &r->disks[i], err) < 0)
             return -1;
-    return hf_path_sync_dir(r->part, err);
+    return restoring_tidy_part(r, err);
 }
 
 /* ---- the machine ------------------------------------------------------------------------ */
@@ -114,8 +120,9 @@ static int wait_for_boot(struct restoring *r, struct hf_err *err)
             return hf_fail(err, HF_E_CANCELLED, "cancelled before %s had booted", r->name);
         hf_clock_sleep_ms(clock, PING_PAUSE_MS);
     }
-    hf_fail(err, HF_E_TIMEOUT, "%s did not boot from the restored disks: %s", r->name, why.message);
-    return hf_hint(err, "The machine has its former disks again, and is shut off.");
+    r->has_not_booted = true;
+    return hf_fail(err, HF_E_TIMEOUT, "%s did not boot from the restored disks: %s", r->name,
+                   why.message);
 }
 
 static int make_machine(struct restoring *r, struct hf_err *err)
@@ -149,7 +156,8 @@ static int settle(struct restoring *r, const struct hf_effect_machine *m, struct
     if (hf_effect_machine_decided(r->journal, m, err) < 0)
         return -1;
     HF_POINT("restore.vm.after_decision");
-    if (hf_hv_machine_settle(r->hv, &call, m->token, &why) == 0) {
+    if (hf_hv_machine_settle(r->hv, &call, m->token, &why) == 0 &&
+        hf_effect_remove_records(m->dir, &why) == 0) {
         HF_POINT("restore.vm.after_settle");
         forget_changes(r);
         if (hf_journal_end(r->journal, "done", &why) == 0 &&
@@ -167,8 +175,8 @@ static int bring_up(struct restoring *r, struct hf_err *err)
                                         .token = r->plan.undo_token,
                                         .part = r->part,
                                         .dir = r->dir};
-    if (hf_effect_machine(r->journal, &m, err) < 0 || name_folder(r, err) < 0 ||
-        make_machine(r, err) < 0)
+    if (restoring_guard(r, err) < 0 || hf_effect_machine(r->journal, &m, err) < 0 ||
+        name_folder(r, err) < 0 || make_machine(r, err) < 0)
         return -1;
     return settle(r, &m, err);
 }
@@ -185,7 +193,9 @@ int restoring_give_up(struct restoring *r, struct hf_err *err)
 {
     struct hf_err second = HF_ERR_INIT;
     if (r->journal && restoring_undo(r, "failed", &second) < 0)
-        hf_also(err, &second);
+        return hf_also(err, &second);
+    if (r->has_not_booted)
+        hf_hint(err, "The machine has its former disks again, and is shut off.");
     return -1;
 }
 
@@ -202,11 +212,6 @@ int restoring_begin(struct restoring *r, struct json_object **out, struct hf_err
     return restoring_give_up(r, err);
 }
 
-int restoring_end_dry(struct restoring *r, struct json_object **out, struct hf_err *err)
-{
-    return restoring_undo(r, "done", err) < 0 ? -1 : restoring_document(r, out, err);
-}
-
 int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
                   struct json_object **out, struct hf_err *err)
 {
@@ -214,7 +219,7 @@ int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
     if (restoring_begin(&r, out, err) < 0)
         return -1;
     if (req->dry_run)
-        return restoring_end_dry(&r, out, err);
+        return restoring_document(&r, out, err);
     if (restore_disks(&r, err) < 0 || bring_up(&r, err) < 0)
         return restoring_give_up(&r, err);
     return restoring_document(&r, out, err);

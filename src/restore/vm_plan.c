@@ -63,23 +63,6 @@ static int choose_hypervisor(struct restoring *r, struct hf_err *err)
     return r->hv ? 0 : -1;
 }
 
-/* In place: which machine that is, and its disks, for whoever wants to remove them. */
-static int find_former(struct restoring *r, struct hf_err *err)
-{
-    HF_AUTO(hf_disk_list) struct hf_disk_list disks = {0};
-    struct hf_hv_call call = hf_env_call(r->env, r->id, PLAN_MS);
-    if (!r->req->in_place)
-        return 0;
-    if (hf_hv_vm_find(r->hv, &call, r->name, &r->found, err) < 0 ||
-        hf_hv_vm_disks(r->hv, &call, r->found.id, &disks, err) < 0)
-        return hf_wrap(err, "the machine to replace");
-    for (size_t i = 0; i < disks.n; i++)
-        if (disks.items[i].source && !disks.items[i].skipped &&
-            hf_strv_add(&r->former, disks.items[i].source) < 0)
-            return hf_fail_nomem(err);
-    return 0;
-}
-
 static int name_disk(struct restoring *r, const struct hf_point_artifact *a, struct hf_err *err)
 {
     struct restoring_disk *d = &r->disks[r->n_disks++];
@@ -100,7 +83,8 @@ static int name_folders(struct restoring *r, struct hf_err *err)
 {
     const struct hf_manifest *m = &r->point.manifest;
     if (r->req->is_instant) {
-        r->dir = hf_asprintf("%s/holdfast-%s", r->req->dir, r->name);
+        /* Another hypervisor may run one of the same name: its sockets are not ours to remove. */
+        r->dir = hf_asprintf("%s/holdfast-%s-%s", r->req->dir, r->name, hf_id_digits(r->id));
         return r->dir ? 0 : hf_fail_nomem(err);
     }
     r->dir = hf_asprintf("%s/%s%s%s", r->req->dir, r->name, r->req->in_place ? "-" : "",
@@ -123,19 +107,8 @@ static int name_all(struct restoring *r, struct hf_err *err)
     return r->n_disks ? 0 : hf_fail(err, HF_E_CONFIG, "%s has no disks", m->point.id);
 }
 
-/* One restore of a name at a time, and in place no other run on that machine; what a dead one left is undone, or finished, first. */
-static int take_lock(struct restoring *r, struct hf_err *err)
+static int create_journal(struct restoring *r, const char *key, struct hf_err *err)
 {
-    HF_AUTOFREE char *key = r->req->in_place
-                                ? hf_asprintf("%s.%s", r->hypervisor->label, r->found.id)
-                                : hf_asprintf("%s.machine.%s", r->hypervisor->label, r->name);
-    if (!key)
-        return hf_fail_nomem(err);
-    r->lock = hf_vmlock_take(hf_env_state(r->env), key, r->id, err);
-    if (!r->lock)
-        return hf_wrap(err, "machine %s", r->name);
-    if (hf_recover_vm(r->env, NULL, key, err) < 0)
-        return -1;
     HF_AUTOJSON struct json_object *data = json_object_new_object();
     if (!data || hf_json_add_string(data, "verb", "restore vm") < 0 ||
         hf_json_add_string(data, "vm", r->name) < 0 ||
@@ -146,6 +119,23 @@ static int take_lock(struct restoring *r, struct hf_err *err)
         return hf_fail_nomem(err);
     r->journal = hf_journal_create(hf_env_state(r->env), r->id, data, r->env->clock, err);
     return r->journal ? 0 : -1;
+}
+
+/* One restore of a name at a time, and in place no other run on that machine; what a dead one left is undone, or finished, first. A dry
+ * run does neither, and leaves no journal. */
+static int take_lock(struct restoring *r, struct hf_err *err)
+{
+    HF_AUTOFREE char *key = r->req->in_place
+                                ? hf_asprintf("%s.%s", r->hypervisor->label, r->found.id)
+                                : hf_asprintf("%s.machine.%s", r->hypervisor->label, r->name);
+    if (!key)
+        return hf_fail_nomem(err);
+    r->lock = hf_vmlock_take(hf_env_state(r->env), key, r->id, err);
+    if (!r->lock)
+        return hf_wrap(err, "machine %s", r->name);
+    if (r->req->dry_run)
+        return hf_recover_is_done(r->env, key, err);
+    return hf_recover_vm(r->env, NULL, key, err) < 0 ? -1 : create_journal(r, key, err);
 }
 
 static uint32_t machine_flags(const struct hf_restore_vm *req)
@@ -197,8 +187,9 @@ static int check_folders(const struct restoring *r, struct hf_err *err)
 
 int restoring_plan(struct restoring *r, struct hf_err *err)
 {
-    if (open_point(r, err) < 0 || choose_hypervisor(r, err) < 0 || find_former(r, err) < 0 ||
-        name_all(r, err) < 0 || take_lock(r, err) < 0 || check_folders(r, err) < 0)
+    if (open_point(r, err) < 0 || choose_hypervisor(r, err) < 0 ||
+        restoring_find_former(r, err) < 0 || name_all(r, err) < 0 || take_lock(r, err) < 0 ||
+        restoring_list_former(r, err) < 0 || check_folders(r, err) < 0)
         return -1;
     return ask_hypervisor(r, err);
 }

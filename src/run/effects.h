@@ -74,6 +74,10 @@ int hf_effect_rollback_decided(struct hf_journal *j, const char *vm_id, const ch
                                const char *token, bool keep, const struct hf_strv *younger,
                                struct hf_err *err) HF_CHECKED;
 
+/* Beside a disk that is restored (restore/disk_part.h): what there is of it, and its record. */
+#define HF_DISK_PART ".holdfast-part"
+#define HF_DISK_RECORD ".holdfast-part.json"
+
 /* A machine from a stored definition, whose disks are in the folder `part`, and then, all of them, in `dir`. */
 struct hf_effect_machine {
     const char *hypervisor; /* its section */
@@ -86,6 +90,9 @@ int hf_effect_machine(struct hf_journal *j, const struct hf_effect_machine *m, s
 int hf_effect_machine_decided(struct hf_journal *j, const struct hf_effect_machine *m,
                               struct hf_err *err) HF_CHECKED;
 
+/* Once it has been settled: nobody asks any more whether its disks are as they were restored. Not there: nothing. */
+int hf_effect_remove_records(const char *dir, struct hf_err *err) HF_CHECKED;
+
 /* A transient machine of the run's own, whose disks are served at sockets in the folder dir. */
 int hf_effect_machine_served(struct hf_journal *j, const char *hypervisor, const char *name,
                              const char *token, const char *dir, struct hf_err *err) HF_CHECKED;
@@ -94,18 +101,24 @@ int hf_effect_machine_served(struct hf_journal *j, const char *hypervisor, const
 struct hf_undo {
     const struct hf_env *env;
     const struct hf_config_vm *vm; /* NULL: no section knows it (machines) */
-    const char *vm_id;     /* the hypervisor's; borrowed */
+    const char *vm_id;             /* the hypervisor's; borrowed */
     struct hf_hv *hv;      /* NULL: opened on demand; a stuck one is waited for, then replaced */
     struct hf_way way;     /* opened on demand */
     struct hf_db_conn *db; /* NULL: opened on demand */
     bool owns_hv, owns_db;
-    bool dry_run;           /* only say what would be done */
+    bool dry_run;        /* only say what would be done */
+    bool spares_running; /* for somebody who begins something else: see hf_effect_decide_machine */
     struct hf_strv actions; /* what was (would be) done, one sentence each */
     char *
         unfinished; /* the report of a maintenance that nobody finished (run/maintenance.h), or NULL */
 };
 void hf_undo_close(struct hf_undo *u);
 HF_DEFINE_AUTO_VALUE(hf_undo, hf_undo_close)
+
+/* A `machine` that nobody decided on, and that runs: its guest answers, and it is there to stay, as its restore would have said. BUSY: it does
+ * not answer, and ending it is for `recover`. */
+int hf_effect_decide_machine(struct hf_undo *u, struct hf_journal *j, struct hf_err *err)
+    HF_CHECKED;
 
 /* Undoes all open entries, marks each in the journal. Goes on past failures; -1: left names what
  * remains. */

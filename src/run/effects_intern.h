@@ -17,6 +17,10 @@ int hf_undo_need_hv_of(struct hf_undo *u, const char *hypervisor, struct hf_err 
 int hf_undo_say(struct hf_undo *u, struct hf_err *err, const char *text, const char *what)
     HF_CHECKED;
 
+/* m: borrowed from data. */
+int hf_effect_read_machine(struct json_object *data, struct hf_effect_machine *m,
+                           struct hf_err *err) HF_CHECKED;
+
 int hf_effect_undo_snapshot(struct hf_undo *u, const char *run_id, struct json_object *data,
                             struct hf_err *err) HF_CHECKED;
 int hf_effect_undo_export(struct hf_undo *u, const char *run_id, struct json_object *data,

@@ -2,6 +2,7 @@
  *
  * A machine made from a point: its disks got their folder's name, it was defined, it may run; or it runs from disks that are served.
  */
+#include "base/path.h"
 #include "run/effects_intern.h"
 
 #include <dirent.h>
@@ -40,7 +41,8 @@ int hf_effect_machine_decided(struct hf_journal *j, const struct hf_effect_machi
     return add_intent(j, HF_EFFECT_MACHINE_DECIDED, m, err);
 }
 
-static int read_machine(struct json_object *data, struct hf_effect_machine *m, struct hf_err *err)
+int hf_effect_read_machine(struct json_object *data, struct hf_effect_machine *m,
+                           struct hf_err *err)
 {
     if (hf_json_get_string(data, "hypervisor", &m->hypervisor, err) < 0 ||
         hf_json_get_string(data, "token", &m->token, err) < 0 ||
@@ -49,14 +51,34 @@ static int read_machine(struct json_object *data, struct hf_effect_machine *m, s
     return hf_json_get_string(data, "dir", &m->dir, err);
 }
 
-/* The next restore of the same point under the same name goes on with them. */
+/* false: whether it is there cannot be told, and errno says why. */
+static bool look_for(const char *path, bool *is_there)
+{
+    struct stat st;
+    *is_there = lstat(path, &st) == 0;
+    return *is_there || errno == ENOENT;
+}
+
+static bool rename_to_part(const struct hf_effect_machine *m, bool *has_part)
+{
+    bool has_dir = false;
+    if (!look_for(m->dir, &has_dir) || !look_for(m->part, has_part))
+        return false;
+    if (!has_dir || *has_part)
+        return true;
+    *has_part = renameat2(AT_FDCWD, m->dir, AT_FDCWD, m->part, RENAME_NOREPLACE) == 0;
+    return *has_part;
+}
+
+/* The next restore of the same point under the same name goes on with them. Renamed already: perhaps by one who died before it was for
+ * good. */
 static int rename_back(const struct hf_effect_machine *m, struct hf_err *err)
 {
-    if (access(m->dir, F_OK) != 0 || access(m->part, F_OK) == 0)
+    bool has_part = false;
+    if (!rename_to_part(m, &has_part))
+        hf_fail_sys(err, errno, "rename '%s' back", m->dir);
+    else if (!has_part || hf_path_sync_parent(m->part, err) == 0)
         return 0;
-    if (renameat2(AT_FDCWD, m->dir, AT_FDCWD, m->part, RENAME_NOREPLACE) == 0)
-        return 0;
-    hf_fail_sys(err, errno, "rename '%s' back", m->dir);
     return hf_left(err, "disks in '%s'", m->dir);
 }
 
@@ -65,7 +87,7 @@ int hf_effect_undo_machine(struct hf_undo *u, const char *run_id, struct json_ob
 {
     struct hf_effect_machine m = {0};
     struct hf_hv_call call = hf_env_call(u->env, run_id, MACHINE_MS);
-    if (read_machine(data, &m, err) < 0)
+    if (hf_effect_read_machine(data, &m, err) < 0)
         return -1;
     if (hf_undo_need_hv_of(u, m.hypervisor, err) < 0 ||
         hf_hv_machine_destroy(u->hv, &call, m.token, err) < 0)
@@ -75,13 +97,33 @@ int hf_effect_undo_machine(struct hf_undo *u, const char *run_id, struct json_ob
     return hf_undo_say(u, err, "nothing is left of the machine; its disks are kept in", m.part);
 }
 
+static bool is_record(const char *name)
+{
+    size_t len = strlen(name), end = strlen(HF_DISK_RECORD);
+    return len > end && strcmp(name + len - end, HF_DISK_RECORD) == 0;
+}
+
+int hf_effect_remove_records(const char *dir, struct hf_err *err)
+{
+    int rc = 0;
+    DIR *d = opendir(dir);
+    if (!d)
+        return errno == ENOENT ? 0 : hf_fail_sys(err, errno, "folder '%s'", dir);
+    for (struct dirent *e = readdir(d); rc == 0 && e; e = readdir(d))
+        if (is_record(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) != 0 && errno != ENOENT)
+            rc = hf_fail_sys(err, errno, "'%s' in '%s'", e->d_name, dir);
+    closedir(d);
+    return rc;
+}
+
 int hf_effect_finish_machine(struct hf_undo *u, const char *run_id, struct json_object *data,
                              struct hf_err *err)
 {
     struct hf_effect_machine m = {0};
     struct hf_hv_call call = hf_env_call(u->env, run_id, MACHINE_MS);
-    if (read_machine(data, &m, err) < 0 || hf_undo_need_hv_of(u, m.hypervisor, err) < 0 ||
-        hf_hv_machine_settle(u->hv, &call, m.token, err) < 0)
+    if (hf_effect_read_machine(data, &m, err) < 0 || hf_undo_need_hv_of(u, m.hypervisor, err) < 0 ||
+        hf_hv_machine_settle(u->hv, &call, m.token, err) < 0 ||
+        hf_effect_remove_records(m.dir, err) < 0)
         return -1;
     return hf_undo_say(u, err, "the machine is restored, with its disks in", m.dir);
 }

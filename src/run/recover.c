@@ -161,6 +161,8 @@ static int finish_committed(struct hf_undo *u, struct hf_journal *j, const char 
 static int undo_open(struct hf_undo *u, struct hf_catalog *c, struct hf_journal *j,
                      const struct who *w, const char **outcome, struct hf_err *err)
 {
+    if (u->spares_running && hf_effect_decide_machine(u, j, err) < 0)
+        return -1;
     bool forward = hf_undo_rolls_forward(j);
     if (hf_undo_journal(u, j, err) < 0)
         return -1;
@@ -246,9 +248,24 @@ int hf_recover_vm(const struct hf_env *env, const struct hf_config_vm *vm, const
             continue;
         hf_log(env->log, HF_LOG_WARN, "recover", "run %s of %s died: undoing it first",
                ids.items[i], vm ? vm->label : lock_key);
-        HF_AUTO(hf_undo) struct hf_undo undo = {.env = env, .vm = vm};
+        HF_AUTO(hf_undo) struct hf_undo undo = {.env = env, .vm = vm, .spares_running = true};
         if (hf_recover_run(&undo, ids.items[i], &outcome, err) < 0)
             return hf_wrap(err, "recovery of the dead run %s", ids.items[i]);
+    }
+    return 0;
+}
+
+int hf_recover_is_done(const struct hf_env *env, const char *lock_key, struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv ids = HF_STRV_INIT;
+    if (hf_journal_list(hf_env_state(env), &ids, err) < 0)
+        return -1;
+    for (size_t i = 0; i < ids.n; i++) {
+        HF_AUTO(hf_journal) struct hf_journal *j = open_of_vm(env, ids.items[i], lock_key);
+        if (!j)
+            continue;
+        hf_fail(err, HF_E_BUSY, "run %s died, and what it did is not undone yet", ids.items[i]);
+        return hf_hint(err, "Run `holdfast recover` first: a dry run changes nothing.");
     }
     return 0;
 }

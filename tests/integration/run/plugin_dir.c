@@ -19,7 +19,8 @@
  * It is strict: what plugin.h says must be refused is refused, and a caller that breaks the
  * contract (two calls at once, captures that outlive their instance) is aborted.
  *
- * Environment: DIR_FAIL=OPERATION (capture_begin_after: fails when the snapshot is made),
+ * Environment: DIR_FAIL=OPERATION,… (capture_begin_after: fails when the snapshot is made), DIR_WRITES (a machine that
+ * is started writes into each of its disks),
  * DIR_HANG_MS (capture_begin is deaf for so long, and then does it), DIR_SETTLE_MS, DIR_DISCARD_MS,
  * DIR_DELETE_MS (heeds cancel), DIR_DELETE_SPOILS (fails half-way), DIR_SYNC_MS, DIR_SYNC_EXIT.
  */
@@ -99,7 +100,13 @@ static void note_call(struct hf_instance *in, const char *op, const char *vm)
 static bool must_fail(const char *op)
 {
     const char *value = getenv("DIR_FAIL");
-    return value && strcmp(value, op) == 0;
+    HF_AUTO(hf_strv) struct hf_strv ops = HF_STRV_INIT;
+    if (value && hf_strv_split(&ops, value, ',') < 0)
+        abort();
+    for (size_t i = 0; i < ops.n; i++)
+        if (strcmp(ops.items[i], op) == 0)
+            return true;
+    return false;
 }
 
 /* ENTER(in): nobody else is in this instance; left when the function returns. */
@@ -1187,6 +1194,29 @@ static int dir_machine_create(struct hf_instance *in, const struct hf_call *call
     return make_machine(in, &m, definition, err);
 }
 
+static int write_disk(struct hf_instance *in, const char *vm, const char *target,
+                      const char *layers, void *ctx, struct hf_err *err)
+{
+    (void)target, (void)ctx;
+    HF_AUTO(hf_strv) struct hf_strv words = HF_STRV_INIT;
+    if (hf_strv_split(&words, layers, ' ') < 0)
+        abort();
+    HF_AUTOFREE char *path = path_of(in, vm, words.items[0]);
+    HF_AUTOFD int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || pwrite(fd, "guest", 5, 400000) != 5)
+        return hf_fail_sys(err, errno, "write to '%s'", path);
+    return 0;
+}
+
+static int boot_guest(struct hf_instance *in, const char *vm, struct hf_err *err)
+{
+    HF_AUTOFREE char *domain = read_vm_file(in, vm, "domain", err);
+    if (!domain || (getenv("DIR_WRITES") && each_disk(in, vm, domain, write_disk, NULL, err) < 0) ||
+        remove_file(in, vm, "paused", err) < 0)
+        return -1;
+    return write_vm_file(in, vm, "agent", "", err);
+}
+
 /* Started, the guest's agent answers. */
 static int dir_machine_start(struct hf_instance *in, const struct hf_call *call,
                              const char *undo_token, struct hf_err *err)
@@ -1207,8 +1237,7 @@ static int dir_machine_start(struct hf_instance *in, const struct hf_call *call,
         return -1;
     if (remove_file(in, m.name, "off", err) < 0 || pauses)
         return pauses ? 0 : -1;
-    return remove_file(in, m.name, "paused", err) < 0 ? -1
-                                                      : write_vm_file(in, m.name, "agent", "", err);
+    return boot_guest(in, m.name, err);
 }
 
 static int dir_machine_settle(struct hf_instance *in, const struct hf_call *call,

@@ -26,7 +26,11 @@ class Instant(Case):
         self.add_store()
         self.backup(mib=1)
         self.made = self.site.vms / "new"
-        self.folder = self.out / "holdfast-new"
+
+    @property
+    def sockets(self):
+        """Of the sockets, once it runs."""
+        return next(self.out.glob("holdfast-new-????????"))
 
     def args(self, *more):
         return ("restore", "vm", self.point, "--name", "new", "--instant", "--dir", self.out, *more)
@@ -50,7 +54,7 @@ class Instant(Case):
 
     def is_gone(self):
         return (not self.made.exists() and list(self.out.iterdir()) == [] and self.site.journals() == []
-                and runlib.processes("nbdkit", self.folder) == [])
+                and runlib.processes("nbdkit", self.out) == [])
 
     def nothing_is_left(self, within_s=0):
         runlib.wait_until(self.is_gone, within_s, f"{list(self.out.rglob('*'))} {self.site.journals()} is gone")
@@ -58,12 +62,12 @@ class Instant(Case):
 
     def io(self, *commands):
         words = [w for c in commands for w in ("-c", c)]
-        r = subprocess.run(["qemu-io", "-f", "raw", *words, f"nbd+unix:///?socket={self.folder}/vda"], capture_output=True, text=True, timeout=60)
+        r = subprocess.run(["qemu-io", "-f", "raw", *words, f"nbd+unix:///?socket={self.sockets}/vda"], capture_output=True, text=True, timeout=60)
         self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
         self.assertNotIn("failed", r.stdout + r.stderr)
 
     def assert_served(self):
-        r = subprocess.run(["qemu-img", "compare", "-f", "raw", "-F", "raw", self.disk, f"nbd+unix:///?socket={self.folder}/vda"],
+        r = subprocess.run(["qemu-img", "compare", "-f", "raw", "-F", "raw", self.disk, f"nbd+unix:///?socket={self.sockets}/vda"],
                            capture_output=True, text=True)
         self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
 
@@ -72,19 +76,20 @@ class Runs(Instant):
     def test_it_runs_from_the_store_and_all_of_it_is_gone_when_somebody_ends_it(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             run = self.boot()
-            self.assertEqual((self.made / "domain").read_text(), f"vda {self.folder}/vda\nvdb {self.folder}/vdb\n")
+            self.assertEqual((self.made / "domain").read_text(), f"vda {self.sockets}/vda\nvdb {self.sockets}/vdb\n")
             self.assertEqual((self.made / "machine").read_text().split()[1:], ["instant", "made"])
             self.assertFalse((self.made / "off").exists() or (self.made / "paused").exists())
-            self.assertEqual(self.folder.stat().st_mode & 0o777, 0o711)
-            self.assertEqual({p.name: p.stat().st_mode & 0o777 for p in self.folder.iterdir()}, {"vda": 0o600, "vdb": 0o600})
+            self.assertEqual(self.sockets.stat().st_mode & 0o777, 0o711)
+            self.assertEqual({p.name: p.stat().st_mode & 0o777 for p in self.sockets.iterdir()}, {"vda": 0o600, "vdb": 0o600})
             self.assert_served()
             self.io("write -P 0xaa 4096 65536")
             self.io("read -P 0xaa 4096 65536")
+            folder = self.sockets
             doc = json.loads(self.end(run, number).stdout)
             self.assertEqual({k: doc[k] for k in ("point", "vm", "store", "name", "hypervisor", "started", "instant", "dry_run", "dir")},
                              {"point": self.point, "vm": "web", "store": "vault", "name": "new", "hypervisor": "here", "started": True,
-                              "instant": True, "dry_run": False, "dir": str(self.folder)})
-            self.assertEqual([(d["disk"], d["file"]) for d in doc["disks"]], [(d, str(self.folder / d)) for d in ("vda", "vdb")])
+                              "instant": True, "dry_run": False, "dir": str(folder)})
+            self.assertEqual([(d["disk"], d["file"]) for d in doc["disks"]], [(d, str(folder / d)) for d in ("vda", "vdb")])
             self.nothing_is_left()
 
     def test_it_says_before_it_begins_that_what_is_written_is_lost_and_then_how_to_end_it(self):
@@ -105,7 +110,7 @@ class Runs(Instant):
 
     def test_a_server_that_ends_ends_it_with_the_reason(self):
         run = self.boot()
-        os.kill(int(runlib.processes("nbdkit", self.folder / "vdb")[0]), signal.SIGKILL)
+        os.kill(int(runlib.processes("nbdkit", self.sockets / "vdb")[0]), signal.SIGKILL)
         self.assertIn("disk vdb of new is gone", self.end(run, None, status=1).stderr)
         self.nothing_is_left()
 
@@ -131,9 +136,53 @@ class Runs(Instant):
         run = self.boot()
         self.fails(self.run_to_end(), "busy", "", 4)
         self.end(run)
-        self.folder.mkdir()
-        self.fails(self.run_to_end(), "conflict", "exists already")
-        self.folder.rmdir()
+        self.nothing_is_left()
+
+    def test_two_hypervisors_have_one_of_a_name_each_and_the_end_of_one_is_not_the_others(self):
+        there = self.site.dir / "there"
+        there.mkdir()
+        with self.site.config.open("a") as f:
+            f.write(f"[hypervisor there]\nplugin = dir\nroot = {there}\n")
+        one = self.boot()
+        folder = self.sockets
+        two = self.boot("--hypervisor", "there")
+        self.assertTrue((there / "new/domain").exists())
+        self.end(two)
+        self.assertFalse((there / "new").exists())
+        self.assertEqual(self.sockets, folder)
+        self.assert_served()
+        self.end(one)
+        self.nothing_is_left()
+
+    def scratch(self):
+        """A small memory for what is written."""
+        small = self.site.dir / "small"
+        small.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", small], capture_output=True).returncode:
+            runlib.missing("mount", "no tmpfs can be mounted")
+        self.addCleanup(subprocess.run, ["umount", "-l", small], capture_output=True)
+        return small
+
+    def wait_for_words(self, run, words):
+        runlib.wait_until(lambda: words in os.pread(run.files[1].fileno(), 1 << 16, 0).decode(), 20, f"'{words}' is not said")
+
+    def test_what_it_writes_is_watched_and_it_is_ended_before_its_memory_is_full(self):
+        small = self.scratch()
+        run = self.boot(TMPDIR=small)
+        self.io("write -P 1 0 2200k")
+        self.wait_for_words(run, f"'{small}' is 5")
+        self.io("write -P 1 2200k 1100k")
+        self.wait_for_words(run, f"'{small}' is 8")
+        self.io("write -P 1 3300k 450k")
+        stderr = self.end(run, None, status=1).stderr
+        self.assertIn("before it is full", stderr)
+        self.assertEqual(stderr.count("% full"), 3, stderr)
+        self.nothing_is_left()
+
+    def test_it_does_not_begin_where_its_memory_is_full_already(self):
+        small = self.scratch()
+        (small / "theirs").write_bytes(bytes(3900 << 10))
+        self.fails(self.run_to_end(TMPDIR=small), "no-space", "% full")
         self.nothing_is_left()
 
 

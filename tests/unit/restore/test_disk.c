@@ -302,7 +302,7 @@ static void make_part(struct case_of *c, uint64_t from, uint64_t to, unsigned ch
     memcpy(want.root, c->w.root, HF_IMAGE_ID);
     want.root[0] ^= root0;
     memset(x, 'x', LEN);
-    assert_hf_ok(hf_disk_part_open(c->what.file, &want, false, &p, &err), &err);
+    assert_hf_ok(hf_disk_part_open(c->what.file, &want, HF_DISK_PART_NEW, &p, &err), &err);
     assert_int_equal(pwrite(p.fd, x, LEN, 0), LEN);
     assert_hf_ok(hf_chunk_set_init(&set, CHUNKS, &err), &err);
     hf_chunk_set_add(&set, from, to);
@@ -417,6 +417,28 @@ static void a_file_that_only_lacks_the_end_is_taken_for_whole_and_a_changed_one_
     end(&c);
 }
 
+static void a_provisional_file_is_whole_as_long_as_nobody_has_written_to_it(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct case_of c = begin(state, false);
+    c.what.is_provisional = true;
+    assert_hf_ok(restore(&c, &err), &err);
+    assert_true(is_there(c.record));
+    assert_hf_ok(restore(&c, &err), &err);
+    assert_true(c.done.is_resumed);
+    assert_int_equal(c.done.fetched, 0);
+    HF_AUTOFD int fd = open(c.what.file, O_RDWR | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "y", 1, 0), 1);
+    assert_hf_ok(restore(&c, &err), &err);
+    assert_false(c.done.is_resumed);
+    assert_int_not_equal(c.done.fetched, 0);
+    unlink(c.record);
+    assert_restored(&c);
+    assert_hf_ok(restore(&c, &err), &err); /* without a record nobody knows */
+    assert_false(c.done.is_resumed);
+    end(&c);
+}
+
 /* ---- a full disk ------------------------------------------------------------------------ */
 
 static void a_full_disk_is_said_and_no_file_is_there(void **state)
@@ -451,6 +473,7 @@ int main(void)
         HF_TEST(a_part_that_is_not_the_one_of_the_record_is_begun_anew),
         HF_TEST(a_part_that_was_cut_or_has_no_record_that_makes_sense_is_begun_anew),
         HF_TEST(a_file_that_only_lacks_the_end_is_taken_for_whole_and_a_changed_one_is_not),
+        HF_TEST(a_provisional_file_is_whole_as_long_as_nobody_has_written_to_it),
         HF_TEST(a_full_disk_is_said_and_no_file_is_there),
     };
     return HF_RUN_TESTS("restore.disk", tests);
