@@ -26,7 +26,8 @@ import reader  # noqa: E402
 import runlib  # noqa: E402
 
 # Drills in a row: 20 in a soak.
-ROUNDS = int(os.environ.get("HOLDFAST_ROUNDS", "3" if int(os.environ.get("HOLDFAST_SAMPLE", "0")) else "20"))
+SAMPLE = int(os.environ.get("HOLDFAST_SAMPLE", "0"))
+ROUNDS = int(os.environ.get("HOLDFAST_ROUNDS", "3" if SAMPLE else "20"))
 DRILL_S = 1200
 PAGE = 16384
 SECTOR = 4096
@@ -93,6 +94,10 @@ class Drill(BackupTest):
         self.add_path()
         self.site.write(probe="unit " + lab_env()["DB_SERVICE"], drill_timeout="10m")
         self.addCleanup(self.assert_nothing_left)
+        if is_mysql():  # its position is told without these, but not which binlog files there are
+            rights = "REPLICATION CLIENT, REPLICATION SLAVE ON *.*"
+            sql(f"GRANT {rights} TO holdfast_dump", user="root")
+            self.addCleanup(sql, f"REVOKE {rights} FROM holdfast_dump", "root")
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -100,8 +105,17 @@ class Drill(BackupTest):
         once = Path(self.scratch.name) / f"once-{time.monotonic_ns()}"
         once.mkdir()
         self.log = once / "points"
-        return self.site.start("verify", point, "--drill", env={"HOLDFAST_POINT": points, "HOLDFAST_POINT_ONCE": str(once),
-                                                                "HOLDFAST_POINT_LOG": str(self.log), **env})
+        process = self.site.start("verify", point, "--drill", env={"HOLDFAST_POINT": points, "HOLDFAST_POINT_ONCE": str(once),
+                                                                   "HOLDFAST_POINT_LOG": str(self.log), **env})
+        self.addCleanup(self.stop, process)
+        return process
+
+    @staticmethod
+    def stop(process):
+        """One that the test did not come to the end of, before its state goes."""
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=UNDO_WITHIN_S)
 
     def end(self, process, status=0):
         out, err = process.communicate(timeout=DRILL_S)
@@ -131,7 +145,7 @@ class Drill(BackupTest):
 
     def left(self):
         machines = [d for d in lab("virsh", "list", "--all", "--name").split() if d.startswith("holdfast-drill")]
-        return [*machines, *(p.name for p in Path("/run").glob("holdfast-drill-*")),
+        return [*machines, *(p.name for p in runlib.drill_folders(self.site.state)),
                 *(p.name for p in (self.site.state / "sockets").glob("*")), *self.site.journals(),
                 *runlib.processes("nbdkit", self.site.dir)]
 
@@ -149,12 +163,12 @@ class Drill(BackupTest):
         """Each (offset, bytes) is written to the served disk of the machine, which is in memory, ahead of its boot."""
         process = self.begin(point, points="drill.before_create=stall:6000")
         self.wait_for_point(process, "drill.before_create")
-        socket, = Path("/run").glob(f"holdfast-drill-*/{target}")
+        folder, = runlib.drill_folders(self.site.state)
         for offset, data in writes:
             piece = Path(self.scratch.name) / "piece"
             piece.write_bytes(data)
             r = subprocess.run(["qemu-io", "-f", "raw", "-c", f"write -s {piece} {offset} {len(data)}",
-                                f"nbd+unix:///?socket={socket}"], capture_output=True, text=True, check=False)
+                                f"nbd+unix:///?socket={folder}/{target}"], capture_output=True, text=True, check=False)
             self.assertIn(f"wrote {len(data)}", r.stdout + r.stderr)
         doc = self.end(process, status)
         self.tell(doc)
@@ -205,6 +219,11 @@ class Passes(Drill):
 class Fails(Drill):
     """Each fault with its reason."""
 
+    def setUp(self):
+        if SAMPLE and is_mysql():
+            self.skipTest("a sample: what is found is the same with either server, and looked for with MariaDB")
+        super().setUp()
+
     def make_rows(self):
         """Two tables whose pages are on the disk, not only in the log."""
         sql("CREATE TABLE hf_test.kept (id INT PRIMARY KEY, t VARCHAR(100)) ENGINE=InnoDB;"
@@ -227,11 +246,13 @@ class Fails(Drill):
         writes += [(at, page[:100] + bytes(len(page) - 200) + page[-100:]) for at, page in hurt]
         doc = self.drill_with(point, writes)
         self.assertEqual(self.results(doc)["position"], "ok")
-        self.assertEqual((self.results(doc)["content"], self.results(doc)["check-table"]), ("failed", "failed"), doc)
-        self.assertRegex(self.why(doc, "content"), r"hf_test\.kept: [0-9a-f]{16}, the dump has [0-9a-f]{16}")
+        self.assertEqual(self.results(doc)["content"], "failed", doc)
         self.assertIn("hf_test.hurt", self.why(doc, "content"))
-        self.assertIn("hf_test.hurt", self.why(doc, "check-table"))
-        self.assertNotIn("hf_test.kept", self.why(doc, "check-table"))
+        if not is_mysql():  # whose server ends over a page like that, so that nothing else can be asked
+            self.assertRegex(self.why(doc, "content"), r"hf_test\.kept: [0-9a-f]{16}, the dump has [0-9a-f]{16}")
+            self.assertEqual(self.results(doc)["check-table"], "failed", doc)
+            self.assertIn("hf_test.hurt", self.why(doc, "check-table"))
+            self.assertNotIn("hf_test.kept", self.why(doc, "check-table"))
         self.assertIn("content", doc["why"])
         self.assertEqual(self.ok(self.site.run("status"))["vms"][0]["last_drill"]["passed"], False)
 

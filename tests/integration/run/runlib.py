@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -395,6 +396,13 @@ class Site:
 
     def close(self):
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def drill_folders(state):
+    """Of the sockets of this site's drills: others may be at work beside it."""
+    with contextlib.closing(sqlite3.connect(Path(state) / "catalog.sqlite")) as db:
+        runs = db.execute("SELECT id FROM runs WHERE verb = 'drill'").fetchall()
+    return [p for p in (Path("/run") / f"holdfast-drill-{run[-8:]}" for run, in runs) if p.exists()]
 
 
 def wait_until(condition, within_s, what):

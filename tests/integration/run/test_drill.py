@@ -14,7 +14,6 @@ import subprocess
 import tempfile
 import types
 import unittest
-from pathlib import Path
 
 import runlib
 import kill_points  # noqa: I001  runlib says where it is
@@ -77,7 +76,7 @@ class DrillTest(unittest.TestCase):
     def left(self):
         """What a drill could leave: machines, journals, folders of sockets, sockets, servers of disks."""
         machines = [p.name for p in self.site.vms.iterdir() if p.is_dir() and p != self.site.vm]
-        folders = [p.name for p in Path("/run").glob("holdfast-drill-*")]
+        folders = [p.name for p in runlib.drill_folders(self.site.state)]
         sockets = [p.name for p in (self.site.state / "sockets").glob("*")]
         return [*machines, *folders, *sockets, *self.site.journals(), *runlib.processes("nbdkit", self.site.dir)]
 
@@ -278,8 +277,8 @@ class Failed(DrillTest):
         self.site.wait_for_point("drill.after_start", 30)
         shutil.copytree(vault, self.site.dir / "away")
         shutil.rmtree(vault)
-        socket, = Path("/run").glob("holdfast-drill-*/vda")
-        subprocess.run(["qemu-io", "-r", "-f", "raw", "-c", "read 0 64k", f"nbd+unix:///?socket={socket}"], check=False,
+        folder, = runlib.drill_folders(self.site.state)
+        subprocess.run(["qemu-io", "-r", "-f", "raw", "-c", "read 0 64k", f"nbd+unix:///?socket={folder}/vda"], check=False,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         r = run.wait()
         self.fails(r, 1, "unreachable", "disk vda")
