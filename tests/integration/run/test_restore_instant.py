@@ -229,7 +229,7 @@ class Fails(Instant):
         run = self.boot(**self.site.points(f"serve.after_start=kill,{NO_GUARDIAN}"))
         self.assertEqual(run.wait(30).status, -9)
         runlib.wait_until(lambda: "guardian.before_undo" in self.site.visited(), 10, "no guardian")
-        self.assertEqual([p.name for p in self.folder.glob("*.lock")], ["vda.lock"])
+        self.assertEqual([p.name for p in self.sockets.glob("*.lock")], ["vda.lock"])
         runlib.wait_until(lambda: self.site.run("recover").status == 0, 10, "recover does not succeed")
         self.nothing_is_left(within_s=10)
 
