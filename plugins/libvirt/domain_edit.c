@@ -5,24 +5,6 @@
 
 #include <string.h>
 
-static bool set(xmlNodePtr node, const char *name, const char *value)
-{
-    return node && xmlSetProp(node, (const xmlChar *)name, (const xmlChar *)value);
-}
-
-static void unset(xmlNodePtr node, const char *name)
-{
-    xmlUnsetProp(node, (const xmlChar *)name);
-}
-
-static void drop_children(xmlNodePtr node, const char *name)
-{
-    for (xmlNodePtr child; (child = lv_xml_child(node, name));) {
-        xmlUnlinkNode(child);
-        xmlFreeNode(child);
-    }
-}
-
 /* Of a disk that names `from` or `to`; *from_other: it names something else. */
 static int edit_disk(xmlNodePtr disk, const struct lv_edit *e, struct hf_err *err)
 {
@@ -30,9 +12,9 @@ static int edit_disk(xmlNodePtr disk, const struct lv_edit *e, struct hf_err *er
     if (!lv_xml_attr_is(source, "file", e->from) && !lv_xml_attr_is(source, "file", e->to))
         return hf_fail(err, HF_E_CONFLICT, "disk %s is neither '%s' nor '%s'", e->target, e->from,
                        e->to);
-    unset(source, "index");
-    drop_children(disk, "backingStore");
-    bool ok = set(source, "file", e->to) && (!driver || set(driver, "type", "qcow2"));
+    lv_xml_unset(source, "index");
+    lv_xml_drop_children(disk, "backingStore");
+    bool ok = lv_xml_set(source, "file", e->to) && (!driver || lv_xml_set(driver, "type", "qcow2"));
     return ok ? 0 : hf_fail_nomem(err);
 }
 

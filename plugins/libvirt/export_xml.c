@@ -6,36 +6,26 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
-static xmlNodePtr add(xmlNodePtr to, const char *name, const char *text)
-{
-    return xmlNewTextChild(to, NULL, (const xmlChar *)name, (const xmlChar *)text);
-}
-
-static bool set(xmlNodePtr node, const char *name, const char *value)
-{
-    return node && xmlNewProp(node, (const xmlChar *)name, (const xmlChar *)value);
-}
-
 static bool add_scratch(xmlNodePtr disk, const struct lv_export *e, const char *target)
 {
     HF_AUTOFREE char *path = lv_export_scratch(e, target);
-    xmlNodePtr scratch = path ? add(disk, "scratch", NULL) : NULL;
-    return set(scratch, "file", path) && set(add(disk, "driver", NULL), "type", "qcow2");
+    xmlNodePtr scratch = path ? lv_xml_add(disk, "scratch", NULL) : NULL;
+    return lv_xml_set(scratch, "file", path) && lv_xml_set(lv_xml_add(disk, "driver", NULL), "type", "qcow2");
 }
 
 static bool add_backup_disk(xmlNodePtr disks, const struct lv_export *e, const char *target)
 {
     const struct lv_export_disk *d = lv_export_disk(e, target);
-    xmlNodePtr disk = add(disks, "disk", NULL);
-    if (!set(disk, "name", target) || !set(disk, "backup", d ? "yes" : "no"))
+    xmlNodePtr disk = lv_xml_add(disks, "disk", NULL);
+    if (!lv_xml_set(disk, "name", target) || !lv_xml_set(disk, "backup", d ? "yes" : "no"))
         return false;
     if (!d)
         return true;
-    bool ok = set(disk, "type", "file") && set(disk, "exportname", target);
+    bool ok = lv_xml_set(disk, "type", "file") && lv_xml_set(disk, "exportname", target);
     if (ok && e->parent)
-        ok = set(disk, "backupmode", d->is_incremental ? "incremental" : "full");
+        ok = lv_xml_set(disk, "backupmode", d->is_incremental ? "incremental" : "full");
     if (ok && d->is_incremental)
-        ok = set(disk, "incremental", e->parent);
+        ok = lv_xml_set(disk, "incremental", e->parent);
     return ok && add_scratch(disk, e, target);
 }
 
@@ -52,10 +42,10 @@ char *lv_export_backup_xml(const struct lv_vm *vm, const struct lv_export *e)
     if (!root || !socket)
         return NULL;
     xmlDocSetRootElement(doc, root);
-    xmlNodePtr server = add(root, "server", NULL);
-    bool ok = set(root, "mode", "pull") && set(server, "transport", "unix") &&
-              set(server, "socket", socket);
-    xmlNodePtr disks = add(root, "disks", NULL);
+    xmlNodePtr server = lv_xml_add(root, "server", NULL);
+    bool ok = lv_xml_set(root, "mode", "pull") && lv_xml_set(server, "transport", "unix") &&
+              lv_xml_set(server, "socket", socket);
+    xmlNodePtr disks = lv_xml_add(root, "disks", NULL);
     for (size_t i = 0; ok && i < vm->n_disks; i++)
         ok = add_backup_disk(disks, e, vm->disks[i].target);
     return print(doc, ok);
@@ -64,9 +54,9 @@ char *lv_export_backup_xml(const struct lv_vm *vm, const struct lv_export *e)
 static bool add_checkpoint_disk(xmlNodePtr disks, const struct lv_export *e, const char *target)
 {
     const struct lv_export_disk *d = lv_export_disk(e, target);
-    xmlNodePtr disk = add(disks, "disk", NULL);
-    return set(disk, "name", target) &&
-           set(disk, "checkpoint", d && d->takes_bitmap ? "bitmap" : "no");
+    xmlNodePtr disk = lv_xml_add(disks, "disk", NULL);
+    return lv_xml_set(disk, "name", target) &&
+           lv_xml_set(disk, "checkpoint", d && d->takes_bitmap ? "bitmap" : "no");
 }
 
 char *lv_export_checkpoint_xml(const struct lv_vm *vm, const struct lv_export *e)
@@ -77,8 +67,8 @@ char *lv_export_checkpoint_xml(const struct lv_vm *vm, const struct lv_export *e
     if (!root || !words)
         return NULL;
     xmlDocSetRootElement(doc, root);
-    bool ok = add(root, "name", e->name) && add(root, "description", words);
-    xmlNodePtr disks = add(root, "disks", NULL);
+    bool ok = lv_xml_add(root, "name", e->name) && lv_xml_add(root, "description", words);
+    xmlNodePtr disks = lv_xml_add(root, "disks", NULL);
     for (size_t i = 0; ok && i < vm->n_disks; i++)
         ok = add_checkpoint_disk(disks, e, vm->disks[i].target);
     return print(doc, ok);

@@ -10,6 +10,7 @@
 #include "discard.h"
 #include "disks.h"
 #include "lv.h"
+#include "machine.h"
 #include "remove.h"
 #include "rollback.h"
 #include "snapshots.h"
@@ -167,6 +168,12 @@ static const struct hf_plugin plugin = {
     .export_watch = libvirt_export_watch,
     .export_end = libvirt_export_end,
     .checkpoint_drop = libvirt_checkpoint_drop,
+    .machine_plan = libvirt_machine_plan,
+    .machine_create = libvirt_machine_create,
+    .machine_start = libvirt_machine_start,
+    .machine_settle = libvirt_machine_settle,
+    .machine_destroy = libvirt_machine_destroy,
+    .machine_list = libvirt_machine_list,
 };
 
 HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host);

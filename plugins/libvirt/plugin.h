@@ -11,6 +11,7 @@
 #define LV_CAPTURE_CAPABILITIES                                                                    \
     (HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK | HF_CAN_EXPORT_NBD | HF_CAN_INCREMENTAL)
 #define LV_CAPABILITIES                                                                            \
-    (LV_CAPTURE_CAPABILITIES | HF_CAN_ROLLBACK | HF_CAN_ROLLBACK_UNDO | LV_GUEST_CAPABILITIES)
+    (LV_CAPTURE_CAPABILITIES | HF_CAN_ROLLBACK | HF_CAN_ROLLBACK_UNDO | LV_GUEST_CAPABILITIES |       \
+     HF_CAN_MACHINE)
 
 #endif

@@ -269,14 +269,15 @@ static int bring_back(struct step *s, bool *out_done, struct hf_err *err)
 static int undo_without_vm(const struct lv_rollback *rb, struct hf_err *err)
 {
     struct stat st;
+    int rc = 0;
     for (size_t i = 0; i < rb->n; i++)
         if (lstat(rb->disks[i].to, &st) == 0) {
-            if (!err->cls)
-                hf_fail(err, HF_E_NOT_FOUND,
-                        "the VM of the rollback to '%s' does not exist any more", rb->name);
+            if (rc == 0)
+                rc = hf_fail(err, HF_E_NOT_FOUND,
+                             "the VM of the rollback to '%s' does not exist any more", rb->name);
             hf_left(err, "file '%s'", rb->disks[i].to);
         }
-    return err->cls ? -1 : 0;
+    return rc;
 }
 
 int libvirt_rollback_undo(struct hf_instance *in, const struct hf_call *call, const char *vm_id,

@@ -134,26 +134,16 @@ static char *clean_label(const char *label)
     return copy;
 }
 
-static xmlNodePtr add_text(xmlNodePtr to, const char *name, const char *text)
-{
-    return xmlNewTextChild(to, NULL, (const xmlChar *)name, (const xmlChar *)text);
-}
-
-static bool set(xmlNodePtr node, const char *name, const char *value)
-{
-    return node && xmlNewProp(node, (const xmlChar *)name, (const xmlChar *)value);
-}
-
 static bool add_disk(xmlNodePtr disks, const char *target, const char *overlay)
 {
-    xmlNodePtr disk = add_text(disks, "disk", NULL);
-    if (!set(disk, "name", target))
+    xmlNodePtr disk = lv_xml_add(disks, "disk", NULL);
+    if (!lv_xml_set(disk, "name", target))
         return false;
     if (!overlay)
-        return set(disk, "snapshot", "no");
-    return set(disk, "snapshot", "external") && set(disk, "type", "file") &&
-           set(add_text(disk, "driver", NULL), "type", "qcow2") &&
-           set(add_text(disk, "source", NULL), "file", overlay);
+        return lv_xml_set(disk, "snapshot", "no");
+    return lv_xml_set(disk, "snapshot", "external") && lv_xml_set(disk, "type", "file") &&
+           lv_xml_set(lv_xml_add(disk, "driver", NULL), "type", "qcow2") &&
+           lv_xml_set(lv_xml_add(disk, "source", NULL), "file", overlay);
 }
 
 static const char *overlay_of(const struct lv_plan_disk *disks, size_t n, const char *target)
@@ -175,8 +165,8 @@ char *lv_snap_build(const struct lv_vm *vm, const struct lv_plan_disk *disks, si
     char *text = NULL;
     if (root && description) {
         xmlDocSetRootElement(doc, root);
-        bool ok = add_text(root, "name", name) && add_text(root, "description", description);
-        xmlNodePtr list = add_text(root, "disks", NULL);
+        bool ok = lv_xml_add(root, "name", name) && lv_xml_add(root, "description", description);
+        xmlNodePtr list = lv_xml_add(root, "disks", NULL);
         for (size_t i = 0; ok && i < vm->n_disks; i++)
             ok = add_disk(list, vm->disks[i].target, overlay_of(disks, n, vm->disks[i].target));
         text = ok ? lv_xml_print(doc) : NULL;

@@ -87,7 +87,7 @@ static int fill_vm(struct hf_instance *in, virDomainPtr dom, struct hf_vm *out, 
         return -1;
     out->state = lv_vm_state(dom, &trouble);
     char *why = NULL;
-    out->can = (LV_CAPABILITIES & ~LV_CAPTURE_CAPABILITIES) |
+    out->can = (LV_CAPABILITIES & ~(LV_CAPTURE_CAPABILITIES | HF_CAN_MACHINE)) |
                can_capture(vm, out->state, in->overlay_dir, &why, &failed);
     out->n_disks = (uint32_t)vm->n_disks;
     out->has_agent = vm->has_agent;

@@ -99,6 +99,36 @@ long long lv_xml_attr_int(xmlNodePtr node, const char *name, long long fallback)
     return text && *text && !*end && errno == 0 ? value : fallback;
 }
 
+bool lv_xml_set(xmlNodePtr node, const char *name, const char *value)
+{
+    return node && xmlSetProp(node, (const xmlChar *)name, (const xmlChar *)value);
+}
+
+void lv_xml_unset(xmlNodePtr node, const char *name)
+{
+    if (node)
+        xmlUnsetProp(node, (const xmlChar *)name);
+}
+
+xmlNodePtr lv_xml_add(xmlNodePtr to, const char *name, const char *text)
+{
+    return to ? xmlNewTextChild(to, NULL, (const xmlChar *)name, (const xmlChar *)text) : NULL;
+}
+
+void lv_xml_drop(xmlNodePtr node)
+{
+    if (!node)
+        return;
+    xmlUnlinkNode(node);
+    xmlFreeNode(node);
+}
+
+void lv_xml_drop_children(xmlNodePtr node, const char *name)
+{
+    for (xmlNodePtr child; (child = lv_xml_child(node, name));)
+        lv_xml_drop(child);
+}
+
 char *lv_xml_print(xmlDocPtr doc)
 {
     xmlChar *text = NULL;

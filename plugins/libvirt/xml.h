@@ -35,6 +35,14 @@ bool lv_xml_attr_is(xmlNodePtr node, const char *name, const char *value);
 /* fallback when absent or no number. */
 long long lv_xml_attr_int(xmlNodePtr node, const char *name, long long fallback);
 
+/* Editing. Nothing is checked but memory: false. NULL node: false. */
+bool lv_xml_set(xmlNodePtr node, const char *name, const char *value);
+void lv_xml_unset(xmlNodePtr node, const char *name);
+/* A new last child; text is escaped, and may be NULL. NULL: no memory. */
+xmlNodePtr lv_xml_add(xmlNodePtr to, const char *name, const char *text);
+void lv_xml_drop(xmlNodePtr node); /* takes NULL */
+void lv_xml_drop_children(xmlNodePtr node, const char *name);
+
 /* The whole document as a new string; NULL: no memory. */
 char *lv_xml_print(xmlDocPtr doc);
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#define DIGITS 8
+
 int hf_id_new(const struct hf_clock *clock, char out[HF_ID_MAX], struct hf_err *err)
 {
     uint32_t random;
@@ -36,4 +38,10 @@ bool hf_id_is_valid(const char *id)
             return false;
     }
     return true;
+}
+
+const char *hf_id_digits(const char *id)
+{
+    size_t len = strlen(id);
+    return id + (len > DIGITS ? len - DIGITS : 0);
 }

@@ -17,5 +17,7 @@
 int hf_id_new(const struct hf_clock *clock, char out[HF_ID_MAX], struct hf_err *err) HF_CHECKED;
 /* Has exactly the form above: the test before an id from outside is put into a path. */
 bool hf_id_is_valid(const char *id);
+/* The eight digits of it that are random, for a short name; borrowed. */
+const char *hf_id_digits(const char *id);
 
 #endif

@@ -139,9 +139,6 @@ static char *parent_of(const char *path)
 int hf_path_write(const char *path, const void *data, size_t len, mode_t mode, struct hf_err *err)
 {
     HF_AUTO(temp_file) struct temp_file t = {.fd = -1};
-    HF_AUTOFREE char *parent = parent_of(path);
-    if (!parent)
-        return hf_fail_nomem(err);
     if (temp_file_open(&t, path, err) < 0)
         return -1;
     /* The mode before the data: at no instant is a secret wider open than asked for. */
@@ -150,7 +147,13 @@ int hf_path_write(const char *path, const void *data, size_t len, mode_t mode, s
     if (rename(t.path, path) < 0)
         return hf_fail_sys(err, errno, "cannot replace '%s'", path);
     free(HF_STEAL(t.path)); /* it has its final name: nothing to remove */
-    return hf_path_sync_dir(parent, err);
+    return hf_path_sync_parent(path, err);
+}
+
+int hf_path_sync_parent(const char *path, struct hf_err *err)
+{
+    HF_AUTOFREE char *parent = parent_of(path);
+    return parent ? hf_path_sync_dir(parent, err) : hf_fail_nomem(err);
 }
 
 int hf_path_sync_dir(const char *dir, struct hf_err *err)

@@ -27,6 +27,8 @@ int hf_path_write(const char *path, const void *data, size_t len, mode_t mode, s
 
 /* fsync of a directory, so that an entry made or removed in it survives power loss. */
 int hf_path_sync_dir(const char *dir, struct hf_err *err) HF_CHECKED;
+/* The same of the directory that path lies in. */
+int hf_path_sync_parent(const char *path, struct hf_err *err) HF_CHECKED;
 
 /* Secrets: a regular file (or a link to one) owned by us or root, with no permission for group or
  * others. Else, or when it cannot be opened, HF_E_CONFIG; the hint is the command that mends it. */

@@ -3,20 +3,17 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #define DEFAULT_OUTPUT_MAX ((size_t)1 << 20)
-
-extern char **environ;
 
 /* One caught stream: the end we read and the end the child writes to. */
 struct stream {
@@ -35,10 +32,7 @@ static int reap(struct child *c, int *out_status)
 {
     pid_t pid = c->pid;
     c->pid = 0;
-    while (waitpid(pid, out_status, 0) < 0)
-        if (errno != EINTR)
-            return -1;
-    return 0;
+    return hf_spawn_reap(pid, out_status);
 }
 
 static void child_drop(struct child *c)
@@ -55,23 +49,13 @@ static void child_drop(struct child *c)
 }
 HF_DEFINE_AUTO_VALUE(child, child_drop)
 
-/* Should our own 0 to 2 be closed, new descriptors get these numbers, and wiring the child's stdio
- * would overwrite one with another. Takes ownership of fd. */
-static int above_stdio(int fd)
-{
-    HF_AUTOFD int low = fd;
-    if (low < 0 || low > STDERR_FILENO)
-        return HF_STEAL_FD(low);
-    return fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-}
-
 static int stream_open(struct stream *s)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
     s->fd = ends[0];
-    s->child_fd = above_stdio(ends[1]);
+    s->child_fd = hf_spawn_above_stdio(ends[1]);
     if (s->child_fd < 0)
         return -1;
     return fcntl(s->fd, F_SETFL, O_NONBLOCK);
@@ -82,8 +66,8 @@ static int stream_open(struct stream *s)
 static int open_input(const struct hf_proc_request *req)
 {
     if (!req->input)
-        return above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    HF_AUTOFD int fd = above_stdio(memfd_create("holdfast-stdin", MFD_CLOEXEC));
+        return hf_spawn_above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    HF_AUTOFD int fd = hf_spawn_above_stdio(memfd_create("holdfast-stdin", MFD_CLOEXEC));
     size_t done = 0;
     while (fd >= 0 && done < req->input_len) {
         ssize_t n = write(fd, req->input + done, req->input_len - done);
@@ -96,83 +80,16 @@ static int open_input(const struct hf_proc_request *req)
     return HF_STEAL_FD(fd);
 }
 
-/* Our environment with LC_ALL=C; the array is the caller's, the strings are not. */
-static char **child_environment(void)
-{
-    static char lc_all[] = "LC_ALL=C";
-    size_t n = 0;
-    while (environ[n])
-        n++;
-    char **env = calloc(n + 2, sizeof *env);
-    size_t at = 0;
-    for (size_t i = 0; env && i < n; i++)
-        if (strncmp(environ[i], "LC_ALL=", strlen("LC_ALL=")) != 0)
-            env[at++] = environ[i];
-    if (env)
-        env[at] = lc_all;
-    return env;
-}
-
-/* Returns an errno. A group of its own, so that a deadline reaches what the program started; no
- * blocked signal, and SIGPIPE as a program expects it, whatever this process chose for itself. */
-static int set_attributes(posix_spawnattr_t *attr)
-{
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    int rc = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                POSIX_SPAWN_SETSIGDEF);
-    rc = rc ? rc : posix_spawnattr_setpgroup(attr, 0);
-    rc = rc ? rc : posix_spawnattr_setsigmask(attr, &none);
-    return rc ? rc : posix_spawnattr_setsigdefault(attr, &defaults);
-}
-
-static int set_actions(posix_spawn_file_actions_t *actions, const struct child *c, int input)
-{
-    int rc = posix_spawn_file_actions_adddup2(actions, input, STDIN_FILENO);
-    rc = rc ? rc : posix_spawn_file_actions_adddup2(actions, c->out.child_fd, STDOUT_FILENO);
-    rc = rc ? rc : posix_spawn_file_actions_adddup2(actions, c->err.child_fd, STDERR_FILENO);
-    return rc ? rc : posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
-}
-
-/* Returns an errno, also that of the exec: posix_spawn waits until the program runs. It is safe in
- * a process with threads, which fork and code between fork and exec hardly are. */
-static int spawn(struct child *c, const char *const *argv, char **env, int input)
-{
-    posix_spawnattr_t attr;
-    posix_spawn_file_actions_t actions;
-    int rc = posix_spawnattr_init(&attr);
-    if (rc != 0)
-        return rc;
-    rc = posix_spawn_file_actions_init(&actions);
-    if (rc == 0) {
-        rc = set_attributes(&attr);
-        rc = rc ? rc : set_actions(&actions, c, input);
-        rc = rc ? rc : posix_spawnp(&c->pid, argv[0], &actions, &attr, (char *const *)argv, env);
-        if (rc != 0)
-            c->pid = 0;
-        posix_spawn_file_actions_destroy(&actions);
-    }
-    posix_spawnattr_destroy(&attr);
-    return rc;
-}
-
 static int start(struct child *c, const struct hf_proc_request *req, struct hf_err *err)
 {
     const char *name = req->argv[0];
-    HF_AUTOFREE char **env = child_environment();
-    if (!env)
-        return hf_fail_nomem(err);
     HF_AUTOFD int input = open_input(req);
     if (input < 0 || stream_open(&c->out) < 0 || stream_open(&c->err) < 0)
         return hf_fail_sys(err, errno, "cannot start '%s'", name);
-    int rc = spawn(c, req->argv, env, input);
-    if (rc != 0)
-        return hf_fail_sys(err, rc, "cannot start '%s'", name);
-    c->pidfd = pidfd_open(c->pid, 0);
-    if (c->pidfd < 0)
-        return hf_fail_sys(err, errno, "cannot watch '%s'", name);
+    const struct hf_spawn how = {
+        .argv = req->argv, .in = input, .out = c->out.child_fd, .err = c->err.child_fd};
+    if (hf_spawn(&how, &c->pid, &c->pidfd, err) < 0)
+        return -1;
     /* Our copies of the child's ends: while they are open, no stream ever ends. */
     close(HF_STEAL_FD(c->out.child_fd));
     close(HF_STEAL_FD(c->err.child_fd));
@@ -200,25 +117,31 @@ static void drain(struct stream *s, size_t max, bool *truncated)
 }
 
 /* Reads until the child has ended. Its end counts, not that of its output: a program that leaves a
- * daemon behind leaves the streams open too. False: the deadline came first. */
-static bool watch(struct child *c, size_t max, int64_t deadline_ms, bool *truncated)
+ * daemon behind leaves the streams open too. */
+static int watch(struct child *c, const struct hf_proc_request *req, int64_t deadline_ms,
+                 bool *truncated, struct hf_err *err)
 {
     const struct hf_clock *clock = hf_clock_system();
+    size_t max = req->max_output_bytes ? req->max_output_bytes : DEFAULT_OUTPUT_MAX;
     bool ended = false;
     while (!ended) {
         int left_ms = hf_clock_left_ms(clock, deadline_ms);
+        if (hf_cancel_check(req->cancel, err) < 0)
+            return -1;
         if (left_ms == 0)
-            return false;
+            return hf_fail(err, HF_E_TIMEOUT, "'%s' did not end within %lld ms and was killed",
+                           req->argv[0], (long long)req->timeout_ms);
         struct pollfd fds[] = {{.fd = c->pidfd, .events = POLLIN},
                                {.fd = c->out.fd, .events = POLLIN},
-                               {.fd = c->err.fd, .events = POLLIN}};
+                               {.fd = c->err.fd, .events = POLLIN},
+                               {.fd = hf_cancel_fd(req->cancel), .events = POLLIN}};
         if (poll(fds, HF_ARRAY_SIZE(fds), left_ms) < 0)
             continue; /* EINTR: the deadline is looked at again */
         ended = fds[0].revents != 0;
         drain(&c->out, max, truncated);
         drain(&c->err, max, truncated);
     }
-    return true;
+    return 0;
 }
 
 static int finish(struct child *c, const char *name, struct hf_proc_result *out, struct hf_err *err)
@@ -237,7 +160,6 @@ int hf_proc_run(const struct hf_proc_request *req, struct hf_proc_result *out, s
     hf_proc_result_free(out);
     if (req->timeout_ms <= 0)
         return hf_fail(err, HF_E_TIMEOUT, "no time left to start '%s'", req->argv[0]);
-    size_t max = req->max_output_bytes ? req->max_output_bytes : DEFAULT_OUTPUT_MAX;
     int64_t now_ms = hf_clock_mono_ms(hf_clock_system()), deadline_ms;
     if (__builtin_add_overflow(now_ms, req->timeout_ms, &deadline_ms))
         deadline_ms = HF_NO_DEADLINE;
@@ -246,9 +168,8 @@ int hf_proc_run(const struct hf_proc_request *req, struct hf_proc_result *out, s
     struct child c = {.pidfd = -1, .out = {-1, -1, &out->out}, .err = {-1, -1, &out->err}};
     if (start(&c, req, err) < 0)
         return -1;
-    if (!watch(&c, max, deadline_ms, &out->truncated))
-        return hf_fail(err, HF_E_TIMEOUT, "'%s' did not end within %lld ms and was killed",
-                       req->argv[0], (long long)req->timeout_ms);
+    if (watch(&c, req, deadline_ms, &out->truncated, err) < 0)
+        return -1;
     return finish(&c, req->argv[0], out, err);
 }
 

@@ -74,6 +74,12 @@ typedef int (*hf_catalog_run_cb)(void *ctx, const struct hf_catalog_run *r, stru
 /* Newest first, at most `limit`; vm NULL: all. */
 int hf_catalog_runs(struct hf_catalog *c, const char *vm, size_t limit, hf_catalog_run_cb emit,
                     void *ctx, struct hf_err *err) HF_CHECKED;
+/* The newest of another verb than this; none: no call. */
+int hf_catalog_last_run_but(struct hf_catalog *c, const char *vm, const char *verb,
+                            hf_catalog_run_cb emit, void *ctx, struct hf_err *err) HF_CHECKED;
+/* When the first that was done with this verb began, wall; 0: there is none. */
+int hf_catalog_first_done(struct hf_catalog *c, const char *vm, const char *verb, int64_t *out_us,
+                          struct hf_err *err) HF_CHECKED;
 /* Exactly one run by id, or NOT_FOUND. A unique prefix (at least 4 characters) is enough; several:
  * CONFLICT. */
 int hf_catalog_find_run(struct hf_catalog *c, const char *id, hf_catalog_run_cb emit, void *ctx,
@@ -96,8 +102,8 @@ struct hf_catalog_copy {
     const char *store;       /* its name in the configuration */
     const char *store_id;    /* which store that was */
     uint64_t objects, bytes; /* what this point added there */
-    bool
-        is_protected; /* everything was confirmed or read back, on a store that is off the host: proven, or assumed by the configuration */
+    /* everything was confirmed or read back, on a store that is off the host: proven, or assumed by the configuration */
+    bool is_protected;
     int64_t verified_us; /* wall; 0: never since */
     bool is_damaged;     /* by the last verification */
 };
@@ -129,5 +135,26 @@ int hf_catalog_points(struct hf_catalog *c, const char *vm, int64_t since_us,
 /* By the name of the store. */
 int hf_catalog_copies(struct hf_catalog *c, const char *point_id, hf_catalog_copy_cb emit,
                       void *ctx, struct hf_err *err) HF_CHECKED;
+
+/* ---- drills: a point booted, and its database compared with what was recorded --------------- */
+
+struct hf_catalog_drill {
+    const char *run_id, *point_id, *vm;
+    const char *store_id, *store; /* of the copy that was booted */
+    bool has_passed;
+    bool found_damage; /* going in: what was read of the copy was not what it should be */
+    int64_t
+        recovery_ms; /* from the machine's start to the first answer of its database; -1: there was none */
+    int64_t duration_ms, started_us;
+    const char *why; /* it failed; NULL: it did not */
+};
+/* One transaction: the drill and its run's end. A copy whose drill failed counts as never verified, and as damaged where
+ * that was found. The point need not be known. */
+int hf_catalog_drill_commit(struct hf_catalog *c, const struct hf_catalog_drill *d,
+                            const struct hf_catalog_run *run, struct hf_err *err) HF_CHECKED;
+typedef int (*hf_catalog_drill_cb)(void *ctx, const struct hf_catalog_drill *d, struct hf_err *err);
+/* Of a point, or of a VM: one of them is NULL. Newest first, at most `limit`. */
+int hf_catalog_drills(struct hf_catalog *c, const char *point_id, const char *vm, size_t limit,
+                      hf_catalog_drill_cb emit, void *ctx, struct hf_err *err) HF_CHECKED;
 
 #endif

@@ -109,6 +109,31 @@ int hf_catalog_runs(struct hf_catalog *c, const char *vm, size_t limit, hf_catal
     return rc;
 }
 
+int hf_catalog_last_run_but(struct hf_catalog *c, const char *vm, const char *verb,
+                            hf_catalog_run_cb emit, void *ctx, struct hf_err *err)
+{
+    HF_AUTOSTMT sqlite3_stmt *s =
+        hf_sql_prepare(c, err,
+                       "SELECT " COLUMNS " FROM runs WHERE vm = ? AND verb <> ?"
+                       " ORDER BY started_us DESC, id DESC LIMIT 1",
+                       "ss", vm, verb);
+    int rc = s ? hf_sql_step(c, s, "find the last run", err) : -1;
+    return rc > 0 ? emit_row(s, emit, ctx, err) : rc;
+}
+
+int hf_catalog_first_done(struct hf_catalog *c, const char *vm, const char *verb, int64_t *out_us,
+                          struct hf_err *err)
+{
+    HF_AUTOSTMT sqlite3_stmt *s =
+        hf_sql_prepare(c, err,
+                       "SELECT MIN(started_us) FROM runs WHERE vm = ? AND verb = ?"
+                       " AND outcome IN ('done', 'degraded')",
+                       "ss", vm, verb);
+    int rc = s ? hf_sql_step(c, s, "find the first run", err) : -1;
+    *out_us = rc > 0 ? sqlite3_column_int64(s, 0) : 0;
+    return rc < 0 ? -1 : 0;
+}
+
 /* The one id that begins with `prefix`; a whole id is a prefix of itself. */
 static int resolve(struct hf_catalog *c, const char *prefix, char out[HF_ID_MAX],
                    struct hf_err *err)

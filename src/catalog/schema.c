@@ -61,6 +61,20 @@ static const char *const steps[] = {
     "  PRIMARY KEY (point_id, store_id),"
     "  FOREIGN KEY (point_id) REFERENCES points (id));"
     "CREATE INDEX copies_store ON copies (store_id);",
+    /* A drill outlives its point: that the last one passed is known also when the point has expired. */
+    "CREATE TABLE drills ("
+    "  run_id VARCHAR(32) NOT NULL PRIMARY KEY,"
+    "  point_id VARCHAR(32) NOT NULL,"
+    "  vm VARCHAR(255) NOT NULL,"
+    "  store_id VARCHAR(32) NOT NULL,"
+    "  store VARCHAR(255) NOT NULL,"
+    "  has_passed INTEGER NOT NULL,"
+    "  recovery_ms BIGINT NOT NULL,"
+    "  duration_ms BIGINT NOT NULL,"
+    "  started_us BIGINT NOT NULL,"
+    "  why TEXT);"
+    "CREATE INDEX drills_point ON drills (point_id, started_us);"
+    "CREATE INDEX drills_vm ON drills (vm, started_us);",
 };
 
 static int version_get(struct hf_catalog *c, int64_t *out, struct hf_err *err)

@@ -66,8 +66,7 @@ static int run_with_libraries(const struct hf_verb *verb, struct hf_cli *cli,
 
 static bool needs_config(const struct hf_verb *verb, const struct hf_cli_args *args)
 {
-    return verb->needs_config ||
-           (verb->config_with && hf_cli_get(verb, args, verb->config_with)->is_set);
+    return verb->needs_config || (verb->config_if && verb->config_if(args));
 }
 
 static int run_verb(const struct hf_cli_call *call, const char *program, struct hf_err *err)

@@ -43,7 +43,7 @@ struct hf_cli {
     const char *config_path;
     bool json;
     bool quiet;               /* no progress */
-    struct hf_config *config; /* loaded when the verb says needs_config or config_with; else NULL */
+    struct hf_config *config; /* loaded when the verb says needs_config or config_if; else NULL */
     struct hf_log *log;
     struct hf_cancel *cancel; /* set by SIGINT, SIGTERM, SIGHUP */
     const struct hf_clock *clock;
@@ -67,8 +67,9 @@ struct hf_verb {
     const struct hf_cli_opt *opts;
     size_t n_opts;
     bool needs_config;
-    const char *config_with; /* option with which it needs one all the same; NULL: none */
-    bool hidden;             /* internal: not in help */
+    /* With these arguments it needs one all the same; NULL: never. */
+    bool (*config_if)(const struct hf_cli_args *args);
+    bool hidden; /* internal: not in help */
     int (*run)(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err);
 };
 

@@ -2,6 +2,7 @@
 #include "cli/point_text.h"
 
 #include "base/units.h"
+#include "cli/drill_text.h"
 #include "cli/report_text.h"
 
 #include <stdio.h>
@@ -46,12 +47,20 @@ static void print_copy(struct json_object *copy)
            verified ? ", verified " : ", never verified since", verified ? verified : "");
 }
 
+static void print_drill(struct json_object *drill)
+{
+    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
+    hf_cli_drill_text(drill, &text);
+    printf("%-10s %s\n", "drill", hf_buf_str(&text));
+}
+
 void hf_cli_print_point(struct json_object *doc)
 {
     printf("%-10s %s/%s\n", "point", hf_cli_text(doc, "vm"), hf_cli_text(doc, "point"));
     hf_cli_print_each(doc, "artifacts", print_artifact);
     hf_cli_print_each(doc, "stores", print_store);
     hf_cli_print_each(doc, "copies", print_copy);
+    hf_cli_print_each(doc, "drills", print_drill);
 }
 
 void hf_cli_copies_text(struct json_object *row, struct hf_buf *out)

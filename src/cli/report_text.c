@@ -86,6 +86,16 @@ void hf_cli_print_stopped(struct json_object *doc)
     putchar('\n');
 }
 
+void hf_cli_print_fetched(struct json_object *doc)
+{
+    char bytes[HF_UNITS_MAX];
+    const char *store = hf_cli_text(doc, "store");
+    if (!store)
+        return;
+    hf_format_size((uint64_t)hf_cli_number(doc, "fetched_bytes"), bytes);
+    printf("fetched    %s of point %s from store %s\n", bytes, hf_cli_text(doc, "point"), store);
+}
+
 void hf_cli_print_position(struct json_object *doc, const char *name, const char *key)
 {
     struct json_object *p = NULL;

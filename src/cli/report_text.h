@@ -23,6 +23,8 @@ const char *hf_cli_size(struct json_object *doc, const char *key, char out[HF_UN
 int64_t hf_cli_number(struct json_object *doc, const char *key);
 /* "stopped    apache2.service, mariadb.service", in the order of stopping; nothing where nothing was. */
 void hf_cli_print_stopped(struct json_object *doc);
+/* "fetched    1.2 MiB of point POINT from store NAME"; nothing where no store was read. */
+void hf_cli_print_fetched(struct json_object *doc);
 /* "NAME       FILE:OFFSET, GTID …"; nothing where KEY is absent or null. */
 void hf_cli_print_position(struct json_object *doc, const char *name, const char *key);
 /* Each item of a list; nothing where there is no such list. */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/status_points.h"
 
+#include "base/units.h"
+#include "cli/drill_text.h"
 #include "cli/point_text.h"
 #include "cli/report_text.h"
+#include "run/drillable.h"
 #include "run/point_doc.h"
 
 #include <stdio.h>
@@ -21,14 +24,32 @@ static int count(void *ctx, const struct hf_catalog_point *p, struct hf_err *err
     return c->n++ == 0 ? hf_point_doc_row(c->last, c->catalog, p, err) : 0;
 }
 
-int hf_status_points_add(struct hf_catalog *catalog, const char *vm, struct json_object *row,
-                         struct hf_err *err)
+static int add_drills(struct hf_catalog *catalog, const struct hf_config_vm *vm, int64_t now_us,
+                      struct json_object *row, struct hf_err *err)
+{
+    char since[HF_TIME_MAX];
+    struct hf_drill_age age;
+    if (hf_point_doc_last_drill(row, catalog, NULL, vm->label, err) < 0 ||
+        hf_drill_age(catalog, vm, now_us, &age, err) < 0)
+        return -1;
+    hf_time_rfc3339(age.since_us, since);
+    if ((vm->drill_every ? hf_json_add_int(row, "drill_every_ms", vm->drill_every)
+                         : hf_json_add_string(row, "drill_every_ms", NULL)) < 0 ||
+        hf_json_add_string(row, "drill_since", age.since_us ? since : NULL) < 0 ||
+        hf_json_add_bool(row, "drill_overdue", age.is_overdue) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+int hf_status_points_add(struct hf_catalog *catalog, const struct hf_config_vm *vm, int64_t now_us,
+                         struct json_object *row, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *last = json_object_new_array();
     struct counting c = {.catalog = catalog, .last = last};
     if (!last)
         return hf_fail_nomem(err);
-    if (hf_catalog_points(catalog, vm, 0, count, &c, err) < 0)
+    if (hf_catalog_points(catalog, vm->label, 0, count, &c, err) < 0 ||
+        add_drills(catalog, vm, now_us, row, err) < 0)
         return -1;
     if (hf_json_add_int(row, "points", c.n) < 0 ||
         (c.n ? hf_json_add(row, "last_point", json_object_get(json_object_array_get_idx(last, 0)))
@@ -53,6 +74,30 @@ int hf_status_stores_add(const struct hf_config *config, struct json_object *doc
     return list && hf_json_add(doc, "stores", HF_STEAL(list)) == 0 ? 0 : hf_fail_nomem(err);
 }
 
+static void print_drill(struct json_object *row)
+{
+    struct json_object *drill = NULL;
+    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
+    json_object_object_get_ex(row, "last_drill", &drill);
+    if (!drill) {
+        printf("%s: never drilled: `holdfast verify POINT --drill`\n", hf_cli_text(row, "vm"));
+        return;
+    }
+    hf_cli_drill_text(drill, &text);
+    printf("%s: last drill, of %s: %s\n", hf_cli_text(row, "vm"), hf_cli_text(drill, "point"),
+           hf_buf_str(&text));
+}
+
+static void print_overdue(struct json_object *row)
+{
+    char every[HF_UNITS_MAX];
+    if (!hf_cli_number(row, "drill_overdue"))
+        return;
+    hf_format_duration(hf_cli_number(row, "drill_every_ms"), every);
+    printf("%s: drill overdue: none has passed since %s (drill-every = %s)\n",
+           hf_cli_text(row, "vm"), hf_cli_text(row, "drill_since"), every);
+}
+
 static void print_last(struct json_object *row, bool has_stores)
 {
     struct json_object *last = NULL;
@@ -66,6 +111,8 @@ static void print_last(struct json_object *row, bool has_stores)
     printf("%s: last of %s recovery points %s, %s: on %s\n", hf_cli_text(row, "vm"),
            hf_cli_text(row, "points"), hf_cli_text(last, "taken_at"),
            hf_cli_number(last, "protected") ? "protected" : "NOT PROTECTED", hf_buf_str(&copies));
+    print_drill(row);
+    print_overdue(row);
 }
 
 static void print_store(struct json_object *s)

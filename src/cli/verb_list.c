@@ -27,6 +27,13 @@ static int add_row(void *ctx, const struct hf_catalog_point *p, struct hf_err *e
     return hf_point_doc_row(l->rows, l->catalog, p, err);
 }
 
+static const char *drill_word(struct json_object *row)
+{
+    struct json_object *last = NULL;
+    json_object_object_get_ex(row, "last_drill", &last);
+    return !last ? NULL : hf_cli_number(last, "passed") ? "passed" : "FAILED";
+}
+
 static int print_row(struct hf_table *t, struct json_object *row)
 {
     char size[HF_UNITS_MAX];
@@ -35,13 +42,14 @@ static int print_row(struct hf_table *t, struct json_object *row)
     return hf_table_row(t, hf_cli_text(row, "vm"), hf_cli_text(row, "point"),
                         hf_cli_text(row, "taken_at"), hf_cli_text(row, "grade"),
                         hf_cli_text(row, "stall_ms"), hf_cli_size(row, "bytes", size),
-                        hf_buf_str(&copies));
+                        drill_word(row), hf_buf_str(&copies));
 }
 
 static int print_list(struct json_object *rows, struct hf_err *err)
 {
-    HF_AUTO(hf_table) struct hf_table *t = hf_table_new(7);
-    if (!t || hf_table_row(t, "VM", "POINT", "TAKEN", "GRADE", "STALL MS", "SIZE", "STORES") < 0)
+    HF_AUTO(hf_table) struct hf_table *t = hf_table_new(8);
+    if (!t ||
+        hf_table_row(t, "VM", "POINT", "TAKEN", "GRADE", "STALL MS", "SIZE", "DRILL", "STORES") < 0)
         return hf_fail_nomem(err);
     for (size_t i = 0; i < json_object_array_length(rows); i++)
         if (print_row(t, json_object_array_get_idx(rows, i)) < 0)
@@ -74,7 +82,9 @@ const struct hf_verb hf_verb_list = {
     .max_args = 1,
     .summary = "list recovery points, newest first, and where their copies are",
     .help = "Reads the catalog of this host; no store is asked. SIZE is what the point consists of "
-            "before compression (its disks as the guest sees them). A store is named alone "
+            "before compression (its disks as the guest sees them). DRILL is what came of its last "
+            "drill "
+            "(verify --drill). A store is named alone "
             "where the point is protected: everything was read back from a place proven to be "
             "off the host. Else it says why: damaged as verify found, only assumed to be off the "
             "host, or found by catalog rebuild, so that nobody here has proven it.\n\n"

@@ -23,12 +23,19 @@ static const struct capability {
     uint64_t bit;
     const char *name;
 } capabilities[] = {
-    {HF_CAN_SNAPSHOT, "snapshot"},           {HF_CAN_MULTI_DISK, "multi-disk"},
-    {HF_CAN_ROLLBACK, "rollback"},           {HF_CAN_EXPORT_NBD, "export-nbd"},
-    {HF_CAN_EXPORT_STREAM, "export-stream"}, {HF_CAN_EXPORT_PUSHED, "export-pushed"},
-    {HF_CAN_INCREMENTAL, "incremental"},     {HF_CAN_QUIESCE, "quiesce"},
-    {HF_CAN_GUEST_EXEC, "guest-exec"},       {HF_CAN_GUEST_FILES, "guest-files"},
-    {HF_CAN_GUEST_FREEZE, "guest-freeze"},   {HF_CAN_GUEST_FSMAP, "guest-fsmap"},
+    {HF_CAN_SNAPSHOT, "snapshot"},
+    {HF_CAN_MULTI_DISK, "multi-disk"},
+    {HF_CAN_ROLLBACK, "rollback"},
+    {HF_CAN_EXPORT_NBD, "export-nbd"},
+    {HF_CAN_EXPORT_STREAM, "export-stream"},
+    {HF_CAN_EXPORT_PUSHED, "export-pushed"},
+    {HF_CAN_INCREMENTAL, "incremental"},
+    {HF_CAN_QUIESCE, "quiesce"},
+    {HF_CAN_GUEST_EXEC, "guest-exec"},
+    {HF_CAN_GUEST_FILES, "guest-files"},
+    {HF_CAN_GUEST_FREEZE, "guest-freeze"},
+    {HF_CAN_GUEST_FSMAP, "guest-fsmap"},
+    {HF_CAN_MACHINE, "machine"},
 };
 
 static const char *type_name(enum hf_key_type type)

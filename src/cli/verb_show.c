@@ -4,12 +4,14 @@
  */
 #include "catalog/catalog.h"
 #include "cli/cli.h"
+#include "cli/drill_text.h"
 #include "cli/engine.h"
 #include "cli/point_text.h"
 #include "cli/report_text.h"
 #include "run/known_points.h"
 #include "run/point_doc.h"
 #include "run/point_find.h"
+#include "run/run.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,11 +53,21 @@ static const char *outcome_words(struct json_object *doc)
     return outcome;
 }
 
+static bool is_drill(struct json_object *doc)
+{
+    const char *verb = hf_cli_text(doc, "verb");
+    return verb && strcmp(verb, HF_VERB_DRILL) == 0 && hf_cli_text(doc, "point");
+}
+
 /* A backup's report says where it went; the catalog, what became of that. Without a point: nothing. */
 static int add_copies(struct hf_catalog *catalog, struct json_object *doc, struct hf_err *err)
 {
     const char *point = hf_cli_text(doc, "point");
-    return point ? hf_point_doc_copies(doc, catalog, point, doc, err) : 0;
+    if (!point || is_drill(doc)) /* that tells of itself */
+        return 0;
+    return hf_point_doc_copies(doc, catalog, point, doc, err) < 0
+               ? -1
+               : hf_point_doc_drills(doc, catalog, point, err);
 }
 
 /* Of the run, or else from a store. NULL: nowhere. */
@@ -90,6 +102,8 @@ static int print_found(struct json_object *doc, struct hf_err *err)
                "from", from);
     else
         printf("%-10s %s\n", "outcome", outcome_words(doc));
+    if (is_drill(doc))
+        return hf_cli_print_drill(doc, err);
     if (hf_cli_text(doc, "point"))
         hf_cli_print_point(doc);
     return hf_cli_print_report(doc, err);

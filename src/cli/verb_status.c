@@ -14,6 +14,7 @@
 #include "cli/status_usage.h"
 #include "run/maintenance.h"
 #include "run/report.h"
+#include "run/run.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -78,14 +79,15 @@ static int add_vm(struct json_object *rows, struct hf_catalog *catalog,
     for (size_t i = 0; i < HF_ARRAY_SIZE(unknown); i++) /* a member is never missing */
         if (hf_json_add_string(row, unknown[i], NULL) < 0)
             return hf_fail_nomem(err);
-    if (hf_catalog_runs(catalog, label, 1, keep_last_run, row, err) < 0 ||
+    /* A drill says nothing of the VM's last backup; it has a member of its own. */
+    if (hf_catalog_last_run_but(catalog, label, HF_VERB_DRILL, keep_last_run, row, err) < 0 ||
         hf_catalog_snapshots(catalog, label, false, count_snapshot, &c, err) < 0)
         return -1;
     hf_time_rfc3339(c.oldest_us, oldest);
     if (hf_json_add_int(row, "snapshots", c.snapshots) < 0 ||
         hf_json_add_string(row, "oldest_at", c.snapshots ? oldest : NULL) < 0)
         return hf_fail_nomem(err);
-    if (hf_status_points_add(catalog, label, row, err) < 0)
+    if (hf_status_points_add(catalog, vm, usage->now.wall_us, row, err) < 0)
         return -1;
     return hf_status_usage_add(usage, catalog, vm, row, err);
 }
@@ -176,11 +178,19 @@ static bool is_neglected(struct json_object *row)
     return json_object_array_length(limits) > 0 || json_object_get_int64(overdue_ms) > OVERDUE_MS;
 }
 
+/* The VM's last drill failed: nobody knows whether it can be had back. */
+static bool has_failed_drill(struct json_object *row)
+{
+    struct json_object *drill = NULL;
+    json_object_object_get_ex(row, "last_drill", &drill);
+    return drill && !hf_cli_number(drill, "passed");
+}
+
 /* The line, unless the document is wanted, and the status. */
 static int monitor(struct json_object *doc, bool is_silent)
 {
     struct json_object *vms = NULL, *open_runs = NULL, *undecided = NULL;
-    unsigned failed = 0, degraded = 0, full = 0, unasked = 0;
+    unsigned failed = 0, degraded = 0, full = 0, unasked = 0, undrilled = 0, late = 0;
     json_object_object_get_ex(doc, "vms", &vms);
     json_object_object_get_ex(doc, "open_runs", &open_runs);
     json_object_object_get_ex(doc, "undecided", &undecided);
@@ -192,16 +202,20 @@ static int monitor(struct json_object *doc, bool is_silent)
         failed += outcome && (strcmp(outcome, "failed") == 0 || strcmp(outcome, "undone") == 0);
         degraded += outcome && strcmp(outcome, "degraded") == 0;
         full += is_neglected(row);
+        undrilled += has_failed_drill(row);
+        late += hf_cli_number(row, "drill_overdue") != 0;
         unasked += hf_cli_text(row, "hypervisor_error") != NULL;
     }
-    bool is_warning = degraded || open || waits || full || unasked;
-    int status = failed ? MONITOR_CRITICAL : is_warning ? MONITOR_WARNING : MONITOR_OK;
+    bool is_warning = degraded || open || waits || full || unasked || late;
+    int status = failed || undrilled ? MONITOR_CRITICAL : is_warning ? MONITOR_WARNING : MONITOR_OK;
     static const char *const words[] = {"OK", "WARNING", "CRITICAL"};
     if (!is_silent)
         printf("HOLDFAST %s - %zu VM%s, last run failed on %u, below its grade on %u, "
-               "over a limit or overdue %u, not reached %u, %zu run%s open%s\n",
-               words[status], n, n == 1 ? "" : "s", failed, degraded, full, unasked, open,
-               open == 1 ? "" : "s", waits ? ", a maintenance awaits a decision" : "");
+               "drill failed on %u, overdue on %u, over a limit or overdue %u, not reached %u, "
+               "%zu run%s open%s\n",
+               words[status], n, n == 1 ? "" : "s", failed, degraded, undrilled, late,
+               full, unasked,
+               open, open == 1 ? "" : "s", waits ? ", a maintenance awaits a decision" : "");
     return status;
 }
 

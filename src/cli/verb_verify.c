@@ -4,9 +4,11 @@
  */
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/drill_text.h"
 #include "cli/engine.h"
 #include "cli/output.h"
 #include "cli/report_text.h"
+#include "drill/drill.h"
 #include "run/verify_points.h"
 
 #include <stdio.h>
@@ -17,6 +19,10 @@ static const struct hf_cli_opt opts[] = {
     {"read", 'r', HF_OPT_FLAG, NULL, "Read every object, and compare its digest."},
     {"content", 0, HF_OPT_FLAG, NULL,
      "As --read, and unpack every chunk: an encrypted store has to have its identity-file."},
+    {"drill", 0, HF_OPT_FLAG, NULL,
+     "Boot the point in isolation and compare its database with what was recorded."},
+    {"hypervisor", 0, HF_OPT_STRING, "NAME",
+     "Where a drill boots it: a [hypervisor NAME] section. When left out, that of the VM."},
 };
 
 extern const struct hf_verb hf_verb_verify;
@@ -61,6 +67,22 @@ static int print_report(struct json_object *doc, struct hf_err *err)
     return hf_cli_flush(err);
 }
 
+static int run_drill(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
+{
+    struct hf_env env = hf_cli_env(cli);
+    bool passed = false;
+    HF_AUTOJSON struct json_object *doc = NULL;
+    const struct hf_drill req = {
+        .point = args->items[0],
+        .store = hf_cli_get(&hf_verb_verify, args, "store")->text,
+        .hypervisor = hf_cli_get(&hf_verb_verify, args, "hypervisor")->text,
+    };
+    if (hf_drill_run(&env, &req, &doc, &passed, err) < 0 ||
+        (cli->json ? hf_cli_print_json(doc, err) : hf_cli_print_drill(doc, err)) < 0)
+        return -1;
+    return passed ? 0 : 1;
+}
+
 static int run_verify(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
 {
     struct hf_env env = hf_cli_env(cli);
@@ -71,6 +93,14 @@ static int run_verify(struct hf_cli *cli, const struct hf_cli_args *args, struct
         .store = hf_cli_get(&hf_verb_verify, args, "store")->text,
         .depth = depth_of(args),
     };
+    bool is_drill = hf_cli_get(&hf_verb_verify, args, "drill")->is_set;
+    if (is_drill && (all || req.depth != HF_VERIFY_THERE || args->n == 0))
+        return hf_fail(err, HF_E_CONFIG,
+                       "--drill takes one POINT, and neither --all nor --read nor --content");
+    if (!is_drill && hf_cli_get(&hf_verb_verify, args, "hypervisor")->is_set)
+        return hf_fail(err, HF_E_CONFIG, "--hypervisor goes with --drill");
+    if (is_drill)
+        return run_drill(cli, args, err);
     if (all == (args->n > 0))
         return hf_fail(err, HF_E_CONFIG, "either a POINT or --all is wanted");
     if (hf_run_verify_points(&env, &req, &doc, &is_bad, err) < 0 ||
@@ -93,8 +123,19 @@ const struct hf_verb hf_verb_verify = {
         "What is damaged is named: the object, the disks that need it, the offset of the first "
         "chunk that is lost. The status is 1 when something is damaged, or a store could not be "
         "looked at. Nothing on the stores is changed.\n\n"
+        "With --drill the point is booted: a machine of its own without a network, whose disks "
+        "come straight from the store and "
+        "whose writes stay in memory. When its database answers, the position it recovered to, "
+        "CHECK TABLE, rows and content "
+        "(with the dump of the same instant) and the probes that lead into the guest are compared "
+        "with what was recorded. The "
+        "status is 0 when it passed and 1 when it failed; the result belongs to the point (list, "
+        "show, status). The VM itself is "
+        "not touched. The guest's agent is the only way in; drill-db and drill-timeout of [vm "
+        "NAME] say more.\n\n"
         "  holdfast verify web01/20261123T030000Z-7f3a9c21 --read\n"
-        "  holdfast verify --all --read --store vault",
+        "  holdfast verify --all --read --store vault\n"
+        "  holdfast verify web01/20261123T030000Z-7f3a9c21 --drill",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),
     .needs_config = true,

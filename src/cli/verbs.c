@@ -14,13 +14,18 @@ extern const struct hf_verb hf_verb_store_init;
 extern const struct hf_verb hf_verb_store_list;
 extern const struct hf_verb hf_verb_list;
 extern const struct hf_verb hf_verb_verify;
+extern const struct hf_verb hf_verb_serve;
 extern const struct hf_verb hf_verb_catalog_rebuild;
 extern const struct hf_verb hf_verb_dump;
 extern const struct hf_verb hf_verb_load;
 extern const struct hf_verb hf_verb_maintain;
 extern const struct hf_verb hf_verb_prune;
 extern const struct hf_verb hf_verb_archive;
+extern const struct hf_verb hf_verb_restore_dump;
 extern const struct hf_verb hf_verb_restore_files;
+extern const struct hf_verb hf_verb_restore_image;
+extern const struct hf_verb hf_verb_restore_vm;
+extern const struct hf_verb hf_verb_restore_app;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
 extern const struct hf_verb hf_verb_plugins;
@@ -41,13 +46,18 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_store_list,
     &hf_verb_list,
     &hf_verb_verify,
+    &hf_verb_serve,
     &hf_verb_catalog_rebuild,
     &hf_verb_dump,
     &hf_verb_load,
     &hf_verb_maintain,
     &hf_verb_prune,
     &hf_verb_archive,
+    &hf_verb_restore_dump,
     &hf_verb_restore_files,
+    &hf_verb_restore_image,
+    &hf_verb_restore_vm,
+    &hf_verb_restore_app,
     &hf_verb_show,
     &hf_verb_status,
     &hf_verb_plugins,

@@ -30,6 +30,7 @@ struct hf_db_target {
     unsigned connect_timeout_s;  /* 0: 10 */
     unsigned io_timeout_s;       /* 0: 60; one read or write on the network */
     unsigned long max_row_bytes; /* 0: as much as the client library takes */
+    bool compress;               /* what goes over the network, where the way is slow */
     bool local_infile;           /* for db/load/local.h: a stream of ours, never a file */
 };
 

@@ -78,6 +78,8 @@ static void set_manners(MYSQL *m, const struct hf_db_target *t)
     unsigned local_infile = t->local_infile;
     mysql_options(m, MYSQL_OPT_PROTOCOL, &protocol);
     mysql_options(m, MYSQL_OPT_LOCAL_INFILE, &local_infile);
+    if (t->compress)
+        mysql_options(m, MYSQL_OPT_COMPRESS, NULL);
     mysql_options(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_options(m, MYSQL_INIT_COMMAND, FIRST_STATEMENT);
 #ifdef MARIADB_BASE_VERSION

@@ -105,6 +105,7 @@ int hf_entry_print(const struct hf_entry *e, struct hf_buf *out, struct hf_err *
         hf_json_add_int(o, "gid", (int64_t)e->gid) < 0 ||
         hf_json_add_string(o, "mtime", mtime) < 0 ||
         (e->link && add_name(o, "link", e->link) < 0) ||
+        (e->has_at && hf_json_add_int(o, "at", (int64_t)e->at) < 0) ||
         (e->sha256[0] && hf_json_add_string(o, "sha256", e->sha256) < 0))
         return hf_fail_nomem(err);
     hf_buf_str_add(out, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
@@ -163,6 +164,12 @@ static int get_number(struct json_object *o, const char *key, uint64_t most, uin
     return 0;
 }
 
+static int get_place(struct json_object *o, struct hf_entry *e, struct hf_err *err)
+{
+    e->has_at = json_object_object_get_ex(o, "at", NULL);
+    return e->has_at ? get_number(o, "at", HF_ENTRY_AT_MAX, &e->at, err) : 0;
+}
+
 static int get_texts(struct json_object *o, struct hf_entry *e, struct hf_err *err)
 {
     const char *type = NULL, *mode = NULL, *mtime = NULL, *sha256 = NULL;
@@ -199,7 +206,7 @@ int hf_entry_parse(const char *line, size_t len, struct hf_entry *out, struct hf
     if (!o || get_name(o, "name", &e.name, err) < 0 || get_name(o, "link", &e.link, err) < 0 ||
         get_texts(o, &e, err) < 0 || get_number(o, "size", HF_ENTRY_SIZE_MAX, &e.size, err) < 0 ||
         get_number(o, "uid", INT64_MAX, &e.uid, err) < 0 ||
-        get_number(o, "gid", INT64_MAX, &e.gid, err) < 0)
+        get_number(o, "gid", INT64_MAX, &e.gid, err) < 0 || get_place(o, &e, err) < 0)
         return hf_wrap(err, "the listing");
     bool is_link = e.type == HF_ENTRY_HARDLINK || e.type == HF_ENTRY_SYMLINK;
     if (!e.name || is_link != (e.link != NULL) || (e.type == HF_ENTRY_FILE) != (e.sha256[0] != 0))

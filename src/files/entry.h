@@ -3,10 +3,11 @@
  * files/entry.h - one line of an archive's listing: a JSON object.
  *
  *     {"name": "var/www/a", "type": "file", "size": 3, "mode": "0644", "uid": 0, "gid": 0, "mtime": "1700000000.000000000",
- *      "sha256": "…"}
+ *      "at": 1024, "sha256": "…"}
  *
  * type      file, hardlink, symlink, dir, fifo, char, block
  * link      of a hardlink or symlink: where it leads. A hardlink has no content of its own.
+ * at        where it begins in the tar; archives of before do not tell.
  * name, link that are no UTF-8 are name_hex and link_hex: their bytes in hexadecimal.
  *
  * Input     a listing may have been tampered with: lines, names and numbers are bounded, anything odd is CORRUPT.
@@ -22,6 +23,7 @@
 #define HF_ENTRY_NAME_MAX 4095
 #define HF_ENTRY_LINE_MAX ((size_t)64 << 10)
 #define HF_ENTRY_SIZE_MAX ((uint64_t)1 << 50)
+#define HF_ENTRY_AT_MAX ((uint64_t)1 << 60)
 
 enum hf_entry_type {
     HF_ENTRY_FILE,
@@ -37,11 +39,12 @@ enum hf_entry_type {
 struct hf_entry {
     char *name, *link; /* owned; link NULL: none */
     enum hf_entry_type type;
-    uint64_t size, uid, gid;
+    uint64_t size, uid, gid, at;
     unsigned mode; /* permission bits */
     int64_t mtime_s;
     long mtime_ns;
     char sha256[HF_SHA256_HEX]; /* "": no content */
+    bool has_at;
 };
 
 const char *hf_entry_type_name(enum hf_entry_type type);

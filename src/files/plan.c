@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "files/plan.h"
 
+#include "files/some.h"
+
 #include <string.h>
 
 #define SETUID_BITS 06000
@@ -34,16 +36,16 @@ int hf_plan_open(struct hf_plan *p, const struct hf_unpack *req, struct hf_unpac
     p->is_found = calloc(req->paths ? req->paths->n + 1 : 1, sizeof *p->is_found);
     if (!p->is_found)
         return hf_fail_nomem(err);
-    if (hf_io_folder_open(&p->folder, req->dir, err) < 0)
-        return -1;
-    return hf_archive_about(&p->folder, &p->about, err);
+    p->files = req->files ? req->files : (p->own = hf_io_folder_open(req->dir, err));
+    return p->files ? hf_archive_about(p->files, &p->about, err) : -1;
 }
 
 void hf_plan_close(struct hf_plan *p)
 {
-    hf_io_folder_close(&p->folder);
+    hf_io_files_close(HF_STEAL(p->own));
     hf_names_free(&p->symlinks);
     hf_names_free(&p->targets);
+    hf_listing_kept_free(&p->listing);
     free(p->is_found);
     p->is_found = NULL;
 }
@@ -89,15 +91,28 @@ static const char *why_refused(const struct hf_plan *p, const struct hf_entry *e
 
 /* ---- before ----------------------------------------------------------------------------- */
 
+static int check_place(struct hf_plan *p, const struct hf_entry *e, struct hf_err *err)
+{
+    p->is_unplaced |= !e->has_at;
+    if (e->has_at && p->n_listed++ > 0 && e->at <= p->last_at)
+        return hf_fail(err, HF_E_CORRUPT, "the listing: '%s' begins where another entry lies",
+                       e->name);
+    p->last_at = e->at;
+    return 0;
+}
+
 static int check_entry(struct hf_plan *p, const struct hf_entry *e, struct hf_err *err)
 {
     bool is_hard = e->type == HF_ENTRY_HARDLINK;
+    if (check_place(p, e, err) < 0)
+        return -1;
     if (!hf_entry_name_is_safe(e->name) || (is_hard && !hf_entry_name_is_safe(e->link)))
         return hf_fail(err, HF_E_CORRUPT, "a name in the archive leads out of the target");
     if (e->type == HF_ENTRY_SYMLINK && hf_names_add(&p->symlinks, e->name, err) < 0)
         return -1;
     if (!is_wanted(p, e->name))
         return 0;
+    p->wanted++;
     if (is_hard && !is_wanted(p, e->link)) {
         hf_fail(err, HF_E_CONFLICT, "'%s' is another name of '%s'", e->name, e->link);
         return hf_hint(err, "Name that one, too: it has the content.");
@@ -134,7 +149,7 @@ static int read_listing(struct hf_plan *p, struct seeing *s, struct hf_err *err)
 {
     HF_AUTO(hf_listing) struct hf_listing l = HF_LISTING_INIT;
     HF_AUTO(hf_entry) struct hf_entry e = {0};
-    int rc = hf_listing_open(&l, &p->folder, err) < 0 ? -1 : 1;
+    int rc = hf_listing_open(&l, p->files, &p->listing, err) < 0 ? -1 : 1;
     while (rc == 1 && (rc = hf_listing_next(&l, &e, err)) == 1)
         if (hf_cancel_check(p->req->cancel, err) < 0 ||
             (s ? see_entry(s, &e, err) : check_entry(p, &e, err)) < 0)
@@ -210,9 +225,15 @@ static int drop_rights(struct hf_plan *p, const struct hf_entry *e, struct archi
     return has ? refuse(p, e, "restored without its setuid, setgid or capability", err) : 0;
 }
 
+static int differs(const struct hf_entry *e, struct hf_err *err)
+{
+    return hf_fail(err, HF_E_CORRUPT, "'%s' in the tar is not what the listing says",
+                   e->name ? e->name : "nothing");
+}
+
 static int pass_entry(struct hf_plan *p, struct hf_tar *tar, struct hf_entry *e,
-                      struct archive_entry *raw, const struct hf_plan_sink *sink,
-                      struct hf_err *err)
+                      struct archive_entry *raw, const struct hf_entry *listed,
+                      const struct hf_plan_sink *sink, struct hf_err *err)
 {
     const struct hf_tar_taker taker = {sink->take, sink->ctx};
     archive_entry_copy_pathname(raw, e->name);
@@ -223,6 +244,8 @@ static int pass_entry(struct hf_plan *p, struct hf_tar *tar, struct hf_entry *e,
     if (drop_rights(p, e, raw, err) < 0 || sink->begin(sink->ctx, e, raw, err) < 0 ||
         (e->type == HF_ENTRY_FILE && hf_tar_content(tar, e, &taker, err) < 0))
         return -1;
+    if (strcmp(e->sha256, listed->sha256) != 0)
+        return differs(e, err);
     bool *is_target = hf_names_find(&p->targets, e->name);
     if (is_target)
         *is_target = true;
@@ -242,15 +265,9 @@ static ssize_t read_tar(void *ctx, void *buf, size_t size, struct hf_err *err)
 static bool is_same(const struct hf_entry *a, const struct hf_entry *b)
 {
     return a->type == b->type && a->size == b->size && a->mode == b->mode && a->uid == b->uid &&
-           a->gid == b->gid && a->mtime_s == b->mtime_s && a->mtime_ns == b->mtime_ns &&
-           strcmp(a->name, b->name) == 0 && !a->link == !b->link &&
+           a->gid == b->gid && (!b->has_at || a->at == b->at) && a->mtime_s == b->mtime_s &&
+           a->mtime_ns == b->mtime_ns && strcmp(a->name, b->name) == 0 && !a->link == !b->link &&
            (!a->link || strcmp(a->link, b->link) == 0);
-}
-
-static int differs(const struct hf_entry *e, struct hf_err *err)
-{
-    return hf_fail(err, HF_E_CORRUPT, "'%s' in the tar is not what the listing says",
-                   e->name ? e->name : "nothing");
 }
 
 static int pass_next(struct hf_plan *p, struct hf_tar *tar, struct hf_entry *e,
@@ -259,22 +276,26 @@ static int pass_next(struct hf_plan *p, struct hf_tar *tar, struct hf_entry *e,
 {
     if (!is_same(e, listed))
         return differs(e, err);
-    int rc = is_wanted(p, e->name) ? is_refused(p, e, err) : 1;
-    if (rc != 0)
-        return rc < 0 ? -1 : 0;
-    if (pass_entry(p, tar, e, raw, sink, err) < 0)
-        return -1;
-    return strcmp(e->sha256, listed->sha256) == 0 ? 0 : differs(e, err);
+    if (!is_wanted(p, e->name))
+        return 0;
+    p->passed++;
+    int rc = is_refused(p, e, err);
+    return rc != 0 ? (rc < 0 ? -1 : 0) : pass_entry(p, tar, e, raw, listed, sink, err);
 }
 
-int hf_plan_run(struct hf_plan *p, const struct hf_plan_sink *sink, struct hf_err *err)
+static bool is_over(const struct hf_plan *p)
+{
+    return p->req->stops_early && p->req->paths && p->req->paths->n && p->passed == p->wanted;
+}
+
+static int pass_all(struct hf_plan *p, const struct hf_plan_sink *sink, struct hf_err *err)
 {
     struct archive_entry *raw = NULL;
     HF_AUTO(hf_listing) struct hf_listing l = HF_LISTING_INIT;
     HF_AUTO(hf_entry) struct hf_entry e = {0}, listed = {0};
-    HF_AUTO(hf_io_read) struct hf_io_read *r = hf_archive_open(&p->folder, HF_ARCHIVE_TAR, err);
+    HF_AUTO(hf_io_read) struct hf_io_read *r = hf_archive_open(p->files, HF_ARCHIVE_TAR, err);
     const struct hf_tar_source source = {read_tar, r};
-    if (!r || hf_listing_open(&l, &p->folder, err) < 0)
+    if (!r || hf_listing_open(&l, p->files, &p->listing, err) < 0)
         return -1;
     HF_AUTO(hf_tar) struct hf_tar *tar = hf_tar_open(&source, p->req->cancel, err);
     if (!tar)
@@ -290,5 +311,67 @@ int hf_plan_run(struct hf_plan *p, const struct hf_plan_sink *sink, struct hf_er
             return hf_archive_check(r, HF_ARCHIVE_TAR, p->about.tar_sha256, err);
         if (pass_next(p, tar, &e, raw, &listed, sink, err) < 0)
             return -1;
+        if (is_over(p))
+            return 0;
     }
+}
+
+/* ---- some ------------------------------------------------------------------------------- */
+
+/* 1: what is wanted of the tar can be read without the rest. */
+static int open_some(const struct hf_plan *p, struct hf_some **out, struct hf_err *err)
+{
+    struct hf_io_source *tar = NULL;
+    bool may = p->req->paths && p->req->paths->n && !p->is_unplaced && p->about.tar_bytes;
+    int rc = may ? hf_archive_open_tar_at(p->files, &tar, err) : 0;
+    if (rc <= 0)
+        return rc;
+    if (tar->size != p->about.tar_bytes) {
+        rc = hf_fail(err, HF_E_CORRUPT, "'" HF_ARCHIVE_TAR "' has %llu bytes, not %llu",
+                     (unsigned long long)tar->size, (unsigned long long)p->about.tar_bytes);
+        hf_io_source_close(tar);
+        return rc;
+    }
+    *out = hf_some_open(tar, p->req->cancel, err);
+    return *out ? 1 : -1;
+}
+
+static int pass_one(struct hf_plan *p, struct hf_some *some, const struct hf_entry *listed,
+                    uint64_t end, const struct hf_plan_sink *sink, struct hf_err *err)
+{
+    struct archive_entry *raw = NULL;
+    HF_AUTO(hf_entry) struct hf_entry e = {0};
+    struct hf_tar *tar = hf_some_next(some, listed->at, end, &e, &raw, err);
+    if (!tar)
+        return hf_wrap(err, "'%s'", listed->name);
+    return pass_next(p, tar, &e, raw, listed, sink, err);
+}
+
+/* An entry ends where the next one begins. */
+static int pass_some(struct hf_plan *p, struct hf_some *some, const struct hf_plan_sink *sink,
+                     struct hf_err *err)
+{
+    HF_AUTO(hf_listing) struct hf_listing l = HF_LISTING_INIT;
+    HF_AUTO(hf_entry) struct hf_entry listed = {0}, next = {0};
+    int has = hf_listing_open(&l, p->files, &p->listing, err) < 0
+                  ? -1
+                  : hf_listing_next(&l, &listed, err);
+    while (has == 1 && p->passed < p->wanted) {
+        if (hf_cancel_check(p->req->cancel, err) < 0 || (has = hf_listing_next(&l, &next, err)) < 0)
+            return -1;
+        uint64_t end = has ? next.at : p->about.tar_bytes;
+        if (is_wanted(p, listed.name) && pass_one(p, some, &listed, end, sink, err) < 0)
+            return -1;
+        hf_entry_free(&listed);
+        listed = next;
+        next = (struct hf_entry){0};
+    }
+    return has < 0 ? -1 : 0;
+}
+
+int hf_plan_run(struct hf_plan *p, const struct hf_plan_sink *sink, struct hf_err *err)
+{
+    HF_AUTO(hf_some) struct hf_some *some = NULL;
+    int rc = open_some(p, &some, err);
+    return rc < 0 ? -1 : rc ? pass_some(p, some, sink, err) : pass_all(p, sink, err);
 }

@@ -4,8 +4,11 @@
  *
  * Before     hf_plan_check reads the whole listing: a name that leads out of the target, an entry below a symlink of the
  *            archive, or a path that is not in it ends it. The caller sees each entry that is to come.
- * While      hf_plan_run compares each entry of the tar with its line of the listing, each file with its digest, at the end
- *            the tar with files.json: CORRUPT, and what the sink has got is not to be trusted.
+ * While      hf_plan_run compares each entry of the tar with its line of the listing, each file with its digest before it is ended, at
+ *            the end (unless stops_early) the tar with files.json: CORRUPT, and what the sink has got is not to be trusted.
+ * Paths      with them, and where the listing tells the entries' places and the tar can be read from its middle, only what is wanted of it is
+ *            read, and its own digest is not compared. Else all of it, from its beginning.
+ * Memory     the listing as it is packed, up to HF_LISTING_KEPT_MAX: it is read three times and fetched once.
  * Refused    unless asked for: device nodes (with_devices), symlinks that lead out of the target (with_links), setuid and
  *            setgid bits of files and their capabilities (with_setuid; the file comes without). Always: a hard link to what
  *            was not restored itself. The rest is restored, and these are named.
@@ -18,6 +21,7 @@
 #include "files/folder.h"
 #include "files/names.h"
 #include "files/tar.h"
+#include "io/folder.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,8 +30,11 @@
 
 struct hf_unpack {
     const char *dir, *target;
+    struct hf_io_files *files;   /* instead of a directory, borrowed; NULL: dir */
     const struct hf_strv *paths; /* with or without '/' in front; NULL or empty: all */
     bool overwrite, with_devices, with_links, with_setuid;
+    /* Once all that `paths` name have passed, the rest of the tar is not read; its own digest is not compared then. */
+    bool stops_early;
     const struct hf_cancel *cancel; /* may be NULL */
 };
 
@@ -44,15 +51,19 @@ HF_DEFINE_AUTO_VALUE(hf_unpacked, hf_unpacked_free)
 struct hf_plan {
     const struct hf_unpack *req;
     struct hf_unpacked *out;
-    struct hf_io_folder folder;
+    struct hf_io_files *files, *own; /* own: what is closed with it, or NULL */
     struct hf_archive_about about;
     struct hf_names symlinks, targets; /* of the listing; what hard links lead to */
-    bool *is_found;                    /* one per path */
-    uint64_t bytes;                    /* content of what is to be restored, after check */
+    struct hf_listing_kept listing;
+    bool *is_found;             /* one per path */
+    bool is_unplaced;           /* an entry's place in the tar is not told */
+    uint64_t n_listed, last_at; /* of the listing, while it is checked */
+    uint64_t bytes;             /* content of what is to be restored, after check */
+    uint64_t wanted, passed;    /* entries that are below the paths; refused ones, too */
 };
 #define HF_PLAN_INIT                                                                               \
     {                                                                                              \
-        .folder = HF_IO_FOLDER_INIT                                                                \
+        0                                                                                          \
     }
 
 /* Borrows req and out. CONFLICT: INCOMPLETE is there. */

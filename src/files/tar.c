@@ -201,6 +201,8 @@ int hf_tar_next(struct hf_tar *t, struct hf_entry *out, struct archive_entry **r
         return fail(t, t->a, err);
     if (fill(e, out, err) < 0)
         return -1;
+    out->at = (uint64_t)archive_read_header_position(t->a);
+    out->has_at = true;
     t->totals.entries++;
     t->totals.by_type[out->type]++;
     t->totals.content_bytes += out->size;

@@ -29,7 +29,7 @@ struct hf_tar *hf_tar_open(const struct hf_tar_source *source, const struct hf_c
 void hf_tar_close(struct hf_tar *t);
 HF_DEFINE_AUTO(hf_tar, hf_tar_close)
 
-/* 1: *out (freed before, empty at first) has all but the digest, *raw (may be NULL) is libarchive's own, good until the
+/* 1: *out (freed before, empty at first) has all but the digest, its place from where the stream began, *raw (may be NULL) is libarchive's own, good until the
  * next call; 0: that was all, and the stream was read to its end. */
 int hf_tar_next(struct hf_tar *t, struct hf_entry *out, struct archive_entry **raw,
                 struct hf_err *err) HF_CHECKED;

@@ -11,10 +11,12 @@ struct unpacking {
     struct hf_plan plan;
     struct archive *disk;
     int target_fd, before_fd;
+    char *unfinished; /* the file that is being written, or NULL */
 };
 
 static void unpacking_close(struct unpacking *u)
 {
+    free(u->unfinished);
     archive_write_free(u->disk); /* which may still set times, by names relative to the target */
     if (u->before_fd >= 0 && fchdir(u->before_fd) < 0)
         abort(); /* relative names of the caller would mean something else */
@@ -59,8 +61,13 @@ static int check_write(const struct unpacking *u, const char *name, int rc, stru
 static int begin_entry(void *ctx, const struct hf_entry *e, struct archive_entry *raw,
                        struct hf_err *err)
 {
-    const struct unpacking *u = ctx;
-    return check_write(u, e->name, archive_write_header(u->disk, raw), err);
+    struct unpacking *u = ctx;
+    /* What could not be made is not ours to take away: it may be reached by way of somebody's symlink. */
+    if (check_write(u, e->name, archive_write_header(u->disk, raw), err) < 0)
+        return -1;
+    if (e->type == HF_ENTRY_FILE && !(u->unfinished = strdup(e->name)))
+        return hf_fail_nomem(err);
+    return 0;
 }
 
 static int write_data(void *ctx, const struct hf_entry *e, const void *data, size_t len,
@@ -74,8 +81,20 @@ static int write_data(void *ctx, const struct hf_entry *e, const void *data, siz
 
 static int end_entry(void *ctx, const struct hf_entry *e, struct hf_err *err)
 {
-    const struct unpacking *u = ctx;
-    return check_write(u, e->name, archive_write_finish_entry(u->disk), err);
+    struct unpacking *u = ctx;
+    if (check_write(u, e->name, archive_write_finish_entry(u->disk), err) < 0)
+        return -1;
+    free(HF_STEAL(u->unfinished));
+    return 0;
+}
+
+/* libarchive has made it anew, also where one of that name was there: it is ours. */
+static void take_away(struct unpacking *u)
+{
+    if (!u->unfinished)
+        return;
+    archive_write_free(HF_STEAL(u->disk));
+    (void)unlinkat(u->target_fd, u->unfinished, 0);
 }
 
 /* ---- all -------------------------------------------------------------------------------- */
@@ -91,8 +110,11 @@ static int unpack(struct unpacking *u, struct hf_err *err)
     if (!u->disk || archive_write_disk_set_options(u->disk, flags) != ARCHIVE_OK)
         return hf_fail_nomem(err);
     /* Times and modes of directories are set when it is closed. */
-    if (hf_plan_run(&u->plan, &sink, err) < 0 ||
-        check_write(u, "folders", archive_write_close(u->disk), err) < 0)
+    if (hf_plan_run(&u->plan, &sink, err) < 0) {
+        take_away(u);
+        return -1;
+    }
+    if (check_write(u, "folders", archive_write_close(u->disk), err) < 0)
         return -1;
     return syncfs(u->target_fd) < 0
                ? hf_fail_sys(err, errno, "cannot sync the file system of '%s'", u->plan.req->target)

@@ -50,6 +50,8 @@ static void call_free(struct hv_call *c)
     hf_hv_capture_plan_free(&c->plan);
     hf_export_copy_free(&c->export);
     hf_hv_rollback_plan_free(&c->rollback);
+    hf_hv_machine_plan_free(&c->machine);
+    hf_machine_list_free(&c->machines);
     hf_strv_free(&c->texts);
     hf_hv_exec_result_free(&c->exec);
     hf_mount_list_free(&c->mounts);

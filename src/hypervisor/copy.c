@@ -114,6 +114,38 @@ int hv_copy_mount(const struct hf_guest_mount *theirs, struct hf_mount_copy *out
     return hv_copy_text(m.target, HV_TEXT_MAX, &out->target, err);
 }
 
+int hv_copy_finding(const struct hf_machine_finding *theirs, struct hf_machine_finding_copy *out,
+                    struct hf_err *err)
+{
+    struct hf_machine_finding f;
+    if (!theirs || adopt(&f, sizeof f, theirs, sizeof f, err) != 0)
+        return theirs ? -1 : fail_nonsense(err, "a finding that is NULL");
+    if ((int)f.kind < HF_MACHINE_CHANGED || (int)f.kind > HF_MACHINE_REFUSED)
+        return fail_nonsense(err, "an unknown kind of finding");
+    out->kind = f.kind;
+    if (copy_name(f.about, "a finding about nothing", &out->about, err) != 0)
+        return -1;
+    return copy_name(f.text, "a finding without words", &out->text, err);
+}
+
+int hv_copy_machine(const struct hf_machine *theirs, struct hf_machine_copy *out,
+                    struct hf_err *err)
+{
+    struct hf_machine m;
+    if (!theirs || adopt(&m, sizeof m, theirs, sizeof m, err) != 0)
+        return theirs ? -1 : fail_nonsense(err, "a machine that is NULL");
+    if ((int)m.state < HF_VM_OTHER || (int)m.state > HF_VM_CRASHED)
+        return fail_nonsense(err, "an unknown state of a machine");
+    out->state = m.state;
+    out->is_transient = m.is_transient;
+    if (copy_name(m.vm_id, "a machine without id", &out->vm_id, err) != 0 ||
+        copy_name(m.name, "a machine without name", &out->name, err) != 0 ||
+        copy_name(m.run, "a machine of no run", &out->run, err) != 0 ||
+        copy_name(m.undo_token, "a machine without token", &out->undo_token, err) != 0)
+        return -1;
+    return copy_name(m.purpose, "a machine without purpose", &out->purpose, err);
+}
+
 int hv_copy_export(const struct hf_export *theirs, struct hf_export_copy *out, struct hf_err *err)
 {
     if (theirs->form != HF_EXPORT_NBD && theirs->form != HF_EXPORT_STREAM &&

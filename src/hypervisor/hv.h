@@ -8,7 +8,8 @@
  * has come home (hf_hv_wait_home). Whatever a late call may have done is unknown: the caller looks
  * (capture_discard). What a call reads or writes lives in the call, not on the caller's stack, so a
  * late return touches nobody's memory. Cancelling (hf_hv_opts.cancel) reaches the plugin in all
- * calls but capture_discard, rollback_settle, rollback_undo and guest_*: what was taken must be given back after a Ctrl-C, too. A
+ * calls but capture_discard, rollback_settle, rollback_undo, machine_settle, machine_destroy and guest_*: what was taken must be
+ * given back after a Ctrl-C, too. A
  * late call is told that it is cancelled, always. Strings in results are copied out; results are
  * freed by the caller with the *_free here. Threads: one caller at a time per hf_hv. Open a second
  * one for what must work while the first is stuck.
@@ -227,6 +228,52 @@ int hf_hv_rollback_settle(struct hf_hv *hv, const struct hf_hv_call *call, const
                           struct hf_err *err) HF_CHECKED;
 int hf_hv_rollback_undo(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                         const char *undo_token, struct hf_err *err) HF_CHECKED;
+
+/* A machine from a stored definition: plan, create, start, settle or destroy; list: what dead runs left. */
+struct hf_machine_finding_copy {
+    enum hf_machine_finding_kind kind;
+    char *about, *text;
+};
+struct hf_machine_finding_list {
+    struct hf_machine_finding_copy *items;
+    size_t n;
+};
+struct hf_hv_machine_plan {
+    char *vm_id, *definition, *undo_token;
+    bool is_uefi;
+    uint64_t memory_bytes;
+    struct hf_machine_finding_list findings;
+};
+struct hf_machine_copy {
+    char *vm_id, *name, *run, *purpose, *undo_token;
+    enum hf_vm_state state;
+    bool is_transient;
+};
+struct hf_machine_list {
+    struct hf_machine_copy *items;
+    size_t n;
+};
+void hf_hv_machine_plan_free(struct hf_hv_machine_plan *p);
+void hf_machine_list_free(struct hf_machine_list *l);
+HF_DEFINE_AUTO_VALUE(hf_hv_machine_plan, hf_hv_machine_plan_free)
+HF_DEFINE_AUTO_VALUE(hf_machine_list, hf_machine_list_free)
+
+/* req is copied; its `run` is the call's run_id. Also when it fails out holds the findings that were told by then: those
+ * of the kind REFUSED say why, and err is the first of them. */
+int hf_hv_machine_plan(struct hf_hv *hv, const struct hf_hv_call *call,
+                       const struct hf_machine_request *req, struct hf_hv_machine_plan *out,
+                       struct hf_err *err) HF_CHECKED;
+int hf_hv_machine_create(struct hf_hv *hv, const struct hf_hv_call *call, const char *definition,
+                         const char *undo_token, struct hf_err *err) HF_CHECKED;
+int hf_hv_machine_start(struct hf_hv *hv, const struct hf_hv_call *call, const char *undo_token,
+                        bool paused, struct hf_err *err) HF_CHECKED;
+/* These two go on when the user cancels. */
+int hf_hv_machine_settle(struct hf_hv *hv, const struct hf_hv_call *call, const char *undo_token,
+                         struct hf_err *err) HF_CHECKED;
+int hf_hv_machine_destroy(struct hf_hv *hv, const struct hf_hv_call *call, const char *undo_token,
+                          struct hf_err *err) HF_CHECKED;
+int hf_hv_machine_list(struct hf_hv *hv, const struct hf_hv_call *call, struct hf_machine_list *out,
+                       struct hf_err *err) HF_CHECKED;
 
 int hf_hv_guest_ping(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                      struct hf_err *err) HF_CHECKED;

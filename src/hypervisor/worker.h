@@ -62,6 +62,10 @@ struct hv_call {
     struct hf_probe_copy probe;
     struct hf_hv_capture_plan plan;
     struct hf_hv_rollback_plan rollback;
+    uint32_t machine_flags;
+    uint64_t memory_max_bytes;
+    struct hf_hv_machine_plan machine;
+    struct hf_machine_list machines;
     struct hf_strv texts;
     struct hv_cap *new_cap;
     struct hf_export_copy export;
@@ -148,6 +152,10 @@ int hv_copy_mount(const struct hf_guest_mount *theirs, struct hf_mount_copy *out
                   struct hf_err *err) HF_CHECKED;
 int hv_copy_export(const struct hf_export *theirs, struct hf_export_copy *out, struct hf_err *err)
     HF_CHECKED;
+int hv_copy_finding(const struct hf_machine_finding *theirs, struct hf_machine_finding_copy *out,
+                    struct hf_err *err) HF_CHECKED;
+int hv_copy_machine(const struct hf_machine *theirs, struct hf_machine_copy *out,
+                    struct hf_err *err) HF_CHECKED;
 /* One more line of a list of texts that the plugin tells. */
 int hv_copy_line(struct hf_strv *lines, const char *line, struct hf_err *err) HF_CHECKED;
 /* NULL stays NULL; longer than max is nonsense. */

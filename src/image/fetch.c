@@ -2,6 +2,8 @@
 #include "image/fetch.h"
 
 #include "base/hex.h"
+#include "base/secret.h"
+#include "image/ids.h"
 #include "image/image_intern.h"
 #include "io/age_stream.h"
 
@@ -11,6 +13,7 @@
 #define RANGE_MAX ((uint64_t)8 << 20)
 #define GAP_MAX ((uint64_t)64 << 10) /* read over rather than asked for anew */
 #define SMALL_PACK ((uint64_t)1 << 20)
+#define TREE_AROUND ((uint64_t)256 << 10)
 
 /* A pack's object; what was fetched in one range is served from there. */
 struct object {
@@ -150,18 +153,37 @@ static struct opened *oldest(struct hf_image_fetch *f)
     return old;
 }
 
-static int open_content(struct hf_image_fetch *f, struct opened *o, struct hf_err *err)
+/* Small ones come whole with their header: the chunk that is wanted, too. */
+static int load_header(struct opened *o, struct hf_err *err)
 {
-    uint64_t first = o->pack.stored_bytes <= SMALL_PACK ? o->pack.stored_bytes : HF_AGE_HEADER_MAX;
-    o->object = object_new(f, &o->pack, err);
-    if (!o->object)
-        return -1;
-    if (f->im->is_encrypted && load_range(o->object, 0, first, err) < 0) {
+    uint64_t small = o->pack.stored_bytes <= SMALL_PACK ? o->pack.stored_bytes : 0;
+    return load_range(o->object, 0, small ? small : HF_AGE_HEADER_MAX, err);
+}
+
+static int decrypt(struct hf_image_fetch *f, struct opened *o, struct hf_err *err)
+{
+    struct hf_age_key key;
+    bool is_known = hf_image_pack_keys_get(f->im->pack_keys, o->pack.id, &key);
+    if (!is_known && load_header(o, err) < 0) {
         object_close(&o->object->source);
         return -1;
     }
-    o->content = hf_image_decrypt(f->im, (enum hf_image_kind)o->pack.kind, &o->object->source, err);
-    if (!o->content)
+    o->content = hf_image_decrypt_pack(f->im, (enum hf_image_kind)o->pack.kind, &o->object->source,
+                                       &key, err);
+    if (o->content && !is_known)
+        hf_image_pack_keys_put(f->im->pack_keys, o->pack.id, &key);
+    hf_wipe(&key, sizeof key);
+    return o->content ? 0 : -1;
+}
+
+static int open_content(struct hf_image_fetch *f, struct opened *o, struct hf_err *err)
+{
+    o->object = object_new(f, &o->pack, err);
+    if (!o->object)
+        return -1;
+    if (!f->im->is_encrypted)
+        o->content = &o->object->source;
+    else if (decrypt(f, o, err) < 0)
         return -1;
     if (o->content->size != o->pack.plain_bytes)
         return hf_fail(err, HF_E_CORRUPT, "it is not as long as its index says");
@@ -199,30 +221,42 @@ static uint64_t end_of(const struct hf_image_want *w)
 }
 
 /* From content to the object's bytes: whole chunks of age. */
+static void object_range(const struct hf_image_fetch *f, const struct opened *o, uint64_t at,
+                         uint64_t end, uint64_t out[2])
+{
+    uint64_t plain = o->pack.plain_bytes, chunks = (plain + HF_AGE_CHUNK - 1) / HF_AGE_CHUNK;
+    uint64_t payload_at = o->pack.stored_bytes - plain - chunks * HF_AGE_TAG;
+    out[0] = at;
+    out[1] = end < plain ? end : plain;
+    if (f->im->is_encrypted) {
+        out[0] = payload_at + at / HF_AGE_CHUNK * HF_AGE_SEALED_CHUNK;
+        out[1] = payload_at + ((out[1] - 1) / HF_AGE_CHUNK + 1) * HF_AGE_SEALED_CHUNK;
+    }
+    if (out[1] > o->pack.stored_bytes)
+        out[1] = o->pack.stored_bytes;
+}
+
+/* Segments of a disk lie side by side: some more of them come along. */
 static int load_content(struct hf_image_fetch *f, struct opened *o, uint64_t at, uint64_t end,
                         struct hf_err *err)
 {
-    if (!f->im->is_encrypted)
-        return load_range(o->object, at, end, err);
-    uint64_t plain = o->pack.plain_bytes;
-    uint64_t chunks = (plain + HF_AGE_CHUNK - 1) / HF_AGE_CHUNK;
-    uint64_t payload_at = o->pack.stored_bytes - plain - chunks * HF_AGE_TAG;
-    return load_range(o->object, payload_at + at / HF_AGE_CHUNK * HF_AGE_SEALED_CHUNK,
-                      payload_at + ((end - 1) / HF_AGE_CHUNK + 1) * HF_AGE_SEALED_CHUNK, err);
+    uint64_t range[2];
+    object_range(f, o, at, end, range);
+    if (o->pack.kind == HF_IMAGE_TREE && range[0] < range[1] &&
+        !range_has(f, o->object, range[0], range[1] - range[0]))
+        object_range(f, o, at, end + TREE_AROUND, range);
+    return load_range(o->object, range[0], range[1], err);
 }
 
 static int read_record(struct hf_image_fetch *f, struct opened *o, const struct hf_image_want *w,
                        struct hf_err *err)
 {
-    const struct hf_image_keys *k = f->im->keys;
     const struct hf_image_entry *e = &w->place.entry;
     size_t len = HF_IMAGE_RECORD_HEAD + (size_t)e->stored;
     if (grow(&f->stored, &f->stored_cap, len, err) < 0 ||
         hf_io_read_at(o->content, e->at, f->stored, len, err) < 0)
         return -1;
-    return hf_image_record_open(f->stored, f->stored + HF_IMAGE_RECORD_HEAD, e,
-                                o->pack.kind == HF_IMAGE_DATA ? k->chunk_id : k->tree_id, w->out,
-                                err);
+    return hf_image_record_unpack(f->stored, f->stored + HF_IMAGE_RECORD_HEAD, e, w->out, err);
 }
 
 /* A pack that is missing, or shorter than it was, is damage of the image. */
@@ -240,6 +274,35 @@ static int fail_want(struct hf_image_fetch *f, const struct hf_image_want *w, st
                    w->place.entry.at);
 }
 
+/* How many of them, from the first on, have contents of one length. */
+static size_t alike(const struct hf_image_want *w, size_t n)
+{
+    size_t i = 1;
+    while (i < n && w[i].place.entry.plain == w[0].place.entry.plain)
+        i++;
+    return i;
+}
+
+/* At most HF_IMAGE_IDS of them. */
+static int prove(struct hf_image_fetch *f, const struct opened *o, const struct hf_image_want *w,
+                 size_t n, struct hf_err *err)
+{
+    const struct hf_image_keys *k = f->im->keys;
+    const unsigned char *key = o->pack.kind == HF_IMAGE_DATA ? k->chunk_id : k->tree_id;
+    for (size_t i = 0, m; i < n; i += m) {
+        unsigned char ids[HF_IMAGE_IDS][HF_IMAGE_ID];
+        const void *data[HF_IMAGE_IDS];
+        m = alike(w + i, n - i);
+        for (size_t j = 0; j < m; j++)
+            data[j] = w[i + j].out;
+        hf_image_ids(key, data, m, w[i].place.entry.plain, ids);
+        for (size_t j = 0; j < m; j++)
+            if (hf_image_record_prove(ids[j], &w[i + j].place.entry, err) < 0)
+                return fail_want(f, &w[i + j], err);
+    }
+    return 0;
+}
+
 /* Wants of one pack that lie close together. */
 static int fetch_group(struct hf_image_fetch *f, const struct hf_image_want *w, size_t n,
                        struct hf_err *err)
@@ -247,9 +310,14 @@ static int fetch_group(struct hf_image_fetch *f, const struct hf_image_want *w, 
     struct opened *o = open_pack(f, w->place.pack, err);
     if (!o || load_content(f, o, w->place.entry.at, end_of(&w[n - 1]), err) < 0)
         return fail_want(f, w, err);
-    for (size_t i = 0; i < n; i++)
-        if (read_record(f, o, &w[i], err) < 0)
-            return fail_want(f, &w[i], err);
+    for (size_t i = 0, m; i < n; i += m) {
+        m = n - i < HF_IMAGE_IDS ? n - i : HF_IMAGE_IDS;
+        for (size_t j = i; j < i + m; j++)
+            if (read_record(f, o, &w[j], err) < 0)
+                return fail_want(f, &w[j], err);
+        if (prove(f, o, w + i, m, err) < 0)
+            return -1;
+    }
     return 0;
 }
 

@@ -2,8 +2,8 @@
  *
  * image/fetch.h - records out of packs: their ranges asked for together where they lie together, decrypted, unpacked, proven by their ids.
  *
- * Memory: the largest range (8 MiB, or one record), and some 200 KiB for each of 8 packs that stay open. A pack is opened with two
- * requests, a small one with one. Threads: one at a time per fetcher; each thread has its own.
+ * Memory: the largest range (8 MiB, or one record), and some 200 KiB for each of 8 packs that stay open. A pack is opened with one
+ * request, and with none where any fetcher of the image has opened it lately. Threads: one at a time per fetcher; each thread has its own.
  */
 #ifndef HF_IMAGE_FETCH_H
 #define HF_IMAGE_FETCH_H

@@ -25,6 +25,8 @@ static int open_parts(struct hf_image *im, const struct hf_image_opts *o, struct
         return -1;
     im->keys = hf_image_keys_new(o->metadata, o->store_id, err);
     if (im->keys)
+        im->pack_keys = hf_image_pack_keys_new(err);
+    if (im->pack_keys)
         im->chunks = hf_image_chunks_open(o->dir, err);
     return im->chunks ? 0 : -1;
 }
@@ -50,6 +52,7 @@ void hf_image_close(struct hf_image *im)
         return;
     hf_image_chunks_close(im->chunks);
     hf_image_keys_free(im->keys);
+    hf_image_pack_keys_free(im->pack_keys);
     free(im);
 }
 
@@ -103,18 +106,30 @@ int hf_image_put_releasing(struct hf_image *im, const char *name,
     return put_confirmed(im, name, to, *data, len, data, out, err);
 }
 
+static struct hf_io_source *fail_keyless(struct hf_io_source *file, struct hf_err *err)
+{
+    hf_io_source_close(file);
+    hf_age_fail_keyless(err);
+    return NULL;
+}
+
 struct hf_io_source *hf_image_decrypt(struct hf_image *im, enum hf_image_kind kind,
                                       struct hf_io_source *file, struct hf_err *err)
 {
     const struct hf_age_identities *ids = kind == HF_IMAGE_DATA ? im->identities : im->metadata;
     if (!im->is_encrypted)
         return file;
-    if (ids)
-        return hf_age_source_new(file, ids, err);
-    hf_io_source_close(file);
-    hf_fail(err, HF_E_AUTH, "the backed-up data is encrypted, and no key for it is at hand");
-    hf_hint(err, "Set identity-file in the section of the store.");
-    return NULL;
+    return ids ? hf_age_source_new(file, ids, err) : fail_keyless(file, err);
+}
+
+struct hf_io_source *hf_image_decrypt_pack(struct hf_image *im, enum hf_image_kind kind,
+                                           struct hf_io_source *file, struct hf_age_key *key,
+                                           struct hf_err *err)
+{
+    const struct hf_age_identities *ids = kind == HF_IMAGE_DATA ? im->identities : im->metadata;
+    if (!im->is_encrypted)
+        return file;
+    return ids ? hf_age_source_known(file, ids, key, err) : fail_keyless(file, err);
 }
 
 /* ---- an index --------------------------------------------------------------------------- */
@@ -170,12 +185,10 @@ int hf_image_index_get(struct hf_image *im, const unsigned char id[HF_IMAGE_PACK
 
 /* ---- a record --------------------------------------------------------------------------- */
 
-int hf_image_record_open(const unsigned char *head, const void *stored,
-                         const struct hf_image_entry *want, const unsigned char key[HF_IMAGE_KEY],
-                         void *out, struct hf_err *err)
+int hf_image_record_unpack(const unsigned char *head, const void *stored,
+                           const struct hf_image_entry *want, void *out, struct hf_err *err)
 {
     struct hf_image_entry is = {0};
-    unsigned char id[HF_IMAGE_ID];
     if (hf_image_record_parse(head, &is, err) < 0)
         return -1;
     if (memcmp(is.id, want->id, HF_IMAGE_ID) != 0 || is.stored != want->stored ||
@@ -188,8 +201,24 @@ int hf_image_record_open(const unsigned char *head, const void *stored,
         if (ZSTD_isError(n) || n != is.plain)
             return hf_fail(err, HF_E_CORRUPT, "it does not unpack");
     }
-    hf_image_id(key, out, is.plain, id);
+    return 0;
+}
+
+int hf_image_record_prove(const unsigned char id[HF_IMAGE_ID], const struct hf_image_entry *want,
+                          struct hf_err *err)
+{
     if (memcmp(id, want->id, HF_IMAGE_ID) != 0)
         return hf_fail(err, HF_E_CORRUPT, "its content is not what its id says");
     return 0;
+}
+
+int hf_image_record_open(const unsigned char *head, const void *stored,
+                         const struct hf_image_entry *want, const unsigned char key[HF_IMAGE_KEY],
+                         void *out, struct hf_err *err)
+{
+    unsigned char id[HF_IMAGE_ID];
+    if (hf_image_record_unpack(head, stored, want, out, err) < 0)
+        return -1;
+    hf_image_id(key, out, want->plain, id);
+    return hf_image_record_prove(id, want, err);
 }

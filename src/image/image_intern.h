@@ -16,7 +16,17 @@ struct hf_image {
     const struct hf_cancel *cancel;
     struct hf_image_keys *keys;
     struct hf_image_chunks *chunks;
+    struct hf_image_pack_keys *pack_keys;
 };
+
+/* Keys of packs that were opened lately, for all threads: opened again, none of them asks the store. Wiped when freed. */
+struct hf_image_pack_keys *hf_image_pack_keys_new(struct hf_err *err) HF_CHECKED;
+void hf_image_pack_keys_free(struct hf_image_pack_keys *k);
+/* False: not known, and *out is empty. */
+bool hf_image_pack_keys_get(struct hf_image_pack_keys *k, const unsigned char id[HF_IMAGE_PACK_ID],
+                            struct hf_age_key *out);
+void hf_image_pack_keys_put(struct hf_image_pack_keys *k, const unsigned char id[HF_IMAGE_PACK_ID],
+                            const struct hf_age_key *key);
 
 /* Encrypted where it has to be, put, confirmed. */
 int hf_image_put(struct hf_image *im, const char *name, const struct hf_age_recipients *to,
@@ -31,6 +41,11 @@ int hf_image_put_releasing(struct hf_image *im, const char *name,
 struct hf_io_source *hf_image_decrypt(struct hf_image *im, enum hf_image_kind kind,
                                       struct hf_io_source *file, struct hf_err *err) HF_CHECKED;
 
+/* The same for a pack whose length the index says; key as in hf_age_source_known. */
+struct hf_io_source *hf_image_decrypt_pack(struct hf_image *im, enum hf_image_kind kind,
+                                           struct hf_io_source *file, struct hf_age_key *key,
+                                           struct hf_err *err) HF_CHECKED;
+
 /* The index object of a pack, read and checked; *out_entries is to be freed. bytes: its size, where a listing said so, or
  * HF_STORE_UNKNOWN. CORRUPT also: that of another pack. */
 int hf_image_index_get(struct hf_image *im, const unsigned char id[HF_IMAGE_PACK_ID],
@@ -42,5 +57,11 @@ int hf_image_index_get(struct hf_image *im, const unsigned char id[HF_IMAGE_PACK
 int hf_image_record_open(const unsigned char *head, const void *stored,
                          const struct hf_image_entry *want, const unsigned char key[HF_IMAGE_KEY],
                          void *out, struct hf_err *err) HF_CHECKED;
+/* Its two halves, for who makes the ids of several contents at once (image/ids.h): nothing of it may be used before both. */
+int hf_image_record_unpack(const unsigned char *head, const void *stored,
+                           const struct hf_image_entry *want, void *out, struct hf_err *err)
+    HF_CHECKED;
+int hf_image_record_prove(const unsigned char id[HF_IMAGE_ID], const struct hf_image_entry *want,
+                          struct hf_err *err) HF_CHECKED;
 
 #endif

@@ -191,14 +191,5 @@ struct hf_image_tree *hf_image_reader_tree(struct hf_image_reader *r)
 int hf_image_reader_extent(struct hf_image_reader *r, uint64_t at, bool *out_is_hole,
                            uint64_t *out_len, struct hf_err *err)
 {
-    const struct hf_image_shape *shape = hf_image_tree_shape(r->tree);
-    uint64_t count = 0, n = at / shape->chunk_bytes;
-    if (at >= shape->disk_bytes)
-        return hf_fail(err, HF_E_INTERNAL, "byte %llu lies behind the disk",
-                       (unsigned long long)at);
-    if (hf_image_tree_run(r->tree, n, out_is_hole, &count, err) < 0)
-        return -1;
-    uint64_t end = (n + count) * shape->chunk_bytes;
-    *out_len = (end < shape->disk_bytes ? end : shape->disk_bytes) - at;
-    return 0;
+    return hf_image_tree_extent(r->tree, at, out_is_hole, out_len, err);
 }

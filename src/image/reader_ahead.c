@@ -34,8 +34,8 @@ struct hf_image_ahead {
 
 /* ---- chunks ----------------------------------------------------------------------------- */
 
-static int want_chunk(struct hf_image_tree *tree, uint64_t n, struct hf_image_want *w,
-                      bool *is_wanted, struct hf_err *err)
+int hf_image_want_chunk(struct hf_image_tree *tree, uint64_t n, struct hf_image_want *w,
+                        bool *is_wanted, struct hf_err *err)
 {
     const struct hf_image_shape *shape = hf_image_tree_shape(tree);
     bool is_hole = false;
@@ -58,7 +58,7 @@ int hf_image_read_chunks(struct hf_image_tree *tree, struct hf_image_fetch *f, u
     for (uint32_t i = 0; i < n; i++) {
         bool is_wanted = false;
         wants[wanted].out = out + (size_t)i * hf_image_tree_shape(tree)->chunk_bytes;
-        if (want_chunk(tree, first + i, &wants[wanted], &is_wanted, err) < 0)
+        if (hf_image_want_chunk(tree, first + i, &wants[wanted], &is_wanted, err) < 0)
             return -1;
         wanted += is_wanted;
     }

@@ -37,5 +37,8 @@ int hf_image_ahead_read(struct hf_image_ahead *a, uint64_t at, void *buf, size_t
 /* Chunks of a disk, side by side, into out; holes are zeros. */
 int hf_image_read_chunks(struct hf_image_tree *tree, struct hf_image_fetch *f, uint64_t first,
                          uint32_t n, unsigned char *out, struct hf_err *err) HF_CHECKED;
+/* Chunk n for a fetch: w->out gets zeros, and nothing is to be fetched, where it is a hole. */
+int hf_image_want_chunk(struct hf_image_tree *tree, uint64_t n, struct hf_image_want *w,
+                        bool *is_wanted, struct hf_err *err) HF_CHECKED;
 
 #endif

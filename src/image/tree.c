@@ -8,12 +8,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define CACHED 64
+#define CACHED 512 /* with chunks of 256 KiB all of a disk of 32 GiB */
 #define NO_SEGMENT UINT64_MAX
 
 struct cached {
     uint64_t n; /* NO_SEGMENT: empty */
-    uint64_t used;
     unsigned char ids[HF_IMAGE_SEGMENT_CHUNKS * HF_IMAGE_ID];
 };
 
@@ -23,8 +22,7 @@ struct hf_image_tree {
     unsigned char *segment_ids;
     pthread_mutex_t lock; /* of all below */
     struct hf_image_fetch *fetch;
-    uint64_t clock;
-    struct cached cache[CACHED];
+    struct cached *cache[CACHED]; /* segment n has one place */
 };
 
 /* The content of a tree's record; to be freed. */
@@ -76,8 +74,6 @@ struct hf_image_tree *hf_image_tree_open(struct hf_image *im, const unsigned cha
     }
     t->im = im;
     pthread_mutex_init(&t->lock, NULL);
-    for (size_t i = 0; i < CACHED; i++)
-        t->cache[i].n = NO_SEGMENT;
     if (open_root(t, root, err) < 0) {
         hf_hex(root, HF_IMAGE_ID, hex);
         hf_wrap(err, "the disk's root %s", hex);
@@ -92,6 +88,8 @@ void hf_image_tree_close(struct hf_image_tree *t)
         return;
     hf_image_fetch_free(t->fetch);
     pthread_mutex_destroy(&t->lock);
+    for (size_t i = 0; i < CACHED; i++)
+        free(t->cache[i]);
     free(t->segment_ids);
     free(t);
 }
@@ -124,17 +122,16 @@ static int load_segment(struct hf_image_tree *t, uint64_t n, struct cached *c, s
 /* Under the lock; valid until the next call. Not for one that is a hole. */
 static const unsigned char *segment(struct hf_image_tree *t, uint64_t n, struct hf_err *err)
 {
-    struct cached *c = NULL, *old = &t->cache[0];
-    for (size_t i = 0; i < CACHED && !c; i++) {
-        if (t->cache[i].n == n)
-            c = &t->cache[i];
-        else if (t->cache[i].used < old->used)
-            old = &t->cache[i];
-    }
-    if (!c && load_segment(t, n, c = old, err) < 0)
+    struct cached **at = &t->cache[n % CACHED];
+    if (*at && (*at)->n == n)
+        return (*at)->ids;
+    if (!*at)
+        *at = malloc(sizeof **at);
+    if (!*at) {
+        hf_fail_nomem(err);
         return NULL;
-    c->used = ++t->clock;
-    return c->ids;
+    }
+    return load_segment(t, n, *at, err) < 0 ? NULL : (*at)->ids;
 }
 
 int hf_image_tree_id(struct hf_image_tree *t, uint64_t n, unsigned char out[HF_IMAGE_ID],
@@ -208,5 +205,19 @@ int hf_image_tree_run(struct hf_image_tree *t, uint64_t n, bool *out_is_hole, ui
             break;
     }
     *out_count = at - n;
+    return 0;
+}
+
+int hf_image_tree_extent(struct hf_image_tree *t, uint64_t at, bool *out_is_hole, uint64_t *out_len,
+                         struct hf_err *err)
+{
+    uint64_t count = 0, n = at / t->shape.chunk_bytes;
+    if (at >= t->shape.disk_bytes)
+        return hf_fail(err, HF_E_INTERNAL, "byte %llu lies behind the disk",
+                       (unsigned long long)at);
+    if (hf_image_tree_run(t, n, out_is_hole, &count, err) < 0)
+        return -1;
+    uint64_t end = (n + count) * t->shape.chunk_bytes;
+    *out_len = (end < t->shape.disk_bytes ? end : t->shape.disk_bytes) - at;
     return 0;
 }

@@ -2,7 +2,7 @@
  *
  * image/tree.h - a disk's tree: from its root to the ids of its chunks. Needs the metadata identity only.
  *
- * Memory: 32 bytes per segment, and 64 segments of 8 KiB that stay. Errors: CORRUPT, root or segment missing or damaged, with its
+ * Memory: 32 bytes per segment, and up to 512 segments of 8 KiB that stay. Errors: CORRUPT, root or segment missing or damaged, with its
  * place. Threads: any.
  */
 #ifndef HF_IMAGE_TREE_H
@@ -29,5 +29,8 @@ const unsigned char *hf_image_tree_segment(const struct hf_image_tree *t, uint64
 /* From chunk n on: how many are alike, holes or not. Stops early at the end of a segment of data. */
 int hf_image_tree_run(struct hf_image_tree *t, uint64_t n, bool *out_is_hole, uint64_t *out_count,
                       struct hf_err *err) HF_CHECKED;
+/* What lies at this byte of the disk, and for how many (to its end at most). */
+int hf_image_tree_extent(struct hf_image_tree *t, uint64_t at, bool *out_is_hole, uint64_t *out_len,
+                         struct hf_err *err) HF_CHECKED;
 
 #endif

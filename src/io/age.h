@@ -79,4 +79,18 @@ struct hf_io_source *hf_age_source_new(struct hf_io_source *file,
                                        const struct hf_age_identities *ids, struct hf_err *err)
     HF_CHECKED;
 
+/* What opens one file, from its header. A secret: to be wiped. */
+struct hf_age_key {
+    unsigned char key[32];
+    uint64_t payload_at; /* 0: not known */
+};
+/* For who knows the file's length and its content's digest from elsewhere: its end is not looked at, so it is opened with one read,
+ * or none when *key is its own already; else *key is filled. */
+struct hf_io_source *hf_age_source_known(struct hf_io_source *file,
+                                         const struct hf_age_identities *ids,
+                                         struct hf_age_key *key, struct hf_err *err) HF_CHECKED;
+
+/* AUTH: encrypted data, and not one key. Returns -1. */
+int hf_age_fail_keyless(struct hf_err *err);
+
 #endif

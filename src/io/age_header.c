@@ -250,6 +250,7 @@ int hf_age_header_open(const struct hf_age_header *h, const char *text,
                        ? 0
                        : fail_header("its MAC is wrong", err);
         }
-    return hf_fail(err, HF_E_AUTH, "none of the %zu keys at hand opens it (it has %zu recipients)",
-                   hf_age_identities_n(ids), h->n);
+    hf_fail(err, HF_E_AUTH, "none of the %zu keys at hand opens it (it has %zu recipients)",
+            hf_age_identities_n(ids), h->n);
+    return hf_hint(err, "Is identity-file another key than one of those it was encrypted to?");
 }

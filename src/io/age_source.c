@@ -97,8 +97,8 @@ static int open_header(struct age_source *a, const struct hf_age_identities *ids
     return rc;
 }
 
-/* How many chunks, and is the last one the last? */
-static int open_payload(struct age_source *a, struct hf_err *err)
+/* How many chunks. */
+static int measure_payload(struct age_source *a, struct hf_err *err)
 {
     uint64_t payload = a->file->size - a->payload_at;
     a->chunks = payload / HF_AGE_SEALED_CHUNK + (payload % HF_AGE_SEALED_CHUNK ? 1 : 0);
@@ -107,26 +107,64 @@ static int open_payload(struct age_source *a, struct hf_err *err)
     if (last < HF_AGE_TAG || (last == HF_AGE_TAG && a->chunks > 1))
         return fail_truncated(err);
     a->source.size = payload - a->chunks * HF_AGE_TAG;
-    return load(a, a->chunks - 1, err);
+    return 0;
 }
 
-struct hf_io_source *hf_age_source_new(struct hf_io_source *file,
-                                       const struct hf_age_identities *ids, struct hf_err *err)
+static int open_known(struct age_source *a, const struct hf_age_identities *ids,
+                      struct hf_age_key *key, struct hf_err *err)
+{
+    HF_AUTOFREE struct hf_age_header *h = malloc(sizeof *h);
+    if (!h)
+        return hf_fail_nomem(err);
+    if (key->payload_at) {
+        a->payload_at = key->payload_at;
+        memcpy(a->key, key->key, sizeof a->key);
+    } else if (open_header(a, ids, h, err) < 0) {
+        return -1;
+    }
+    if (a->file->size < a->payload_at)
+        return fail_truncated(err);
+    key->payload_at = a->payload_at;
+    memcpy(key->key, a->key, sizeof a->key);
+    return measure_payload(a, err);
+}
+
+struct hf_io_source *hf_age_source_known(struct hf_io_source *file,
+                                         const struct hf_age_identities *ids,
+                                         struct hf_age_key *key, struct hf_err *err)
 {
     struct age_source *a = calloc(1, sizeof *a);
-    HF_AUTOFREE struct hf_age_header *h = malloc(sizeof *h);
-    if (!a || !h) {
+    if (!a) {
         hf_io_source_close(file);
-        free(a);
         hf_fail_nomem(err);
         return NULL;
     }
     a->source.ops = &age_ops;
     a->file = file;
     a->number = NO_CHUNK;
-    if (open_header(a, ids, h, err) < 0 || open_payload(a, err) < 0) {
+    if (open_known(a, ids, key, err) < 0) {
         age_close(&a->source);
         return NULL;
     }
     return &a->source;
+}
+
+/* And is its last chunk the last? */
+struct hf_io_source *hf_age_source_new(struct hf_io_source *file,
+                                       const struct hf_age_identities *ids, struct hf_err *err)
+{
+    struct hf_age_key key = {0};
+    struct hf_io_source *s = hf_age_source_known(file, ids, &key, err);
+    struct age_source *a = (struct age_source *)s;
+    hf_wipe(&key, sizeof key);
+    if (!s || load(a, a->chunks - 1, err) == 0)
+        return s;
+    age_close(s);
+    return NULL;
+}
+
+int hf_age_fail_keyless(struct hf_err *err)
+{
+    hf_fail(err, HF_E_AUTH, "the backed-up data is encrypted, and no key for it is at hand");
+    return hf_hint(err, "Set identity-file in the section of the store.");
 }

@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static int open_dir(struct hf_io_folder *f, const char *path, struct hf_err *err)
 {
@@ -25,9 +24,12 @@ static int check_empty(const struct hf_io_folder *f, struct hf_err *err)
     if (!dir)
         return hf_fail_sys(err, errno, "cannot read directory '%s'", f->path);
     bool is_empty = true;
-    for (struct dirent *e; (e = readdir(dir));)
+    for (struct dirent *e; (errno = 0, e = readdir(dir));)
         is_empty &= !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
+    int e = errno;
     closedir(dir);
+    if (e)
+        return hf_fail_sys(err, e, "cannot read directory '%s'", f->path);
     if (is_empty)
         return 0;
     hf_fail(err, HF_E_CONFLICT, "directory '%s' is not empty", f->path);
@@ -87,15 +89,17 @@ int hf_io_folder_finish(struct hf_io_folder *f, struct hf_err *err)
     return sync_entries(f, err);
 }
 
-int hf_io_folder_open(struct hf_io_folder *f, const char *path, struct hf_err *err)
+struct hf_io_files *hf_io_folder_open(const char *path, struct hf_err *err)
 {
-    struct stat st;
-    if (open_dir(f, path, err) < 0)
-        return -1;
-    if (fstatat(f->fd, HF_IO_INCOMPLETE, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
-    return hf_fail(err, HF_E_CONFLICT, "'%s' is incomplete: there is '" HF_IO_INCOMPLETE "' in it",
-                   path);
+    HF_AUTO(hf_io_files) struct hf_io_files *f = hf_io_files_dir(path, err);
+    enum hf_io_seen seen;
+    uint64_t bytes;
+    if (!f || hf_io_files_look(f, HF_IO_INCOMPLETE, &seen, &bytes, err) < 0)
+        return NULL;
+    if (seen == HF_IO_SEEN_NONE)
+        return HF_STEAL(f);
+    hf_fail(err, HF_E_CONFLICT, "'%s' is incomplete: there is '" HF_IO_INCOMPLETE "' in it", path);
+    return NULL;
 }
 
 static struct hf_io_sink *open_file(void *ctx, const char *name, uint64_t *out_stored,

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "io/files.h"
 #include "io/place.h"
 
 #define HF_IO_INCOMPLETE "INCOMPLETE"
@@ -31,7 +32,7 @@ int hf_io_folder_begin(struct hf_io_folder *f, const char *path, const char *wha
 int hf_io_folder_check(const char *path, struct hf_err *err) HF_CHECKED;
 int hf_io_folder_finish(struct hf_io_folder *f, struct hf_err *err) HF_CHECKED;
 /* One that is there, to read from it. CONFLICT: INCOMPLETE. */
-int hf_io_folder_open(struct hf_io_folder *f, const char *path, struct hf_err *err) HF_CHECKED;
+struct hf_io_files *hf_io_folder_open(const char *path, struct hf_err *err) HF_CHECKED;
 /* Files are written into it as io/sink.h says; borrows the folder. */
 struct hf_io_place hf_io_folder_place(const struct hf_io_folder *f);
 void hf_io_folder_close(struct hf_io_folder *f);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/pack.h"
 
+#include "io/frames.h"
+
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -20,6 +22,9 @@ struct hf_io_packer {
 struct pack {
     struct hf_io_sink sink, *next;
     struct hf_io_packer *packer;
+    size_t in_frame;            /* of content, in the frame that is open */
+    uint64_t stored;            /* of it, so far */
+    struct hf_io_frames frames; /* those that are ended; zstd in frames only */
 };
 
 static const struct {
@@ -59,6 +64,7 @@ static int zstd_step(struct pack *p, ZSTD_inBuffer *in, ZSTD_EndDirective end, s
     *left = ZSTD_compressStream2(p->packer->zstd, &out, in, end);
     if (ZSTD_isError(*left))
         return hf_fail(err, HF_E_INTERNAL, "zstd: %s", ZSTD_getErrorName(*left));
+    p->stored += out.pos;
     return out.pos ? hf_io_write(p->next, out.dst, out.pos, err) : 0;
 }
 
@@ -72,14 +78,56 @@ static int zstd_write(struct hf_io_sink *s, const void *data, size_t len, struct
     return 0;
 }
 
-static int zstd_finish(struct hf_io_sink *s, struct hf_err *err)
+static int end_frame(struct pack *p, struct hf_err *err)
 {
-    struct pack *p = (struct pack *)s;
     ZSTD_inBuffer in = {NULL, 0, 0};
     size_t left = 1;
     while (left > 0)
         if (zstd_step(p, &in, ZSTD_e_end, &left, err) < 0)
             return -1;
+    return 0;
+}
+
+static int zstd_finish(struct hf_io_sink *s, struct hf_err *err)
+{
+    struct pack *p = (struct pack *)s;
+    return end_frame(p, err) < 0 ? -1 : hf_io_finish(p->next, err);
+}
+
+/* ---- zstd in frames --------------------------------------------------------------------- */
+
+static int next_frame(struct pack *p, struct hf_err *err)
+{
+    if (end_frame(p, err) < 0 || hf_io_frames_add(&p->frames, p->stored, p->in_frame, err) < 0)
+        return -1;
+    p->stored = p->in_frame = 0;
+    return 0;
+}
+
+static int frames_write(struct hf_io_sink *s, const void *data, size_t len, struct hf_err *err)
+{
+    struct pack *p = (struct pack *)s;
+    for (const char *at = data; len > 0;) {
+        size_t room = HF_IO_FRAME - p->in_frame, n = len < room ? len : room;
+        if (zstd_write(s, at, n, err) < 0)
+            return -1;
+        p->in_frame += n;
+        at += n;
+        len -= n;
+        if (p->in_frame == HF_IO_FRAME && next_frame(p, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int frames_finish(struct hf_io_sink *s, struct hf_err *err)
+{
+    struct pack *p = (struct pack *)s;
+    HF_AUTO(hf_buf) struct hf_buf table = HF_BUF_INIT;
+    if (((p->in_frame > 0 || p->frames.n == 0) && next_frame(p, err) < 0) ||
+        hf_io_frames_print(&p->frames, &table, err) < 0 ||
+        (table.len && hf_io_write(p->next, table.data, table.len, err) < 0))
+        return -1;
     return hf_io_finish(p->next, err);
 }
 
@@ -131,10 +179,12 @@ static void pack_close(struct hf_io_sink *s)
 {
     struct pack *p = (struct pack *)s;
     hf_io_close(p->next);
+    hf_io_frames_free(&p->frames);
     free(p);
 }
 
 static const struct hf_io_sink_ops zstd_ops = {zstd_write, zstd_finish, pack_close};
+static const struct hf_io_sink_ops frames_ops = {frames_write, frames_finish, pack_close};
 static const struct hf_io_sink_ops gzip_ops = {gzip_write, gzip_finish, pack_close};
 
 static int make_zstd(struct hf_io_packer *p, int level, struct hf_err *err)
@@ -182,8 +232,8 @@ void hf_io_packer_free(struct hf_io_packer *p)
     free(p);
 }
 
-struct hf_io_sink *hf_io_pack_new(struct hf_io_packer *p, struct hf_io_sink *next,
-                                  struct hf_err *err)
+static struct hf_io_sink *pack_new(struct hf_io_packer *p, const struct hf_io_sink_ops *zstd,
+                                   struct hf_io_sink *next, struct hf_err *err)
 {
     if (p->how == HF_IO_PLAIN)
         return next;
@@ -193,7 +243,7 @@ struct hf_io_sink *hf_io_pack_new(struct hf_io_packer *p, struct hf_io_sink *nex
         hf_fail_nomem(err);
         return NULL;
     }
-    s->sink.ops = p->how == HF_IO_ZSTD ? &zstd_ops : &gzip_ops;
+    s->sink.ops = p->how == HF_IO_ZSTD ? zstd : &gzip_ops;
     s->next = next;
     s->packer = p;
     /* Whatever an abandoned file left inside. */
@@ -202,4 +252,16 @@ struct hf_io_sink *hf_io_pack_new(struct hf_io_packer *p, struct hf_io_sink *nex
     if (p->has_gzip)
         deflateReset(&p->gzip);
     return &s->sink;
+}
+
+struct hf_io_sink *hf_io_pack_new(struct hf_io_packer *p, struct hf_io_sink *next,
+                                  struct hf_err *err)
+{
+    return pack_new(p, &zstd_ops, next, err);
+}
+
+struct hf_io_sink *hf_io_pack_frames_new(struct hf_io_packer *p, struct hf_io_sink *next,
+                                         struct hf_err *err)
+{
+    return pack_new(p, &frames_ops, next, err);
 }

@@ -30,5 +30,8 @@ int hf_io_packing_parse(const char *name, enum hf_io_packing *out, struct hf_err
 /* Compresses into next, which it owns, also when it fails. PLAIN: next itself. */
 struct hf_io_sink *hf_io_pack_new(struct hf_io_packer *p, struct hf_io_sink *next,
                                   struct hf_err *err) HF_CHECKED;
+/* The same; zstd as frames with their table (io/frames.h), so that it can be read from its middle. */
+struct hf_io_sink *hf_io_pack_frames_new(struct hf_io_packer *p, struct hf_io_sink *next,
+                                         struct hf_err *err) HF_CHECKED;
 
 #endif

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/read.h"
 
-#include "base/path.h"
-
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -13,12 +9,12 @@
 #define WINDOW_LOG_MAX 27 /* 128 MiB: a hostile frame may ask for more */
 
 struct hf_io_read {
-    int fd;
-    char *path; /* for messages */
+    struct hf_io_source *source;
+    uint64_t next; /* of it: what was not read yet */
+    char *path;    /* for messages */
     int (*some)(struct hf_io_read *r, void *buf, size_t len, size_t *out_n, struct hf_err *err);
     unsigned char in[IN_BYTES];
     size_t at, have; /* of in */
-    bool at_eof;     /* of the file */
     uint64_t stored, content;
     struct hf_sha256 *digest; /* NULL: none is wanted */
     ZSTD_DCtx *zstd;
@@ -31,8 +27,7 @@ void hf_io_read_close(struct hf_io_read *r)
 {
     if (!r)
         return;
-    if (r->fd >= 0)
-        close(r->fd);
+    hf_io_source_close(r->source);
     if (r->has_gz)
         inflateEnd(&r->gz);
     ZSTD_freeDCtx(r->zstd);
@@ -57,17 +52,12 @@ static int fill(struct hf_io_read *r, struct hf_err *err)
 {
     if (r->at == r->have)
         r->at = r->have = 0;
-    while (!r->at_eof && r->have < IN_BYTES) {
-        ssize_t n = read(r->fd, r->in + r->have, IN_BYTES - r->have);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return hf_fail_sys(err, errno, "reading %s", r->path);
-        r->at_eof = n == 0;
-        r->have += (size_t)n;
-        if (n > 0)
-            break;
-    }
+    size_t room = IN_BYTES - r->have;
+    size_t n = r->source->size - r->next < room ? (size_t)(r->source->size - r->next) : room;
+    if (hf_io_read_at(r->source, r->next, r->in + r->have, n, err) < 0)
+        return -1;
+    r->next += n;
+    r->have += n;
     return 0;
 }
 
@@ -152,12 +142,11 @@ static bool ends_with(const char *s, const char *end)
 }
 
 /* Its kind from the first bytes. */
-static int find_kind(struct hf_io_read *r, const char *name, struct hf_err *err)
+static int find_kind(struct hf_io_read *r, struct hf_err *err)
 {
     static const unsigned char zstd[] = {0x28, 0xb5, 0x2f, 0xfd}, gzip[] = {0x1f, 0x8b};
-    while (r->have < sizeof zstd && !r->at_eof)
-        if (fill(r, err))
-            return -1;
+    if (fill(r, err))
+        return -1;
     if (r->have >= sizeof zstd && memcmp(r->in, zstd, sizeof zstd) == 0) {
         r->some = some_zstd;
         r->zstd = ZSTD_createDCtx();
@@ -169,38 +158,25 @@ static int find_kind(struct hf_io_read *r, const char *name, struct hf_err *err)
         r->has_gz = inflateInit2(&r->gz, 16 + MAX_WBITS) == Z_OK;
         if (!r->has_gz)
             return hf_fail_nomem(err);
-    } else if (ends_with(name, ".zst") || ends_with(name, ".gz")) {
+    } else if (ends_with(r->path, ".zst") || ends_with(r->path, ".gz")) {
         return hf_fail(err, HF_E_CORRUPT, "%s is not what its name says: no compressed data",
                        r->path);
     }
     return 0;
 }
 
-static int open_file(struct hf_io_read *r, int dir_fd, const char *name, struct hf_err *err)
+struct hf_io_read *hf_io_read_new(struct hf_io_source *source, const char *path, bool with_digest,
+                                  struct hf_err *err)
 {
-    struct stat st;
-    r->fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (r->fd < 0 || fstat(r->fd, &st) != 0)
-        return hf_fail_sys(err, errno, "opening %s", r->path);
-    if (!S_ISREG(st.st_mode))
-        return hf_fail(err, HF_E_CORRUPT, "%s is not a regular file", r->path);
-    (void)posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    return 0;
-}
-
-struct hf_io_read *hf_io_read_open(int dir_fd, const char *dir, const char *name, bool with_digest,
-                                   struct hf_err *err)
-{
+    HF_AUTO(hf_io_source) struct hf_io_source *guard = source;
     HF_AUTO(hf_io_read) struct hf_io_read *r = calloc(1, sizeof *r);
-    if (r)
-        r->fd = -1;
-    if (!r || !(r->path = hf_path_join(dir, name))) {
+    if (!r || !(r->path = strdup(path))) {
         hf_fail_nomem(err);
         return NULL;
     }
+    r->source = HF_STEAL(guard);
     r->some = some_plain;
-    if (open_file(r, dir_fd, name, err) || find_kind(r, name, err) ||
-        (with_digest && !(r->digest = hf_sha256_new(err))))
+    if (find_kind(r, err) || (with_digest && !(r->digest = hf_sha256_new(err))))
         return NULL;
     return HF_STEAL(r);
 }

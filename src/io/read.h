@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * io/read.h - a file's content by and by, unpacked: gzip, zstd, or plain.
+ * io/read.h - the content of a file, or of what else is a source, by and by, unpacked: gzip, zstd, or plain.
  *
  * What it is follows from its first bytes; a name that ends in .gz or .zst and a content that is neither is CORRUPT. A
- * packed file that ends in the middle is CORRUPT, never a short success. Only regular files are opened, no link as the last part
- * of the name. Memory: a window of at most 128 MiB for zstd, else some 100 KiB. Threads: one at a time per reader.
+ * packed file that ends in the middle is CORRUPT, never a short success. Memory: a window of at most 128 MiB for zstd, else some 100 KiB. Threads: one at a time per reader.
  */
 #ifndef HF_IO_READ_H
 #define HF_IO_READ_H
@@ -12,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "io/sha256.h"
+#include "io/source.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,9 +19,9 @@
 
 struct hf_io_read;
 
-/* NAME in the directory behind dir_fd (borrowed); dir is for messages, copied. with_digest: SHA-256 of the content. */
-struct hf_io_read *hf_io_read_open(int dir_fd, const char *dir, const char *name, bool with_digest,
-                                   struct hf_err *err) HF_CHECKED;
+/* Owns the source, also when it fails; path: its name and for messages, copied. with_digest: SHA-256 of the content. */
+struct hf_io_read *hf_io_read_new(struct hf_io_source *source, const char *path, bool with_digest,
+                                  struct hf_err *err) HF_CHECKED;
 void hf_io_read_close(struct hf_io_read *r);
 HF_DEFINE_AUTO(hf_io_read, hf_io_read_close)
 

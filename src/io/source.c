@@ -52,7 +52,8 @@ static void file_close(struct hf_io_source *s)
 
 static const struct hf_io_source_ops file_ops = {file_read_at, file_close};
 
-struct hf_io_source *hf_io_source_file(const char *path, struct hf_err *err)
+static struct hf_io_source *open_file(int dir_fd, const char *name, int flags, const char *path,
+                                      struct hf_err *err)
 {
     HF_AUTO(hf_io_source) struct hf_io_source *s = NULL;
     struct file_source *f = calloc(1, sizeof *f);
@@ -63,7 +64,7 @@ struct hf_io_source *hf_io_source_file(const char *path, struct hf_err *err)
     }
     s = &f->source;
     s->ops = &file_ops;
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    f->fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
     struct stat st;
     if (f->fd < 0 || fstat(f->fd, &st) != 0) {
         hf_fail_sys(err, errno, "opening %s", path);
@@ -75,6 +76,17 @@ struct hf_io_source *hf_io_source_file(const char *path, struct hf_err *err)
     }
     s->size = (uint64_t)st.st_size;
     return HF_STEAL(s);
+}
+
+struct hf_io_source *hf_io_source_file(const char *path, struct hf_err *err)
+{
+    return open_file(AT_FDCWD, path, 0, path, err);
+}
+
+struct hf_io_source *hf_io_source_at(int dir_fd, const char *name, const char *path,
+                                     struct hf_err *err)
+{
+    return open_file(dir_fd, name, O_NOFOLLOW, path, err);
 }
 
 /* ---- memory ----------------------------------------------------------------------------- */

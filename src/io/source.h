@@ -41,6 +41,10 @@ HF_DEFINE_AUTO(hf_io_source, hf_io_source_close)
 /* A regular file; path is copied, for messages. */
 struct hf_io_source *hf_io_source_file(const char *path, struct hf_err *err) HF_CHECKED;
 
+/* NAME in the directory behind dir_fd (borrowed), no link as the last part of the name; path is copied, for messages. */
+struct hf_io_source *hf_io_source_at(int dir_fd, const char *name, const char *path,
+                                     struct hf_err *err) HF_CHECKED;
+
 /* Memory, borrowed: it outlives the source. */
 struct hf_io_source *hf_io_source_memory(const void *data, size_t len, struct hf_err *err)
     HF_CHECKED;

@@ -225,6 +225,9 @@ static int read_artifact(struct json_object *o, struct hf_manifest *m, bool is_e
         return -1;
     if (hf_point_kind_parse(kind_text, &kind) < 0 || !*name || strlen(name) > HF_STORE_PART_MAX)
         return hf_fail(err, HF_E_CORRUPT, "'%.40s' '%.40s' is no artifact", kind_text, name);
+    /* A disk's name becomes a file's. */
+    if (kind == HF_POINT_IMAGE && (strchr(name, '/') || *name == '.'))
+        return hf_fail(err, HF_E_CORRUPT, "'%.40s' is no disk", name);
     struct hf_point_artifact *a = hf_manifest_add_artifact(m, kind, name, err);
     if (!a || get_count(o, "bytes", &a->bytes, err) < 0 ||
         get_count(o, "stored_bytes", &a->stored_bytes, err) < 0 ||

@@ -189,7 +189,10 @@ struct hf_site *hf_site_open(const struct hf_site_opts *opts, struct hf_err *err
         return NULL;
     if (hf_site_fetch(s, &text, &doc, err) < 0) {
         if (err->cls == HF_E_NOT_FOUND)
-            hf_hint(err, "`holdfast store init %s` makes it ready.", s->name);
+            hf_hint(err,
+                    "`holdfast store init %s` makes a new store ready. Were there backups on it "
+                    "already? Then its url leads to another place.",
+                    s->name);
         return NULL;
     }
     return hf_site_adopt(s, &text, &doc, err) < 0 ? NULL : HF_STEAL(s);

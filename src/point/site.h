@@ -86,6 +86,10 @@ int hf_site_put_bytes(struct hf_site *s, enum hf_site_kind kind, const char *nam
 /* Its content. AUTH with a hint: the key of the data is not at hand. CORRUPT also: META that the metadata identity does not open. */
 struct hf_io_source *hf_site_source(struct hf_site *s, enum hf_site_kind kind, const char *name,
                                     struct hf_err *err) HF_CHECKED;
+/* The same of one that was opened as it lies there; owns it, also when it fails. Errors do not name the object. */
+struct hf_io_source *hf_site_open_source(struct hf_site *s, enum hf_site_kind kind,
+                                         struct hf_io_source *stored, struct hf_err *err)
+    HF_CHECKED;
 /* A small one; more than max_bytes of content is CORRUPT. */
 int hf_site_get_bytes(struct hf_site *s, enum hf_site_kind kind, const char *name, size_t max_bytes,
                       struct hf_buf *out, struct hf_err *err) HF_CHECKED;

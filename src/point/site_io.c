@@ -41,31 +41,36 @@ int hf_site_put_bytes(struct hf_site *s, enum hf_site_kind kind, const char *nam
     return out->confirmed ? 0 : hf_store_confirm(s->store, name, out, err);
 }
 
-static int no_identity(struct hf_err *err)
+struct hf_io_source *hf_site_open_source(struct hf_site *s, enum hf_site_kind kind,
+                                         struct hf_io_source *stored, struct hf_err *err)
 {
-    hf_fail(err, HF_E_AUTH, "the backed-up data is encrypted, and no key for it is at hand");
-    return hf_hint(err, "Set identity-file in the section of the store.");
+    const struct hf_age_identities *ids = kind == HF_SITE_META ? s->metadata : s->identities;
+    if (!s->is_encrypted)
+        return stored;
+    if (!ids) {
+        hf_io_source_close(stored);
+        hf_age_fail_keyless(err);
+        return NULL;
+    }
+    struct hf_io_source *plain = hf_age_source_new(stored, ids, err);
+    /* No question of rights: every writer encrypts these to the metadata identity, which is at hand. */
+    if (!plain && kind == HF_SITE_META && err->cls == HF_E_AUTH)
+        hf_fail(err, HF_E_CORRUPT, "it was not encrypted to the store's metadata identity");
+    return plain;
 }
 
 struct hf_io_source *hf_site_source(struct hf_site *s, enum hf_site_kind kind, const char *name,
                                     struct hf_err *err)
 {
-    const struct hf_age_identities *ids = kind == HF_SITE_META ? s->metadata : s->identities;
-    if (s->is_encrypted && !ids) {
-        no_identity(err);
+    if (s->is_encrypted && !(kind == HF_SITE_META ? s->metadata : s->identities)) {
+        hf_age_fail_keyless(err);
         return NULL;
     }
     struct hf_io_source *file = hf_store_source(s->store, name, WINDOW, err);
-    if (!file || !s->is_encrypted)
-        return file;
-    struct hf_io_source *plain = hf_age_source_new(file, ids, err);
-    if (plain)
-        return plain;
-    /* No question of rights: every writer encrypts these to the metadata identity, which is at hand. */
-    if (kind == HF_SITE_META && err->cls == HF_E_AUTH)
-        hf_fail(err, HF_E_CORRUPT, "it was not encrypted to the store's metadata identity");
-    hf_wrap(err, "%s: %s", s->store->url, name);
-    return NULL;
+    struct hf_io_source *plain = file ? hf_site_open_source(s, kind, file, err) : NULL;
+    if (file && !plain)
+        hf_wrap(err, "%s: %s", s->store->url, name);
+    return plain;
 }
 
 int hf_site_get_bytes(struct hf_site *s, enum hf_site_kind kind, const char *name, size_t max_bytes,

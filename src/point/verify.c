@@ -16,12 +16,10 @@ struct hf_verify *hf_verify_begin(struct hf_site *site, struct hf_image *image,
     v->image = image;
     v->opts = *opts;
     if (opts->depth == HF_VERIFY_CONTENT && site->is_encrypted && !site->identities) {
-        hf_fail(err, HF_E_AUTH,
-                "the content of store '%s' is encrypted, and no key for it is at "
-                "hand",
-                site->name);
+        hf_age_fail_keyless(err);
         hf_hint(err,
                 "Set identity-file in the section of the store; digests are compared without.");
+        hf_wrap(err, "store '%s'", site->name);
         return NULL;
     }
     return hf_verify_packs_begin(v, err) < 0 ? NULL : HF_STEAL(v);

@@ -12,7 +12,10 @@ enum { TAR_DIFFERS = 1, TAR_FAILED = 2 };
 
 /* ---- where it goes ---------------------------------------------------------------------- */
 
-static struct hf_io_sink *open_sink(struct archiving *x, const char *name, int which,
+typedef struct hf_io_sink *packing(struct hf_io_packer *p, struct hf_io_sink *next,
+                                   struct hf_err *err);
+
+static struct hf_io_sink *open_sink(struct archiving *x, const char *name, int which, packing *pack,
                                     struct hf_io_digest *digest, uint64_t *stored,
                                     struct hf_err *err)
 {
@@ -24,7 +27,7 @@ static struct hf_io_sink *open_sink(struct archiving *x, const char *name, int w
     x->packers[which] = hf_io_packer_new(x->req->packing, 0, err);
     struct hf_io_sink *s =
         x->packers[which] ? x->place.open(x->place.ctx, file, stored, err) : NULL;
-    s = s ? hf_io_pack_new(x->packers[which], s, err) : NULL;
+    s = s ? pack(x->packers[which], s, err) : NULL;
     s = s ? hf_io_hash_new(s, digest, err) : NULL;
     return s ? hf_io_aside_new(s, err) : NULL;
 }
@@ -158,10 +161,11 @@ static int judge(struct archiving *x, struct hf_err *err)
 
 static int open_sinks(struct archiving *x, struct hf_err *err)
 {
-    x->tar = open_sink(x, HF_ARCHIVE_TAR, 0, &x->tar_digest, &x->tar_stored, err);
+    x->tar =
+        open_sink(x, HF_ARCHIVE_TAR, 0, hf_io_pack_frames_new, &x->tar_digest, &x->tar_stored, err);
     if (x->tar)
-        x->listing =
-            open_sink(x, HF_ARCHIVE_LISTING, 1, &x->listing_digest, &x->listing_stored, err);
+        x->listing = open_sink(x, HF_ARCHIVE_LISTING, 1, hf_io_pack_new, &x->listing_digest,
+                               &x->listing_stored, err);
     return x->listing ? 0 : -1;
 }
 

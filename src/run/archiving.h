@@ -13,6 +13,7 @@
 #include "files/said.h"
 #include "files/tar.h"
 #include "guest/stream.h"
+#include "io/folder.h"
 #include "run/archive_run.h"
 #include "run/at_rest.h"
 #include "run/way.h"

@@ -19,7 +19,8 @@ enum hf_finding_level { HF_FINDING_OK, HF_FINDING_WARN, HF_FINDING_FAIL };
 struct hf_finding { /* valid during the callback */
     const char *vm;
     const char *area; /* "hypervisor" "vm" "disks" "guest" "services" "dead-man" "database" "rights"
-                         "limits" "blockers" "durability" "dump" "coverage" "grade" "runs" "probes" "apps" "store" */
+                         "limits" "blockers" "durability" "dump" "coverage" "grade" "runs" "probes" "apps" "store"
+                         "drill" */
     enum hf_finding_level level;
     const char *message;
     const char *hint; /* or NULL */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 #include "run/checking.h"
+#include "run/drillable.h"
 #include "run/off_host.h"
 #include "run/store_site.h"
 
@@ -111,6 +112,22 @@ static int check_keys(struct checking *c, const struct hf_site *s, struct hf_err
                 "Nothing could be restored with it.", err);
 }
 
+/* Whoever expects drills here learns today that none can be made, not when one is overdue. */
+static int check_drills(struct checking *c, const struct hf_config_store *store, struct hf_err *err)
+{
+    if (!c->vm->drill_every || !hf_drillable_lacks_key(store))
+        return 0;
+    HF_AUTOFREE char *text = hf_asprintf("no drill from store %s (drill-every is set): its points "
+                                         "are encrypted, and it has no identity-file here",
+                                         store->label);
+    if (!text)
+        return hf_fail_nomem(err);
+    return check_tell(c, "drill", HF_FINDING_FAIL, text,
+                      "Set identity-file in its section, or drill-every on the host that has the key "
+                      "alone.",
+                      err);
+}
+
 static int check_store(struct checking *c, const struct hf_config_store *store,
                        const struct hf_secured *secured, struct hf_err *err)
 {
@@ -123,7 +140,17 @@ static int check_store(struct checking *c, const struct hf_config_store *store,
     } else if (check_keys(c, at.site, err) < 0) {
         return -1;
     }
+    if (check_drills(c, store, err) < 0)
+        return -1;
     return check_off_host(c, store, secured, err);
+}
+
+static int check_drillable(struct checking *c, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    if (!c->vm->drill_every || hf_drillable(c->vm, &why) == 0)
+        return 0;
+    return check_tell(c, "drill", HF_FINDING_FAIL, why.message, why.hint, err);
 }
 
 int check_stores(struct checking *c, struct hf_err *err)
@@ -132,7 +159,7 @@ int check_stores(struct checking *c, struct hf_err *err)
     HF_AUTO(hf_secured) struct hf_secured secured = {0};
     if (hf_config_store_count(config) == 0)
         return 0;
-    if (know_secured(c, &secured, err) < 0)
+    if (know_secured(c, &secured, err) < 0 || check_drillable(c, err) < 0)
         return -1;
     for (size_t i = 0; i < hf_config_store_count(config); i++) {
         const struct hf_config_store *store = hf_config_store_at(config, i);

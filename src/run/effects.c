@@ -26,6 +26,11 @@ struct effect {
 
 int hf_undo_need_hv(struct hf_undo *u, struct hf_err *err)
 {
+    return hf_undo_need_hv_of(u, u->vm->hypervisor, err);
+}
+
+int hf_undo_need_hv_of(struct hf_undo *u, const char *hypervisor, struct hf_err *err)
+{
     if (u->hv && hf_hv_is_stuck(u->hv)) {
         struct hf_err late = HF_ERR_INIT;
         struct hf_hv_call wait = hf_env_call(u->env, NULL, 60 * 1000);
@@ -38,7 +43,7 @@ int hf_undo_need_hv(struct hf_undo *u, struct hf_err *err)
     if (u->hv)
         return 0;
     const struct hf_config_hypervisor *h =
-        hf_config_find_hypervisor(u->env->config, u->vm->hypervisor, err);
+        hf_config_find_hypervisor(u->env->config, hypervisor, err);
     if (!h)
         return -1;
     u->hv = hf_env_open_hv(u->env, h, err);
@@ -253,6 +258,11 @@ static const struct effect effects[] = {
     {HF_EFFECT_ROLLBACK, 4, hf_effect_undo_rollback,
      "go back to the state before the rollback of run", false},
     {HF_EFFECT_ROLLBACK_DECIDED, 4, hf_effect_finish_rollback, "finish the rollback of run", false},
+    {HF_EFFECT_MACHINE, 4, hf_effect_undo_machine, "take away the machine made by run", false},
+    {HF_EFFECT_MACHINE_DECIDED, 4, hf_effect_finish_machine, "give away the machine made by run",
+     false},
+    {HF_EFFECT_MACHINE_SERVED, 4, hf_effect_undo_served, "end the machine that runs for run",
+     false},
 };
 #define LAST_HOLD 3 /* up to this urgency: what somebody in the guest may be waiting for */
 #define LAST_URGENCY 4
@@ -298,7 +308,9 @@ static int undo_entry(struct hf_undo *u, struct hf_journal *j, const struct hf_j
     if (!effect)
         return hf_fail(err, HF_E_UNSUPPORTED, "journal %s holds an effect '%s' of a newer version",
                        hf_journal_run_id(j), e->kind);
-    if (strcmp(e->kind, HF_EFFECT_ROLLBACK) == 0 && hf_undo_rolls_forward(j))
+    bool can_be_void =
+        strcmp(e->kind, HF_EFFECT_ROLLBACK) == 0 || strcmp(e->kind, HF_EFFECT_MACHINE) == 0;
+    if (can_be_void && hf_undo_rolls_forward(j))
         return u->dry_run ? 0 : hf_journal_undone(j, e->seq, err);
     if (u->dry_run)
         return hf_undo_say(u, err, effect->would, hf_journal_run_id(j));

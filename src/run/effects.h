@@ -19,6 +19,9 @@
  *   maintenance      {phase, snapshot, log}                          none: says what somebody has to decide
  *   rollback         {vm_id, name, token}                            back to the state before it
  *   rollback-decided {vm_id, name, token, keep, younger}             finish it; a `rollback` beside it is void
+ *   machine          {hypervisor, token, part, dir}                  machine_destroy; the disks' folder has its former name
+ *   machine-decided  {hypervisor, token, part, dir}                  settle it; a `machine` beside it is void
+ *   machine-served   {hypervisor, name, token, dir}                  machine_destroy; the folder of its sockets removed
  */
 #ifndef HF_RUN_EFFECTS_H
 #define HF_RUN_EFFECTS_H
@@ -39,6 +42,9 @@
 #define HF_EFFECT_MAINTENANCE "maintenance"
 #define HF_EFFECT_ROLLBACK "rollback"
 #define HF_EFFECT_ROLLBACK_DECIDED "rollback-decided"
+#define HF_EFFECT_MACHINE "machine"
+#define HF_EFFECT_MACHINE_DECIDED "machine-decided"
+#define HF_EFFECT_MACHINE_SERVED "machine-served"
 
 int hf_effect_db_lock(struct hf_journal *j, int64_t dead_at_us, uint64_t *seq, struct hf_err *err)
     HF_CHECKED;
@@ -68,22 +74,51 @@ int hf_effect_rollback_decided(struct hf_journal *j, const char *vm_id, const ch
                                const char *token, bool keep, const struct hf_strv *younger,
                                struct hf_err *err) HF_CHECKED;
 
+/* Beside a disk that is restored (restore/disk_part.h): what there is of it, and its record. */
+#define HF_DISK_PART ".holdfast-part"
+#define HF_DISK_RECORD ".holdfast-part.json"
+
+/* A machine from a stored definition, whose disks are in the folder `part`, and then, all of them, in `dir`. */
+struct hf_effect_machine {
+    const char *hypervisor; /* its section */
+    const char *token;
+    const char *part, *dir;
+};
+int hf_effect_machine(struct hf_journal *j, const struct hf_effect_machine *m, struct hf_err *err)
+    HF_CHECKED;
+/* From here on it is there to stay. */
+int hf_effect_machine_decided(struct hf_journal *j, const struct hf_effect_machine *m,
+                              struct hf_err *err) HF_CHECKED;
+
+/* Once it has been settled: nobody asks any more whether its disks are as they were restored. Not there: nothing. */
+int hf_effect_remove_records(const char *dir, struct hf_err *err) HF_CHECKED;
+
+/* A transient machine of the run's own, whose disks are served at sockets in the folder dir. */
+int hf_effect_machine_served(struct hf_journal *j, const char *hypervisor, const char *name,
+                             const char *token, const char *dir, struct hf_err *err) HF_CHECKED;
+
 /* Connections for undoing; opened when first needed unless handed in. */
 struct hf_undo {
     const struct hf_env *env;
-    const struct hf_config_vm *vm;
-    const char *vm_id;     /* the hypervisor's; borrowed */
+    const struct hf_config_vm *vm; /* NULL: no section knows it (machines) */
+    const char *vm_id;             /* the hypervisor's; borrowed */
     struct hf_hv *hv;      /* NULL: opened on demand; a stuck one is waited for, then replaced */
     struct hf_way way;     /* opened on demand */
     struct hf_db_conn *db; /* NULL: opened on demand */
     bool owns_hv, owns_db;
-    bool dry_run;           /* only say what would be done */
+    bool dry_run;        /* only say what would be done */
+    bool spares_running; /* for somebody who begins something else: see hf_effect_decide_machine */
     struct hf_strv actions; /* what was (would be) done, one sentence each */
     char *
         unfinished; /* the report of a maintenance that nobody finished (run/maintenance.h), or NULL */
 };
 void hf_undo_close(struct hf_undo *u);
 HF_DEFINE_AUTO_VALUE(hf_undo, hf_undo_close)
+
+/* A `machine` that nobody decided on, and that runs: its guest answers, and it is there to stay, as its restore would have said. BUSY: it does
+ * not answer, and ending it is for `recover`. */
+int hf_effect_decide_machine(struct hf_undo *u, struct hf_journal *j, struct hf_err *err)
+    HF_CHECKED;
 
 /* Undoes all open entries, marks each in the journal. Goes on past failures; -1: left names what
  * remains. */
@@ -94,7 +129,7 @@ int hf_undo_holds(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) H
 /* The server variables alone. */
 int hf_undo_variables(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) HF_CHECKED;
 bool hf_undo_is_holding(const struct hf_journal *j); /* a hold's entry is open */
-/* A run that died in a deletion, or in a rollback that was decided, is finished, not undone. */
+/* A run that died in a deletion, or in a rollback or the making of a machine that was decided, is finished, not undone. */
 bool hf_undo_rolls_forward(const struct hf_journal *j);
 
 #endif

@@ -11,9 +11,15 @@
 
 /* u->hv, opened if it is not yet; waits for one that has not come back from a call. */
 int hf_undo_need_hv(struct hf_undo *u, struct hf_err *err) HF_CHECKED;
+/* The same for the hypervisor of this section. */
+int hf_undo_need_hv_of(struct hf_undo *u, const char *hypervisor, struct hf_err *err) HF_CHECKED;
 /* One line of u->actions and of the log: "TEXT WHAT". */
 int hf_undo_say(struct hf_undo *u, struct hf_err *err, const char *text, const char *what)
     HF_CHECKED;
+
+/* m: borrowed from data. */
+int hf_effect_read_machine(struct json_object *data, struct hf_effect_machine *m,
+                           struct hf_err *err) HF_CHECKED;
 
 int hf_effect_undo_snapshot(struct hf_undo *u, const char *run_id, struct json_object *data,
                             struct hf_err *err) HF_CHECKED;
@@ -25,6 +31,12 @@ int hf_effect_undo_rollback(struct hf_undo *u, const char *run_id, struct json_o
                             struct hf_err *err) HF_CHECKED;
 int hf_effect_finish_rollback(struct hf_undo *u, const char *run_id, struct json_object *data,
                               struct hf_err *err) HF_CHECKED;
+int hf_effect_undo_machine(struct hf_undo *u, const char *run_id, struct json_object *data,
+                           struct hf_err *err) HF_CHECKED;
+int hf_effect_finish_machine(struct hf_undo *u, const char *run_id, struct json_object *data,
+                             struct hf_err *err) HF_CHECKED;
+int hf_effect_undo_served(struct hf_undo *u, const char *run_id, struct json_object *data,
+                          struct hf_err *err) HF_CHECKED;
 /* Whether to go back is somebody's decision: nothing is undone, and the snapshot stays. */
 int hf_effect_leave_maintenance(struct hf_undo *u, const char *run_id, struct json_object *data,
                                 struct hf_err *err) HF_CHECKED;

@@ -129,5 +129,6 @@ static bool has_kind(const struct hf_journal *j, const char *kind)
 
 bool hf_undo_rolls_forward(const struct hf_journal *j)
 {
-    return has_kind(j, HF_EFFECT_SNAPSHOT_DELETE) || has_kind(j, HF_EFFECT_ROLLBACK_DECIDED);
+    return has_kind(j, HF_EFFECT_SNAPSHOT_DELETE) || has_kind(j, HF_EFFECT_ROLLBACK_DECIDED) ||
+           has_kind(j, HF_EFFECT_MACHINE_DECIDED);
 }

@@ -51,9 +51,10 @@ int hf_effect_finish_delete(struct hf_undo *u, const char *run_id, struct json_o
         hf_json_get_string(data, "name", &name, err) < 0)
         return -1;
     struct hf_hv_call call = hf_env_call(u->env, run_id, DELETE_MS);
-    if (hf_undo_need_hv(u, err) == 0 && hf_hv_snapshot_delete(u->hv, &call, vm_id, name, err) == 0)
+    bool is_there = hf_undo_need_hv(u, err) == 0;
+    if (is_there && hf_hv_snapshot_delete(u->hv, &call, vm_id, name, err) == 0)
         return hf_undo_say(u, err, "finished deleting snapshot", name);
-    if (err->cls == HF_E_NOT_FOUND)
+    if (is_there && err->cls == HF_E_NOT_FOUND)
         return hf_undo_say(u, err, "already deleted: snapshot", name);
     return err->left[0] ? -1 : hf_left(err, "snapshot %s of %s, half deleted", name, u->vm->label);
 }

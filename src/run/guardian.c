@@ -6,6 +6,7 @@
 #include "catalog/vmlock.h"
 #include "run/effects.h"
 #include "run/recover.h"
+#include "run/run.h"
 #include "run/snapshot.h"
 
 #include <errno.h>
@@ -142,13 +143,36 @@ static void be_deaf(void)
         signal(deaf_to[i], SIG_IGN);
 }
 
+struct charge { /* of the journal's "run" entry; borrowed from it */
+    const char *verb, *vm, *hypervisor, *vm_id;
+    int64_t is_sectionless; /* a machine of the run's own */
+};
+
+static int read_charge(struct hf_journal *j, struct charge *of, struct hf_err *err)
+{
+    struct json_object *data = hf_journal_run_data(j);
+    if (hf_json_get_string(data, "verb", &of->verb, err) < 0 ||
+        hf_json_get_string(data, "vm", &of->vm, err) < 0 ||
+        hf_json_get_string(data, "hypervisor", &of->hypervisor, err) < 0 ||
+        hf_json_get_string(data, "vm_id", &of->vm_id, err) < 0)
+        return -1;
+    return hf_json_opt_int(data, "sectionless", &of->is_sectionless, err);
+}
+
+static const struct hf_config_hypervisor *
+find_hypervisor(struct hf_undo *u, const struct charge *of, struct hf_err *err)
+{
+    if (of->is_sectionless)
+        return hf_config_find_hypervisor(u->env->config, of->hypervisor, err);
+    u->vm = hf_config_find_vm(u->env->config, of->vm, err);
+    return u->vm ? hf_config_find_hypervisor(u->env->config, u->vm->hypervisor, err) : NULL;
+}
+
 /* Opens what an undo will need, so that it starts without a connect. */
-static int get_ready(struct hf_undo *u, const char *run_id, const char *vm_label, const char *verb,
+static int get_ready(struct hf_undo *u, const char *run_id, const struct charge *of,
                      struct hf_err *err)
 {
-    u->vm = hf_config_find_vm(u->env->config, vm_label, err);
-    const struct hf_config_hypervisor *h =
-        u->vm ? hf_config_find_hypervisor(u->env->config, u->vm->hypervisor, err) : NULL;
+    const struct hf_config_hypervisor *h = find_hypervisor(u, of, err);
     if (!h)
         return -1;
     u->hv = hf_env_open_hv(u->env, h, err);
@@ -156,7 +180,8 @@ static int get_ready(struct hf_undo *u, const char *run_id, const char *vm_label
     if (!u->hv)
         return -1;
     /* These hold nothing in the guest, which may be broken or off. */
-    if (strcmp(verb, HF_VERB_ROLLBACK) == 0 || strcmp(verb, HF_VERB_DELETE) == 0)
+    if (of->is_sectionless || strcmp(of->verb, HF_VERB_ROLLBACK) == 0 ||
+        strcmp(of->verb, HF_VERB_DELETE) == 0)
         return 0;
     if (hf_way_open(&u->way, u->env, u->vm, u->vm_id, run_id, hf_way_needed(u->vm), err) < 0)
         return -1;
@@ -203,15 +228,13 @@ int hf_guardian_main(const struct hf_env *env, const char *run_id, struct hf_err
     HF_AUTO(hf_journal)
     struct hf_journal *j =
         lock ? hf_journal_open(hf_env_state(env), run_id, env->clock, err) : NULL;
-    const char *vm = NULL, *vm_id = NULL, *verb = NULL;
-    if (!j || hf_json_get_string(hf_journal_run_data(j), "vm", &vm, err) < 0 ||
-        hf_json_get_string(hf_journal_run_data(j), "verb", &verb, err) < 0 ||
-        hf_json_get_string(hf_journal_run_data(j), "vm_id", &vm_id, err) < 0)
+    struct charge of = {0};
+    if (!j || read_charge(j, &of, err) < 0)
         return not_ready(err);
-    HF_AUTOFREE char *id = strdup(vm_id); /* the journal is closed before it is of use */
+    HF_AUTOFREE char *id = strdup(of.vm_id); /* the journal is closed before it is of use */
     if (!(undo.vm_id = id))
         hf_fail_nomem(err);
-    if (!id || get_ready(&undo, run_id, vm, verb, err) < 0)
+    if (!id || get_ready(&undo, run_id, &of, err) < 0)
         return not_ready(err);
     hf_journal_close(HF_STEAL(j));
     (void)tell("R");

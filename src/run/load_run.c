@@ -38,7 +38,7 @@ static struct json_object *make_document(const struct hf_run_load *req,
                                          struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
-    if (!doc || hf_json_add_string(doc, "dir", req->opts.dir) < 0 ||
+    if (!doc || (!req->opts.files && hf_json_add_string(doc, "dir", req->opts.dir) < 0) ||
         hf_json_add_string(doc, "target", req->to) < 0 ||
         hf_json_add_int(doc, "schemas", (int64_t)r->schemas) < 0 ||
         hf_json_add_int(doc, "tables", (int64_t)r->tables) < 0 ||
@@ -62,16 +62,16 @@ int hf_run_load(const struct hf_env *env, struct hf_run_load *req, struct json_o
     HF_AUTO(hf_load_result) struct hf_load_result result = {0};
     HF_AUTO(hf_db_address) struct hf_db_address to = {0};
     int64_t begin_ms = hf_clock_mono_ms(env->clock);
-    if (read_address(req->to, &to, err))
+    if (!req->target && read_address(req->to, &to, err))
         return -1;
     struct hf_db_target target = {
         .host = to.host, .port = to.port, .defaults_file = req->defaults_file};
-    req->opts.target = &target;
+    req->opts.target = req->target ? req->target : &target;
     req->opts.clock = env->clock;
     req->opts.cancel = env->cancel;
     req->opts.log = env->log;
     if (hf_load_run(&req->opts, &result, err))
-        return hf_wrap(err, "load of %s", req->opts.dir);
+        return hf_wrap(err, "load of %s", req->opts.files ? req->opts.files->label : req->opts.dir);
     *out = make_document(req, &result, hf_clock_mono_ms(env->clock) - begin_ms, err);
     if (!*out)
         return -1;

@@ -13,13 +13,14 @@
 #include "run/env.h"
 
 struct hf_run_load {
-    const char *to;            /* tcp://host:port */
-    const char *defaults_file; /* or NULL */
-    struct hf_load_opts opts;  /* target, clock, cancel and log are filled in here */
+    const char *to;                    /* tcp://host:port */
+    const char *defaults_file;         /* or NULL */
+    const struct hf_db_target *target; /* instead of both; `to` only names it then. NULL: those */
+    struct hf_load_opts opts;          /* target, clock, cancel and log are filled in here */
 };
 
 /* *out: {"dir","target","schemas","tables","views","rows","bytes","stored_bytes","duration_ms","resumed","compared":{"rows",
- * "checksums"},"differences":[],"warnings":[]}, to be put. 1: loaded, but there are differences. */
+ * "checksums"},"differences":[],"warnings":[]}, to be put; without "dir" where opts.files is given. 1: loaded, but there are differences. */
 int hf_run_load(const struct hf_env *env, struct hf_run_load *req, struct json_object **out,
                 struct hf_err *err) HF_CHECKED;
 

@@ -81,8 +81,10 @@ int hf_maintenance_undecided(struct hf_catalog *c, const char *vm, struct hf_str
     if (hf_catalog_runs(c, vm, RUNS_LOOKED_AT, look_at_run, &s, err) < 0)
         return -1;
     HF_AUTOJSON struct json_object *report = s.report;
-    if (!report || hf_json_opt_string(report, "snapshot", &p.name, err) < 0 || !p.name)
-        return report && err->cls != HF_E_NONE ? -1 : 0;
+    if (report && hf_json_opt_string(report, "snapshot", &p.name, err) < 0)
+        return -1;
+    if (!p.name)
+        return 0;
     if (hf_catalog_snapshots(c, vm, false, look_at_snapshot, &p, err) < 0)
         return -1;
     return p.is_there ? hf_maintenance_advise(vm, s.run_id, report, lines, err) : 0;

@@ -123,7 +123,52 @@ int hf_point_doc_row(struct json_object *list, struct hf_catalog *c,
         hf_json_add(row, "stall_ms", hf_report_ms(p->stall_ms)) < 0 ||
         (bytes < 0 ? hf_json_add_string(row, "bytes", NULL) : hf_json_add_int(row, "bytes", bytes)))
         return hf_fail_nomem(err);
-    return hf_point_doc_copies(row, c, p->id, report, err);
+    return hf_point_doc_copies(row, c, p->id, report, err) < 0
+               ? -1
+               : hf_point_doc_last_drill(row, c, p->id, NULL, err);
+}
+
+/* ---- drills ----------------------------------------------------------------------------- */
+
+static int add_drill(void *ctx, const struct hf_catalog_drill *d, struct hf_err *err)
+{
+    struct json_object *o = hf_json_append_object(ctx);
+    if (!o || hf_json_add_string(o, "run", d->run_id) < 0 ||
+        hf_json_add_string(o, "point", d->point_id) < 0 ||
+        hf_json_add_string(o, "store", d->store) < 0 || add_time(o, "at", d->started_us) < 0 ||
+        hf_json_add_bool(o, "passed", d->has_passed) < 0 ||
+        (d->recovery_ms < 0 ? hf_json_add_string(o, "recovery_ms", NULL)
+                            : hf_json_add_int(o, "recovery_ms", d->recovery_ms)) < 0 ||
+        hf_json_add_int(o, "duration_ms", d->duration_ms) < 0 ||
+        hf_json_add_string(o, "why", d->why) < 0)
+        return hf_fail_nomem(err);
+    return 0;
+}
+
+int hf_point_doc_drills(struct json_object *doc, struct hf_catalog *c, const char *point_id,
+                        struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *list = json_object_new_array();
+    if (!list)
+        return hf_fail_nomem(err);
+    if (hf_catalog_drills(c, point_id, NULL, HF_POINT_DRILLS, add_drill, list, err) < 0)
+        return -1;
+    return hf_json_add(doc, "drills", HF_STEAL(list)) < 0 ? hf_fail_nomem(err) : 0;
+}
+
+int hf_point_doc_last_drill(struct json_object *doc, struct hf_catalog *c, const char *point_id,
+                            const char *vm, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *list = json_object_new_array();
+    if (!list)
+        return hf_fail_nomem(err);
+    if (hf_catalog_drills(c, point_id, vm, 1, add_drill, list, err) < 0)
+        return -1;
+    struct json_object *last =
+        json_object_array_length(list) ? json_object_get(json_object_array_get_idx(list, 0)) : NULL;
+    int rc =
+        last ? hf_json_add(doc, "last_drill", last) : hf_json_add_string(doc, "last_drill", NULL);
+    return rc < 0 ? hf_fail_nomem(err) : 0;
 }
 
 /* ---- what the manifest says ------------------------------------------------------------- */

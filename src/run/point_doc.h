@@ -15,7 +15,7 @@
 int hf_point_doc_artifacts(struct json_object *doc, const struct hf_manifest *m, struct hf_err *err)
     HF_CHECKED;
 
-/* At the end of list: {"point","vm","taken_at","grade","stall_ms","bytes","protected","copies"}. bytes: of all artifacts, null where
+/* At the end of list: {"point","vm","taken_at","grade","stall_ms","bytes","protected","copies","last_drill"}. bytes: of all artifacts, null where
  * only the manifest could tell. */
 int hf_point_doc_row(struct json_object *list, struct hf_catalog *c,
                      const struct hf_catalog_point *p, struct hf_err *err) HF_CHECKED;
@@ -25,6 +25,15 @@ int hf_point_doc_row(struct json_object *list, struct hf_catalog *c,
  * is damaged protects nothing. */
 int hf_point_doc_copies(struct json_object *doc, struct hf_catalog *c, const char *point_id,
                         struct json_object *report, struct hf_err *err) HF_CHECKED;
+
+/* "drills", newest first, at most HF_POINT_DRILLS: {"run","point","store","at","passed","recovery_ms"|null,"duration_ms",
+ * "why"|null} each. */
+#define HF_POINT_DRILLS 20
+int hf_point_doc_drills(struct json_object *doc, struct hf_catalog *c, const char *point_id,
+                        struct hf_err *err) HF_CHECKED;
+/* "last_drill": the same of the newest, of a point or of a VM (the other one is NULL); null: there was none. */
+int hf_point_doc_last_drill(struct json_object *doc, struct hf_catalog *c, const char *point_id,
+                            const char *vm, struct hf_err *err) HF_CHECKED;
 
 /* The manifest with the words of a backup's report. To be put. */
 struct json_object *hf_point_doc_manifest(const struct hf_manifest *m, struct hf_err *err)

@@ -7,7 +7,8 @@ struct opening {
     const struct hf_env *env;
     const struct hf_point_wish *wish;
     struct hf_open_point *out;
-    struct hf_err worst; /* of a store that has it, and where it cannot be used */
+    struct hf_err worst;   /* of a store that has it, and where it cannot be used */
+    struct hf_err unasked; /* of the first store that could not be asked */
 };
 
 void hf_open_point_close(struct hf_open_point *p)
@@ -15,6 +16,11 @@ void hf_open_point_close(struct hf_open_point *p)
     hf_manifest_free(&p->manifest);
     hf_store_site_close(&p->at);
     *p = (struct hf_open_point){0};
+}
+
+static int hint_key(const struct hf_config_store *config, struct hf_err *err)
+{
+    return hf_hint(err, "Set identity-file in [store %s] to a key that opens it.", config->label);
 }
 
 static int open_on(struct opening *o, const struct hf_config_store *config, struct hf_err *err)
@@ -31,12 +37,17 @@ static int open_on(struct opening *o, const struct hf_config_store *config, stru
         hf_point_read(p->at.site, &name, &p->manifest, err) < 0)
         return -1;
     if (o->wish->to_read && p->at.site->is_encrypted && !p->at.site->identities) {
-        hf_fail(err, HF_E_AUTH, "%s is encrypted, and this host has no key for it", name.id);
-        return hf_hint(err, "Set identity-file in [store %s] to a key that opens it.",
-                       config->label);
+        hf_age_fail_keyless(err);
+        return hint_key(config, err);
     }
     p->config = config;
     return 0;
+}
+
+int hf_open_point_fail(const struct hf_open_point *p, struct hf_err *err)
+{
+    bool is_of_key = err->cls == HF_E_AUTH && !err->sys_errno; /* not a right to a file */
+    return is_of_key ? hint_key(p->config, err) : -1;
 }
 
 /* 0 also: not here, perhaps on the next. */
@@ -56,6 +67,8 @@ static int try_on(void *ctx, const struct hf_config_store *config, struct hf_err
     }
     if (why.cls == HF_E_CORRUPT || why.cls == HF_E_AUTH)
         hf_err_copy(&o->worst, &why);
+    if (why.cls == HF_E_UNREACHABLE && !o->unasked.cls)
+        hf_err_copy(&o->unasked, &why);
     if (why.cls != HF_E_NOT_FOUND)
         hf_log_err(o->env->log, HF_LOG_WARN, o->wish->area, &why);
     return 0;
@@ -64,7 +77,8 @@ static int try_on(void *ctx, const struct hf_config_store *config, struct hf_err
 int hf_point_open(const struct hf_env *env, const struct hf_point_wish *wish,
                   struct hf_open_point *out, struct hf_err *err)
 {
-    struct opening o = {.env = env, .wish = wish, .out = out, .worst = HF_ERR_INIT};
+    struct opening o = {
+        .env = env, .wish = wish, .out = out, .worst = HF_ERR_INIT, .unasked = HF_ERR_INIT};
     if (hf_store_site_each(env, wish->store, try_on, &o, err) < 0)
         return -1;
     if (out->config)
@@ -73,6 +87,8 @@ int hf_point_open(const struct hf_env *env, const struct hf_point_wish *wish,
         hf_err_copy(err, &o.worst);
         return -1;
     }
-    return hf_fail(err, HF_E_NOT_FOUND, "no store that could be asked has a point '%.60s'",
-                   wish->text);
+    hf_fail(err, HF_E_NOT_FOUND, "no store that could be asked has a point '%.60s'", wish->text);
+    if (o.unasked.cls) /* most likely the one that has it */
+        hf_hint(err, "Not asked: %s. %s", o.unasked.message, o.unasked.hint);
+    return -1;
 }

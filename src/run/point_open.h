@@ -32,5 +32,7 @@ HF_DEFINE_AUTO_VALUE(hf_open_point, hf_open_point_close)
 /* out is empty before, and to be closed in any case. */
 int hf_point_open(const struct hf_env *env, const struct hf_point_wish *wish,
                   struct hf_open_point *out, struct hf_err *err) HF_CHECKED;
+/* Of a failure to read what is in it: AUTH gets the hint where the key is set. Returns -1. */
+int hf_open_point_fail(const struct hf_open_point *p, struct hf_err *err);
 
 #endif

@@ -11,6 +11,7 @@
 
 struct who { /* of a journal's "run" entry; borrowed from it */
     const char *verb, *vm, *hypervisor, *vm_id, *lock_key;
+    int64_t is_sectionless; /* a machine that is being made: no section has to know it */
 };
 
 static int read_who(struct hf_journal *j, struct who *w, struct hf_err *err)
@@ -20,7 +21,8 @@ static int read_who(struct hf_journal *j, struct who *w, struct hf_err *err)
         hf_json_get_string(data, "vm", &w->vm, err) < 0 ||
         hf_json_get_string(data, "hypervisor", &w->hypervisor, err) < 0 ||
         hf_json_get_string(data, "vm_id", &w->vm_id, err) < 0 ||
-        hf_json_get_string(data, "lock_key", &w->lock_key, err) < 0)
+        hf_json_get_string(data, "lock_key", &w->lock_key, err) < 0 ||
+        hf_json_opt_int(data, "sectionless", &w->is_sectionless, err) < 0)
         return hf_wrap(err, "journal of run %s", hf_journal_run_id(j));
     return 0;
 }
@@ -31,9 +33,11 @@ static int note_outcome(void *ctx, const struct hf_catalog_run *r, struct hf_err
 {
     (void)err;
     const char *o = r->outcome;
-    *(bool *)ctx = o && (strcmp(o, "done") == 0 || strcmp(o, "degraded") == 0 ||
-                         strcmp(o, HF_MAINTENANCE_ROLLED_BACK) == 0 ||
-                         strcmp(o, HF_MAINTENANCE_FAILED_KEPT) == 0);
+    /* A drill that the point did not pass was made, and its verdict stays. */
+    bool is_verdict = o && strcmp(r->verb, HF_VERB_DRILL) == 0 && strcmp(o, "failed") == 0;
+    *(bool *)ctx = is_verdict || (o && (strcmp(o, "done") == 0 || strcmp(o, "degraded") == 0 ||
+                                        strcmp(o, HF_MAINTENANCE_ROLLED_BACK) == 0 ||
+                                        strcmp(o, HF_MAINTENANCE_FAILED_KEPT) == 0));
     return 0;
 }
 
@@ -123,7 +127,7 @@ static int find_vm(struct hf_undo *u, const struct who *w, struct hf_err *err)
     const struct hf_config_vm *own = hf_config_find_vm(u->env->config, w->vm, &mine);
     if (own && (!u->vm || strcmp(own->hypervisor, w->hypervisor) == 0))
         u->vm = own;
-    if (u->vm)
+    if (u->vm || w->is_sectionless)
         return 0;
     hf_err_copy(err, &mine);
     err->hint[0] = '\0'; /* names of other VMs are no help here */
@@ -157,6 +161,8 @@ static int finish_committed(struct hf_undo *u, struct hf_journal *j, const char 
 static int undo_open(struct hf_undo *u, struct hf_catalog *c, struct hf_journal *j,
                      const struct who *w, const char **outcome, struct hf_err *err)
 {
+    if (u->spares_running && hf_effect_decide_machine(u, j, err) < 0)
+        return -1;
     bool forward = hf_undo_rolls_forward(j);
     if (hf_undo_journal(u, j, err) < 0)
         return -1;
@@ -241,10 +247,25 @@ int hf_recover_vm(const struct hf_env *env, const struct hf_config_vm *vm, const
         if (!j)
             continue;
         hf_log(env->log, HF_LOG_WARN, "recover", "run %s of %s died: undoing it first",
-               ids.items[i], vm->label);
-        HF_AUTO(hf_undo) struct hf_undo undo = {.env = env, .vm = vm};
+               ids.items[i], vm ? vm->label : lock_key);
+        HF_AUTO(hf_undo) struct hf_undo undo = {.env = env, .vm = vm, .spares_running = true};
         if (hf_recover_run(&undo, ids.items[i], &outcome, err) < 0)
             return hf_wrap(err, "recovery of the dead run %s", ids.items[i]);
+    }
+    return 0;
+}
+
+int hf_recover_is_done(const struct hf_env *env, const char *lock_key, struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv ids = HF_STRV_INIT;
+    if (hf_journal_list(hf_env_state(env), &ids, err) < 0)
+        return -1;
+    for (size_t i = 0; i < ids.n; i++) {
+        HF_AUTO(hf_journal) struct hf_journal *j = open_of_vm(env, ids.items[i], lock_key);
+        if (!j)
+            continue;
+        hf_fail(err, HF_E_BUSY, "run %s died, and what it did is not undone yet", ids.items[i]);
+        return hf_hint(err, "Run `holdfast recover` first: a dry run changes nothing.");
     }
     return 0;
 }

@@ -21,10 +21,15 @@
 int hf_recover_run(struct hf_undo *u, const char *run_id, const char **outcome, struct hf_err *err)
     HF_CHECKED;
 
-/* All dead runs of one VM, whose lock of this key the caller holds. A journal that nobody can read
- * does not keep other VMs from running: it is logged, and `recover` and `check` name it. */
+/* All dead runs of one VM (NULL: a machine that no section knows), whose lock of this key the caller holds. A journal that nobody can read
+ * does not keep other VMs from running: it is logged, and `recover` and `check` name it. A restored machine that runs is not ended: when its guest
+ * answers it is there to stay; else BUSY, and ending it is for `recover`, which somebody runs knowingly. */
 int hf_recover_vm(const struct hf_env *env, const struct hf_config_vm *vm, const char *lock_key,
                   struct hf_err *err) HF_CHECKED;
+
+/* BUSY: there is a dead run under this key, and this is who must not change anything. */
+int hf_recover_is_done(const struct hf_env *env, const char *lock_key, struct hf_err *err)
+    HF_CHECKED;
 
 /* What happened to one journal, for the report. */
 struct hf_recovered {

@@ -13,25 +13,37 @@
 #define LOOKUP_MS 10000
 #define GUARDIAN_MS 20000
 
-static int find_machine(struct hf_run *run, const char *vm_label, struct hf_err *err)
+struct kind {
+    const char *vm; /* label */
+    bool is_guarded, is_apart;
+    const char *hypervisor; /* of one apart; NULL: the VM's */
+};
+
+static int find_machine(struct hf_run *run, const struct kind *kind, struct hf_err *err)
 {
     const struct hf_env *env = run->env;
-    run->vm = hf_config_find_vm(env->config, vm_label, err);
+    run->vm = hf_config_find_vm(env->config, kind->vm, err);
     if (!run->vm)
         return -1;
-    run->hypervisor = hf_config_find_hypervisor(env->config, run->vm->hypervisor, err);
+    run->hypervisor = hf_config_find_hypervisor(
+        env->config, kind->hypervisor ? kind->hypervisor : run->vm->hypervisor, err);
     if (!run->hypervisor)
         return -1;
     run->hv = hf_env_open_hv(env, run->hypervisor, err);
     if (!run->hv)
         return -1;
+    if (kind->is_apart) {
+        run->found.id = strdup(run->vm->name);
+        return run->found.id ? 0 : hf_fail_nomem(err);
+    }
     struct hf_hv_call call = hf_env_call(env, run->id, LOOKUP_MS);
     if (hf_hv_vm_find(run->hv, &call, run->vm->name, &run->found, err) < 0)
         return hf_wrap(err, "vm %s", run->vm->label);
     return 0;
 }
 
-static int create_journal(struct hf_run *run, const char *lock_key, struct hf_err *err)
+static int create_journal(struct hf_run *run, const struct kind *kind, const char *lock_key,
+                          struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *data = json_object_new_object();
     if (!data || hf_json_add_string(data, "verb", run->verb) < 0 ||
@@ -39,7 +51,8 @@ static int create_journal(struct hf_run *run, const char *lock_key, struct hf_er
         hf_json_add_string(data, "hypervisor", run->hypervisor->label) < 0 ||
         hf_json_add_string(data, "vm_id", run->found.id) < 0 ||
         hf_json_add_string(data, "lock_key", lock_key) < 0 ||
-        hf_json_add_string(data, "config", run->env->config_path) < 0)
+        hf_json_add_string(data, "config", run->env->config_path) < 0 ||
+        (kind->is_apart && hf_json_add_int(data, "sectionless", 1) < 0))
         return hf_fail_nomem(err);
     run->journal = hf_journal_create(hf_env_state(run->env), run->id, data, run->env->clock, err);
     return run->journal ? 0 : -1;
@@ -57,10 +70,12 @@ static struct hf_vmlock *take_lock(struct hf_run *run, const char *key, struct h
 }
 
 /* From the lock on: what must not exist twice at a time. */
-static int claim(struct hf_run *run, bool is_guarded, struct hf_err *err)
+static int claim(struct hf_run *run, const struct kind *kind, struct hf_err *err)
 {
     const char *state = hf_env_state(run->env);
-    HF_AUTOFREE char *key = hf_asprintf("%s.%s", run->hypervisor->label, run->found.id);
+    HF_AUTOFREE char *key = kind->is_apart
+                                ? hf_asprintf("%s.%s", run->verb, run->vm->label)
+                                : hf_asprintf("%s.%s", run->hypervisor->label, run->found.id);
     if (!key)
         return hf_fail_nomem(err);
     run->catalog = hf_catalog_open(state, run->env->clock, err);
@@ -69,13 +84,13 @@ static int claim(struct hf_run *run, bool is_guarded, struct hf_err *err)
     run->vmlock = take_lock(run, key, err);
     if (!run->vmlock)
         return hf_wrap(err, "vm %s", run->vm->label);
-    if (hf_recover_vm(run->env, run->vm, key, err) < 0 || create_journal(run, key, err) < 0)
+    if (hf_recover_vm(run->env, run->vm, key, err) < 0 || create_journal(run, kind, key, err) < 0)
         return -1;
     struct hf_catalog_run row = hf_run_row(run, NULL, NULL);
     if (hf_catalog_run_begin(run->catalog, &row, err) < 0)
         return -1;
     HF_POINT("run.after_journal");
-    if (!is_guarded)
+    if (!kind->is_guarded)
         return 0;
     run->guardian = hf_guardian_start(run->env, run->id, hf_vmlock_fd(run->vmlock), err);
     return run->guardian ? 0 : -1;
@@ -219,17 +234,17 @@ static void record_failed_begin(struct hf_run *run, const struct hf_err *err)
 }
 
 static int begin(struct hf_run *run, const struct hf_env *env, const char *verb,
-                 const char *vm_label, bool is_guarded, struct hf_err *err)
+                 const struct kind *kind, struct hf_err *err)
 {
     *run = (struct hf_run){.env = env, .verb = verb};
     run->started_us = hf_clock_mono_us(env->clock);
     run->started_wall_us = hf_clock_wall_us(env->clock);
     if (hf_id_new(env->clock, run->id, err) < 0)
         return -1;
-    bool is_found = find_machine(run, vm_label, err) == 0;
+    bool is_found = find_machine(run, kind, err) == 0;
     if (is_found)
         hf_log_bind(env->log, run->id, run->vm->label);
-    if (is_found && claim(run, is_guarded, err) == 0)
+    if (is_found && claim(run, kind, err) == 0)
         return 0;
     if (run->journal)
         return hf_run_fail(run, err);
@@ -240,13 +255,21 @@ static int begin(struct hf_run *run, const struct hf_env *env, const char *verb,
 int hf_run_begin(struct hf_run *run, const struct hf_env *env, const char *verb,
                  const char *vm_label, struct hf_err *err)
 {
-    return begin(run, env, verb, vm_label, true, err);
+    return begin(run, env, verb, &(struct kind){.vm = vm_label, .is_guarded = true}, err);
 }
 
 int hf_run_begin_unguarded(struct hf_run *run, const struct hf_env *env, const char *verb,
                            const char *vm_label, struct hf_err *err)
 {
-    return begin(run, env, verb, vm_label, false, err);
+    return begin(run, env, verb, &(struct kind){.vm = vm_label}, err);
+}
+
+int hf_run_begin_apart(struct hf_run *run, const struct hf_env *env, const char *verb,
+                       const char *vm_label, const char *hypervisor, struct hf_err *err)
+{
+    const struct kind kind = {
+        .vm = vm_label, .is_guarded = true, .is_apart = true, .hypervisor = hypervisor};
+    return begin(run, env, verb, &kind, err);
 }
 
 void hf_run_close(struct hf_run *run)

@@ -11,6 +11,9 @@
  * close    dismisses the guardian, lets go of the VM's lock. Without commit or fail before it the journal
  *          stays open, as after a crash.
  *
+ * apart    a run that has a machine of its own (`drill`): it takes no lock on the VM, which runs on, but one of its own, so that
+ *          nobody does the same with that VM meanwhile; found is no machine, but what the VM is called.
+ *
  * within   a run may begin others on its own VM (env->within): they share its lock, so that nobody else comes between,
  *          and leave its journal alone. Each has a journal, a guardian and a row of its own.
  *
@@ -26,6 +29,8 @@
 #include "run/env.h"
 
 struct hf_guardian;
+
+#define HF_VERB_DRILL "drill"
 
 struct hf_run {
     const struct hf_env *env;
@@ -47,6 +52,9 @@ int hf_run_begin(struct hf_run *run, const struct hf_env *env, const char *verb,
 /* The same without a guardian, for a run whose own entries nobody undoes in a hurry (`maintain`). */
 int hf_run_begin_unguarded(struct hf_run *run, const struct hf_env *env, const char *verb,
                            const char *vm_label, struct hf_err *err) HF_CHECKED;
+/* One apart, guarded. hypervisor: where its machine will be; NULL: that of the VM. */
+int hf_run_begin_apart(struct hf_run *run, const struct hf_env *env, const char *verb,
+                       const char *vm_label, const char *hypervisor, struct hf_err *err) HF_CHECKED;
 /* Waits until the guardian has its connections open. Call before the first effect that a crash must
  * undo at once. */
 int hf_run_wait_guardian(struct hf_run *run, struct hf_err *err) HF_CHECKED;

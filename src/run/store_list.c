@@ -87,12 +87,13 @@ static int add_off_host(struct looking *l, const struct hf_config_store *config,
            hf_json_add_string(row, "off_host_setting", is_assumed ? "assume" : "verify");
 }
 
-/* A store that answers that it has no holdfast.json, or another one, has been reached. */
+/* A store that answers that it has no holdfast.json, or another one, or wants another key, has been reached. */
 static bool is_reached(const struct hf_store_site *at, const struct hf_err *why)
 {
     return at->store &&
            (why->cls == HF_E_NONE || why->cls == HF_E_NOT_FOUND || why->cls == HF_E_CONFLICT ||
-            why->cls == HF_E_CORRUPT || why->cls == HF_E_UNSUPPORTED || why->cls == HF_E_CONFIG);
+            why->cls == HF_E_CORRUPT || why->cls == HF_E_UNSUPPORTED || why->cls == HF_E_CONFIG ||
+            why->cls == HF_E_AUTH);
 }
 
 static int add_row(struct looking *l, const struct hf_config_store *config,

@@ -74,6 +74,22 @@ static void sweep(const char *dir)
         closedir(d);
 }
 
+/* Its process may not have been waited for yet: the run's name decides. */
+void hf_way_sweep(const struct hf_env *env, const char *run_id)
+{
+    HF_AUTOFREE char *path = hf_asprintf("%s/sockets", hf_env_state(env));
+    DIR *d = path ? opendir(path) : NULL;
+    size_t len = strlen(run_id);
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        const char *dot = strrchr(e->d_name, '.');
+        if (strncmp(e->d_name, run_id, len) == 0 && e->d_name[len] == '-' && dot &&
+            strtol(dot + 1, NULL, 10) != getpid())
+            unlinkat(dirfd(d), e->d_name, 0);
+    }
+    if (d)
+        closedir(d);
+}
+
 /* Of the first name that is free: a run may have several ways at once. */
 static char *free_name(const char *dir, const char *run_id, struct hf_err *err)
 {

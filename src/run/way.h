@@ -40,6 +40,9 @@ HF_DEFINE_AUTO_VALUE(hf_way, hf_way_close)
 /* The tunnel alone, so that the next hf_way_open makes a new one. */
 void hf_way_close_db(struct hf_way *way);
 
+/* Sockets of the tunnels of a run that died; those of this process stay. */
+void hf_way_sweep(const struct hf_env *env, const char *run_id);
+
 /* What this VM's holds need to be taken and undone: HF_WAY_*. */
 int hf_way_needed(const struct hf_config_vm *vm);
 /* Is the hypervisor's agent used for this VM's freeze? */

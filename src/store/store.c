@@ -196,7 +196,15 @@ int hf_store_get(struct hf_store *s, const char *name, uint64_t at, void *buf, s
     if (len == 0)
         return 0;
     hf_io_rate_take(s->rate, len);
-    return s->ops->get(s, name, at, buf, len, false, err) < 0 ? wrap(s, name, err) : 0;
+    if (s->ops->get(s, name, at, buf, len, false, err) < 0)
+        return wrap(s, name, err);
+    atomic_fetch_add(&s->fetched, len);
+    return 0;
+}
+
+uint64_t hf_store_fetched(const struct hf_store *s)
+{
+    return atomic_load(&s->fetched);
 }
 
 int hf_store_head(struct hf_store *s, const char *name, struct hf_store_object *out,

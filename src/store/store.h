@@ -96,6 +96,7 @@ struct hf_store {
     char *url;         /* for messages: holds no secret */
     struct hf_io_rate *rate;
     atomic_llong patience_ms; /* of drivers that retry: for one request with all its retries */
+    _Atomic uint64_t fetched; /* bytes that hf_store_get brought */
 };
 
 struct hf_store_opts {
@@ -161,5 +162,11 @@ int hf_store_confirm(struct hf_store *s, const char *name, struct hf_store_recei
  * small reads are few requests; a leap to what does not lie there is a request for just its bytes, and keeps what does. */
 struct hf_io_source *hf_store_source(struct hf_store *s, const char *name, size_t window,
                                      struct hf_err *err) HF_CHECKED;
+/* The same of an object whose size is known, without asking for it. */
+struct hf_io_source *hf_store_source_of(struct hf_store *s, const char *name, uint64_t bytes,
+                                        size_t window, struct hf_err *err) HF_CHECKED;
+
+/* Bytes of objects that hf_store_get has brought since it was opened. */
+uint64_t hf_store_fetched(const struct hf_store *s);
 
 #endif

@@ -163,6 +163,13 @@ class SlowStore:
         bucket, after = path.rstrip("/") + "/", query.get("start-after", "")
         with self.lock:
             sizes = sorted((n.removeprefix(bucket), sum(p.stat().st_size for _, p in parts)) for n, parts in self.names.items())
-        rows = "".join(f"<Contents><Key>{n}</Key><Size>{size}</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
-                       for n, size in sizes if n.startswith(query.get("prefix", "")) and n > after)
-        return h._answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>".encode())
+        prefix, groups, rows = query.get("prefix", ""), [], []
+        for n, size in sizes:
+            if not n.startswith(prefix) or n <= after:
+                continue
+            if "delimiter" in query and "/" in n[len(prefix):]:
+                groups.append(prefix + n[len(prefix):].split("/")[0] + "/")
+            else:
+                rows.append(f"<Contents><Key>{n}</Key><Size>{size}</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>")
+        rows += [f"<CommonPrefixes><Prefix>{g}</Prefix></CommonPrefixes>" for g in dict.fromkeys(groups)]
+        return h._answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{''.join(rows)}</ListBucketResult>".encode())

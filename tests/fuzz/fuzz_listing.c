@@ -3,7 +3,7 @@
  * Any bytes as a line of an archive's listing: CORRUPT, or an entry that is the same when written and read again. And any
  * bytes as a tar: its entries, or CORRUPT.
  */
-#include "files/tar.h"
+#include "files/some.h"
 #include "harness/bytes.h"
 
 #include <assert.h>
@@ -28,6 +28,7 @@ static void read_line(const char *line, size_t len)
     assert(hf_entry_print(&e, &text, &err) == 0);
     assert(hf_entry_parse(text.data, text.len - 1, &back, &err) == 0);
     assert(strcmp(e.name, back.name) == 0 && e.size == back.size && e.mtime_s == back.mtime_s);
+    assert(e.has_at == back.has_at && e.at == back.at);
 }
 
 static void read_tar(const uint8_t *data, size_t size)
@@ -45,9 +46,23 @@ static void read_tar(const uint8_t *data, size_t size)
     assert(rc == 0 || err.cls == HF_E_CORRUPT);
 }
 
+/* Wherever a listing says that an entry begins. */
+static void read_tar_at(const uint8_t *data, size_t size, uint64_t at)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_io_source *source = hf_io_source_memory(data, size, &err);
+    HF_AUTO(hf_some) struct hf_some *s = source ? hf_some_open(source, NULL, &err) : NULL;
+    HF_AUTO(hf_entry) struct hf_entry e = {0};
+    struct hf_tar *t = s ? hf_some_next(s, at, size, &e, NULL, &err) : NULL;
+    if (t && e.type == HF_ENTRY_FILE && e.size < 1 << 20 && hf_tar_content(t, &e, NULL, &err) < 0)
+        t = NULL;
+    assert(t || err.cls == HF_E_CORRUPT);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     read_line((const char *)data, size);
     read_tar(data, size);
+    read_tar_at(data, size, size / 1024 * 512);
     return 0;
 }

@@ -14,11 +14,19 @@ from pathlib import Path
 from hf import build_dir
 
 
+ENDS_WHAT_RUNS = "trap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n"  # else who reads its output waits for that, too
+
+
 def blocks(text):
     """The fenced blocks: (language, attributes, lines)."""
     for head, body in re.findall(r"^```(\S[^\n]*)\n(.*?)^```$", text, re.M | re.S):
         language, *attributes = shlex.split(head)
         yield language, dict(a.split("=", 1) for a in attributes), body
+
+
+def sections(text):
+    """What stands under each heading of the second level: {heading: text}, in order."""
+    return dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
 
 
 class Guide:
@@ -29,8 +37,14 @@ class Guide:
 
     def follow(self, path, folder):
         self.folder = Path(folder)
+        self.put_holdfast()
+        self.do(Path(path).read_text())
+
+    def put_holdfast(self):
         self.put("holdfast", f'#!/bin/sh\nexec "{build_dir()}/src/holdfast" -c "{self.site.config}" "$@"\n')
-        for language, attributes, body in blocks(Path(path).read_text()):
+
+    def do(self, text):
+        for language, attributes, body in blocks(text):
             getattr(self, f"do_{language}")(attributes, body)
 
     def put(self, name, text):
@@ -47,7 +61,7 @@ class Guide:
         if "file" in attributes:
             self.put(attributes["file"], body)
             return
-        p = subprocess.run(["bash", "-ec", self.ours(body)], cwd=self.folder, capture_output=True, text=True, check=False,
+        p = subprocess.run(["bash", "-ec", ENDS_WHAT_RUNS + self.ours(body)], cwd=self.folder, capture_output=True, text=True, check=False,
                            timeout=self.timeout_s, env=self.site.environ(PATH=f"{self.folder}:{os.environ['PATH']}"))
         self.assertEqual(p.returncode, int(attributes.get("status", 0)), f"{body}\n{p.stdout}{p.stderr}")
         self.said, self.complained = p.stdout, p.stderr

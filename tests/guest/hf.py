@@ -25,6 +25,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "tests/harness"))
+import timed  # noqa: E402
 LAB = SOURCE / "tests/lab/lab"
 
 
@@ -486,4 +487,4 @@ class Sampling(unittest.TestLoader):
 def main(loader=unittest.defaultTestLoader, flavour=None):
     need_guest(flavour)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    unittest.main(verbosity=2, testLoader=loader)
+    unittest.main(verbosity=2, testLoader=loader, testRunner=timed.Runner)

@@ -68,6 +68,7 @@ class Store:
         self.chunk_key = hkdf(raw, salt, b"holdfast/1/chunk-id")
         self.tree_key = hkdf(raw, salt, b"holdfast/1/tree-id")
         self.index_key = hkdf(raw, salt, b"holdfast/1/index-mac")
+        self.manifest_key = hkdf(raw, salt, b"holdfast/1/manifest-mac")
         self.places = {1: {}, 2: {}}
         self.packs = {}
         self.contents = {}

@@ -738,6 +738,124 @@ static void captures(void)
         exports();
 }
 
+/* ---- a machine from a definition ------------------------------------------------------------- */
+
+#define MACHINE "hf-conformance-machine"
+
+static int take_finding(void *ctx, const struct hf_machine_finding *f)
+{
+    int *refused = ctx;
+    *refused += f->kind == HF_MACHINE_REFUSED;
+    return f->about && *f->about && f->text && *f->text ? 0 : -1;
+}
+
+static int take_machine(void *ctx, const struct hf_machine *m)
+{
+    const char **wanted = ctx;
+    if (*wanted && strcmp(m->name, *wanted) == 0 && strcmp(m->run, "run-1") == 0 && m->undo_token)
+        *wanted = NULL;
+    return 0;
+}
+
+/* From the VM's own definition, without its disks: they are another's. */
+static int machine_plan(const struct hf_call *call, const char *xml, const char *name,
+                        uint32_t flags, char **definition, char **token, struct hf_err *err)
+{
+    int refused = 0;
+    struct hf_machine_request req = {.struct_size = sizeof req,
+                                     .flags = flags,
+                                     .definition = xml,
+                                     .name = name,
+                                     .run = "run-1",
+                                     .purpose = "drill",
+                                     .dir = "/tmp"};
+    struct hf_machine_plan p = {.struct_size = sizeof p};
+    if (t.p->machine_plan(t.in, call, &req, take_finding, &refused, &p, err) != 0)
+        return -1;
+    check(!refused && p.vm_id && p.definition && p.undo_token, "a machine's plan is complete", err);
+    *definition = strdup(p.definition);
+    *token = strdup(p.undo_token);
+    return 0;
+}
+
+static void refuses_machines(const char *xml)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(30000), late = call_in(-1), strange = call_in(30000);
+    char *none = NULL;
+    strange.flags = UINT32_C(1) << 31;
+    check(failed_as(machine_plan(&strange, xml, MACHINE, 0, &none, &none, &err), &err,
+                    HF_E_UNSUPPORTED),
+          "machine_plan refuses unknown flag bits", &err);
+    check(failed_as(machine_plan(&call, xml, MACHINE, UINT32_C(1) << 31, &none, &none, &err), &err,
+                    HF_E_UNSUPPORTED),
+          "machine_plan refuses unknown flags of its request", &err);
+    check(failed_as(machine_plan(&late, xml, MACHINE, 0, &none, &none, &err), &err, HF_E_TIMEOUT),
+          "machine_plan does nothing after its deadline", &err);
+    check(failed_as(machine_plan(&call, "<", MACHINE, 0, &none, &none, &err), &err, HF_E_CORRUPT),
+          "machine_plan refuses what is no definition", &err);
+    check(failed_as(machine_plan(&call, xml, t.vm, 0, &none, &none, &err), &err, HF_E_CONFLICT),
+          "machine_plan refuses a name that is taken", &err);
+    check(failed_as(machine_plan(&call, xml, MACHINE, HF_MACHINE_KEEP_UUID, &none, &none, &err),
+                    &err, HF_E_CONFLICT),
+          "machine_plan refuses an id that is taken", &err);
+    const char *const token = "{}";
+    check(failed_as(t.p->machine_create(t.in, &call, xml, token, &err), &err, HF_E_CORRUPT) &&
+              failed_as(t.p->machine_start(t.in, &call, token, &err), &err, HF_E_CORRUPT) &&
+              failed_as(t.p->machine_settle(t.in, &call, token, &err), &err, HF_E_CORRUPT) &&
+              failed_as(t.p->machine_destroy(t.in, &call, token, &err), &err, HF_E_CORRUPT),
+          "a machine's steps refuse what is no token", &err);
+}
+
+static bool is_listed(struct hf_err *err)
+{
+    struct hf_call call = call_in(10000);
+    const char *wanted = MACHINE;
+    return t.p->machine_list(t.in, &call, take_machine, &wanted, err) == 0 && !wanted;
+}
+
+static void makes_and_takes_away(const char *xml)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(60000);
+    HF_AUTOFREE char *definition = NULL, *token = NULL;
+    struct hf_vm vm = {.struct_size = sizeof vm};
+    int rc = machine_plan(&call, xml, MACHINE, HF_MACHINE_ISOLATED, &definition, &token, &err);
+    check(rc == 0, "machine_plan", &err);
+    if (rc != 0)
+        return;
+    check(failed_as(do_find(&call, MACHINE, &err), &err, HF_E_NOT_FOUND), "it makes nothing", &err);
+    check(t.p->machine_destroy(t.in, &call, token, &err) == 0, "machine_destroy of nothing", &err);
+    for (int i = 0; i < 2; i++)
+        check(t.p->machine_create(t.in, &call, definition, token, &err) == 0,
+              "machine_create, and once more", &err);
+    rc = t.p->vm_find(t.in, &call, MACHINE, &vm, &err);
+    check(rc == 0 && vm.state == HF_VM_OFF, "it is there, and off", &err);
+    check(is_listed(&err), "machine_list tells it", &err);
+    t.is_cancelled = 1;
+    for (int i = 0; i < 2; i++)
+        check(t.p->machine_destroy(t.in, &call, token, &err) == 0,
+              "machine_destroy, and once more", &err);
+    t.is_cancelled = 0;
+    check(!is_listed(&err), "machine_list does not tell it any more", &err);
+}
+
+static void machines(void)
+{
+    HF_AUTOFREE char *xml = definition();
+    if (!(t.p->capabilities & HF_CAN_MACHINE) || !xml)
+        return;
+    check(t.p->machine_plan && t.p->machine_create && t.p->machine_start && t.p->machine_settle &&
+              t.p->machine_destroy && t.p->machine_list,
+          "all steps of a machine are there", &(struct hf_err)HF_ERR_INIT);
+    if (t.failed)
+        return;
+    refuses_machines(xml);
+    makes_and_takes_away(xml);
+    check(is_same_definition(xml), "the VM it was made from is as before",
+          &(struct hf_err)HF_ERR_INIT);
+}
+
 /* ---- the guest, where the VM has one that answers --------------------------------------------- */
 
 static void guest_files(void)
@@ -876,6 +994,7 @@ int main(int argc, char **argv)
             check_slot(&slots[i]);
     guest();
     captures();
+    machines();
     t.p->close(t.in);
     printf("%d failed\n", t.failed);
     return t.failed ? 1 : 0;

@@ -8,9 +8,10 @@
  * An error is one line "error CLASS: message", then "hint: …" and "left: …"; status 1.
  * $HOLDFAST_DEADLINE_MS: of each call, default 30000.
  */
+#include "drive.h"
+
 #include "base/path.h"
 #include "base/units.h"
-#include "hypervisor/hv.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -19,13 +20,7 @@
 
 #define LOCAL_MAX ((size_t)64 << 20)
 
-struct drive {
-    struct hf_hv *hv;
-    struct hf_cancel *cancel;
-    int64_t limit_ms;
-};
-
-static struct hf_hv_call call_of(const struct drive *d)
+struct hf_hv_call call_of(const struct drive *d)
 {
     return (struct hf_hv_call){.deadline_ms = hf_clock_mono_ms(hf_clock_system()) + d->limit_ms,
                                .run_id = getenv("HOLDFAST_RUN_ID")};
@@ -476,6 +471,12 @@ static const struct verb {
     {"freeze", 1, do_freeze},   {"thaw", 1, do_thaw},         {"state", 1, do_state},
     {"mounts", 1, do_mounts},   {"rollback", 3, do_rollback}, {"settle", 2, do_settle},
     {"undo", 2, do_undo},       {"export", 4, do_export},     {"drop", 1, do_drop},
+    {"machine-plan", 4, do_machine_plan},
+    {"machine-create", 1, do_machine_create},
+    {"machine-start", 1, do_machine_start},
+    {"machine-settle", 1, do_machine_settle},
+    {"machine-destroy", 1, do_machine_destroy},
+    {"machine-list", 0, do_machine_list},
 };
 
 static struct hf_cancel *on_signal; /* the handler has no other way to reach it */

@@ -37,7 +37,8 @@
 #define HF_PLUGIN_MAGIC UINT32_C(0x48664c44)
 #define HF_HOST_MAGIC UINT32_C(0x48664854)
 #define HF_ABI_MAJOR 1
-#define HF_ABI_MINOR 2 /* 1: the four steps of a rollback; where overlays lie. 2: exports that are watched and ended; checkpoints */
+#define HF_ABI_MINOR 3 /* 1: the four steps of a rollback; where overlays lie. 2: exports that are watched and ended; checkpoints.
+                        * 3: machines made from a stored definition */
 #define HF_PLUGIN_ENTRY "holdfast_plugin_entry"
 #define HF_NO_DEADLINE INT64_MAX
 
@@ -93,6 +94,7 @@ struct hf_kv {
 #define HF_CAN_GUEST_FREEZE (UINT64_C(1) << 10)
 #define HF_CAN_GUEST_FSMAP (UINT64_C(1) << 11)
 #define HF_CAN_ROLLBACK_UNDO (UINT64_C(1) << 12) /* … the state that is left stays until settle */
+#define HF_CAN_MACHINE (UINT64_C(1) << 13) /* a machine from what vm_definition told once, here or elsewhere */
 
 enum hf_vm_state { HF_VM_OTHER, HF_VM_RUNNING, HF_VM_PAUSED, HF_VM_OFF, HF_VM_CRASHED };
 
@@ -280,6 +282,91 @@ struct hf_rollback_plan {
 /* hf_call.flags of rollback_settle. */
 #define HF_ROLLBACK_KEEP (UINT32_C(1) << 0) /* what holds the state that was left stays, and is told */
 
+/* ---- since 1.3: a machine made from a stored definition ------------------------------------ */
+
+/* Where one of its disks lies. */
+enum hf_machine_source {
+    HF_MACHINE_FILE = 1, /* path: an image file, or a block device */
+    HF_MACHINE_NBD = 2   /* path: the unix socket of an NBD server, which lives as long as the machine */
+};
+
+struct hf_machine_disk {
+    uint32_t struct_size;
+    enum hf_machine_source source;
+    const char *target;      /* of the definition: vda */
+    const char *path;        /* absolute */
+    const char *format;      /* of what stands there: qcow2, raw */
+    const char *export_name; /* NBD; NULL: the server's default export */
+};
+
+/* hf_machine_request.flags */
+#define HF_MACHINE_KEEP_UUID (UINT32_C(1) << 0) /* else a new one */
+#define HF_MACHINE_KEEP_MAC (UINT32_C(1) << 1)  /* else new ones */
+#define HF_MACHINE_NO_NETWORK (UINT32_C(1) << 2) /* each interface is there and its link is down */
+/* No way in or out: no interface, network or device of the host, no display, no shared folder, no TPM; it ends when the
+ * guest stops, restarts or crashes. What it writes is never flushed: it is thrown away. */
+#define HF_MACHINE_ISOLATED (UINT32_C(1) << 3)
+#define HF_MACHINE_TRANSIENT (UINT32_C(1) << 4) /* gone when it stops; create makes it paused */
+/* In the place of the machine that has this name, which is off and has the definition's UUID; implies both KEEPs. */
+#define HF_MACHINE_REPLACE (UINT32_C(1) << 5)
+/* What the definition hands to the hypervisor's programs past the hypervisor's own checks (QEMU's arguments) is taken
+ * over. Without it that is left out: it can name any file and port of the host. */
+#define HF_MACHINE_ARGUMENTS (UINT32_C(1) << 6)
+
+struct hf_machine_request {
+    uint32_t struct_size;
+    uint32_t flags;         /* HF_MACHINE_* */
+    const char *definition; /* as vm_definition told it: foreign text */
+    const char *name;       /* [A-Za-z0-9._+-], not beginning with - or ., at most 64 bytes */
+    const char *run;        /* [A-Za-z0-9._-], at most 64 bytes: goes into the mark, and into names that are made up */
+    const char *purpose;    /* one word for the mark: restore, drill */
+    const char *dir;        /* for what it keeps beside its disks (UEFI variables); absolute. NULL: the hypervisor's own */
+    const struct hf_machine_disk *disks;
+    uint32_t n_disks;
+    uint32_t reserved;
+    uint64_t memory_max_bytes; /* less than the definition's: so much instead. 0: as there */
+};
+
+enum hf_machine_finding_kind {
+    HF_MACHINE_CHANGED = 1, /* it has another value than in the definition */
+    HF_MACHINE_LEFT_OUT,    /* the machine does not have it */
+    HF_MACHINE_CUT_OFF,  /* a network that is not here, or is not wanted: the interface is there, its link is down */
+    HF_MACHINE_WARNING,     /* as in the definition, and somebody should know */
+    HF_MACHINE_REFUSED      /* no machine can be made, and why; the plan fails, when all was told */
+};
+
+struct hf_machine_finding {
+    uint32_t struct_size;
+    enum hf_machine_finding_kind kind;
+    const char *about; /* "name", "disk vda", "interface 52:54:00:12:34:56" */
+    const char *text;  /* one line */
+};
+typedef int (*hf_machine_finding_cb)(void *ctx, const struct hf_machine_finding *finding);
+
+/* What machine_create will make. Complete before anything was made. */
+struct hf_machine_plan {
+    uint32_t struct_size;
+    uint8_t is_uefi, reserved[3];
+    uint64_t memory_bytes;
+    const char *vm_id;      /* that it will have */
+    const char *definition; /* for machine_create; opaque to the host */
+    const char *undo_token; /* opaque to the host, which journals it; all that the later steps need */
+};
+
+/* A machine that carries the mark of a run and is not settled. */
+struct hf_machine {
+    uint32_t struct_size;
+    enum hf_vm_state state;
+    uint8_t is_transient, reserved[7];
+    const char *vm_id, *name;
+    const char *run, *purpose;
+    const char *undo_token;
+};
+typedef int (*hf_machine_cb)(void *ctx, const struct hf_machine *machine);
+
+/* hf_call.flags of machine_start. */
+#define HF_MACHINE_PAUSED (UINT32_C(1) << 0) /* of one that is off: it has its disks open, and waits */
+
 enum hf_freeze_state { HF_FREEZE_UNKNOWN, HF_FREEZE_THAWED, HF_FREEZE_FROZEN };
 
 struct hf_plugin {
@@ -402,6 +489,34 @@ struct hf_plugin {
      * deleted is named in `left`, and the others go all the same. Interrupted anywhere, calling it again finishes it. */
     int (*checkpoint_drop)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *keep,
                            hf_text_cb dropped, void *ctx, struct hf_err *err);
+
+    /* Since ABI 1.3. A machine from a stored definition has these steps; the host journals the plan's undo token between
+     * plan and create, and each later step needs nothing but it, in any instance and process:
+     *   plan     changes nothing; the disks need not exist yet. The definition is foreign: what it names of the host is
+     *            there and harmless, or changed, left out, cut off or refused, each with a finding. A disk that the request
+     *            does not have is left out. CONFLICT: the name or UUID is taken (but for REPLACE), or a disk is another
+     *            machine's. UNSUPPORTED: this host cannot run it. CORRUPT: it is no definition.
+     *   create   defines it (off), or makes the transient one (paused, its disks open). By the same run again: success.
+     *            The mark says "holdfast", run and purpose. Failing or dying anywhere inside it: destroy.
+     *   start    it runs, or with HF_MACHINE_PAUSED is paused. So already: success. The operations on guests work.
+     *   settle   it is the operator's from now on: destroy refuses it, list does not tell it. Twice: success.
+     *   destroy  forced off and undefined, with what was made for it (UEFI variables), never its disks; one that replaced
+     *            another is that one again, and off, with its UEFI variables of before. Nothing there: success. Another's
+     *            under its id is not touched: success, and a warning in the log. Settled, or defined anew with disks that the
+     *            one before did not have: CONFLICT, nothing changed.
+     *   list     all that no run has settled, with their tokens: what dead runs left. */
+    int (*machine_plan)(struct hf_instance *in, const struct hf_call *call, const struct hf_machine_request *req,
+                        hf_machine_finding_cb emit, void *ctx, struct hf_machine_plan *out, struct hf_err *err);
+    int (*machine_create)(struct hf_instance *in, const struct hf_call *call, const char *definition,
+                          const char *undo_token, struct hf_err *err);
+    int (*machine_start)(struct hf_instance *in, const struct hf_call *call, const char *undo_token,
+                         struct hf_err *err);
+    int (*machine_settle)(struct hf_instance *in, const struct hf_call *call, const char *undo_token,
+                          struct hf_err *err);
+    int (*machine_destroy)(struct hf_instance *in, const struct hf_call *call, const char *undo_token,
+                           struct hf_err *err);
+    int (*machine_list)(struct hf_instance *in, const struct hf_call *call, hf_machine_cb emit, void *ctx,
+                        struct hf_err *err);
 };
 
 typedef const struct hf_plugin *(*hf_plugin_entry_fn)(const struct hf_host *host);

@@ -255,8 +255,8 @@ static int check_whole(struct loading *x)
 
 static int run_file(struct loading *x)
 {
-    const struct hf_load_folder *f = x->l->folder;
-    x->r = hf_io_read_open(f->fd, f->dir, x->file->name, x->file->sha256[0] != '\0', x->err);
+    x->r = hf_io_files_read(x->l->folder->files, x->file->name, false, x->file->sha256[0] != '\0',
+                            x->err);
     x->split = x->r ? hf_sql_split_new(fill, x, x->l->max_packet - 1, x->err) : NULL;
     x->has_escapes = true;
     return !x->split || run_statements(x) || check_whole(x) ? -1 : 0;

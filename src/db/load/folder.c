@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/load/folder.h"
 
-#include "base/path.h"
-#include "io/read.h"
-
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define MANIFEST_MAX ((size_t)192 << 20) /* 50,000 tables in some files each */
 #define TABLES_STEP 64
@@ -59,9 +54,7 @@ void hf_load_folder_close(struct hf_load_folder *f)
     free(f->schemas);
     free_file(&f->users);
     free(f->server);
-    free(f->dir);
-    if (f->fd >= 0)
-        close(f->fd);
+    hf_io_files_close(f->own);
     hf_strv_free(&f->warnings);
     free(f);
 }
@@ -163,7 +156,7 @@ int hf_load_folder_select(struct hf_load_folder *f, const char *only, struct hf_
     for (size_t i = 0; i < parts.n; i++)
         if (select_one(f, parts.items[i]) == 0)
             return hf_fail(err, HF_E_NOT_FOUND, "--only: there is no '%s' in %s", parts.items[i],
-                           f->dir);
+                           f->files->label);
     return 0;
 }
 
@@ -207,21 +200,28 @@ struct hf_load_table *hf_load_schema_find(const struct hf_load_schema *s, const 
 
 /* ---- opening ----------------------------------------------------------------------------------- */
 
-static bool exists(const struct hf_load_folder *f, const char *name)
+static int exists(struct hf_load_folder *f, const char *name, bool *out, struct hf_err *err)
 {
-    struct stat st;
-    return fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    enum hf_io_seen seen;
+    uint64_t bytes;
+    if (hf_io_files_look(f->files, name, &seen, &bytes, err))
+        return -1;
+    *out = seen != HF_IO_SEEN_NONE;
+    return 0;
 }
 
 static int check_complete(struct hf_load_folder *f, bool force, struct hf_err *err)
 {
     static const char *const marks[] = {"INCOMPLETE", "metadata.partial"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(marks); i++) {
-        if (!exists(f, marks[i]))
+        bool is_there;
+        if (exists(f, marks[i], &is_there, err))
+            return -1;
+        if (!is_there)
             continue;
         if (!force) {
-            hf_fail(err, HF_E_CORRUPT, "%s holds a dump that was not finished: %s is there", f->dir,
-                    marks[i]);
+            hf_fail(err, HF_E_CORRUPT, "%s holds a dump that was not finished: %s is there",
+                    f->files->label, marks[i]);
             return hf_hint(err,
                            "Take another dump, or load what there is with --force-incomplete.");
         }
@@ -236,7 +236,7 @@ static char *read_whole(struct hf_load_folder *f, const char *name, size_t *out_
                         struct hf_err *err)
 {
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
-    HF_AUTO(hf_io_read) struct hf_io_read *r = hf_io_read_open(f->fd, f->dir, name, true, err);
+    HF_AUTO(hf_io_read) struct hf_io_read *r = hf_io_files_read(f->files, name, true, true, err);
     HF_AUTOFREE char *chunk = malloc(1 << 16);
     size_t n = 0;
     if (!r || !chunk)
@@ -246,7 +246,7 @@ static char *read_whole(struct hf_load_folder *f, const char *name, size_t *out_
             return NULL;
         hf_buf_add(&text, chunk, n);
         if (text.len > MANIFEST_MAX) {
-            hf_fail(err, HF_E_CORRUPT, "%s/%s is larger than any such file", f->dir, name);
+            hf_fail(err, HF_E_CORRUPT, "%s/%s is larger than any such file", f->files->label, name);
             return NULL;
         }
     } while (n > 0);
@@ -260,17 +260,31 @@ static char *read_whole(struct hf_load_folder *f, const char *name, size_t *out_
     return out;
 }
 
+/* The first of them that is there; *out NULL: none is. */
+static int find_description(struct hf_load_folder *f, const char **out, struct hf_err *err)
+{
+    static const char *const names[] = {"holdfast.json", "metadata", "metadata.partial"};
+    *out = NULL;
+    for (size_t i = 0; !*out && i < HF_ARRAY_SIZE(names); i++) {
+        bool is_there;
+        if (exists(f, names[i], &is_there, err))
+            return -1;
+        *out = is_there ? names[i] : NULL;
+    }
+    return 0;
+}
+
 static int read_description(struct hf_load_folder *f, bool force, struct hf_err *err)
 {
-    const char *name = exists(f, "holdfast.json") ? "holdfast.json"
-                       : exists(f, "metadata")    ? "metadata"
-                                                  : "metadata.partial";
+    const char *name, *dir = f->files->label;
     size_t len = 0;
-    if (!exists(f, name)) {
+    if (find_description(f, &name, err))
+        return -1;
+    if (!name) {
         if (force)
             return hf_load_read_mydumper(f, "", err);
         hf_fail(err, HF_E_NOT_FOUND, "%s is no dump: neither holdfast.json nor metadata is there",
-                f->dir);
+                dir);
         return hf_hint(err, "Name a directory that `holdfast dump` or mydumper has written.");
     }
     HF_AUTOFREE char *text = read_whole(f, name, &len, err);
@@ -278,88 +292,41 @@ static int read_description(struct hf_load_folder *f, bool force, struct hf_err 
         return -1;
     f->is_holdfast = strcmp(name, "holdfast.json") == 0;
     if (f->is_holdfast)
-        return hf_load_read_manifest(f, text, len, err) ? hf_wrap(err, "%s/%s", f->dir, name) : 0;
+        return hf_load_read_manifest(f, text, len, err) ? hf_wrap(err, "%s/%s", dir, name) : 0;
     return hf_load_read_mydumper(f, text, err);
 }
 
-/* ---- are all files there? ------------------------------------------------------------------------ */
-
-struct checking {
-    struct hf_load_folder *f;
-    struct hf_buf bad;
-    size_t n_bad;
-    bool force;
-};
-
-static void check_file(struct checking *c, struct hf_load_file *file, const char *of)
+struct hf_load_folder *hf_load_folder_read(struct hf_io_files *files, bool force,
+                                           struct hf_err *err)
 {
-    struct stat st;
-    if (!file->name)
-        return;
-    bool is_there =
-        fstatat(c->f->fd, file->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
-    bool is_whole = is_there && (file->stored == 0 || (uint64_t)st.st_size == file->stored);
-    if (!is_whole) {
-        file->lack = is_there ? "another size" : "missing";
-        c->n_bad++;
-        hf_buf_printf(&c->bad, "%s%s (%s, of %s)", c->bad.len ? ", " : "", file->name, file->lack,
-                      of);
+    HF_AUTO(hf_load_folder) struct hf_load_folder *f = calloc(1, sizeof *f);
+    if (!f) {
+        hf_fail_nomem(err);
+        return NULL;
     }
-    if (is_there)
-        file->stored = (uint64_t)st.st_size;
-    else
-        free(HF_STEAL(file->name));
+    f->files = files;
+    if (check_complete(f, force, err) || read_description(f, force, err) ||
+        hf_load_check_files(f, force, err) || sort_names(f, err))
+        return NULL;
+    return HF_STEAL(f);
 }
 
-static void check_table(struct checking *c, struct hf_load_table *t)
+struct hf_load_folder *hf_load_folder_parse(const char *text, size_t len, struct hf_err *err)
 {
-    check_file(c, &t->create, t->file);
-    check_file(c, &t->view, t->file);
-    check_file(c, &t->triggers, t->file);
-    for (size_t i = 0; i < t->n_files; i++) {
-        check_file(c, &t->files[i], t->file);
-        t->stored += t->files[i].stored;
+    HF_AUTO(hf_load_folder) struct hf_load_folder *f = calloc(1, sizeof *f);
+    if (!f) {
+        hf_fail_nomem(err);
+        return NULL;
     }
-}
-
-static int check_files(struct hf_load_folder *f, bool force, struct hf_err *err)
-{
-    struct checking c = {.f = f, .force = force};
-    check_file(&c, &f->users, "the accounts");
-    for (size_t i = 0; i < f->n_schemas; i++) {
-        check_file(&c, &f->schemas[i]->create, f->schemas[i]->file);
-        check_file(&c, &f->schemas[i]->post, f->schemas[i]->file);
-        check_file(&c, &f->schemas[i]->triggers, f->schemas[i]->file);
-        for (size_t j = 0; j < f->schemas[i]->n_tables; j++)
-            check_table(&c, f->schemas[i]->tables[j]);
-    }
-    HF_AUTO(hf_buf) struct hf_buf bad = c.bad;
-    if (c.n_bad == 0)
-        return 0;
-    if (force)
-        return hf_strv_add(&f->warnings, hf_buf_str(&bad)) ? hf_fail_nomem(err) : 0;
-    hf_fail(err, HF_E_CORRUPT, "%zu file%s of the dump %s not what it says: %s", c.n_bad,
-            c.n_bad == 1 ? "" : "s", c.n_bad == 1 ? "is" : "are", hf_buf_str(&bad));
-    return hf_hint(err, "Nothing was changed. Copy the dump again, or load the rest with "
-                        "--force-incomplete.");
+    f->is_holdfast = true;
+    return hf_load_read_manifest(f, text, len, err) || sort_names(f, err) ? NULL : HF_STEAL(f);
 }
 
 struct hf_load_folder *hf_load_folder_open(const char *dir, bool force, struct hf_err *err)
 {
-    HF_AUTO(hf_load_folder) struct hf_load_folder *f = calloc(1, sizeof *f);
+    HF_AUTO(hf_io_files) struct hf_io_files *files = hf_io_files_dir(dir, err);
+    struct hf_load_folder *f = files ? hf_load_folder_read(files, force, err) : NULL;
     if (f)
-        f->fd = -1;
-    if (!f || !(f->dir = strdup(dir))) {
-        hf_fail_nomem(err);
-        return NULL;
-    }
-    f->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (f->fd < 0) {
-        hf_fail_sys(err, errno, "opening %s", dir);
-        return NULL;
-    }
-    if (check_complete(f, force, err) || read_description(f, force, err) ||
-        check_files(f, force, err) || sort_names(f, err))
-        return NULL;
-    return HF_STEAL(f);
+        f->own = HF_STEAL(files);
+    return f;
 }

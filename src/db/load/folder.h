@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * db/load/folder.h - what a dump directory holds: schemas, tables, and the files of each.
+ * db/load/folder.h - what a dump holds, be it a directory or what else is read by name (io/files.h): schemas, tables, and the files of each.
  *
  * Read from holdfast.json (docs/dump-format.md), or from the file names and `metadata` of mydumper (0.9 to 1.0). Everything in
  * it is foreign input: names lead nowhere but into this directory, sizes and counts are bounded. A file that the manifest names and
@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/strv.h"
+#include "io/files.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -40,6 +41,8 @@ struct hf_load_table {
     int64_t rows;      /* as the dump says */
     char checksum[17]; /* "": not known */
     uint64_t stored;   /* of all its data files */
+    bool
+        is_of_no_instant; /* its rows were read without transaction, while it may have been written to */
     bool is_selected;
     /* While loading. */
     struct hf_buf keys, fks;                   /* what ALTER TABLE has to add; see db/load/ddl.h */
@@ -62,8 +65,7 @@ struct hf_load_schema {
 };
 
 struct hf_load_folder {
-    char *dir;
-    int fd;
+    struct hf_io_files *files, *own; /* own: what is closed with it, or NULL */
     bool is_holdfast;
     char id[65]; /* SHA-256 of manifest or metadata: which dump this is */
     struct hf_load_schema **schemas;
@@ -77,6 +79,12 @@ struct hf_load_folder {
 /* force: INCOMPLETE, metadata.partial and torn parts are accepted; what is there is loaded. */
 struct hf_load_folder *hf_load_folder_open(const char *dir, bool force, struct hf_err *err)
     HF_CHECKED;
+/* The same of what is read by name; borrows it. */
+struct hf_load_folder *hf_load_folder_read(struct hf_io_files *files, bool force,
+                                           struct hf_err *err) HF_CHECKED;
+/* Of a manifest alone, whose files lie elsewhere. */
+struct hf_load_folder *hf_load_folder_parse(const char *text, size_t len, struct hf_err *err)
+    HF_CHECKED;
 void hf_load_folder_close(struct hf_load_folder *f);
 HF_DEFINE_AUTO(hf_load_folder, hf_load_folder_close)
 
@@ -86,6 +94,9 @@ int hf_load_folder_select(struct hf_load_folder *f, const char *only, struct hf_
 
 /* NULL: there is none of that name. */
 struct hf_load_table *hf_load_schema_find(const struct hf_load_schema *s, const char *name);
+
+/* Part of opening. CORRUPT: names all that are missing or torn, unless force lets them pass; then each has its lack. */
+int hf_load_check_files(struct hf_load_folder *f, bool force, struct hf_err *err) HF_CHECKED;
 
 /* For manifest.c and mydumper.c: a new one at the end; NULL: no memory. Texts are copied. */
 struct hf_load_schema *hf_load_folder_add_schema(struct hf_load_folder *f, const char *name,

@@ -49,7 +49,8 @@ static int read_folder(struct hf_load *l, struct hf_err *err)
     if ((o->as && hf_sql_rename_schemas(&l->rename, o->as, err)) ||
         (o->definer && hf_sql_rename_definers(&l->rename, o->definer, err)))
         return -1;
-    l->folder = hf_load_folder_open(o->dir, o->force_incomplete, err);
+    l->folder = o->files ? hf_load_folder_read(o->files, o->force_incomplete, err)
+                         : hf_load_folder_open(o->dir, o->force_incomplete, err);
     if (!l->folder || (o->only && hf_load_folder_select(l->folder, o->only, err)) ||
         name_targets(l, err))
         return -1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * db/load/load.h - a dump directory into a server, by several sessions.
+ * db/load/load.h - a dump (a directory, or what else plays one) into a server, by several sessions.
  *
  * Order: everything is checked (files, what is on the target, foreign keys that point into it); with `replace`, what is to be replaced
  * is dropped; schemas, sequences, tables without foreign keys and mostly without secondary indexes; rows, biggest table first,
@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "db/conn.h"
+#include "io/files.h"
 
 #define HF_LOAD_THREADS 2
 #define HF_LOAD_THREADS_MAX 64
@@ -39,6 +40,7 @@ struct hf_load_progress {
 struct hf_load_opts {
     const struct hf_db_target *target; /* borrowed */
     const char *dir;
+    struct hf_io_files *files;       /* instead of a directory, borrowed; NULL: dir */
     unsigned threads;                /* 0: HF_LOAD_THREADS */
     const char *only, *as, *definer; /* as on the command line, or NULL */
     bool replace, resume, users, no_binlog, force_incomplete;

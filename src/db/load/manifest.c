@@ -143,6 +143,9 @@ static int read_table(void *ctx, struct json_object *o, struct hf_err *err)
         opt_file(o, "view", &t->view, err) || opt_file(o, "triggers", &t->triggers, err) ||
         each(o, "files", read_data_file_cb, t, err))
         return -1;
+    struct json_object *plain = NULL;
+    t->is_of_no_instant =
+        json_object_object_get_ex(o, "nontransactional", &plain) && json_object_get_boolean(plain);
     if (!t->create.name || (t->kind == HF_LOAD_VIEW && !t->view.name))
         return hf_fail(err, HF_E_CORRUPT, "%s has no definition", t->file);
     return read_rows(o, t, err);

@@ -12,9 +12,7 @@
 #include "db/load/lex.h"
 #include "db/load/split.h"
 #include "db/load/statement.h"
-#include "io/read.h"
 
-#include <dirent.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -47,27 +45,28 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+struct listing {
+    struct hf_load_folder *f;
+    struct hf_strv *names;
+};
+
+static int take_listed(void *ctx, const char *name, struct hf_err *err)
+{
+    struct listing *l = ctx;
+    if (l->names->n >= FILES_MAX)
+        return hf_fail(err, HF_E_UNSUPPORTED, "%s has more than %d files", l->f->files->label,
+                       FILES_MAX);
+    return hf_strv_add(l->names, name) ? hf_fail_nomem(err) : 0;
+}
+
 static int list_names(struct hf_load_folder *f, struct hf_strv *names, struct hf_err *err)
 {
-    int fd = dup(f->fd);
-    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-    int rc = d ? 0 : hf_fail_sys(err, errno, "reading %s", f->dir);
-    for (struct dirent *e; rc == 0 && (e = readdir(d));) {
-        if (e->d_name[0] == '.')
-            continue;
-        rc = names->n >= FILES_MAX
-                 ? hf_fail(err, HF_E_UNSUPPORTED, "%s has more than %d files", f->dir, FILES_MAX)
-                 : 0;
-        if (rc == 0 && hf_strv_add(names, e->d_name))
-            rc = hf_fail_nomem(err);
-    }
-    if (d)
-        closedir(d);
-    else if (fd >= 0)
-        close(fd);
+    struct listing l = {f, names};
+    if (hf_io_files_list(f->files, take_listed, &l, err))
+        return -1;
     if (names->n)
         qsort(names->items, names->n, sizeof *names->items, compare_names);
-    return rc;
+    return 0;
 }
 
 /* ---- the first CREATE of a file -------------------------------------------------------------------- */
@@ -81,7 +80,7 @@ static int fill_from_reader(void *ctx, void *buf, size_t len, size_t *out_n, str
 static int created_name(struct hf_load_folder *f, const char *name, char **out, struct hf_err *err)
 {
     struct hf_sql_statement st;
-    HF_AUTO(hf_io_read) struct hf_io_read *r = hf_io_read_open(f->fd, f->dir, name, false, err);
+    HF_AUTO(hf_io_read) struct hf_io_read *r = hf_io_files_read(f->files, name, false, false, err);
     HF_AUTO(hf_sql_split)
     struct hf_sql_split *s = r ? hf_sql_split_new(fill_from_reader, r, HEAD_BYTES, err) : NULL;
     int rc = s ? 1 : -1;
@@ -172,13 +171,13 @@ static int take_table(struct hf_load_folder *f, const char *name, const char *cu
     if (created_name(f, name, &real, err))
         return -1;
     if (!real)
-        return hf_fail(err, HF_E_CORRUPT, "%s/%s creates no table", f->dir, name);
+        return hf_fail(err, HF_E_CORRUPT, "%s/%s creates no table", f->files->label, name);
     size_t n = strlen(file), m = strlen(real);
     const char *dot = n > m + 1 && strcmp(file + n - m, real) == 0 && file[n - m - 1] == '.'
                           ? file + n - m - 1
                           : strchr(file, '.');
     if (!dot || dot == file)
-        return hf_fail(err, HF_E_CORRUPT, "%s/%s has no schema in its name", f->dir, name);
+        return hf_fail(err, HF_E_CORRUPT, "%s/%s has no schema in its name", f->files->label, name);
     struct hf_load_schema *s = need_schema(f, file, (size_t)(dot - file));
     struct hf_load_table *t = s ? hf_load_folder_add_table(s, real, file) : NULL;
     if (!t)
@@ -193,7 +192,7 @@ static int take_part(struct hf_load_folder *f, const char *name, const char *cut
     struct hf_load_table *t = find_table(f, name, (size_t)(cut - name));
     if (!t)
         return hf_fail(err, HF_E_CORRUPT, "%s/%s belongs to no table: its -schema.sql is missing",
-                       f->dir, name);
+                       f->files->label, name);
     if (member == offsetof(struct hf_load_table, view))
         t->kind = HF_LOAD_VIEW;
     return set_file((struct hf_load_file *)((char *)t + member), name, err);
@@ -216,7 +215,7 @@ static int take_data(struct hf_load_folder *f, const char *name, const char *cut
     }
     if (!t)
         return hf_fail(err, HF_E_CORRUPT, "%s/%s belongs to no table: its -schema.sql is missing",
-                       f->dir, name);
+                       f->files->label, name);
     struct hf_load_file *file = hf_load_folder_add_file(t);
     return file ? set_file(file, name, err) : hf_fail_nomem(err);
 }
@@ -246,7 +245,7 @@ static int take_name(struct hf_load_folder *f, const char *name, int pass, struc
     if (suffix_at(name, len, ".dat") || suffix_at(name, len, ".csv"))
         return hf_fail(err, HF_E_UNSUPPORTED,
                        "%s/%s: data for LOAD DATA (mydumper --load-data, --csv) is not read",
-                       f->dir, name);
+                       f->files->label, name);
     if (!suffix_at(name, len, ".sql"))
         return 0;
     if ((cut = suffix_at(name, len, "-schema-create.sql")))
@@ -355,6 +354,6 @@ int hf_load_read_mydumper(struct hf_load_folder *f, const char *metadata, struct
         sort_tables(f);
     }
     if (f->n_schemas == 0)
-        return hf_fail(err, HF_E_NOT_FOUND, "%s holds no schema", f->dir);
+        return hf_fail(err, HF_E_NOT_FOUND, "%s holds no schema", f->files->label);
     return read_metadata(f, metadata, err) || leave_out_system(f, err) ? -1 : 0;
 }

@@ -127,7 +127,7 @@ static int check_digest(struct hf_load *l, const struct hf_load_file *file, bool
     if (!file->sha256[0])
         return 0;
     HF_AUTO(hf_io_read)
-    struct hf_io_read *r = hf_io_read_open(l->folder->fd, l->folder->dir, file->name, true, err);
+    struct hf_io_read *r = hf_io_files_read(l->folder->files, file->name, false, true, err);
     while (r && n > 0)
         if (hf_io_read_some(r, buf, sizeof buf, &n, err))
             return -1;
@@ -155,8 +155,7 @@ int hf_load_script(struct hf_load *l, struct hf_db_conn *c, const struct hf_load
             err))
         return -1;
     HF_AUTO(hf_io_read)
-    struct hf_io_read *r =
-        hf_io_read_open(l->folder->fd, l->folder->dir, s->file->name, false, err);
+    struct hf_io_read *r = hf_io_files_read(l->folder->files, s->file->name, false, false, err);
     HF_AUTO(hf_sql_split)
     struct hf_sql_split *split = r ? hf_sql_split_new(fill, r, l->max_packet - 1, err) : NULL;
     int rc = split ? 1 : -1;

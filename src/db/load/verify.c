@@ -3,12 +3,9 @@
  * Is on the target what the dump says? Rows are counted; where the dump has a checksum of a table's content, the table is read as a
  * dump would read it and its rows are summed up the same way (docs/dump-format.md, "The checksum of a table").
  */
-#include "db/dump/columns.h"
-#include "db/dump/escape.h"
+#include "db/dump/content.h"
 #include "db/load/state.h"
-#include "db/stream.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,43 +38,16 @@ static int count_rows(struct hf_load *l, struct hf_db_conn *c, const struct hf_l
     return compare_rows(l, t, value ? strtoll(value, NULL, 10) : -1, err);
 }
 
-static int sum_rows(struct hf_db_conn *c, const struct hf_columns *columns, const char *sql,
-                    int64_t *rows, uint64_t *sum, struct hf_err *err)
-{
-    HF_AUTO(hf_db_stream) struct hf_db_stream s = HF_DB_STREAM_INIT;
-    struct hf_row_buffer b = {0};
-    int rc = hf_db_stream_open(c, sql, &s, err) ? -1 : 1;
-    while (rc > 0 && (rc = hf_db_stream_next(&s, err)) > 0) {
-        b.len = 0;
-        if (hf_row_add(&b, &columns->plan, s.values, s.lengths, sum, err))
-            rc = -1;
-        (*rows)++;
-    }
-    hf_row_buffer_free(&b);
-    return rc;
-}
-
 static int compare_content(struct hf_load *l, struct hf_db_conn *c, const struct hf_load_table *t,
                            struct hf_err *err)
 {
-    HF_AUTO(hf_columns) struct hf_columns columns = HF_COLUMNS_INIT;
-    HF_AUTO(hf_buf) struct hf_buf sql = HF_BUF_INIT;
-    int64_t rows = 0;
-    uint64_t sum = 0;
+    struct hf_content there;
     char text[17];
-    columns.is_versioned = t->is_versioned;
-    if (hf_load_session_reset(l, c, t->schema->target, err) ||
-        hf_db_exec(c, "SET NAMES binary", err) ||
-        hf_columns_read(c, t->schema->target, t->name, &columns, err))
+    if (hf_load_session_reset(l, c, t->schema->target, err) || hf_content_prepare(c, err) ||
+        hf_content_read(c, t->schema->target, t->name, t->is_versioned, &there, err) ||
+        compare_rows(l, t, there.rows, err))
         return -1;
-    hf_buf_printf(&sql, "SELECT %s FROM ", hf_buf_str(&columns.plan.select));
-    hf_sql_add_names(&sql, t->schema->target, t->name);
-    hf_buf_str_add(&sql, columns.is_versioned ? " FOR SYSTEM_TIME ALL" : "");
-    if (!hf_buf_ok(&sql))
-        return hf_fail_nomem(err);
-    if (sum_rows(c, &columns, hf_buf_str(&sql), &rows, &sum, err) || compare_rows(l, t, rows, err))
-        return -1;
-    snprintf(text, sizeof text, "%016" PRIx64, sum);
+    snprintf(text, sizeof text, "%016" PRIx64, there.sum);
     if (strcmp(text, t->checksum) != 0)
         return hf_load_differ(l, err, "%s.%s has the checksum %s, the dump says %s",
                               t->schema->target, t->name, text, t->checksum);

@@ -122,7 +122,11 @@ class RoundTrip(FilesTest):
 
     def test_single_paths_come_back_alone(self):
         awkward_tree(self.tree)
+        before = describe(self.tree)
         self.archive()
+        self.restore("/")  # each by its place in the tar
+        self.assertEqual(describe(self.restored()), before)
+        shutil.rmtree(self.target)
         self.restore(str(self.tree / "modes"), str(self.tree / "-rf")[1:])
         self.assertEqual(sorted(os.listdir(self.restored())), ["-rf", "modes"])
         shutil.rmtree(self.target)

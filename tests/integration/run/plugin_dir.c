@@ -12,12 +12,15 @@
  *   ROOT/NAME/full         there: the scratch space of an export is full
  *   ROOT/NAME/CHECK.cp     a checkpoint: "ours" or "foreign"
  *   ROOT/NAME/off, internal     there: the VM is off; its disks have internal snapshots
+ *   ROOT/NAME/machine      a machine from a stored definition: "RUN PURPOSE made" or "… settled"; its disks are absolute paths
+ *   ROOT/NAME/paused       there: the VM is paused;  domain.former: of the machine that it replaced
  *   ROOT/calls             a line per call: OPERATION VM
  *
  * It is strict: what plugin.h says must be refused is refused, and a caller that breaks the
  * contract (two calls at once, captures that outlive their instance) is aborted.
  *
- * Environment: DIR_FAIL=OPERATION (capture_begin_after: fails when the snapshot is made),
+ * Environment: DIR_FAIL=OPERATION,… (capture_begin_after: fails when the snapshot is made), DIR_WRITES (a machine that
+ * is started writes into each of its disks),
  * DIR_HANG_MS (capture_begin is deaf for so long, and then does it), DIR_SETTLE_MS, DIR_DISCARD_MS,
  * DIR_DELETE_MS (heeds cancel), DIR_DELETE_SPOILS (fails half-way), DIR_SYNC_MS, DIR_SYNC_EXIT.
  */
@@ -97,7 +100,13 @@ static void note_call(struct hf_instance *in, const char *op, const char *vm)
 static bool must_fail(const char *op)
 {
     const char *value = getenv("DIR_FAIL");
-    return value && strcmp(value, op) == 0;
+    HF_AUTO(hf_strv) struct hf_strv ops = HF_STRV_INIT;
+    if (value && hf_strv_split(&ops, value, ',') < 0)
+        abort();
+    for (size_t i = 0; i < ops.n; i++)
+        if (strcmp(ops.items[i], op) == 0)
+            return true;
+    return false;
 }
 
 /* ENTER(in): nobody else is in this instance; left when the function returns. */
@@ -150,7 +159,7 @@ static int work(struct hf_instance *in, const struct hf_call *call, int64_t ms, 
 
 static char *path_of(const struct hf_instance *in, const char *vm, const char *file)
 {
-    char *path = hf_asprintf("%s/%s/%s", in->root, vm, file);
+    char *path = *file == '/' ? strdup(file) : hf_asprintf("%s/%s/%s", in->root, vm, file);
     if (!path)
         abort();
     return path;
@@ -340,6 +349,13 @@ static int count_disk(struct hf_instance *in, const char *vm, const char *target
     return 0;
 }
 
+static enum hf_vm_state state_of(const struct hf_instance *in, const char *vm)
+{
+    return exists(in, vm, "off")      ? HF_VM_OFF
+           : exists(in, vm, "paused") ? HF_VM_PAUSED
+                                      : HF_VM_RUNNING;
+}
+
 static int fill_vm(struct hf_instance *in, const char *vm, struct hf_vm *out, struct hf_err *err)
 {
     HF_AUTOFREE char *domain = read_vm_file(in, vm, "domain", err);
@@ -347,7 +363,7 @@ static int fill_vm(struct hf_instance *in, const char *vm, struct hf_vm *out, st
         return -1;
     out->id = keep(in, hf_asprintf(ID_PREFIX "%s", vm));
     out->name = keep(in, strdup(vm));
-    out->state = exists(in, vm, "off") ? HF_VM_OFF : HF_VM_RUNNING;
+    out->state = state_of(in, vm);
     out->can = HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK;
     out->has_agent = exists(in, vm, "agent");
     out->n_disks = 0;
@@ -591,7 +607,7 @@ static int keep_disk(struct hf_instance *in, const char *vm, const char *target,
     HF_AUTOFREE char *from = path_of(in, vm, words.items[0]);
     HF_AUTOFREE char *to = pathf(in, vm, "%s.%s.new", target, cap->name);
     size_t len = 0;
-    HF_AUTOFREE char *data = hf_path_read(from, (size_t)64 << 20, &len, err);
+    HF_AUTOFREE char *data = hf_path_read(from, (size_t)256 << 20, &len, err);
     if (!data || hf_path_write(to, data, len, 0600, err) < 0)
         return -1;
     v->bytes = (len + SECTOR - 1) / SECTOR * SECTOR;
@@ -624,8 +640,7 @@ static int begin_export(struct hf_capture *cap, const char *domain, struct hf_er
 {
     HF_AUTOFREE char *checkpoint = hf_asprintf("%s.cp", cap->name);
     if (start_job(cap->in, cap->vm, cap->name, err) < 0 ||
-        (cap->leaves_checkpoint &&
-         write_vm_file(cap->in, cap->vm, checkpoint, "ours\n", err) < 0))
+        (cap->leaves_checkpoint && write_vm_file(cap->in, cap->vm, checkpoint, "ours\n", err) < 0))
         return -1;
     return each_disk(cap->in, cap->vm, domain, keep_disk, cap, err);
 }
@@ -1017,6 +1032,300 @@ static int dir_guest_file_read(struct hf_instance *in, const struct hf_call *cal
     return emit(ctx, 1, mounts, sizeof mounts - 1);
 }
 
+/* ---- machines from stored definitions --------------------------------------------------- */
+
+/* "machine NAME RUN PURPOSE FLAGS" */
+struct machine {
+    char *name, *run, *purpose;
+    uint32_t flags;
+};
+
+static void machine_free(struct machine *m)
+{
+    free(m->name);
+    free(m->run);
+    free(m->purpose);
+}
+HF_DEFINE_AUTO_VALUE(machine, machine_free)
+
+static int read_machine(const char *token, struct machine *out, struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv w = HF_STRV_INIT;
+    if (hf_strv_split(&w, token, ' ') < 0)
+        abort();
+    if (w.n != 5 || strcmp(w.items[0], "machine") != 0 || !is_name(w.items[1]))
+        return hf_fail(err, HF_E_CORRUPT, "'%s' is no token of a machine", token);
+    out->name = strdup(w.items[1]);
+    out->run = strdup(w.items[2]);
+    out->purpose = strdup(w.items[3]);
+    out->flags = (uint32_t)strtoul(w.items[4], NULL, 10);
+    return 0;
+}
+
+/* 'm' made by this run, 's' settled by it, 'o' of another, 0: no machine of a run. */
+static char mark_of(const struct hf_instance *in, const char *vm, const char *run)
+{
+    struct hf_err ignored = HF_ERR_INIT;
+    HF_AUTO(hf_strv) struct hf_strv w = HF_STRV_INIT;
+    HF_AUTOFREE char *text =
+        exists(in, vm, "machine") ? read_vm_file(in, vm, "machine", &ignored) : NULL;
+    if (!text || hf_strv_split(&w, text, ' ') < 0 || w.n != 3)
+        return 0;
+    return strcmp(w.items[0], run) != 0 ? 'o' : w.items[2][0];
+}
+
+static int write_mark(struct hf_instance *in, const struct machine *m, const char *state,
+                      struct hf_err *err)
+{
+    HF_AUTOFREE char *text = hf_asprintf("%s %s %s", m->run, m->purpose, state);
+    return write_vm_file(in, m->name, "machine", text, err);
+}
+
+static int tell(hf_machine_finding_cb emit, void *ctx, enum hf_machine_finding_kind kind,
+                const char *about, const char *text)
+{
+    struct hf_machine_finding f = {
+        .struct_size = sizeof f, .kind = kind, .about = about, .text = text};
+    return emit(ctx, &f) ? -1 : 0;
+}
+
+struct adapting {
+    const struct hf_machine_request *req;
+    hf_machine_finding_cb emit;
+    void *ctx;
+    uint32_t found;
+    struct hf_buf out;
+};
+
+static int adapt_disk(struct hf_instance *in, const char *vm, const char *target,
+                      const char *layers, void *ctx, struct hf_err *err)
+{
+    (void)in, (void)vm, (void)layers, (void)err;
+    struct adapting *a = ctx;
+    for (uint32_t i = 0; i < a->req->n_disks; i++) {
+        const struct hf_machine_disk *d = &a->req->disks[i];
+        if (d->struct_size < sizeof *d || *d->path != '/')
+            abort();
+        if (strcmp(d->target, target) != 0)
+            continue;
+        a->found++;
+        hf_buf_printf(&a->out, "%s %s\n", target, d->path);
+        return tell(a->emit, a->ctx, HF_MACHINE_CHANGED, target, d->path);
+    }
+    return tell(a->emit, a->ctx, HF_MACHINE_LEFT_OUT, target, "is not among those");
+}
+
+static int check_machine(struct hf_instance *in, const struct hf_machine_request *req,
+                         struct hf_err *err)
+{
+    bool is_there = exists(in, req->name, "domain"), replaces = req->flags & HF_MACHINE_REPLACE;
+    if (req->struct_size < sizeof *req || req->flags & ~UINT32_C(0x7f))
+        return hf_fail(err, HF_E_UNSUPPORTED, "unknown flags");
+    if (!is_name(req->name) || !is_name(req->run) || !is_name(req->purpose))
+        return hf_fail(err, HF_E_CONFIG, "'%s' is no name of a machine", req->name);
+    if (replaces && !is_there)
+        return hf_fail(err, HF_E_NOT_FOUND, "no machine '%s' to replace", req->name);
+    if (replaces && !exists(in, req->name, "off"))
+        return hf_fail(err, HF_E_BUSY, "the machine '%s' is not shut off", req->name);
+    if (!replaces && is_there)
+        return hf_fail(err, HF_E_CONFLICT, "there is a machine '%s' already", req->name);
+    return 0;
+}
+
+static int dir_machine_plan(struct hf_instance *in, const struct hf_call *call,
+                            const struct hf_machine_request *req, hf_machine_finding_cb emit,
+                            void *ctx, struct hf_machine_plan *out, struct hf_err *err)
+{
+    ENTER(in);
+    struct adapting a = {.req = req, .emit = emit, .ctx = ctx, .out = HF_BUF_INIT};
+    if (begin_call(in, call, "machine_plan", req->name, err) < 0 || check_machine(in, req, err) < 0)
+        return -1;
+    HF_AUTOFREE char *token =
+        hf_asprintf("machine %s %s %s %u", req->name, req->run, req->purpose, (unsigned)req->flags);
+    if (tell(emit, ctx, HF_MACHINE_CHANGED, "name", req->name) < 0 ||
+        each_disk(in, req->name, req->definition, adapt_disk, &a, err) < 0) {
+        hf_buf_free(&a.out);
+        return -1;
+    }
+    out->definition = keep(in, hf_buf_steal(&a.out));
+    if (a.found != req->n_disks || !*out->definition) {
+        if (tell(emit, ctx, HF_MACHINE_REFUSED, "disk", "the definition does not have it") < 0)
+            return -1;
+        return hf_fail(err, HF_E_CONFLICT, "the definition has no such disk");
+    }
+    out->vm_id = keep(in, hf_asprintf(ID_PREFIX "%s", req->name));
+    out->undo_token = keep(in, HF_STEAL(token));
+    out->memory_bytes = (uint64_t)1 << 30;
+    return 0;
+}
+
+/* The mark comes first, the domain last: without it there is no machine. */
+static int make_machine(struct hf_instance *in, const struct machine *m, const char *definition,
+                        struct hf_err *err)
+{
+    HF_AUTOFREE char *dir = path_of(in, m->name, "");
+    const char *state = m->flags & HF_MACHINE_TRANSIENT ? "paused" : "off";
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return hf_fail_sys(err, errno, "'%s'", dir);
+    if (m->flags & HF_MACHINE_REPLACE) {
+        HF_AUTOFREE char *before = read_vm_file(in, m->name, "domain", err);
+        if (!before || write_vm_file(in, m->name, "domain.former", before, err) < 0)
+            return -1;
+    }
+    return write_mark(in, m, "made", err) < 0 || write_vm_file(in, m->name, state, "", err) < 0 ||
+                   write_vm_file(in, m->name, "domain", definition, err) < 0
+               ? -1
+               : 0;
+}
+
+static int dir_machine_create(struct hf_instance *in, const struct hf_call *call,
+                              const char *definition, const char *undo_token, struct hf_err *err)
+{
+    ENTER(in);
+    HF_AUTO(machine) struct machine m = {0};
+    if (read_machine(undo_token, &m, err) < 0 ||
+        begin_call(in, call, "machine_create", m.name, err) < 0)
+        return -1;
+    bool is_there = exists(in, m.name, "domain");
+    if (is_there && mark_of(in, m.name, m.run) == 'm')
+        return 0;
+    if (is_there && !(m.flags & HF_MACHINE_REPLACE))
+        return hf_fail(err, HF_E_CONFLICT, "there is a machine '%s' already", m.name);
+    return make_machine(in, &m, definition, err);
+}
+
+static int write_disk(struct hf_instance *in, const char *vm, const char *target,
+                      const char *layers, void *ctx, struct hf_err *err)
+{
+    (void)target, (void)ctx;
+    HF_AUTO(hf_strv) struct hf_strv words = HF_STRV_INIT;
+    if (hf_strv_split(&words, layers, ' ') < 0)
+        abort();
+    HF_AUTOFREE char *path = path_of(in, vm, words.items[0]);
+    HF_AUTOFD int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || pwrite(fd, "guest", 5, 400000) != 5)
+        return hf_fail_sys(err, errno, "write to '%s'", path);
+    return 0;
+}
+
+static int boot_guest(struct hf_instance *in, const char *vm, struct hf_err *err)
+{
+    HF_AUTOFREE char *domain = read_vm_file(in, vm, "domain", err);
+    if (!domain || (getenv("DIR_WRITES") && each_disk(in, vm, domain, write_disk, NULL, err) < 0) ||
+        remove_file(in, vm, "paused", err) < 0)
+        return -1;
+    return write_vm_file(in, vm, "agent", "", err);
+}
+
+/* Started, the guest's agent answers. */
+static int dir_machine_start(struct hf_instance *in, const struct hf_call *call,
+                             const char *undo_token, struct hf_err *err)
+{
+    ENTER(in);
+    HF_AUTO(machine) struct machine m = {0};
+    struct hf_call plain = *call;
+    plain.flags &= ~HF_MACHINE_PAUSED;
+    if (read_machine(undo_token, &m, err) < 0 ||
+        begin_call(in, &plain, "machine_start", m.name, err) < 0)
+        return -1;
+    char mark = exists(in, m.name, "domain") ? mark_of(in, m.name, m.run) : 0;
+    if (mark != 'm' && mark != 's')
+        return hf_fail(err, mark ? HF_E_CONFLICT : HF_E_NOT_FOUND, "no machine '%s' of this run",
+                       m.name);
+    bool pauses = call->flags & HF_MACHINE_PAUSED;
+    if (pauses && exists(in, m.name, "off") && write_vm_file(in, m.name, "paused", "", err) < 0)
+        return -1;
+    if (remove_file(in, m.name, "off", err) < 0 || pauses)
+        return pauses ? 0 : -1;
+    return boot_guest(in, m.name, err);
+}
+
+static int dir_machine_settle(struct hf_instance *in, const struct hf_call *call,
+                              const char *undo_token, struct hf_err *err)
+{
+    ENTER(in);
+    HF_AUTO(machine) struct machine m = {0};
+    if (read_machine(undo_token, &m, err) < 0 ||
+        begin_call(in, call, "machine_settle", m.name, err) < 0)
+        return -1;
+    char mark = mark_of(in, m.name, m.run);
+    if (mark != 'm' && mark != 's')
+        return hf_fail(err, HF_E_NOT_FOUND, "no machine '%s' of this run", m.name);
+    return write_mark(in, &m, "settled", err);
+}
+
+static int take_machine_away(struct hf_instance *in, const struct machine *m, struct hf_err *err)
+{
+    static const char *const files[] = {"domain", "agent", "paused", "off", "machine"};
+    if (m->flags & HF_MACHINE_REPLACE && exists(in, m->name, "domain.former"))
+        return write_vm_file(in, m->name, "off", "", err) < 0 ||
+                       rename_vm_file(in, m->name, "domain.former", "domain", err) < 0 ||
+                       remove_file(in, m->name, "machine", err) < 0
+                   ? -1
+                   : 0;
+    for (size_t i = 0; i < HF_ARRAY_SIZE(files); i++)
+        if (remove_file(in, m->name, files[i], err) < 0)
+            return -1;
+    HF_AUTOFREE char *dir = path_of(in, m->name, "");
+    return rmdir(dir) == 0 || errno == ENOENT ? 0 : hf_fail_sys(err, errno, "'%s'", dir);
+}
+
+static int dir_machine_destroy(struct hf_instance *in, const struct hf_call *call,
+                               const char *undo_token, struct hf_err *err)
+{
+    ENTER(in);
+    HF_AUTO(machine) struct machine m = {0};
+    if (read_machine(undo_token, &m, err) < 0 ||
+        begin_call(in, call, "machine_destroy", m.name, err) < 0)
+        return -1;
+    char mark = mark_of(in, m.name, m.run);
+    bool is_there = exists(in, m.name, "domain");
+    if (mark == 'm')
+        return take_machine_away(in, &m, err);
+    if (mark == 's' || (is_there && !(m.flags & HF_MACHINE_REPLACE)))
+        return hf_fail(err, HF_E_CONFLICT, "the machine '%s' is not this run's to take", m.name);
+    return 0;
+}
+
+static int emit_machine(struct hf_instance *in, const char *vm, hf_machine_cb emit, void *ctx)
+{
+    struct hf_err ignored = HF_ERR_INIT;
+    HF_AUTO(hf_strv) struct hf_strv w = HF_STRV_INIT;
+    HF_AUTOFREE char *text =
+        exists(in, vm, "machine") ? read_vm_file(in, vm, "machine", &ignored) : NULL;
+    if (!text || hf_strv_split(&w, text, ' ') < 0 || w.n != 3 || strcmp(w.items[2], "made") != 0)
+        return 0;
+    uint32_t flags = exists(in, vm, "domain.former") ? HF_MACHINE_REPLACE : 0;
+    HF_AUTOFREE char *token =
+        hf_asprintf("machine %s %s %s %u", vm, w.items[0], w.items[1], (unsigned)flags);
+    HF_AUTOFREE char *id = hf_asprintf(ID_PREFIX "%s", vm);
+    struct hf_machine m = {.struct_size = sizeof m,
+                           .state = state_of(in, vm),
+                           .vm_id = id,
+                           .name = vm,
+                           .run = w.items[0],
+                           .purpose = w.items[1],
+                           .undo_token = token};
+    return emit(ctx, &m) ? -1 : 0;
+}
+
+static int dir_machine_list(struct hf_instance *in, const struct hf_call *call, hf_machine_cb emit,
+                            void *ctx, struct hf_err *err)
+{
+    ENTER(in);
+    struct dirent **found = NULL;
+    if (begin_call(in, call, "machine_list", "-", err) < 0)
+        return -1;
+    int n = scandir(in->root, &found, NULL, alphasort), rc = 0;
+    for (int i = 0; i < n; i++) {
+        if (rc == 0 && found[i]->d_name[0] != '.')
+            rc = emit_machine(in, found[i]->d_name, emit, ctx);
+        free(found[i]);
+    }
+    free(found);
+    return rc;
+}
+
 /* ---- table ------------------------------------------------------------------------------ */
 
 static const struct hf_plugin_key keys[] = {
@@ -1031,7 +1340,8 @@ static const struct hf_plugin plugin = {
     .name = "dir",
     .version = HF_VERSION,
     .description = "directories that play virtual machines",
-    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_MULTI_DISK | HF_CAN_GUEST_EXEC,
+    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_MULTI_DISK | HF_CAN_GUEST_EXEC |
+                    HF_CAN_MACHINE,
     .keys = keys,
     .n_keys = HF_ARRAY_SIZE(keys),
     .open = dir_open,
@@ -1056,6 +1366,12 @@ static const struct hf_plugin plugin = {
     .guest_ping = dir_guest_ping,
     .guest_exec = dir_guest_exec,
     .guest_file_read = dir_guest_file_read,
+    .machine_plan = dir_machine_plan,
+    .machine_create = dir_machine_create,
+    .machine_start = dir_machine_start,
+    .machine_settle = dir_machine_settle,
+    .machine_destroy = dir_machine_destroy,
+    .machine_list = dir_machine_list,
 };
 
 HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host);

@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(SOURCE / "tests/harness"))
+import timed  # noqa: E402
 BUILD = Path(os.environ.get("HOLDFAST_BUILD_DIR", SOURCE / "build/dev"))
 BINARY = BUILD / "src/holdfast"
 PLUGINS = BUILD / "tests/integration/run/plugins"
@@ -396,6 +398,13 @@ class Site:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+def drill_folders(state):
+    """Of the sockets of this site's drills: others may be at work beside it."""
+    with contextlib.closing(sqlite3.connect(Path(state) / "catalog.sqlite")) as db:
+        runs = db.execute("SELECT id FROM runs WHERE verb = 'drill'").fetchall()
+    return [p for p in (Path("/run") / f"holdfast-drill-{run[-8:]}" for run, in runs) if p.exists()]
+
+
 def wait_until(condition, within_s, what):
     """The time it took; AssertionError when it does not come true."""
     begin = time.monotonic()
@@ -498,4 +507,4 @@ def main():
     if not BINARY.exists():
         sys.exit(f"FAIL fixture: {BINARY} is not built")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    unittest.main(verbosity=2, warnings="ignore")  # of files that a failed case leaves open
+    unittest.main(verbosity=2, warnings="ignore", testRunner=timed.Runner)  # of files that a failed case leaves open

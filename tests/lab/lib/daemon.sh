@@ -40,6 +40,8 @@ write_daemon_config()
 # valid, so all labs share it.
 capabilities_cache() { echo "$(dirname "$IMAGE")/libvirt-capabilities"; }
 
+REAPER=$(dirname "${BASH_SOURCE[0]}")/reaper
+
 start_daemon()
 {
     local capabilities
@@ -48,7 +50,7 @@ start_daemon()
     mkdir -p "$capabilities" /var/cache/libvirt
     # setsid: a Ctrl-C at the terminal must not end what a later "down" ends in order.
     # shellcheck disable=SC2016  # expanded inside the namespace
-    LAB=$LAB setsid unshare --mount --propagation private bash -euc '
+    LAB=$LAB setsid "$REAPER" --all unshare --mount --propagation private bash -euc '
         mount --bind "$1" /var/cache/libvirt
         shift
         for pair; do

@@ -418,6 +418,100 @@ static int actor_rollback_undo(struct hf_instance *in, const struct hf_call *cal
     return work(in, err);
 }
 
+static int tell_finding(const struct hf_instance *in, hf_machine_finding_cb emit, void *ctx)
+{
+    struct hf_machine_finding f = {.struct_size = sizeof f,
+                                   .kind = HF_MACHINE_CHANGED,
+                                   .about = "name",
+                                   .text = in->scratch};
+    if (is(in, "sizeless"))
+        f.struct_size = 4;
+    if (is(in, "stateless"))
+        f.kind = (enum hf_machine_finding_kind)42;
+    if (is(in, "nameless"))
+        f.about = "";
+    if (is(in, "refuses") || is(in, "refuses_and_plans"))
+        f.kind = HF_MACHINE_REFUSED;
+    for (int i = 0; i < (is(in, "endless") ? 1 << 30 : 1); i++)
+        if (emit(ctx, &f) != 0)
+            return -1;
+    return 0;
+}
+
+/* What it was asked for comes back in the finding. */
+static int actor_machine_plan(struct hf_instance *in, const struct hf_call *call,
+                              const struct hf_machine_request *req, hf_machine_finding_cb emit,
+                              void *ctx, struct hf_machine_plan *out, struct hf_err *err)
+{
+    (void)call;
+    hang(in, "hangs_in_plan");
+    const struct hf_machine_disk *d = &req->disks[req->n_disks - 1];
+    snprintf(in->scratch, sizeof in->scratch, "%s %s %u %s=%d:%s:%s", req->name, req->run,
+             (unsigned)req->n_disks, d->target, (int)d->source, d->path,
+             d->export_name ? d->export_name : "-");
+    if (tell_finding(in, emit, ctx) != 0)
+        return -1;
+    if (is(in, "refuses"))
+        return fail(err, HF_E_UNSUPPORTED, "no such machine here");
+    out->vm_id = "id-new";
+    out->definition = req->definition;
+    out->memory_bytes = req->memory_max_bytes;
+    out->undo_token = is(in, "tokenless") ? NULL : "machine";
+    return 0;
+}
+
+static int actor_machine_create(struct hf_instance *in, const struct hf_call *call,
+                                const char *definition, const char *undo_token, struct hf_err *err)
+{
+    (void)call, (void)undo_token;
+    trace(in, definition);
+    return work(in, err);
+}
+
+static int actor_machine_start(struct hf_instance *in, const struct hf_call *call,
+                               const char *undo_token, struct hf_err *err)
+{
+    (void)undo_token, (void)err;
+    trace(in, call->flags & HF_MACHINE_PAUSED ? "start, paused" : "start");
+    return 0;
+}
+
+static int actor_machine_settle(struct hf_instance *in, const struct hf_call *call,
+                                const char *undo_token, struct hf_err *err)
+{
+    (void)call, (void)undo_token;
+    trace(in, "settle machine");
+    return work(in, err);
+}
+
+static int actor_machine_destroy(struct hf_instance *in, const struct hf_call *call,
+                                 const char *undo_token, struct hf_err *err)
+{
+    (void)call;
+    trace(in, undo_token);
+    return work(in, err);
+}
+
+static int actor_machine_list(struct hf_instance *in, const struct hf_call *call,
+                              hf_machine_cb emit, void *ctx, struct hf_err *err)
+{
+    (void)call, (void)err;
+    struct hf_machine m = {.struct_size = sizeof m,
+                           .state = is(in, "stateless") ? (enum hf_vm_state)42 : HF_VM_PAUSED,
+                           .is_transient = 1,
+                           .vm_id = "id-new",
+                           .name = is(in, "nameless") ? NULL : "new",
+                           .run = "run-1",
+                           .purpose = "drill",
+                           .undo_token = is(in, "tokenless") ? NULL : "machine"};
+    if (is(in, "sizeless"))
+        m.struct_size = 4;
+    for (int i = 0; i < (is(in, "endless") ? 1 << 30 : 2); i++)
+        if (emit(ctx, &m) != 0)
+            return -1;
+    return 0;
+}
+
 static const struct hf_plugin_key keys[] = {
     {.name = "role", .type = HF_KEY_STRING, .required = 1, .help = "What to play."},
     {.name = "trace", .type = HF_KEY_PATH, .help = "Where calls are noted."},
@@ -465,6 +559,12 @@ static const struct hf_plugin plugin = {
     .export_watch = actor_export_watch,
     .export_end = actor_export_end,
     .checkpoint_drop = actor_checkpoint_drop,
+    .machine_plan = actor_machine_plan,
+    .machine_create = actor_machine_create,
+    .machine_start = actor_machine_start,
+    .machine_settle = actor_machine_settle,
+    .machine_destroy = actor_machine_destroy,
+    .machine_list = actor_machine_list,
 };
 
 const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host)

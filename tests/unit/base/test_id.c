@@ -71,6 +71,13 @@ static void knows_an_id_from_anything_else(void **state)
             fail_msg("accepted: %s", bad[i]);
 }
 
+static void its_random_digits_are_the_last_eight(void **state)
+{
+    (void)state;
+    assert_string_equal(hf_id_digits("20261123T030000Z-7f3a9c21"), "7f3a9c21");
+    assert_string_equal(hf_id_digits("short"), "short");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -79,6 +86,7 @@ int main(void)
         HF_TEST(sorts_by_time),
         HF_TEST(refuses_a_clock_beyond_four_digit_years),
         HF_TEST(knows_an_id_from_anything_else),
+        HF_TEST(its_random_digits_are_the_last_eight),
     };
     return HF_RUN_TESTS("base.id", tests);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/path.h"
 #include "base/proc.h"
@@ -231,6 +232,28 @@ static void the_deadline_kills_the_program_and_all_it_started(void **state)
     assert_true(is_dead(grandchild));
 }
 
+static void *want_to_stop(void *cancel)
+{
+    hf_clock_sleep_ms(hf_clock_system(), 200);
+    hf_cancel_set(cancel);
+    return NULL;
+}
+
+static void who_wants_us_to_stop_kills_the_program(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    pthread_t thread;
+    HF_AUTO(hf_cancel) struct hf_cancel *cancel = hf_cancel_new(&err);
+    HF_AUTO(hf_proc_result) struct hf_proc_result r = {0};
+    struct hf_proc_request req = {SH("exec sleep 60"), .cancel = cancel};
+    assert_hf_got(cancel, &err);
+    assert_int_equal(pthread_create(&thread, NULL, want_to_stop, cancel), 0);
+    assert_int_equal(hf_proc_run(&req, &r, &err), -1);
+    assert_int_equal(err.cls, HF_E_CANCELLED);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static void no_time_left_starts_nothing(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -451,6 +474,7 @@ int main(void)
         HF_TEST(output_at_the_bound_is_whole),
         HF_TEST(the_bound_is_a_mebibyte_unless_said),
         HF_TEST(the_deadline_kills_the_program_and_all_it_started),
+        HF_TEST(who_wants_us_to_stop_kills_the_program),
         HF_TEST(no_time_left_starts_nothing),
         HF_TEST(no_deadline_is_possible),
         HF_TEST(every_child_is_collected),

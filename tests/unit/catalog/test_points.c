@@ -90,7 +90,8 @@ static void assert_points(struct hf_catalog *c, const char *vm, int64_t since_us
 #define A_BOTH                                                                                     \
     "20261123 web01 lab 5d1c B 47.25 0 hf-cp {} cellar:3,4096 protected vault:3,4096 protected\n"
 #define B_BOTH                                                                                     \
-    "20261124 db3 lab 5d1c B 47.25 86400 hf-cp {} cellar:3,4096 protected vault:3,4096 protected\n"
+    "20261124 db3 lab 5d1c B 47.25 86400 hf-cp {} cellar:3,4096 protected vault:3,4096 "           \
+    "protected\n"
 
 static void points_and_copies_come_back_newest_first(void **state)
 {
@@ -147,7 +148,8 @@ static void a_point_goes_with_its_last_copy(void **state)
     commit(c, POINT_A, "web01");
     commit(c, POINT_B, "db3");
     assert_hf_ok(hf_catalog_copy_forget(c, POINT_A, VAULT, &err), &err);
-    assert_points(c, "web01", 0, "20261123 web01 lab 5d1c B 47.25 0 hf-cp {} cellar:3,4096 protected\n");
+    assert_points(c, "web01", 0,
+                  "20261123 web01 lab 5d1c B 47.25 0 hf-cp {} cellar:3,4096 protected\n");
     assert_hf_ok(hf_catalog_copy_forget(c, POINT_A, CELLAR, &err), &err);
     assert_points(c, NULL, 0, B_BOTH);
 }
@@ -200,7 +202,9 @@ static void a_catalog_of_the_first_schema_gets_the_tables(void **state)
     HF_AUTO(hf_catalog) struct hf_catalog *old = open_here(state);
     const struct hf_catalog_run run = {.id = POINT_B, .verb = "snapshot create"};
     assert_hf_ok(hf_catalog_run_begin(old, &run, &err), &err);
-    assert_hf_ok(hf_sql_exec(old, "DROP TABLE copies; DROP TABLE points; PRAGMA user_version = 1",
+    assert_hf_ok(hf_sql_exec(old,
+                             "DROP TABLE drills; DROP TABLE copies; DROP TABLE points;"
+                             "PRAGMA user_version = 1",
                              "prepare the test", &err),
                  &err);
     hf_catalog_close(HF_STEAL(old));

@@ -183,9 +183,9 @@ static void monitoring_gets_its_line_and_status_whatever_happens(void **state)
     /* Nobody knows whether a limit is exceeded, and that is told. */
     HF_AUTO(cli_run) struct cli_run unasked = run_with_state(state, "status --check");
     assert_int_equal(unasked.status, 1);
-    assert_string_equal(unasked.out,
-                        "HOLDFAST WARNING - 1 VM, last run failed on 0, below its grade on 0, "
-                        "over a limit or overdue 0, not reached 1, 0 runs open\n");
+    assert_string_equal(
+        unasked.out, "HOLDFAST WARNING - 1 VM, last run failed on 0, below its grade on 0, "
+                     "drill failed on 0, overdue on 0, over a limit or overdue 0, not reached 1, 0 runs open\n");
     record(state, "failed", NULL);
     HF_AUTO(cli_run) struct cli_run failed = run_with_state(state, "status --check --json");
     assert_int_equal(failed.status, 2);
@@ -200,7 +200,8 @@ static void status_has_every_member_also_of_a_vm_without_runs(void **state)
     assert_string_equal(
         r.out, "{\"vms\":[{\"vm\":\"web01\",\"last_run\":null,\"verb\":null,\"outcome\":null,"
                "\"started_at\":null,\"newest\":null,\"grade\":null,\"stall_ms\":null,"
-               "\"snapshots\":0,\"oldest_at\":null,\"points\":0,\"last_point\":null,\"overlay_bytes\":null,\"chain\":null,"
+               "\"snapshots\":0,\"oldest_at\":null,\"last_drill\":null,\"drill_every_ms\":null,\"drill_since\":null,\"drill_overdue\":false,\"points\":0,\"last_point\":"
+               "null,\"overlay_bytes\":null,\"chain\":null,"
                "\"store\":null,\"store_free_bytes\":null,\"store_total_bytes\":null,"
                "\"hypervisor_error\":\"hypervisor lab: no plugin 'none'\","
                "\"next_expiry_at\":null,\"overdue\":[],\"overdue_ms\":0,\"limits\":[]}],"

@@ -99,7 +99,6 @@ static int begin(void **state)
     load = (struct hf_load){.opts = &opts, .result = &result};
     pthread_mutex_init(&load.lock, NULL);
     load.folder = calloc(1, sizeof *load.folder);
-    load.folder->fd = -1;
     strcpy(load.folder->id, "c0ffee");
     struct hf_load_schema *s = hf_load_folder_add_schema(load.folder, "s", "s");
     struct hf_load_table *t = hf_load_folder_add_table(s, "t", "s.t");

@@ -24,6 +24,8 @@ static void assert_comes_back(const struct hf_entry *e)
     assert_int_equal(back.uid, e->uid);
     assert_int_equal(back.mtime_s, e->mtime_s);
     assert_int_equal(back.mtime_ns, e->mtime_ns);
+    assert_int_equal(back.has_at, e->has_at);
+    assert_int_equal(back.at, e->at);
 }
 
 static void any_name_comes_back(void **state)
@@ -41,6 +43,8 @@ static void any_name_comes_back(void **state)
                              .mtime_ns = 123456789,
                              .sha256 = SHA};
         assert_comes_back(&e);
+        e.has_at = true; /* archives of before do not tell */
+        e.at = 1ULL << 41;
         e.type = HF_ENTRY_SYMLINK;
         e.link = (char *)names[i];
         e.sha256[0] = '\0';

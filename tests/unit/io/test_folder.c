@@ -29,8 +29,8 @@ static void begun_it_says_incomplete_and_finished_it_does_not(void **state)
     assert_int_equal(st.st_mode & 07777, 0700);
     assert_hf_ok(hf_io_folder_finish(&f, &err), &err);
     assert_false(exists(mark));
-    HF_AUTO(hf_io_folder) struct hf_io_folder again = HF_IO_FOLDER_INIT;
-    assert_hf_ok(hf_io_folder_open(&again, path, &err), &err);
+    HF_AUTO(hf_io_files) struct hf_io_files *again = hf_io_folder_open(path, &err);
+    assert_hf_got(again, &err);
 }
 
 static void one_that_was_not_finished_is_not_read(void **state)
@@ -39,8 +39,7 @@ static void one_that_was_not_finished_is_not_read(void **state)
     HF_AUTOFREE char *path = strdup(hf_test_path(state, "half"));
     HF_AUTO(hf_io_folder) struct hf_io_folder f = HF_IO_FOLDER_INIT;
     assert_hf_ok(hf_io_folder_begin(&f, path, "dump", &err), &err);
-    HF_AUTO(hf_io_folder) struct hf_io_folder again = HF_IO_FOLDER_INIT;
-    assert_int_equal(hf_io_folder_open(&again, path, &err), -1);
+    assert_null(hf_io_folder_open(path, &err));
     assert_hf_err(&err, HF_E_CONFLICT, "half");
 }
 

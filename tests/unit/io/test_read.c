@@ -66,7 +66,11 @@ static int read_all(void **state, const char *name, size_t step, struct hf_buf *
     HF_AUTOFREE char *chunk = malloc(step);
     size_t n = 1;
     assert_non_null(chunk);
-    HF_AUTO(hf_io_read) struct hf_io_read *r = hf_io_read_open(dir, "D", name, sha != NULL, err);
+    HF_AUTOFREE char *path = hf_asprintf("D/%s", name);
+    assert_non_null(path);
+    struct hf_io_source *source = hf_io_source_at(dir, name, path, err);
+    HF_AUTO(hf_io_read)
+    struct hf_io_read *r = source ? hf_io_read_new(source, path, sha != NULL, err) : NULL;
     if (!r)
         return -1;
     while (n > 0) {

@@ -96,12 +96,25 @@ static void a_large_read_needs_no_window(void **state)
     assert_int_equal(c.bytes, 90);
 }
 
+static void what_lies_there_already_is_not_fetched_again(void **state)
+{
+    (void)state;
+    struct counted c;
+    HF_AUTO(hf_io_source) struct hf_io_source *o = open_source(&c, 40);
+    for (unsigned at = 0; at < 98; at += 14)
+        read_piece(o, at, 14);
+    read_piece(o, 98, 2);
+    assert_int_equal(c.gets, 3);
+    assert_int_equal(c.bytes, sizeof content);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(many_small_reads_in_a_row_are_few_requests),
         HF_TEST(a_look_at_the_end_costs_its_own_bytes_alone),
         HF_TEST(a_large_read_needs_no_window),
+        HF_TEST(what_lies_there_already_is_not_fetched_again),
     };
     return HF_RUN_TESTS("store.source", tests);
 }
