@@ -80,6 +80,7 @@ static int plan_capture(struct creation *c, struct hf_err *err)
         .vm_id = run->found.id,
         .name = c->name,
         .label = c->label,
+        .parent = c->parent,
         .checkpoint = run->vm->checkpoint, /* of an export */
     };
     struct hf_hv_call call = hf_env_call(run->env, run->id, PREPARE_MS);
