@@ -55,17 +55,28 @@ static int judge_off(const struct parent *p, const struct lv_export_disk *d, con
     return 0;
 }
 
+static int judge_files(const struct parent *p, const struct lv_export_disk *d, const char **why,
+                       struct hf_err *err)
+{
+    const struct lv_disk *now = lv_vm_disk(p->vm, d->target);
+    HF_AUTO(hf_strv) struct hf_strv files = HF_STRV_INIT;
+    if (now && lv_checkpoint_files(now, &files, err) != 0)
+        return -1;
+    *why = lv_checkpoint_doubt(p->words, d->target, &files);
+    return 0;
+}
+
 /* *why NULL: its changes are known. */
 static int judge_disk(const struct parent *p, const struct lv_export_disk *d, const char **why,
                       struct hf_err *err)
 {
-    const struct lv_disk *now = lv_vm_disk(p->vm, d->target);
     *why = !p->words          ? "the checkpoint is gone"
            : !d->takes_bitmap ? "its format has no room for a bitmap"
-           : !now             ? "it is gone"
-                              : lv_checkpoint_doubt(p->words, now);
+                              : NULL;
     if (*why)
         return 0;
+    if (judge_files(p, d, why, err) != 0 || *why)
+        return *why ? 0 : -1;
     if (p->e->is_off)
         return judge_off(p, d, why, err);
     if (!hf_strv_has(&p->whole, d->target))

@@ -392,25 +392,25 @@ static void a_disk_is_known_by_the_files_of_its_checkpoint(void **state)
         {"vda", {"/d/new"}, "in another file"},
         {"vda", {"/d/a.hf-1", "/d/a", "/d/other"}, "stands on another file"},
         {"vdc", {"/d/b c"}, NULL},
-        {"vdc", {"/d/b"}, "in another file"},
+        {"vdc", {"/d/b"}, "in the file of another disk"},
+        {"vdc", {"/d/c"}, "in another file"},
         {"vd", {"/d/a"}, "made without it"},
         {"vdd", {NULL}, "made without it"},
         {"vda", {NULL}, "in another file"},
     };
     for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++) {
-        struct lv_layer layers[4] = {0};
-        struct lv_disk d = {.target = (char *)(uintptr_t)cases[i].target, .layers = layers};
-        for (; d.n_layers < 4 && cases[i].layers[d.n_layers]; d.n_layers++)
-            layers[d.n_layers].path = (char *)(uintptr_t)cases[i].layers[d.n_layers];
-        const char *says = lv_checkpoint_doubt(words, &d);
+        HF_AUTO(hf_strv) struct hf_strv files = HF_STRV_INIT;
+        for (size_t k = 0; k < 4 && cases[i].layers[k]; k++)
+            assert_int_equal(hf_strv_add(&files, cases[i].layers[k]), 0);
+        const char *says = lv_checkpoint_doubt(words, cases[i].target, &files);
         if (cases[i].says)
             assert_contains(says, cases[i].says);
         else
             assert_null(says);
     }
-    struct lv_disk d = {.target = (char *)(uintptr_t) "vda"};
-    assert_non_null(lv_checkpoint_doubt("holdfast run=of-before", &d));
-    assert_non_null(lv_checkpoint_doubt("", &d));
+    const struct hf_strv none = HF_STRV_INIT;
+    assert_non_null(lv_checkpoint_doubt("holdfast run=of-before", "vda", &none));
+    assert_non_null(lv_checkpoint_doubt("", "vda", &none));
 }
 
 static void a_rollbacks_token_names_nothing_but_what_a_rollback_makes_and_removes(void **state)
