@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#define AHEAD 64 /* segments of a tree that are fetched together */
-
 struct hf_image_delta {
     uint64_t disk_bytes, n;
     uint32_t unit;
@@ -77,18 +75,6 @@ void hf_image_delta_zero(struct hf_image_delta *d, const struct hf_nbd_ranges *h
     }
 }
 
-/* Of chunk n, which somebody comes to in ascending order; *until: the first segment that is not fetched yet. */
-static int id_of(struct hf_image_tree *t, uint64_t n, uint64_t *until,
-                 unsigned char out[HF_IMAGE_ID], struct hf_err *err)
-{
-    uint64_t segment = n / HF_IMAGE_SEGMENT_CHUNKS;
-    if (segment >= *until) {
-        hf_image_tree_ahead(t, segment, AHEAD);
-        *until = segment + AHEAD;
-    }
-    return hf_image_tree_id(t, n, out, err);
-}
-
 /* ---- what the tree can give --------------------------------------------------------------- */
 
 static bool is_there(struct hf_image *im, const unsigned char *id, uint32_t len)
@@ -101,15 +87,14 @@ static bool is_there(struct hf_image *im, const unsigned char *id, uint32_t len)
 
 /* Chunk n of this disk. One whose length has changed was, or is, the last one of its disk. */
 static int check_chunk(struct hf_image_delta *d, struct hf_image *im, struct hf_image_tree *t,
-                       const struct hf_image_shape *now, uint64_t n, uint64_t *until,
-                       struct hf_err *err)
+                       const struct hf_image_shape *now, uint64_t n, struct hf_err *err)
 {
     unsigned char id[HF_IMAGE_ID];
     const struct hf_image_shape *then = hf_image_tree_shape(t);
     uint64_t at = n * now->chunk_bytes;
     uint32_t len = hf_image_chunk_len(now, n);
     if (n < hf_image_chunks_n(then) && hf_image_chunk_len(then, n) == len) {
-        if (id_of(t, n, until, id, err) < 0)
+        if (hf_image_tree_id(t, n, id, err) < 0)
             return -1;
         if (is_there(im, id, len))
             return 0;
@@ -126,12 +111,12 @@ int hf_image_delta_against(struct hf_image_delta *d, struct hf_image *im, struct
         return hf_fail(err, HF_E_CONFLICT, "its tree is of chunks of %u bytes",
                        hf_image_tree_shape(t)->chunk_bytes);
     uint32_t per_unit = d->unit / im->chunk_bytes;
-    uint64_t chunks = hf_image_chunks_n(&now), until = 0;
+    uint64_t chunks = hf_image_chunks_n(&now);
     for (uint64_t n = 0; n < chunks; n++) {
         uint64_t unit = n / per_unit;
         if (has_bit(d->read, unit) || has_bit(d->zero, unit))
             n = (unit + 1) * per_unit - 1;
-        else if (check_chunk(d, im, t, &now, n, &until, err) < 0)
+        else if (check_chunk(d, im, t, &now, n, err) < 0)
             return -1;
     }
     return 0;
@@ -158,14 +143,13 @@ int hf_image_delta_take(const struct hf_image_delta *d, struct hf_image_tree *t,
                         struct hf_image_writer *w, uint64_t from, uint64_t to, struct hf_err *err)
 {
     uint32_t chunk = hf_image_tree_shape(t)->chunk_bytes, per_unit = d->unit / chunk;
-    uint64_t until = 0;
     for (uint64_t n = (from + chunk - 1) / chunk; n * chunk < to; n++) {
         unsigned char id[HF_IMAGE_ID];
         if (has_bit(d->zero, n / per_unit)) { /* what is left out is a hole */
             n = (n / per_unit + 1) * per_unit - 1;
             continue;
         }
-        if (id_of(t, n, &until, id, err) < 0 ||
+        if (hf_image_tree_id(t, n, id, err) < 0 ||
             (!hf_image_is_hole(id) && hf_image_write_same(w, n, id, err) < 0))
             return -1;
     }

@@ -134,68 +134,6 @@ static const unsigned char *segment(struct hf_image_tree *t, uint64_t n, struct 
     return load_segment(t, n, *at, err) < 0 ? NULL : (*at)->ids;
 }
 
-/* ---- several at once --------------------------------------------------------------------- */
-
-#define AHEAD 64
-
-struct ahead {
-    struct hf_image_want wants[AHEAD];
-    uint64_t n_of[AHEAD]; /* which segment */
-    size_t n;
-    unsigned char text[AHEAD][HF_IMAGE_SEGMENT_MAX];
-};
-
-static void want_segment(struct hf_image_tree *t, struct ahead *a, uint64_t n)
-{
-    struct hf_image_want *w = &a->wants[a->n];
-    const struct cached *c = t->cache[n % CACHED];
-    const unsigned char *id = hf_image_tree_segment(t, n);
-    if (hf_image_is_hole(id) || (c && c->n == n) ||
-        !hf_image_chunks_find(t->im->chunks, HF_IMAGE_TREE, id, false, &w->place) ||
-        w->place.entry.plain > HF_IMAGE_SEGMENT_MAX)
-        return;
-    w->out = a->text[a->n];
-    w->disk_at = n * HF_IMAGE_SEGMENT_CHUNKS * t->shape.chunk_bytes;
-    a->n_of[a->n++] = n;
-}
-
-/* By where it was wanted to: the fetch has sorted them. */
-static void keep_segment(struct hf_image_tree *t, const struct ahead *a,
-                         const struct hf_image_want *w)
-{
-    struct hf_err ignored = HF_ERR_INIT;
-    size_t i = (size_t)((const unsigned char *)w->out - a->text[0]) / HF_IMAGE_SEGMENT_MAX;
-    uint64_t n = a->n_of[i];
-    struct cached **at = &t->cache[n % CACHED];
-    if (!*at)
-        *at = malloc(sizeof **at);
-    if (!*at)
-        return;
-    bool is_whole =
-        hf_image_segment_parse(a->text[i], w->place.entry.plain, hf_image_segment_len(&t->shape, n),
-                               (*at)->ids, &ignored) == 0;
-    (*at)->n = is_whole ? n : NO_SEGMENT;
-}
-
-void hf_image_tree_ahead(struct hf_image_tree *t, uint64_t first, uint64_t n)
-{
-    struct hf_err ignored = HF_ERR_INIT;
-    uint64_t end = hf_image_segments_n(&t->shape);
-    HF_AUTOFREE struct ahead *a = malloc(sizeof *a);
-    if (!a)
-        return;
-    a->n = 0;
-    pthread_mutex_lock(&t->lock);
-    for (uint64_t s = first; s < end && s - first < n && a->n < AHEAD; s++)
-        want_segment(t, a, s);
-    if (a->n && hf_image_fetch(t->fetch, a->wants, a->n, &ignored) == 0)
-        for (size_t i = 0; i < a->n; i++)
-            keep_segment(t, a, &a->wants[i]);
-    pthread_mutex_unlock(&t->lock);
-}
-
-/* ---- ids --------------------------------------------------------------------------------- */
-
 int hf_image_tree_id(struct hf_image_tree *t, uint64_t n, unsigned char out[HF_IMAGE_ID],
                      struct hf_err *err)
 {

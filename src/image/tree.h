@@ -24,9 +24,6 @@ int hf_image_tree_id(struct hf_image_tree *t, uint64_t n, unsigned char out[HF_I
 /* Where chunk n lies; *out_is_hole: nowhere. A pack that is not condemned is preferred. CORRUPT: in no pack, or with another length. */
 int hf_image_tree_place(struct hf_image_tree *t, uint64_t n, bool *out_is_hole,
                         struct hf_image_place *out, struct hf_err *err) HF_CHECKED;
-/* Somebody will ask for the chunks of the segments [first, first + n), 64 at most: they are fetched together, where they lie
- * together. What cannot be had is told to who asks for it. */
-void hf_image_tree_ahead(struct hf_image_tree *t, uint64_t first, uint64_t n);
 /* The id of segment n, while t is open. */
 const unsigned char *hf_image_tree_segment(const struct hf_image_tree *t, uint64_t n);
 /* From chunk n on: how many are alike, holes or not. Stops early at the end of a segment of data. */
