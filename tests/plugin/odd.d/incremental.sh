@@ -146,3 +146,97 @@ it_does_not_believe_a_bitmap_of_another_disk()
     has "$(cat "$dir/out-told")" "disk vda is read whole and compared: it lies in another file"
     takes "vda=+ vdb=+"
 }
+
+# told FLAGS: a backup of disks that nobody writes to; the point is what lies in the files.
+told()
+{
+    local target
+    hf --json backup m >"$dir/out-report" 2>"$dir/out-log" || { cat "$dir/out-report" "$dir/out-log"; return 1; }
+    for target in $targets; do
+        qemu-img convert -U -O raw "$dir/$target.qcow2" "$dir/out-$target"
+    done
+    python3 "$here/odd.d/point.py" "$dir/out-report" "$dir/store" "$dir" >"$dir/out-told"
+    is "$(head -1 "$dir/out-told")" "$1" "incremental"
+}
+
+# Its point leaves no checkpoint, and the one of the point before goes on knowing what changed since that.
+it_takes_increments_of_a_machine_that_is_off()
+{
+    local targets="vda vdb"
+    machine m "$(qdisk vda)$(qdisk vdb)"
+    site
+    io m 0 write -P 0x11 0 1M
+    io m 0 flush
+    told "vda=- vdb=-"
+    io m 0 write -P 0x22 2M 64k
+    V destroy m
+    told "vda=+ vdb=+"
+    V start --paused m
+    io m 1 write -P 0x33 3M 64k
+    io m 1 flush
+    told "vda=+ vdb=+"
+    # Killed: what it knew is gone, whether it runs or not.
+    kill -KILL "$(lab_pids "$dir" qemu-system-x86)"
+    wait_for_state "shut off (crashed)"
+    told "vda=- vdb=-"
+    has "$(cat "$dir/out-told")" "disk vda is read whole and compared: its bitmap is lost or inconsistent"
+}
+
+it_leaves_a_users_revert_working_after_a_backup()
+{
+    local targets="vda"
+    machine m "$(qdisk vda)"
+    site
+    io m 0 write -P 0x61 0 64k
+    io m 0 flush
+    told "vda=-"
+    V snapshot-create-as m own
+    io m 0 write -P 0x62 0 64k
+    io m 0 flush
+    told "vda=+"
+    has "$(cat "$dir/out-told")" "has internal snapshots"
+    V snapshot-revert m own
+    is "$(V domstate m)" paused state
+    io m 0 read -P 0x61 0 64k
+    told "vda=-"
+    V snapshot-delete m own
+    told "vda=-"
+    told "vda=+"
+}
+
+# Defined anew, under the same name and with the same disks: what libvirt knew of its checkpoints is gone, their bitmaps are not.
+it_compares_what_was_defined_anew()
+{
+    local targets="vda"
+    machine m "$(qdisk vda)"
+    site
+    io m 0 write -P 0x71 0 64k
+    io m 0 flush
+    told "vda=-"
+    V dumpxml m >"$dir/anew.xml"
+    V destroy m
+    V undefine m --checkpoints-metadata
+    V define "$dir/anew.xml"
+    V start --paused m
+    io m 0 write -P 0x72 1M 64k
+    io m 0 flush
+    told "vda=-"
+    has "$(cat "$dir/out-told")" "the hypervisor has lost checkpoint hf-"
+    told "vda=+"
+    # A copy of the disk from before, put in its place.
+    V destroy m
+    cp "$dir/vda.qcow2" "$dir/out-copy"
+    V start --paused m
+    io m 0 write -P 0x73 2M 64k
+    io m 0 flush
+    told "vda=+"
+    V destroy m
+    cp "$dir/out-copy" "$dir/vda.qcow2"
+    V start --paused m
+    told "vda=-"
+    V destroy m
+    rm "$dir/vda.qcow2"
+    mv "$dir/out-copy" "$dir/vda.qcow2"
+    V start --paused m
+    told "vda=-"
+}
