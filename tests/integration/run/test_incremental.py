@@ -42,6 +42,9 @@ class Incrementals(StoresTest):
     def is_incremental(self):
         return {name: a["incremental"] for name, a in self.images.items()}
 
+    def manifest(self, doc):
+        return json.loads((self.site.dir / f"vault/points/web/{doc['point']}/manifest.json").read_text())["manifest"]
+
     def judge(self, name="vault"):
         found = Judge(self.site.dir / name).look()
         for point, disks in found.points.items():
@@ -67,7 +70,7 @@ class Incrementals(StoresTest):
         self.assertEqual((self.images["vda"]["read_bytes"], self.images["vdb"]["read_bytes"]), (CHUNK, 0))
         self.assertIsNone(self.images["vda"]["incremental_why"])
         self.assertLess(doc["stores"][0]["bytes"], CHUNK + (32 << 10))
-        manifest = json.loads(self.manifests()[-1].read_text())["manifest"]
+        manifest = self.manifest(doc)
         self.assertEqual([a["parent"] for a in manifest["artifacts"] if a["kind"] == "image"], [first["point"]] * 2)
         self.assertEqual(len(self.judge().points), 2)
         shown = self.ok(self.site.run("show", doc["point"]))
@@ -201,12 +204,12 @@ class Incrementals(StoresTest):
         self.backup()
         one = max((self.site.dir / "vault/packs").glob("*/*"), key=lambda p: p.stat().st_size)
         self.drop(f"index/{one.name}.idx", f"packs/*/{one.name}")
-        self.drop(f"points/web/{min(self.taken)}/manifest.json")
+        self.drop(f"points/web/{next(iter(self.taken))}/manifest.json")
         self.poke(2 * MIB, os.urandom(PAGE))
         doc = self.backup()
         self.assertTrue(self.images["vda"]["incremental"])
         self.assertEqual(self.images["vda"]["read_bytes"], 11 * CHUNK)  # twelve have data, and one of them lies in the second pack
-        self.drop(f"points/web/{sorted(self.taken)[1]}/manifest.json")
+        self.drop(f"points/web/{list(self.taken)[1]}/manifest.json")
         self.assertEqual(self.judge().points.keys(), {doc["point"]})
 
     def test_what_is_condemned_is_read_and_sent_again(self):
@@ -216,10 +219,9 @@ class Incrementals(StoresTest):
         (self.site.dir / "vault/condemned").mkdir()
         for pack in packs:
             (self.site.dir / "vault/condemned" / pack.name).touch()
-        self.backup()
+        doc = self.backup()
         self.assertTrue(self.images["vda"]["incremental"])
-        manifest = json.loads(self.manifests()[-1].read_text())["manifest"]
-        named = base64.b64decode(manifest["packs"]).hex()
+        named = base64.b64decode(self.manifest(doc)["packs"]).hex()
         self.assertEqual([p.name for p in packs if p.name in named], [])
 
     def test_never_is_a_reason_and_no_news(self):
