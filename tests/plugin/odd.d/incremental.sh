@@ -240,3 +240,26 @@ it_compares_what_was_defined_anew()
     V start --paused m
     told "vda=-"
 }
+
+# The layer below has a whole bitmap, and the overlay, where the guest wrote, none: QEMU died before it could store it.
+it_does_not_believe_a_layer_below()
+{
+    local targets="vda"
+    machine m "$(qdisk vda)"
+    site
+    io m 0 write -P 0x81 0 64k
+    io m 0 flush
+    told "vda=-"
+    capture m hf-s
+    io m 0 write -P 0x82 1M 64k
+    io m 0 flush
+    kill -KILL "$(lab_pids "$dir" qemu-system-x86)"
+    wait_for_state "shut off (crashed)"
+    has "$(qemu-img info "$dir/vda.qcow2")" "name: hf-"
+    V start --paused m
+    qemu-img convert -U -O raw "$dir/vda.qcow2.hf-s" "$dir/out-vda"
+    hf --json backup m >"$dir/out-report" 2>"$dir/out-log"
+    python3 "$here/odd.d/point.py" "$dir/out-report" "$dir/store" "$dir" >"$dir/out-told"
+    is "$(head -1 "$dir/out-told")" "vda=-" incremental
+    has "$(cat "$dir/out-told")" "its bitmap is lost or inconsistent"
+}
