@@ -94,10 +94,10 @@ static int plan_disk(struct planning *p, const struct lv_disk *d, struct hf_err 
     struct lv_export_disk *out = &p->e->disks[p->e->n++];
     const struct lv_layer *top = &d->layers[0];
     struct lv_chain_info chain = {0};
-    if (lv_image_chain(p->in, p->call, top, &chain, err) != 0 ||
-        lv_image_size(p->in, p->call, top, &out->capacity_bytes, err) != 0)
+    if (lv_image_chain(p->in, p->call, top, &chain, err) != 0)
         return hf_wrap(err, "disk %s", d->target);
     p->has_snapshots |= chain.has_snapshots;
+    out->capacity_bytes = chain.size_bytes;
     out->takes_bitmap = chain.takes_bitmaps;
     out->is_alone = chain.depth == 1;
     out->target = strdup(d->target);
