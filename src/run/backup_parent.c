@@ -55,12 +55,20 @@ static int look_on(struct backup *b, struct backup_store *s, const struct hf_poi
     return 0;
 }
 
+/* The point that it is called after; false: it is called otherwise. */
+static bool point_of(const struct backup *b, const char *checkpoint, struct hf_point_name *out)
+{
+    struct hf_err ignored = HF_ERR_INIT;
+    if (strncmp(checkpoint, PREFIX, strlen(PREFIX)) != 0)
+        return false;
+    const char *id = checkpoint + strlen(PREFIX);
+    return hf_id_is_valid(id) && hf_point_name_set(out, b->run->vm->label, id, &ignored) == 0;
+}
+
 /* 1: every store of the run has its point. 0: not, and why is kept. */
 static int look_at(struct backup *b, const char *checkpoint, struct hf_err *err)
 {
-    const char *id = checkpoint + strlen(PREFIX);
-    if (strncmp(checkpoint, PREFIX, strlen(PREFIX)) != 0 || !hf_id_is_valid(id) ||
-        hf_point_name_set(&b->parent.point, b->run->vm->label, id, err) < 0)
+    if (!point_of(b, checkpoint, &b->parent.point))
         return 0;
     for (size_t i = 0; i < b->n_stores; i++) {
         struct hf_err why = HF_ERR_INIT;

@@ -1478,8 +1478,8 @@ static const struct hf_plugin plugin = {
     .name = "dir",
     .version = HF_VERSION,
     .description = "directories that play virtual machines",
-    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_MULTI_DISK | HF_CAN_GUEST_EXEC |
-                    HF_CAN_MACHINE,
+    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_INCREMENTAL | HF_CAN_MULTI_DISK |
+                    HF_CAN_GUEST_EXEC | HF_CAN_MACHINE,
     .keys = keys,
     .n_keys = HF_ARRAY_SIZE(keys),
     .open = dir_open,
