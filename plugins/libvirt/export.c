@@ -209,8 +209,10 @@ static int disk_of(struct hf_instance *in, const struct hf_call *call, struct lv
     out->uri = lv_keep(in, uri_of(e, target));
     out->allocation_ctx = "base:allocation";
     out->size_bytes = d->capacity_bytes;
-    if (out->struct_size > offsetof(struct hf_export, compare_why))
-        out->compare_why = d->compare_why, out->has_lost_changes = d->has_lost_changes;
+    if (out->struct_size > offsetof(struct hf_export, has_lost_changes)) {
+        out->compare_why = d->compare_why;
+        out->has_lost_changes = d->has_lost_changes;
+    }
     if (d->is_incremental)
         out->dirty_ctx =
             lv_keep(in, hf_asprintf("qemu:dirty-bitmap:%s%s", e->is_off ? "" : "backup-",

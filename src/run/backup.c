@@ -18,8 +18,10 @@ static void backup_close(struct backup *b)
         free(b->stores[i].written);
         backup_close_store(&b->stores[i]);
     }
-    for (size_t d = 0; d < b->n_disks; d++)
-        hf_export_copy_free(&b->disks[d].export), free(b->disks[d].incremental_why);
+    for (size_t d = 0; d < b->n_disks; d++) {
+        hf_export_copy_free(&b->disks[d].export);
+        free(b->disks[d].incremental_why);
+    }
     backup_parent_free(b);
     free(b->disks);
     free(b->definition);
