@@ -224,6 +224,14 @@ class Incrementals(StoresTest):
         named = base64.b64decode(self.manifest(doc)["packs"]).hex()
         self.assertEqual([p.name for p in packs if p.name in named], [])
 
+    def test_a_host_that_lost_all_it_knew_goes_on_with_the_increments(self):
+        self.backup()
+        shutil.rmtree(self.site.state)
+        self.poke(MIB, os.urandom(PAGE))
+        self.backup()
+        self.assertEqual(self.is_incremental(), {"vda": True, "vdb": True})
+        self.judge()
+
     def test_never_is_a_reason_and_no_news(self):
         self.site.write(checkpoint="never")
         self.backup()

@@ -155,6 +155,7 @@ static void an_export_is_read_watched_and_ended(void **state)
     assert_string_equal(e.uri, "nbd+unix:///vda?socket=/s");
     assert_string_equal(e.allocation_ctx, "base:allocation");
     assert_null(e.dirty_ctx);
+    assert_string_equal(e.compare_why, "its bitmap is lost");
     assert_int_equal(e.size_bytes, 5);
     assert_int_equal(now.scratch_room_bytes, 2);
     assert_string_equal(traced(), "open plan_export hf-x export_disk export_watch export_end free close");
