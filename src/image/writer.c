@@ -291,6 +291,22 @@ int hf_image_write_id(struct hf_image_writer *w, uint64_t n, const unsigned char
     return rc < 0 ? -1 : hf_image_tell(w, &w->presses[CALLER], n, id, err);
 }
 
+int hf_image_write_same(struct hf_image_writer *w, uint64_t n, const unsigned char id[HF_IMAGE_ID],
+                        struct hf_err *err)
+{
+    if (check_chunk(w, n, err) < 0)
+        return -1;
+    uint64_t at = n * w->shape.chunk_bytes, len = hf_image_chunk_len(&w->shape, n);
+    if (check_extent(w, at, len, err) < 0)
+        return -1;
+    close_chunk(w);
+    if (hf_image_tell_holes(w, &w->presses[CALLER], w->next, n - w->next, err) < 0)
+        return -1;
+    w->next = n + 1;
+    w->at = at + len;
+    return hf_image_write_id(w, n, id, err);
+}
+
 /* ---- finish ----------------------------------------------------------------------------- */
 
 static int await_workers(struct hf_image_writer *w, struct hf_err *err)

@@ -46,6 +46,8 @@ struct hf_point_artifact {
     unsigned char root[HF_IMAGE_ID];
     bool is_incremental;
     char parent[HF_ID_MAX]; /* the point that it was taken against, or "" */
+    char *incremental_why;  /* it was read whole; NULL: it was not, or nobody said why */
+    uint64_t read_bytes;    /* of the disk, from the hypervisor; holes count */
     /* files: when they were read; 0: not said */
     int64_t read_from_us, read_to_us;
     /* dump: what it shows, where the server keeps a binlog; that of the point unless it took a lock of its own */

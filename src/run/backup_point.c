@@ -83,6 +83,16 @@ static int set_how(const struct backup *b, struct hf_manifest *m, struct hf_err 
 
 /* ---- what ------------------------------------------------------------------------------- */
 
+static int set_changes(const struct backup *b, const struct backup_disk *d,
+                       struct hf_point_artifact *a, struct hf_err *err)
+{
+    a->is_incremental = d->is_incremental;
+    a->read_bytes = d->read_bytes;
+    if (d->is_incremental)
+        memcpy(a->parent, b->parent.point.id, sizeof a->parent);
+    return set_text(&a->incremental_why, d->incremental_why, err);
+}
+
 static int add_disks(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     for (size_t i = 0; i < b->n_disks; i++) {
@@ -94,7 +104,8 @@ static int add_disks(const struct backup *b, struct backup_store *s, struct hf_e
         a->bytes = b->disks[i].export.size_bytes;
         a->stored_bytes = w->stored_bytes;
         memcpy(a->root, w->root, sizeof a->root);
-        if (hf_manifest_add_packs(&s->manifest, w->packs, w->packs_n, err) < 0)
+        if (set_changes(b, &b->disks[i], a, err) < 0 ||
+            hf_manifest_add_packs(&s->manifest, w->packs, w->packs_n, err) < 0)
             return -1;
     }
     return 0;

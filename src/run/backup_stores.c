@@ -11,6 +11,7 @@ void backup_close_store(struct backup_store *s)
     hf_image_close(s->image);
     hf_store_site_close(&s->at);
     hf_manifest_free(&s->manifest);
+    hf_manifest_free(&s->parent);
     backup_parts_free(s);
 }
 
