@@ -104,14 +104,15 @@ static int newest_first(const void *a, const void *b)
 /* Dense or sparse, regular or not, some around a switch of the clocks, some from the future. */
 static size_t calendar(uint64_t *seed, struct hf_retained items[POINTS])
 {
-    static const int64_t switches[] = {1774746000, 1793149200, 1793498400, 1772928000, 1775318400};
+    static const int64_t switches[] = {1792890000, 1793512800, 1772953200,
+                                       1775314800, 1774746000, 1793509200};
     static const int64_t steps[] = {900, HOUR_S, HOUR_S, 3 * HOUR_S, DAY_S, 5 * DAY_S, 40 * DAY_S};
     const size_t n = 1 + next(seed) % POINTS;
     const int64_t step = steps[next(seed) % HF_ARRAY_SIZE(steps)];
     const bool is_regular = next(seed) % 2;
-    int64_t at = next(seed) % 2
-                     ? NOW_S - (int64_t)(next(seed) % (400 * DAY_S))
-                     : switches[next(seed) % HF_ARRAY_SIZE(switches)] + (int64_t)(n / 2) * step;
+    int64_t at = next(seed) % 2 ? NOW_S - (int64_t)(next(seed) % (400 * DAY_S))
+                                : switches[next(seed) % HF_ARRAY_SIZE(switches)] +
+                                      (int64_t)(next(seed) % n) * step;
     for (size_t i = 0; i < n; i++) {
         items[i] = (struct hf_retained){.taken_us = at * 1000000 + (int64_t)(next(seed) % 1000000),
                                         .is_verified = next(seed) % 7 == 0,
