@@ -121,6 +121,7 @@ static int refresh(struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     struct hf_image_refreshed found = {.first_damage = HF_ERR_INIT};
     s->image = hf_site_image(s->at.site, err);
+    s->looked = hf_clock_mark(b->run->env->clock);
     if (!s->image || hf_image_refresh(s->image, &found, err) < 0 || warn_of_keys(b, s, err) < 0)
         return -1;
     if (!found.damaged)

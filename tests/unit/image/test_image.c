@@ -169,7 +169,7 @@ static void a_tree_is_read_from_the_pack_that_is_not_condemned(void **state)
     HF_AUTO(hf_image_written) struct hf_image_written one = write_disk(&s, disk, CHUNK);
     for (size_t i = 0; i < one.packs_n; i++)
         condemn(&s, one.packs[i]);
-    assert_hf_ok(hf_image_refresh_condemned(s.im, &err), &err);
+    assert_hf_ok(hf_image_refresh_condemned(s.im, false, &err), &err);
     HF_AUTO(hf_image_written) struct hf_image_written two = write_disk(&s, disk, CHUNK);
     for (size_t i = 0; i < one.packs_n; i++)
         for (enum hf_image_kind kind = HF_IMAGE_DATA; kind <= HF_IMAGE_TREE; kind++) {
@@ -192,7 +192,7 @@ static void a_condemned_pack_is_not_built_upon(void **state)
     assert_int_equal(one.packs_n, 2);
     for (size_t i = 0; i < one.packs_n; i++)
         condemn(&s, one.packs[i]);
-    assert_hf_ok(hf_image_refresh_condemned(s.im, &err), &err);
+    assert_hf_ok(hf_image_refresh_condemned(s.im, false, &err), &err);
     HF_AUTO(hf_image_written) struct hf_image_written two = write_disk(&s, disk, CHUNK);
     assert_int_equal(two.fresh, 1);
     assert_int_equal(two.packs_n, 2);
@@ -214,7 +214,7 @@ static void what_was_condemned_meanwhile_is_written_again_by_the_tree(void **sta
     fill_random(disk, n * CHUNK, 21);
     HF_AUTO(hf_image_written) struct hf_image_written one = write_disk(&s, disk, n * CHUNK);
     condemn(&s, one.packs[0]);
-    assert_hf_ok(hf_image_refresh_condemned(s.im, &err), &err);
+    assert_hf_ok(hf_image_refresh_condemned(s.im, false, &err), &err);
     assert_true(hf_image_chunks_is_condemned(hf_image_chunks(s.im), one.packs[0]));
     HF_AUTO(hf_image_tree) struct hf_image_tree *tree = hf_image_tree_open(s.im, one.root, &err);
     struct hf_image_writer_opts opts = {.disk_bytes = n * CHUNK};
