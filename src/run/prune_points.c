@@ -173,7 +173,7 @@ static struct hf_prune *begin(struct pruning *p, struct hf_site *site, struct hf
     return hf_prune_begin(&opts, err);
 }
 
-/* Nothing is deleted without a `keep`; then the store need not be asked either. */
+/* Nothing is deleted without a `keep`: then the store need not be asked either. */
 static bool is_concerned(const struct pruning *p, const struct hf_config_store *store)
 {
     const struct hf_config *config = p->env->config;
@@ -190,7 +190,7 @@ static int prune_store(void *pruning, const struct hf_config_store *config, stru
     struct hf_pruned sum;
     const struct hf_prune_points *points = NULL;
     const struct hf_pruned *done = NULL;
-    if (!is_concerned(p, config))
+    if (!is_concerned(p, config) || hf_cancel_check(p->env->cancel, &why) < 0)
         return 0;
     p->config = config;
     p->site = NULL;
@@ -204,9 +204,7 @@ static int prune_store(void *pruning, const struct hf_config_store *config, stru
     p->is_bad = true;
     hf_store_site_name(config, &why);
     hf_log_err(p->env->log, HF_LOG_ERROR, "prune", &why);
-    if (prune_add_store(p, points, NULL, &why, err) < 0)
-        return -1;
-    return hf_cancel_check(p->env->cancel, err);
+    return prune_add_store(p, points, NULL, &why, err);
 }
 
 /* ---- the whole -------------------------------------------------------------------------- */

@@ -7,8 +7,8 @@
  * What was removed is forgotten by the catalog: a copy, and with the last one the point; runs and drills stay known. When the point goes that the
  * hypervisor knows what changes since by, that checkpoint goes too.
  *
- * One store that fails does not stop the others. ^C ends it after the point that is being removed; what was begun is finished by the next
- * prune (point/prune.h).
+ * One store that fails does not stop the others. ^C ends it after the point that is being removed, with the document of what was done; what
+ * was begun is finished by the next prune (point/prune.h).
  */
 #ifndef HF_RUN_PRUNE_POINTS_H
 #define HF_RUN_PRUNE_POINTS_H
