@@ -25,6 +25,8 @@
 
 #define HF_PRUNE_HURRY_MS (INT64_C(30) * 60 * 1000)
 #define HF_PRUNE_ABANDONED_S (INT64_C(14) * 24 * 3600) /* no backup takes so long */
+#define HF_PRUNE_DEAD_PUT_S                                                                        \
+    (INT64_C(48) * 3600) /* no put takes so long: what is older belongs to nobody */
 
 struct hf_prune;
 

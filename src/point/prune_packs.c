@@ -295,6 +295,18 @@ static int pass(struct marking *m, struct hf_err *err)
     return act(m, err);
 }
 
+/* What dead puts left, as every backup does that ends well. */
+static int sweep(const struct hf_prune *p, struct hf_err *err)
+{
+    uint64_t n = 0;
+    int64_t now_s = 0;
+    if (p->opts.is_dry)
+        return 0;
+    return hf_store_now(p->site->store, &now_s, err) < 0
+               ? -1
+               : hf_store_sweep(p->site->store, now_s - HF_PRUNE_DEAD_PUT_S, &n, err);
+}
+
 int hf_prune_rest(struct hf_prune *p, struct hf_pruned *out, struct hf_err *err)
 {
     struct marking m = {
@@ -308,5 +320,5 @@ int hf_prune_rest(struct hf_prune *p, struct hf_pruned *out, struct hf_err *err)
     while (rc > 0);
     free(m.packs);
     pthread_mutex_destroy(&m.lock);
-    return rc;
+    return rc < 0 ? -1 : sweep(p, err);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "point/prune.h"
 #include "run/backup_intern.h"
 
 #define SWEEP_MS 10000
-#define LEFT_BEHIND_S                                                                              \
-    (INT64_C(48) * 3600) /* no put takes so long: what is older belongs to nobody */
 
 void backup_close_store(struct backup_store *s)
 {
@@ -51,7 +50,7 @@ static int sweep(const struct backup_store *s, uint64_t *n, struct hf_err *err)
     int64_t now_s = 0;
     return hf_store_now(s->at.store, &now_s, err) < 0
                ? -1
-               : hf_store_sweep(s->at.store, now_s - LEFT_BEHIND_S, n, err);
+               : hf_store_sweep(s->at.store, now_s - HF_PRUNE_DEAD_PUT_S, n, err);
 }
 
 void backup_sweep_stores(struct backup *b)
