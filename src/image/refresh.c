@@ -86,7 +86,21 @@ static int list_indexes(struct hf_image *im, struct ids *out, struct hf_err *err
     return 0;
 }
 
-/* indexes NULL: whatever is known is there. */
+static int list_condemned(struct hf_image *im, struct ids *out, struct hf_err *err)
+{
+    return list(im, "condemned/", take_condemned, out, err) < 0
+               ? hf_wrap(err, "the list of condemned packs")
+               : 0;
+}
+
+/* A pack that was condemned once is not used again before the next whole refresh: that its condemnation is gone does not say that the pack
+ * is there. */
+static void condemn(struct hf_image *im, const struct ids *condemned)
+{
+    for (size_t i = 0; i < condemned->n; i++)
+        hf_image_chunks_condemn(im->chunks, condemned->at[i].id, true);
+}
+
 static void condemn_gone(struct hf_image *im, const struct ids *indexes)
 {
     struct hf_image_pack p;
@@ -95,24 +109,30 @@ static void condemn_gone(struct hf_image *im, const struct ids *indexes)
         if (!hf_image_chunks_pack(im->chunks, i, &p))
             continue;
         memcpy(one.id, p.id, sizeof one.id);
-        bool is_gone = indexes && !(indexes->n && bsearch(&one, indexes->at, indexes->n,
-                                                          sizeof *indexes->at, compare));
-        hf_image_chunks_condemn(im->chunks, p.id, is_gone);
+        if (!indexes->n || !bsearch(&one, indexes->at, indexes->n, sizeof *indexes->at, compare))
+            hf_image_chunks_condemn(im->chunks, p.id, true);
     }
 }
 
-/* The condemnations first: who removes a pack takes its index before them. */
+static void reprieve_all(struct hf_image *im)
+{
+    struct hf_image_pack p;
+    for (uint32_t i = 0; i < hf_image_chunks_packs_n(im->chunks); i++)
+        if (hf_image_chunks_pack(im->chunks, i, &p))
+            hf_image_chunks_condemn(im->chunks, p.id, false);
+}
+
+/* The condemnations are listed first, here and below: who removes a pack takes its index before them, so in the other order one that is being
+ * removed would look like one that nobody has condemned. */
 int hf_image_refresh_condemned(struct hf_image *im, bool with_gone, struct hf_err *err)
 {
     __attribute__((cleanup(free_ids))) struct ids ids = {0};
     __attribute__((cleanup(free_ids))) struct ids indexes = {0};
-    if (list(im, "condemned/", take_condemned, &ids, err) < 0)
-        return hf_wrap(err, "the list of condemned packs");
-    if (with_gone && list_indexes(im, &indexes, err) < 0)
+    if (list_condemned(im, &ids, err) < 0 || (with_gone && list_indexes(im, &indexes, err) < 0))
         return -1;
-    condemn_gone(im, with_gone ? &indexes : NULL);
-    for (size_t i = 0; i < ids.n; i++)
-        hf_image_chunks_condemn(im->chunks, ids.at[i].id, true);
+    condemn(im, &ids);
+    if (with_gone)
+        condemn_gone(im, &indexes);
     return 0;
 }
 
@@ -182,11 +202,12 @@ static int read_all(struct hf_image *im, const struct ids *ids, struct hf_image_
 
 int hf_image_refresh(struct hf_image *im, struct hf_image_refreshed *out, struct hf_err *err)
 {
+    __attribute__((cleanup(free_ids))) struct ids condemned = {0};
     __attribute__((cleanup(free_ids))) struct ids there = {0};
     __attribute__((cleanup(free_ids))) struct ids fresh = {0};
     uint32_t known = 0;
     *out = (struct hf_image_refreshed){.first_damage = HF_ERR_INIT};
-    if (list_indexes(im, &there, err) < 0)
+    if (list_condemned(im, &condemned, err) < 0 || list_indexes(im, &there, err) < 0)
         return -1;
     struct hf_image_pack p;
     for (uint32_t i = 0; i < hf_image_chunks_packs_n(im->chunks); i++)
@@ -202,5 +223,7 @@ int hf_image_refresh(struct hf_image *im, struct hf_image_refreshed *out, struct
     out->packs = (uint32_t)(there.n - fresh.n) + out->added;
     if (hf_image_chunks_save(im->chunks, err) < 0)
         return -1;
-    return hf_image_refresh_condemned(im, false, err);
+    reprieve_all(im);
+    condemn(im, &condemned);
+    return 0;
 }

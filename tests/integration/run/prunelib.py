@@ -68,7 +68,8 @@ class Coordinator:
 
     def start_backup(self, *args, **env):
         """With what its disks are: to be noted when it succeeds."""
-        return self.start("backup", self.name, *args, **env), self.fill()
+        disks = self.fill()
+        return self.start("backup", self.name, *args, **env), disks
 
     def backup(self, *args, at=None, **env):
         """at: when, as a datetime; now if it is not said."""

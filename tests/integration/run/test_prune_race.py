@@ -12,7 +12,7 @@ import kill_points
 
 ROUNDS = int(os.environ.get("HOLDFAST_SAMPLE", 200))
 POOL = 2 * CHUNKS
-KEEP = 2
+KEEP = 1
 POINTS = {
     "prune": sorted(kill_points.of("integration.run.prune_kill")) + ["store.path.before_remove", "store.path.before_rename"],
     "backup": ["backup.before_disks", "backup.before_export_end", "backup.before_definition", "backup.before_commit", "image.before_pack",
@@ -32,12 +32,14 @@ class Race(PruneTest):
         # What one of them has deleted from its disk the other may write again: so packs are wanted that are about to go.
         self.pool = [random.randbytes(CHUNK) for _ in range(POOL)]
         self.order = {c.name: [] for c in self.both}  # its points, as they were taken
+        self.tried = {c.name: [] for c in self.both}  # what its disks were at each backup
 
     def change_disks(self):
         for c in self.both:
-            for i in self.random.sample(range(CHUNKS), 2):
+            for i in self.random.sample(range(CHUNKS), self.random.randrange(1, 4)):
                 c.blocks[i] = self.random.choice(self.pool)
-        self.pool[self.random.randrange(POOL)] = random.randbytes(CHUNK)
+        if self.random.random() < 0.3:
+            self.pool[self.random.randrange(POOL)] = random.randbytes(CHUNK)
 
     def deed(self, verb):
         """Where it waits and for how long, and perhaps where it dies."""
@@ -46,11 +48,16 @@ class Race(PruneTest):
         if self.random.random() < 0.2:
             dies = self.random.choice([p for p in POINTS[verb] if p not in waits])
             spec.append(f"{dies}=kill")
+        self.deeds.append(f"{verb} {','.join(spec)}")
         return ",".join(spec)
 
     def start(self, c, verb):
         env = c.site.points(self.deed(verb))
-        return c.start_backup(**env) if verb == "backup" else (c.start("prune", "--store", "vault", **env), None)
+        if verb == "prune":
+            return c.start("prune", "--store", "vault", **env), None
+        running, disks = c.start_backup(**env)
+        self.tried[c.name].append(disks)
+        return running, disks
 
     def end(self, c, verb, running, disks):
         r = running.wait()
@@ -67,9 +74,11 @@ class Race(PruneTest):
         return is_dead
 
     def recover(self, c):
-        runlib.wait_until(lambda: not c.site.journals(), 15, "no end of the undo")
+        """Its guardian has ended, or whatever it left is undone now."""
+        runlib.wait_until(lambda: c.run("recover")["runs"] == [] and not c.site.journals(), 60, f"no end of the undo: {self.deeds}")
 
     def play(self):
+        self.deeds = []
         verbs = [(c, v) for c in self.both for v in ("backup", "prune") if self.random.random() < 0.85]
         self.random.shuffle(verbs)
         self.change_disks()
@@ -80,19 +89,20 @@ class Race(PruneTest):
                 self.recover(c)
 
     def judge(self):
-        """Each point that is there is whole, and the newest of each machine are there."""
+        """Each point that is there is whole, and the newest of each machine is there."""
         found = self.vault.judge()
         for c in self.both:
-            for point in set(found.points) & set(c.taken):
-                self.assertEqual(found.points[point], c.taken[point], point)
-            wanted = set(self.order[c.name][-1:])
-            self.assertEqual(wanted - set(found.points), set(), f"points of {c.name} are lost")
+            mine = {p.name for p in (self.vault.folder / "points" / c.name).glob("*")} & set(found.points)
+            for point in mine:    # one that is not known was made by a backup that died then
+                self.assertIn(found.points[point], [c.taken[point]] if point in c.taken else self.tried[c.name], f"{point}: {self.deeds}")
+            for newest in self.order[c.name][-1:]:
+                self.assertTrue(mine and max(mine) >= newest[:16], f"{newest} of {c.name} is lost: {self.deeds}")
         return found
 
     def pass_time(self):
         """Nobody is at work: so nobody is in the half hour that he has."""
         self.vault.age(GRACE_S + 10, "packs/*/*", "trees/*/*", "index/*")
-        self.vault.age(self.random.choice((0, HOUR_S, GRACE_S + 10)), "condemned/*")
+        self.vault.age(self.random.choice((0, HOUR_S, GRACE_S + 10, GRACE_S + 10)), "condemned/*")
 
     def test_nothing_is_lost_whatever_meets_whatever(self):
         seed = runlib.seed(unset=200)
