@@ -3,7 +3,6 @@
 #include "point/prune_intern.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define LOCK "prune"
 
@@ -52,74 +51,16 @@ void hf_prune_end(struct hf_prune *p)
         end_journal(p->journal);
     hf_journal_close(p->journal);
     hf_vmlock_release(p->lock);
-    free(p->points.items);
-    free(p->points.unreadable);
+    hf_prune_view_free(&p->view);
     hf_points_free(&p->deleted);
     free(p);
 }
 
-/* ---- points ----------------------------------------------------------------------------- */
-
-struct gathering {
-    pthread_mutex_t lock;
-    struct hf_prune_points *out;
-    size_t cap;
-};
-
-static int add_point(struct gathering *g, const struct hf_manifest *m)
-{
-    struct hf_prune_points *out = g->out;
-    if (out->n == g->cap) {
-        const size_t cap = g->cap ? 2 * g->cap : 64;
-        struct hf_prune_point *more = reallocarray(out->items, cap, sizeof *more);
-        if (!more)
-            return -1;
-        out->items = more;
-        g->cap = cap;
-    }
-    struct hf_prune_point *p = &out->items[out->n++];
-    *p = (struct hf_prune_point){.name = m->point, .taken_us = m->taken_us};
-    hf_manifest_own(m, &p->objects, &p->bytes);
-    return 0;
-}
-
-static int take(void *gathering, const struct hf_manifest *m, struct hf_err *err)
-{
-    struct gathering *g = gathering;
-    pthread_mutex_lock(&g->lock);
-    const int rc = add_point(g, m);
-    pthread_mutex_unlock(&g->lock);
-    return rc < 0 ? hf_fail_nomem(err) : 0;
-}
-
-static int newest_first(const void *a, const void *b)
-{
-    const struct hf_prune_point *x = a, *y = b;
-    if (x->taken_us != y->taken_us)
-        return x->taken_us < y->taken_us ? 1 : -1;
-    return hf_point_name_compare(&x->name, &y->name);
-}
-
-static int read_points(struct hf_prune *p, struct hf_err *err)
-{
-    HF_AUTO(hf_prune_read) struct hf_prune_read r = {0};
-    struct gathering g = {.lock = PTHREAD_MUTEX_INITIALIZER, .out = &p->points};
-    if (hf_store_now(p->site->store, &p->points.now_s, err) < 0 ||
-        hf_prune_read(p, take, &g, &r, err) < 0)
-        return -1;
-    if (p->points.n)
-        qsort(p->points.items, p->points.n, sizeof *p->points.items, newest_first);
-    p->points.unreadable = HF_STEAL(r.unreadable);
-    p->points.unreadable_n = r.unreadable_n;
-    hf_err_copy(&p->points.first_damage, &r.first_damage);
-    return 0;
-}
-
 int hf_prune_points(struct hf_prune *p, const struct hf_prune_points **out, struct hf_err *err)
 {
-    if (!p->has_points && read_points(p, err) < 0)
+    if (!p->has_view && hf_prune_look(p, &p->view, err) < 0)
         return -1;
-    p->has_points = true;
-    *out = &p->points;
+    p->has_view = true;
+    *out = &p->view.points;
     return 0;
 }

@@ -52,6 +52,7 @@ struct hf_prune_point {
     struct hf_point_name name;
     int64_t taken_us;
     uint64_t objects, bytes; /* of its own folder */
+    unsigned char *needs;    /* of this module */
 };
 
 struct hf_prune_points {
@@ -60,7 +61,7 @@ struct hf_prune_points {
     struct hf_point_name *unreadable; /* their manifests: is what they need known? no */
     size_t unreadable_n;
     struct hf_err first_damage;
-    int64_t now_s; /* by the store's clock, before they were listed */
+    int64_t now_s; /* by the store's clock, before anything was listed */
 };
 /* Read once; valid until the end. */
 int hf_prune_points(struct hf_prune *p, const struct hf_prune_points **out, struct hf_err *err)

@@ -10,6 +10,7 @@
 
 struct reading {
     struct hf_prune *prune;
+    const struct hf_points *known; /* or NULL */
     const struct hf_points *points;
     hf_prune_take take;
     void *ctx;
@@ -42,11 +43,10 @@ static int note_damage(struct reading *r, const struct hf_point_name *n, const s
     return 0;
 }
 
-/* Sorted, when they are asked for: before, none is deleted yet. */
-static bool is_deleted(const struct hf_prune *p, const struct hf_point_name *n)
+bool hf_prune_has(const struct hf_points *sorted, const struct hf_point_name *n)
 {
-    return p->deleted.n &&
-           bsearch(n, p->deleted.items, p->deleted.n, sizeof *n, hf_point_name_compare);
+    return sorted->n &&
+           bsearch(n, sorted->items, sorted->n, sizeof *n, hf_point_name_compare) != NULL;
 }
 
 static int read_nth(void *reading, size_t i, struct hf_err *err)
@@ -55,13 +55,13 @@ static int read_nth(void *reading, size_t i, struct hf_err *err)
     struct hf_err what = HF_ERR_INIT;
     struct hf_site *site = r->prune->site;
     const struct hf_point_name *n = &r->points->items[i];
-    HF_AUTO(hf_manifest) struct hf_manifest m = {0};
+    HF_AUTO(hf_need) struct hf_need need = {0};
     if (hf_cancel_check(site->cancel, err) < 0)
         return -1;
-    if (is_deleted(r->prune, n))
+    if (hf_prune_has(&r->prune->deleted, n) || (r->known && hf_prune_has(r->known, n)))
         return 0;
-    if (hf_point_read(site, n, &m, &what) == 0)
-        return r->take(r->ctx, &m, err);
+    if (hf_need_read(site, n, &need, &what) == 0)
+        return r->take(r->ctx, &need, err);
     if (what.cls == HF_E_NOT_FOUND)
         return note_bare(r, n);
     if (what.cls == HF_E_CORRUPT || what.cls == HF_E_UNSUPPORTED)
@@ -70,8 +70,8 @@ static int read_nth(void *reading, size_t i, struct hf_err *err)
     return -1;
 }
 
-int hf_prune_read(struct hf_prune *p, hf_prune_take take, void *ctx, struct hf_prune_read *out,
-                  struct hf_err *err)
+int hf_prune_read(struct hf_prune *p, const struct hf_points *known, hf_prune_take take, void *ctx,
+                  struct hf_prune_read *out, struct hf_err *err)
 {
     const struct hf_points_filter all = {0};
     HF_AUTO(hf_points) struct hf_points points = {0};
@@ -82,7 +82,7 @@ int hf_prune_read(struct hf_prune *p, hf_prune_take take, void *ctx, struct hf_p
     out->unreadable = calloc(points.n + 1, sizeof *out->unreadable);
     if (!out->bare || !out->unreadable)
         return hf_fail_nomem(err);
-    struct reading r = {p, &points, take, ctx, PTHREAD_MUTEX_INITIALIZER, out};
+    struct reading r = {p, known, &points, take, ctx, PTHREAD_MUTEX_INITIALIZER, out};
     const int rc = hf_many(points.n, HF_PRUNE_THREADS, read_nth, &r, err);
     pthread_mutex_destroy(&r.lock);
     return rc;
