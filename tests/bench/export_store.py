@@ -138,7 +138,7 @@ class SlowStore:
 
     def do_HEAD(self, h, path, _query, _body):
         content = self._content(path)
-        h._answer(404 if content is None else 200, length=len(content or b""))
+        h._answer(404 if content is None else 200, length=len(content or b""), Last_Modified="Thu, 01 Jan 2026 00:00:00 GMT")
 
     def do_DELETE(self, h, path, _query, _body):
         self.names.pop(path, None)
