@@ -52,6 +52,7 @@ static void print_store(struct json_object *row)
     print_sum(packs, "removed", "removed");
     print_sum(packs, "condemned", "condemned");
     print_sum(packs, "waiting", "waiting for their time");
+    print_sum(packs, "young", "not needed, and too young to be condemned");
     if (packs && hf_cli_number(packs, "reprieved"))
         printf(", %s packs reprieved", hf_cli_text(packs, "reprieved"));
     printf("\n");

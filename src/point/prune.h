@@ -34,7 +34,7 @@ struct hf_prune_opts {
     struct hf_site *site; /* borrowed, as all here */
     const char *run_id;
     int64_t grace_s;
-    bool is_dry; /* nothing is changed, here or there */
+    bool is_dry; /* nothing is changed, here or there, but caches of this host */
     /* The point is no more: before its journal entry is closed, also when a dead prune is finished. */
     int (*forget)(void *ctx, const struct hf_point_name *point, struct hf_err *err);
     void *ctx;

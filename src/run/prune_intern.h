@@ -18,6 +18,7 @@ struct pruning {
     const struct hf_env *env;
     const struct hf_prune_req *req;
     char run_id[HF_ID_MAX];
+    int64_t started_us; /* wall */
     struct hf_catalog *catalog;
     struct hf_zone *zone;
     struct json_object *points, *stores; /* of the document */

@@ -249,7 +249,8 @@ int hf_run_prune_points(const struct hf_env *env, const struct hf_prune_req *req
                         struct json_object **out_report, bool *out_is_bad, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
-    HF_AUTO(pruning) struct pruning p = {.env = env, .req = req};
+    HF_AUTO(pruning)
+    struct pruning p = {.env = env, .req = req, .started_us = hf_clock_wall_us(env->clock)};
     p.points = json_object_new_array();
     p.stores = json_object_new_array();
     if (!doc || (hf_json_add(doc, "points", p.points) | hf_json_add(doc, "stores", p.stores)) < 0)
