@@ -26,7 +26,7 @@ sys.path.insert(0, str(SOURCE / "tests/harness"))
 BUILD = Path(os.environ.get("HOLDFAST_BUILD_DIR", SOURCE / "build/dev"))
 BINARY = BUILD / "src/holdfast"
 PLUGINS = BUILD / "tests/integration/run/plugins"
-START_WITHIN_S = int(os.environ.get("X_START", 30))
+START_WITHIN_S = 30
 
 SANITIZED = b"__asan_init" in BINARY.read_bytes() if BINARY.exists() else False
 

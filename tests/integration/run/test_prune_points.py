@@ -233,7 +233,7 @@ class Late(PruneTest):
         self.web.backup()
 
     def sleeps_at(self, point, meanwhile=lambda: None):
-        running, _ = self.web.start_backup(later_s=0, **self.web.site.points(f"{point}=stall:1500"))
+        running, _ = self.web.start_backup(later_s=0, **self.web.site.points(f"{point}=stall:3000"))
         self.web.site.wait_for_point(point)
         meanwhile()
         self.web.later.write_text(f"{3 * HOUR_S}\n")
@@ -269,7 +269,7 @@ class Late(PruneTest):
         running, disks = self.web.start_backup(later_s=0, **self.web.site.points("backup.before_export_end=stall:1"))
         doc = running.wait().json
         self.web.taken[doc["point"]] = disks
-        running, disks = self.web.start_backup(later_s=0, **self.web.site.points("backup.before_disks=stall:1500"))
+        running, disks = self.web.start_backup(later_s=0, **self.web.site.points("backup.before_disks=stall:3000"))
         self.web.site.wait_for_point("backup.before_disks")
         for path in self.vault.folder.glob("points/web/*/manifest.json"):
             path.unlink()
