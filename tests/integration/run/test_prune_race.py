@@ -63,9 +63,8 @@ class Race(PruneTest):
         r = running.wait()
         is_dead = r.status == -9
         if verb == "backup" and not is_dead:
-            self.assertIn(r.status, (0, 1), str(r))
-            if r.status == 1:
-                self.assertEqual(r.error["class"], "conflict", str(r))
+            if r.status:    # packs were condemned in that very moment; the guardian of the last one has not let go yet
+                self.assertIn(r.error["class"], ("conflict", "busy"), str(r))
             else:
                 c.taken[r.json["point"]] = disks
                 self.order[c.name].append(r.json["point"])
