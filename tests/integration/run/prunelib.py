@@ -112,6 +112,12 @@ class Store:
         return backuplib.Judge(self.folder).look()
 
 
+def need_later():
+    """For who begins programs on other days."""
+    if runlib.SANITIZED or not LATER.exists():
+        runlib.missing("later", f"{LATER} is not built, or cannot be preloaded before a sanitizer")
+
+
 class PruneTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="hf-prune-")

@@ -127,4 +127,5 @@ class PruneKill(PruneTest):
 
 
 if __name__ == "__main__":
+    prunelib.need_later()
     runlib.main()

@@ -227,8 +227,6 @@ class Late(PruneTest):
 
     def setUp(self):
         super().setUp()
-        if runlib.SANITIZED:
-            self.skipTest("nothing is preloaded before a sanitizer")
         self.web.keep("last 1")
         self.web.backup()
 
@@ -283,6 +281,5 @@ class Late(PruneTest):
 
 
 if __name__ == "__main__":
-    if not prunelib.LATER.exists():
-        runlib.missing("later", f"{prunelib.LATER} is not built")
+    prunelib.need_later()
     runlib.main()
