@@ -4,9 +4,9 @@
  * of that answer.
  *
  * Cache     STATE/stores/NAME/manifests/POINT, 0600, of stores that are asked over the network: a manifest may have megabytes, and does not
- *           change. Used only as long as the store's own manifest has the size and the time that it had when it was read, which one small request
- *           tells; sealed with a key that the store does not know; a damaged, foreign or missing one counts as none. Whoever loses it reads the manifests
- *           again.
+ *           change. Used only as long as the store's own manifest has the size and the time that it had when it was read, which one small
+ *           request tells; sealed with a key that the store does not know; a damaged, foreign or missing one counts as none. Whoever loses
+ *           it reads the manifests again.
  * Errors    those of hf_point_read. A cache that cannot be written is none. Threads: any.
  */
 #ifndef HF_POINT_NEED_H
