@@ -89,7 +89,7 @@ static void count(struct hf_prune_sum *s, const struct hf_prune_pack *p)
     s->bytes += p->bytes;
 }
 
-/* What would be done with it, counted; *out: what is to be done. */
+/* What is to be done with it. What is left alone is counted. */
 typedef int (*deed)(struct judging *m, const struct hf_prune_pack *p, struct hf_err *err);
 static deed judge(struct judging *m, const struct hf_prune_pack *p)
 {
@@ -101,29 +101,51 @@ static deed judge(struct judging *m, const struct hf_prune_pack *p)
     }
     if (is_condemned) {
         const bool is_due = p->condemned_s && m->view->points.now_s - p->condemned_s >= grace_s;
-        count(is_due && !m->is_refused ? &m->out->removed : &m->out->waiting, p);
-        return is_due && !m->is_refused ? remove_pack : NULL;
+        if (is_due && !m->is_refused)
+            return remove_pack;
+        count(&m->out->waiting, p);
+        return NULL;
     }
     const bool is_young = p->newest_s && m->view->points.now_s - p->newest_s < grace_s;
-    count(is_young || m->is_refused ? &m->out->young : &m->out->condemned, p);
-    return is_young || m->is_refused ? NULL : condemn;
+    if (!is_young && !m->is_refused)
+        return condemn;
+    count(&m->out->young, p);
+    return NULL;
 }
 
 /* 1: what was found out is too old now. */
-static int act(struct judging *m, struct hf_err *err)
+static int do_one(struct judging *m, const struct hf_prune_pack *p, deed fn, struct hf_err *err)
 {
     const struct hf_site *site = m->prune->site;
-    for (size_t i = 0; i < m->view->n_packs; i++) {
-        const struct hf_prune_pack *p = &m->view->packs[i];
-        const deed fn = judge(m, p);
-        if (hf_cancel_check(site->cancel, err) < 0)
-            return -1;
-        if (fn && hf_clock_past_ms(site->clock, &m->view->since) > HF_PRUNE_HURRY_MS)
-            return 1;
-        if (fn && fn(m, p, err) < 0)
-            return -1;
+    if (hf_cancel_check(site->cancel, err) < 0)
+        return -1;
+    if (hf_clock_past_ms(site->clock, &m->view->since) > HF_PRUNE_HURRY_MS)
+        return 1;
+    return fn(m, p, err);
+}
+
+/* What gives room comes before what takes some: a full store has to become less full by this. */
+static int act(struct judging *m, struct hf_err *err)
+{
+    const struct hf_prune_view *v = m->view;
+    HF_AUTOFREE size_t *condemned = calloc(v->n_packs + 1, sizeof *condemned);
+    size_t n = 0;
+    int rc = condemned ? 0 : hf_fail_nomem(err);
+    for (size_t i = 0; rc == 0 && i < v->n_packs; i++) {
+        const deed fn = judge(m, &v->packs[i]);
+        if (fn == condemn)
+            condemned[n++] = i;
+        else if (fn)
+            rc = do_one(m, &v->packs[i], fn, err);
+        if (rc == 0 && fn == remove_pack)
+            count(&m->out->removed, &v->packs[i]);
     }
-    return 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = do_one(m, &v->packs[condemned[i]], condemn, err);
+        if (rc == 0)
+            count(&m->out->condemned, &v->packs[condemned[i]]);
+    }
+    return rc;
 }
 
 /* ---- folders without a manifest --------------------------------------------------------- */

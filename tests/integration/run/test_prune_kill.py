@@ -4,6 +4,7 @@
 import os
 import random
 import shutil
+import signal
 
 import prunelib
 import runlib
@@ -116,6 +117,17 @@ class PruneKill(PruneTest):
         doc = self.web.prune()
         self.assertEqual(self.actions(doc), {p: "kept" for p in self.there})
         self.assertEqual(self.left(), [])
+
+    def test_interrupted_it_ends_with_the_point_at_hand_and_says_what_was_done(self):
+        running = self.web.start("prune", **self.web.site.points("prune.before_manifest=stall:1500"))
+        self.web.site.wait_for_point("prune.before_manifest")
+        running.signal(signal.SIGINT)
+        r = running.wait()
+        self.assertEqual(r.status, 1, str(r))
+        self.assertEqual(list(self.actions(r.json).values()), ["kept", "deleted"], "the newest stays, the next one was begun")
+        self.assertRegex(r.json["stores"][0]["error"], "interrupted|cancelled")
+        self.assertEqual(self.left(), [])
+        self.finish()
 
     def test_a_second_one_on_this_host_is_told_that_the_first_is_at_work(self):
         running = self.web.start("prune", **self.web.site.points("prune.before_mark=stall:2000"))
