@@ -83,6 +83,21 @@ struct hf_share {
     bool is_percent;
     uint64_t value;
 };
+/* `keep`: which points are left. By rule, how many; 0: there is no such rule. */
+enum hf_keep_rule {
+    HF_KEEP_LAST,
+    HF_KEEP_HOURLY,
+    HF_KEEP_DAILY,
+    HF_KEEP_WEEKLY,
+    HF_KEEP_MONTHLY,
+    HF_KEEP_YEARLY
+};
+#define HF_KEEP_RULES 6
+struct hf_keep {
+    bool is_all; /* every one; then there is no rule */
+    uint32_t n[HF_KEEP_RULES];
+};
+const char *hf_keep_rule_name(enum hf_keep_rule rule); /* "last", "hourly", … */
 /* Of `whole`, in bytes. */
 uint64_t hf_share_of(const struct hf_share *s, uint64_t whole);
 

@@ -57,6 +57,8 @@ struct hf_config_head {
 #define HF_FIELD_OFF_HOST enum hf_off_host
 #define HF_FIELD_CHECKPOINT enum hf_checkpoint_use
 #define HF_FIELD_COMPRESSION enum hf_compression
+#define HF_FIELD_KEEP struct hf_keep
+#define HF_FIELD_ZONE char * /* there is such a zone (base/zone.h) */
 
 /* The head is reached as vm->label for those who use a section and as vm->head by the code for all
  * sections. */

@@ -48,10 +48,15 @@ static inline bool hf_image_is_hole(const unsigned char *id)
 /* "packs/xx/ID", "trees/xx/ID", with ".age" */
 void hf_image_pack_name(enum hf_image_kind kind, const unsigned char id[HF_IMAGE_PACK_ID],
                         bool is_encrypted, char out[HF_IMAGE_NAME_MAX]);
+/* "condemned/ID" */
+void hf_image_condemned_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX]);
+bool hf_image_condemned_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID]);
 /* "index/ID.idx", with ".age" */
 void hf_image_index_name(const unsigned char id[HF_IMAGE_PACK_ID], bool is_encrypted,
                          char out[HF_IMAGE_NAME_MAX]);
 /* The other way round; false: another name. */
+bool hf_image_pack_id(enum hf_image_kind kind, const char *name, bool is_encrypted,
+                      unsigned char out[HF_IMAGE_PACK_ID]);
 bool hf_image_index_id(const char *name, bool is_encrypted, unsigned char out[HF_IMAGE_PACK_ID]);
 
 /* ---- packs ------------------------------------------------------------------------------ */

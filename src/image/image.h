@@ -43,8 +43,9 @@ struct hf_image_refreshed {
 /* Lists the index objects and the condemned packs, reads what is new, eight at a time. To be called when a run begins. */
 int hf_image_refresh(struct hf_image *im, struct hf_image_refreshed *out, struct hf_err *err)
     HF_CHECKED;
-/* Only the condemned packs: just before a manifest. */
-int hf_image_refresh_condemned(struct hf_image *im, struct hf_err *err) HF_CHECKED;
+/* Only the condemned packs: just before a manifest. with_gone: for who has looked last a long time ago. What has been removed since then
+ * counts as condemned, too. */
+int hf_image_refresh_condemned(struct hf_image *im, bool with_gone, struct hf_err *err) HF_CHECKED;
 
 const struct hf_image_keys *hf_image_keys(const struct hf_image *im);
 struct hf_image_chunks *hf_image_chunks(struct hf_image *im);

@@ -2,6 +2,8 @@
 #include "base/hex.h"
 #include "image/format.h"
 
+#define CONDEMNED "condemned/"
+
 const unsigned char hf_image_hole[HF_IMAGE_ID];
 
 static const char *suffix(bool is_encrypted)
@@ -24,6 +26,34 @@ void hf_image_index_name(const unsigned char id[HF_IMAGE_PACK_ID], bool is_encry
     char hex[HF_IMAGE_PACK_HEX];
     hf_hex(id, HF_IMAGE_PACK_ID, hex);
     snprintf(out, HF_IMAGE_NAME_MAX, "index/%s.idx%s", hex, suffix(is_encrypted));
+}
+
+bool hf_image_pack_id(enum hf_image_kind kind, const char *name, bool is_encrypted,
+                      unsigned char out[HF_IMAGE_PACK_ID])
+{
+    char hex[HF_IMAGE_PACK_HEX], again[HF_IMAGE_NAME_MAX];
+    const char *last = strrchr(name, '/');
+    if (!last || strlen(last + 1) < sizeof hex - 1)
+        return false;
+    memcpy(hex, last + 1, sizeof hex - 1);
+    hex[sizeof hex - 1] = '\0';
+    if (hf_unhex(hex, out, HF_IMAGE_PACK_ID) < 0)
+        return false;
+    hf_image_pack_name(kind, out, is_encrypted, again);
+    return strcmp(name, again) == 0;
+}
+
+void hf_image_condemned_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX])
+{
+    char hex[HF_IMAGE_PACK_HEX];
+    hf_hex(id, HF_IMAGE_PACK_ID, hex);
+    snprintf(out, HF_IMAGE_NAME_MAX, CONDEMNED "%s", hex);
+}
+
+bool hf_image_condemned_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID])
+{
+    return strncmp(name, CONDEMNED, strlen(CONDEMNED)) == 0 &&
+           hf_unhex(name + strlen(CONDEMNED), out, HF_IMAGE_PACK_ID) == 0;
 }
 
 bool hf_image_index_id(const char *name, bool is_encrypted, unsigned char out[HF_IMAGE_PACK_ID])

@@ -11,8 +11,9 @@
  * Crash     what was sent stays, without a root; the next run uses it.
  * Threads   one caller. Several writers may share one hf_image; what they find in each other's unfinished packs is sent twice.
  *
- * Before the manifest: hf_image_refresh_condemned; when hf_image_chunks_is_condemned says so of one of the packs, the disk is written
- * again, by the ids of the tree just written: what is condemned now is NOT_FOUND there, and has to be read once more.
+ * Before the manifest: hf_image_refresh_condemned, and the manifest within half an hour of it (point/prune.h); when
+ * hf_image_chunks_is_condemned says so of one of the packs, the disk is written again, by the ids of the tree just written: what is condemned
+ * now is NOT_FOUND there, and has to be read once more.
  *
  * The disk is told in ascending extents (write, write_hole; what is left out is a hole), or chunk by chunk in any order (write_chunk,
  * write_id, and holes for what is left out), each once. Not both; among extents write_same stands for one that is a whole chunk.

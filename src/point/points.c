@@ -246,3 +246,11 @@ int hf_point_commit(struct hf_site *s, struct hf_manifest *m, struct hf_err *err
     HF_POINT("point.after_manifest");
     return 0;
 }
+
+int hf_point_withdraw(struct hf_site *s, const struct hf_point_name *n, struct hf_err *err)
+{
+    char name[HF_POINT_NAME_MAX];
+    return hf_point_manifest_name(n, s->is_encrypted, name, err) < 0
+               ? -1
+               : hf_store_remove(s->store, name, err);
+}

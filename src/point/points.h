@@ -64,5 +64,8 @@ int hf_points_each(struct hf_site *s, const struct hf_points_filter *filter, hf_
 /* The point comes into being: m->point says where (m->store is set); confirmed by the store's answer or by being read back. CONFLICT: it has a manifest already. A failure
  * may leave it there, whole (the store did not answer). */
 int hf_point_commit(struct hf_site *s, struct hf_manifest *m, struct hf_err *err) HF_CHECKED;
+/* The other way round: its manifest is gone, and with it the point; its objects stay. Without a manifest: nothing. */
+int hf_point_withdraw(struct hf_site *s, const struct hf_point_name *n, struct hf_err *err)
+    HF_CHECKED;
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/hex.h"
 #include "image/tree.h"
 #include "image/verify.h"
 #include "point/verify_intern.h"
@@ -14,21 +13,15 @@ enum { PACK_MISSING, PACK_OTHER_SIZE, PACK_THERE, PACK_GOOD, PACK_BAD };
 /* "packs/xx/ID[.age]", "trees/xx/ID[.age]": the pack of the index that would have this name; NO_PACK: none. */
 static uint32_t pack_of(const struct hf_verify *v, const char *name, struct hf_image_pack *out)
 {
-    char hex[HF_IMAGE_PACK_HEX], again[HF_IMAGE_NAME_MAX];
     unsigned char id[HF_IMAGE_PACK_ID];
-    const char *last = strrchr(name, '/');
     struct hf_image_chunks *chunks = hf_image_chunks(v->image);
-    if (!last || strlen(last + 1) < sizeof hex - 1)
-        return HF_IMAGE_NO_PACK;
-    memcpy(hex, last + 1, sizeof hex - 1);
-    hex[sizeof hex - 1] = '\0';
-    if (hf_unhex(hex, id, sizeof id) < 0)
+    const bool is_data = hf_image_pack_id(HF_IMAGE_DATA, name, v->site->is_encrypted, id);
+    if (!is_data && !hf_image_pack_id(HF_IMAGE_TREE, name, v->site->is_encrypted, id))
         return HF_IMAGE_NO_PACK;
     uint32_t number = hf_image_chunks_pack_find(chunks, id);
     if (number == HF_IMAGE_NO_PACK || !hf_image_chunks_pack(chunks, number, out))
         return HF_IMAGE_NO_PACK;
-    hf_image_pack_name((enum hf_image_kind)out->kind, id, v->site->is_encrypted, again);
-    return strcmp(name, again) == 0 ? number : HF_IMAGE_NO_PACK;
+    return out->kind == (is_data ? HF_IMAGE_DATA : HF_IMAGE_TREE) ? number : HF_IMAGE_NO_PACK;
 }
 
 static int take_pack(void *ctx, const struct hf_store_object *o, struct hf_err *err)

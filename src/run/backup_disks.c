@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/point.h"
 #include "image/nbd.h"
+#include "point/prune.h"
 #include "run/backup_intern.h"
 
 #include <stdlib.h>
@@ -187,18 +188,37 @@ static bool is_condemned(const struct backup_store *s, const struct hf_image_wri
     return false;
 }
 
+bool backup_looked_long_ago(const struct backup *b, const struct backup_store *s)
+{
+    return hf_clock_past_ms(b->run->env->clock, &s->looked) > HF_PRUNE_HURRY_MS;
+}
+
+int backup_look_again(const struct backup *b, struct backup_store *s, size_t *out_n,
+                      struct hf_err *err)
+{
+    const struct hf_clock_mark now = hf_clock_mark(b->run->env->clock);
+    if (hf_image_refresh_condemned(s->image, backup_looked_long_ago(b, s), err) < 0)
+        return -1;
+    s->looked = now;
+    *out_n = 0;
+    for (size_t i = 0; i < b->n_disks; i++)
+        *out_n += is_condemned(s, &s->written[i]);
+    return 0;
+}
+
 /* What a prune has condemned since the run began is sent again: the disks of which something lies there count as not written. */
 static int forget_condemned(struct backup *b, struct backup_store *s, size_t *n, struct hf_err *err)
 {
-    if (hf_image_refresh_condemned(s->image, err) < 0)
+    size_t found = 0;
+    if (backup_look_again(b, s, &found, err) < 0)
         return -1;
-    for (size_t i = 0; i < b->n_disks; i++) {
+    for (size_t i = 0; found && i < b->n_disks; i++) {
         if (!is_condemned(s, &s->written[i]))
             continue;
         hf_image_written_free(&s->written[i]);
         s->written[i] = (struct hf_image_written){0};
-        (*n)++;
     }
+    *n += found;
     return 0;
 }
 

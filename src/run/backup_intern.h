@@ -49,8 +49,9 @@ struct backup_store {
     struct hf_image_written *written; /* one per disk */
     struct hf_manifest manifest;
     struct hf_point_artifact
-        parts[HF_POINT_KINDS]; /* but images: their objects; in the run's lock */
-    uint64_t objects, bytes;   /* sent for this point */
+        parts[HF_POINT_KINDS];   /* but images: their objects; in the run's lock */
+    struct hf_clock_mark looked; /* when it was last asked which packs are condemned */
+    uint64_t objects, bytes;     /* sent for this point */
     bool has_point;
     struct hf_err failed; /* class NONE: it is still in the run */
 };
@@ -166,6 +167,11 @@ int backup_list_disks(struct backup *b, struct hf_err *err);
 int backup_open_exports(struct backup *b, struct hf_err *err);
 /* All of them to all stores, then the end of the export. */
 int backup_read_disks(struct backup *b, struct hf_err *err);
+/* So long ago that a pack which was condemned since then may be gone before a manifest could save it. */
+bool backup_looked_long_ago(const struct backup *b, const struct backup_store *s);
+/* Looks again. *out_n: disks of which something lies in packs that are condemned, or gone. */
+int backup_look_again(const struct backup *b, struct backup_store *s, size_t *out_n,
+                      struct hf_err *err);
 
 /* For one range of the disk that is being read, data NULL: zeros. To the stores that have a writer; counted. */
 int backup_put_range(struct backup *b, uint64_t at, const void *data, uint64_t len,

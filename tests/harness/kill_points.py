@@ -33,6 +33,7 @@ WALKS = (
     ("integration.run.checkpoint", r"backup\.(before|after)_checkpoint_drop$"),
     ("integration.run.backup_parts", r"backup\.before_files$|hold\.before_readers$"),
     ("integration.run.backup_kill", r"(backup|image|point|site|store)\.|catalog\.(before|after)_point_commit$"),
+    ("integration.run.prune_kill", r"prune\."),
     ("integration.run.serve", r"serve\."),
     ("guest.drill", r"drill\.before_(position|content|check_table|probes)$|catalog\.before_drill_commit$"),
     ("integration.run.drill", r"drill\."),

@@ -333,6 +333,10 @@ class Site:
         """(Re)writes the configuration with these keys of VM web; None removes one."""
         web = self.sections["web"]
         web.update({k.replace("_", "-"): v for k, v in keys.items()})
+        self.write_all()
+
+    def write_all(self):
+        """The configuration as sections and stores are."""
         lines = ["[defaults]", f"state = {self.state}", f"plugin-dir = {PLUGINS}", "[hypervisor here]",
                  "plugin = dir", f"root = {self.vms}"]
         for name, section in self.sections.items():

@@ -183,11 +183,62 @@ static void a_vm_names_stores_that_are_there(void **state)
     assert_refused(twice, "test.conf:7: stores: 'vault' stands there twice", "[store NAME]");
 }
 
+static void reads_rules_of_keep(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_config)
+    struct hf_config *c =
+        good("url = file:///nas\nkeep = last 3,hourly 24, monthly\t12\nprune-grace = 7d\n");
+    const struct hf_config_store *s = hf_config_find_store(c, "vault", &err);
+    assert_false(s->keep.is_all);
+    assert_int_equal(s->keep.n[HF_KEEP_LAST], 3);
+    assert_int_equal(s->keep.n[HF_KEEP_HOURLY], 24);
+    assert_int_equal(s->keep.n[HF_KEEP_DAILY], 0);
+    assert_int_equal(s->keep.n[HF_KEEP_MONTHLY], 12);
+    assert_int_equal(s->prune_grace, INT64_C(7) * 24 * 3600 * 1000);
+    HF_AUTO(hf_config) struct hf_config *all = good("url = file:///nas\nkeep = all\n");
+    assert_true(hf_config_find_store(all, "vault", &err)->keep.is_all);
+    HF_AUTO(hf_config) struct hf_config *none = good("url = file:///nas\n");
+    assert_int_equal(hf_config_find_store(none, "vault", &err)->keep_line, 0);
+}
+
+static void refuses_rules_of_keep_that_are_none(void **state)
+{
+    (void)state;
+    assert_refused(URL "keep = daily\n", "how many?", "last 3, daily 7");
+    assert_refused(URL "keep = daily 0\n", "how many?", "last 3");
+    assert_refused(URL "keep = daily -1\n", "how many?", "last 3");
+    assert_refused(URL "keep = daily 7 weeks\n", "how many?", "last 3");
+    assert_refused(URL "keep = daily 9999999\n", "how many?", "last 3");
+    assert_refused(URL "keep = dayly 7\n", "begins with none of the rules", "hourly");
+    assert_refused(URL "keep = daily 7, daily 8\n", "'daily' stands there twice", "last 3");
+    assert_refused(URL "keep = all, daily 8\n", "begins with none of the rules", "all, or rules");
+    assert_refused(URL "keep = ,\n", "no rule", "last 3");
+    assert_refused(URL "prune-grace = 1h\n", "out of range", "2h");
+}
+
+static void a_time_zone_has_to_be_there(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    const char *text = "[defaults]\ntimezone = Europe/Berlin\n";
+    HF_AUTO(hf_config) struct hf_config *c = hf_config_parse(text, strlen(text), "test.conf", &err);
+    assert_hf_got(c, &err);
+    assert_string_equal(hf_config_get_defaults(c)->timezone, "Europe/Berlin");
+    text = "[defaults]\ntimezone = Europe/Bonn\n";
+    assert_null(hf_config_parse(text, strlen(text), "test.conf", &err));
+    assert_hf_err(&err, HF_E_CONFIG, "there is no time zone 'Europe/Bonn'");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(fills_in_defaults),
         HF_TEST(reads_all_keys),
+        HF_TEST(reads_rules_of_keep),
+        HF_TEST(refuses_rules_of_keep_that_are_none),
+        HF_TEST(a_time_zone_has_to_be_there),
         HF_TEST(refuses_wrong_urls),
         HF_TEST(refuses_wrong_values),
         HF_TEST(a_secret_key_in_the_wrong_place_is_not_repeated),

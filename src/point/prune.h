@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * point/prune.h - points removed from a store, and then what no point needs any more.
+ *
+ * A point    goes manifest first: without it the point does not exist. Then its own objects. Before the manifest there is a journal entry
+ *            (STATE/stores/NAME/journal), and whoever begins the next prune of this store here finishes what a dead one began.
+ * Packs      What no manifest names is condemned, and removed when it has been condemned for the grace period by the store's clock and no
+ *            manifest names it then: index, pack, condemnation. One that is named again is reprieved. What is younger than the grace period is
+ *            left alone: a backup may be writing it. If a single manifest cannot be read nothing is condemned or removed.
+ *
+ * Others     are never waited for, and no lock on the store is relied upon. A writer looks at the list of condemned packs and puts its
+ *            manifest within HF_PRUNE_HURRY_MS, or takes the manifest back. So whoever looks later than that after a condemnation sees every
+ *            manifest that was made without knowing of it; and the grace period is at least four times as long. A condemnation may be
+ *            lifted only while nobody can be about to act on it: while it is young, that is. An old one is made young first, and lifted
+ *            by a later prune. What was found out about packs is acted upon within HF_PRUNE_HURRY_MS, then it is found out anew.
+ *            On this host one prune per store at a time (BUSY), so that journals have one writer.
+ *
+ * Crash      at any instant: points are there or not; objects without a manifest and packs that nothing names are removed by the next prune.
+ * Errors     those of the store. What cannot be read of a point is no failure: it is counted, and kept. Threads: one caller.
+ */
+#ifndef HF_POINT_PRUNE_H
+#define HF_POINT_PRUNE_H
+
+#include "point/points.h"
+
+#define HF_PRUNE_HURRY_MS (INT64_C(30) * 60 * 1000)
+#define HF_PRUNE_ABANDONED_S (INT64_C(14) * 24 * 3600) /* no backup takes so long */
+#define HF_PRUNE_DEAD_PUT_S                                                                        \
+    (INT64_C(48) * 3600) /* no put takes so long: what is older belongs to nobody */
+
+struct hf_prune;
+
+struct hf_prune_opts {
+    struct hf_site *site; /* borrowed, as all here */
+    const char *run_id;
+    int64_t grace_s;
+    bool is_dry; /* nothing is changed, here or there, but caches of this host */
+    /* The point is no more: before its journal entry is closed, also when a dead prune is finished. */
+    int (*forget)(void *ctx, const struct hf_point_name *point, struct hf_err *err);
+    void *ctx;
+};
+
+/* Finishes what a dead prune left. BUSY: another one is at work on this store. */
+struct hf_prune *hf_prune_begin(const struct hf_prune_opts *opts, struct hf_err *err) HF_CHECKED;
+/* The journal ends, unless something in it is open. */
+void hf_prune_end(struct hf_prune *p);
+HF_DEFINE_AUTO(hf_prune, hf_prune_end)
+
+/* ---- points ----------------------------------------------------------------------------- */
+
+struct hf_prune_point {
+    struct hf_point_name name;
+    int64_t taken_us;
+    uint64_t objects, bytes; /* of its own folder */
+    unsigned char *needs;    /* of this module */
+};
+
+struct hf_prune_points {
+    struct hf_prune_point *items; /* newest first, by when they were taken */
+    size_t n;
+    struct hf_point_name *unreadable; /* their manifests: is what they need known? no */
+    size_t unreadable_n;
+    struct hf_err first_damage;
+    int64_t now_s; /* by the store's clock, before anything was listed */
+};
+/* Read once; valid until the end. */
+int hf_prune_points(struct hf_prune *p, const struct hf_prune_points **out, struct hf_err *err)
+    HF_CHECKED;
+/* One of them. */
+int hf_prune_delete(struct hf_prune *p, const struct hf_prune_point *point, struct hf_err *err)
+    HF_CHECKED;
+
+/* ---- what nothing needs ----------------------------------------------------------------- */
+
+struct hf_prune_sum {
+    uint64_t packs, bytes; /* with their indexes */
+};
+struct hf_pruned {
+    uint64_t abandoned;            /* folders of backups that ended without a manifest, removed */
+    struct hf_prune_sum used;      /* named by a manifest */
+    struct hf_prune_sum young;     /* by none, and not old enough to be condemned */
+    struct hf_prune_sum condemned; /* now */
+    struct hf_prune_sum waiting;   /* condemned before, not for long enough */
+    struct hf_prune_sum removed;
+    uint64_t reprieved;
+    bool is_refused; /* some manifest cannot be read: no pack was condemned or removed */
+};
+/* Once the points are deleted. Dry: as if those of hf_prune_delete were. */
+int hf_prune_rest(struct hf_prune *p, struct hf_pruned *out, struct hf_err *err) HF_CHECKED;
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/prune_intern.h"
+#include "run/prune_known.h"
+#include "run/report.h"
+#include "run/store_site.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- of a VM ---------------------------------------------------------------------------- */
+
+struct of_vm {
+    const struct hf_config_vm *vm;
+    const struct hf_prune_point **points; /* newest first */
+    struct hf_retained *judged;
+    size_t n;
+};
+
+static void of_vm_free(struct of_vm *v)
+{
+    free(v->points);
+    free(v->judged);
+}
+HF_DEFINE_AUTO_VALUE(of_vm, of_vm_free)
+
+static int gather(const struct hf_prune_points *all, struct of_vm *v, struct hf_err *err)
+{
+    v->points = calloc(all->n + 1, sizeof *v->points);
+    v->judged = calloc(all->n + 1, sizeof *v->judged);
+    if (!v->points || !v->judged)
+        return hf_fail_nomem(err);
+    for (size_t i = 0; i < all->n; i++)
+        if (strcmp(all->items[i].name.vm, v->vm->label) == 0)
+            v->points[v->n++] = &all->items[i];
+    return 0;
+}
+
+static const struct hf_keep *keep_of(const struct hf_config_store *store,
+                                     const struct hf_config_vm *vm)
+{
+    if (store->keep_line)
+        return &store->keep;
+    return vm->keep_line ? &vm->keep : NULL;
+}
+
+/* The earlier of both clocks: a wrong one must not make points of the future out of those that push others out. */
+static int64_t now_us(const struct pruning *p, const struct hf_prune_points *all)
+{
+    const int64_t here = hf_clock_wall_us(p->env->clock), there = all->now_s * 1000000;
+    return here < there ? here : there;
+}
+
+static int judge(struct pruning *p, const struct hf_prune_points *all, struct of_vm *v,
+                 struct hf_err *err)
+{
+    HF_AUTO(hf_prune_known_list) struct hf_prune_known_list known = {0};
+    if (hf_prune_known_load(p->catalog, v->vm->label, p->site->id, &known, err) < 0)
+        return -1;
+    for (size_t i = 0; i < v->n; i++) {
+        const struct hf_prune_known *k = hf_prune_known_find(&known, v->points[i]->name.id);
+        v->judged[i] = (struct hf_retained){.taken_us = v->points[i]->taken_us,
+                                            .is_verified = k && k->is_verified,
+                                            .is_damaged = k && k->is_damaged};
+    }
+    const struct hf_retention r = {.keep = keep_of(p->config, v->vm),
+                                   .verified = v->vm->keep_verified,
+                                   .zone = p->zone,
+                                   .now_us = now_us(p, all)};
+    hf_retention_judge(&r, v->judged, v->n);
+    return 0;
+}
+
+static int delete_point(struct pruning *p, struct hf_prune *prune,
+                        const struct hf_prune_point *point, const char *why, struct hf_err *err)
+{
+    struct hf_err what = HF_ERR_INIT;
+    if (hf_prune_delete(prune, point, &what) < 0) {
+        if (prune_add_point(p, &point->name, point->taken_us, "failed", what.message, err) == 0)
+            hf_err_copy(err, &what);
+        return -1;
+    }
+    p->n_deleted++;
+    p->has_changed = true;
+    hf_log(p->env->log, HF_LOG_INFO, "prune", "store '%s': %s/%s %s: %s", p->config->label,
+           point->name.vm, point->name.id, p->req->is_dry ? "would be deleted" : "is deleted", why);
+    return prune_add_point(p, &point->name, point->taken_us, "deleted", why, err);
+}
+
+static int prune_vm(struct pruning *p, struct hf_prune *prune, const struct hf_prune_points *all,
+                    const struct hf_config_vm *vm, struct hf_err *err)
+{
+    HF_AUTO(of_vm) struct of_vm v = {.vm = vm};
+    if (gather(all, &v, err) < 0 || judge(p, all, &v, err) < 0)
+        return -1;
+    p->n_points += (int64_t)v.n;
+    for (size_t i = 0; i < v.n; i++) {
+        const struct hf_prune_point *point = v.points[i];
+        const struct hf_retained *judged = &v.judged[i];
+        if (hf_cancel_check(p->env->cancel, err) < 0)
+            return -1;
+        if ((judged->is_kept
+                 ? prune_add_point(p, &point->name, point->taken_us, "kept", judged->why, err)
+                 : delete_point(p, prune, point, judged->why, err)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- a store ---------------------------------------------------------------------------- */
+
+static bool is_asked_for(const struct pruning *p, const char *vm)
+{
+    return p->req->vms->n == 0 || hf_strv_has(p->req->vms, vm);
+}
+
+static int tell_unreadable(struct pruning *p, const struct hf_prune_points *all, struct hf_err *err)
+{
+    for (size_t i = 0; i < all->unreadable_n; i++)
+        if (is_asked_for(p, all->unreadable[i].vm) &&
+            prune_add_point(p, &all->unreadable[i], 0, "kept", "its manifest cannot be read", err) <
+                0)
+            return -1;
+    if (all->unreadable_n == 0)
+        return 0;
+    p->is_bad = true;
+    hf_log(p->env->log, HF_LOG_ERROR, "prune",
+           "store '%s': %zu manifests cannot be read, so no pack is removed: %s", p->config->label,
+           all->unreadable_n, all->first_damage.message);
+    return 0;
+}
+
+static int forget(void *pruning, const struct hf_point_name *n, struct hf_err *err)
+{
+    struct pruning *p = pruning;
+    return hf_catalog_copy_forget(p->catalog, n->id, p->site->id, err);
+}
+
+static int prune_vms(struct pruning *p, struct hf_prune *prune, const struct hf_prune_points *all,
+                     struct hf_err *err)
+{
+    const struct hf_config *config = p->env->config;
+    for (size_t i = 0; i < hf_config_vm_count(config); i++) {
+        const struct hf_config_vm *vm = hf_config_vm_at(config, i);
+        if (is_asked_for(p, vm->label) && prune_vm(p, prune, all, vm, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* *points and *done: NULL where it did not come so far. */
+static int prune_site(struct pruning *p, struct hf_prune *prune,
+                      const struct hf_prune_points **points, struct hf_pruned *sum,
+                      const struct hf_pruned **done, struct hf_err *err)
+{
+    if (hf_prune_points(prune, points, err) < 0 || tell_unreadable(p, *points, err) < 0 ||
+        prune_vms(p, prune, *points, err) < 0 || hf_prune_rest(prune, sum, err) < 0)
+        return -1;
+    *done = sum;
+    p->has_changed = p->has_changed || sum->condemned.packs || sum->removed.packs ||
+                     sum->reprieved || sum->abandoned;
+    return 0;
+}
+
+static struct hf_prune *begin(struct pruning *p, struct hf_site *site, struct hf_err *err)
+{
+    const struct hf_prune_opts opts = {.site = site,
+                                       .run_id = p->run_id,
+                                       .grace_s = p->config->prune_grace / 1000,
+                                       .is_dry = p->req->is_dry,
+                                       .forget = forget,
+                                       .ctx = p};
+    p->site = site;
+    return hf_prune_begin(&opts, err);
+}
+
+/* Nothing is deleted without a `keep`: then the store need not be asked either. */
+static bool is_concerned(const struct pruning *p, const struct hf_config_store *store)
+{
+    const struct hf_config *config = p->env->config;
+    for (size_t i = 0; i < hf_config_vm_count(config); i++)
+        if (keep_of(store, hf_config_vm_at(config, i)))
+            return true;
+    return false;
+}
+
+static int prune_store(void *pruning, const struct hf_config_store *config, struct hf_err *err)
+{
+    struct pruning *p = pruning;
+    struct hf_err why = HF_ERR_INIT;
+    struct hf_pruned sum;
+    const struct hf_prune_points *points = NULL;
+    const struct hf_pruned *done = NULL;
+    if (!is_concerned(p, config) || hf_cancel_check(p->env->cancel, &why) < 0)
+        return 0;
+    p->config = config;
+    p->site = NULL;
+    p->n_points = p->n_deleted = 0;
+    HF_AUTO(hf_store_site) struct hf_store_site at = {0};
+    HF_AUTO(hf_prune)
+    struct hf_prune *prune =
+        hf_store_site_open(p->env, config, &at, &why) == 0 ? begin(p, at.site, &why) : NULL;
+    if (prune && prune_site(p, prune, &points, &sum, &done, &why) == 0)
+        return prune_add_store(p, points, done, &why, err);
+    p->is_bad = true;
+    hf_store_site_name(config, &why);
+    hf_log_err(p->env->log, HF_LOG_ERROR, "prune", &why);
+    return prune_add_store(p, points, NULL, &why, err);
+}
+
+/* ---- the whole -------------------------------------------------------------------------- */
+
+static void pruning_close(struct pruning *p)
+{
+    hf_catalog_close(p->catalog);
+    hf_zone_close(p->zone);
+}
+HF_DEFINE_AUTO_VALUE(pruning, pruning_close)
+
+static int with_checkpoints(struct pruning *p, struct hf_err *err)
+{
+    const struct hf_config *config = p->env->config;
+    const size_t n = hf_config_vm_count(config);
+    HF_AUTOFREE struct prune_checkpoint *checkpoints = calloc(n + 1, sizeof *checkpoints);
+    if (!checkpoints)
+        return hf_fail_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        if (prune_checkpoint_of(p, hf_config_vm_at(config, i), &checkpoints[i], err) < 0)
+            return -1;
+    if (hf_store_site_each(p->env, p->req->store, prune_store, p, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (prune_checkpoint_drop(p, &checkpoints[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+/* What was deleted outlives its points: in the history of runs. */
+static int record(struct pruning *p, struct json_object *doc, struct hf_err *err)
+{
+    const struct hf_catalog_run row = {
+        .id = p->run_id,
+        .verb = "prune",
+        .outcome = p->is_bad ? "failed" : "done",
+        .report = json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN)};
+    return p->req->is_dry || !p->has_changed ? 0 : hf_catalog_run_end(p->catalog, &row, err);
+}
+
+int hf_run_prune_points(const struct hf_env *env, const struct hf_prune_req *req,
+                        struct json_object **out_report, bool *out_is_bad, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *doc = json_object_new_object();
+    HF_AUTO(pruning)
+    struct pruning p = {.env = env, .req = req, .started_us = hf_clock_wall_us(env->clock)};
+    p.points = json_object_new_array();
+    p.stores = json_object_new_array();
+    if (!doc || (hf_json_add(doc, "points", p.points) | hf_json_add(doc, "stores", p.stores)) < 0)
+        return hf_fail_nomem(err);
+    if (hf_id_new(env->clock, p.run_id, err) < 0)
+        return -1;
+    p.zone = hf_zone_open(hf_config_get_defaults(env->config)->timezone, err);
+    p.catalog = p.zone ? hf_catalog_open(hf_env_state(env), env->clock, err) : NULL;
+    if (!p.catalog || with_checkpoints(&p, err) < 0 || record(&p, doc, err) < 0)
+        return -1;
+    *out_is_bad = p.is_bad;
+    *out_report = HF_STEAL(doc);
+    return 0;
+}

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A prune of a bucket of Swift: the same rules, a store with a clock of its own behind a proxy, and what is asked of it."""
+
+import datetime
+import os
+import random
+import re
+import unittest
+
+import runlib
+import s3lib  # noqa: I001  it says where the others are
+import s3proxy
+import swiftlib
+from backuplib import MIB
+
+runlib.need("qemu-nbd", "qemu-nbd")
+DAYS = 3
+
+
+class PruneSwift(unittest.TestCase):
+    def setUp(self):
+        self.swift = swiftlib.Swift()
+        self.addCleanup(self.swift.stop)
+        self.machine = s3lib.Machine(self.swift, self.swift.make_bucket(f"prune-{os.getpid()}"))
+        self.addCleanup(self.machine.site.close)
+        self.machine.site.sections["web"]["keep"] = "last 1"
+        self.machine.add_store("vault", "vault")
+        self.bucket = self.machine.buckets["vault"]
+        self.days = 0
+        self.proxy = s3proxy.Proxy(self.swift, answer=self.age)
+        self.addCleanup(self.proxy.close)
+        self.machine.at("vault", self.proxy.port)
+
+    def age(self, request, answer):
+        """What is listed is some days older than it is."""
+        def older(m):
+            then = datetime.datetime.fromisoformat(m[2].decode()[:19]) - datetime.timedelta(days=self.days)
+            return m[1] + then.strftime("%Y-%m-%dT%H:%M:%S.000Z").encode()
+        if request.method == "GET" and b"<ListBucketResult" in answer.body:
+            answer.body = re.sub(rb"(<LastModified>)([^<]*)", older, answer.body)
+            answer.set("Content-Length", str(len(answer.body)))
+
+    def run_ok(self, *args):
+        r = self.machine.site.run(*args)
+        self.assertEqual(r.status, 0, str(r))
+        return r.json
+
+    def backup(self):
+        digests = self.machine.disks({"vda": random.randbytes(2 * MIB), "vdb": bytes(512)})
+        return self.run_ok("backup", "web")["point"], digests
+
+    def prune(self, *args):
+        del self.proxy.seen[:]
+        doc = self.run_ok("prune", *args)
+        return {p["point"]: p["action"] for p in doc["points"]}, doc["stores"][0]["packs"]
+
+    def manifests_read(self):
+        return [r.method for r in self.proxy.seen if "manifest.json" in r.target and r.method == "GET"]
+
+    def test_points_go_and_their_packs_after_the_grace_period_by_the_stores_clock(self):
+        old, _ = self.backup()
+        new, digests = self.backup()
+        self.assertEqual(self.prune("-n")[0], {old: "deleted", new: "kept"})
+        self.assertEqual(len(self.manifests_read()), 2)
+        actions, packs = self.prune()
+        self.assertEqual(actions, {old: "deleted", new: "kept"})
+        self.assertEqual(self.manifests_read(), [], "they had been read before")
+        self.assertEqual((packs["condemned"]["packs"], packs["young"]["packs"] > 0), (0, True))
+        self.days = DAYS
+        condemned = self.prune()[1]["condemned"]["packs"]
+        self.assertGreater(condemned, 0)
+        self.days = 0
+        self.assertEqual(self.prune()[1]["waiting"]["packs"], condemned)
+        self.days = DAYS
+        self.assertEqual(self.prune()[1]["removed"]["packs"], condemned)
+        found = self.machine.judge("vault")
+        self.assertEqual((found.points, found.strays), ({new: digests}, set()))
+        cache = self.machine.site.state / "stores/vault/manifests"
+        self.assertEqual([p.name for p in cache.iterdir()], [new])
+        (cache / new).write_bytes((cache / new).read_bytes()[:-1] + b"?")
+        self.assertEqual(self.prune()[0], {new: "kept"})
+        self.assertEqual(len(self.manifests_read()), 1, "a damaged answer is none")
+        self.run_ok("verify", "--all", "--read")
+
+
+if __name__ == "__main__":
+    runlib.main()
