@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/path.h"
 #include "base/secret.h"
-#include "guest/ssh_intern.h"
+#include "net/ssh_intern.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #define OFFERED_MAX 100
 #define AGENT_KEYS_MAX 32
 
-/* ---- what the guest says ---------------------------------------------------------------- */
+/* ---- what the host says ---------------------------------------------------------------- */
 
 /* The methods it offers, without what a terminal would obey. */
 static void keep_printable(char out[OFFERED_MAX], const char *said)
@@ -40,17 +40,17 @@ static int ask_methods(struct hf_ssh_conn *c, const struct hf_ssh_target *t, int
     keep_printable(offered, list);
     if (strstr(list, "publickey"))
         return 0;
-    return hf_fail(err, HF_E_AUTH, "ssh %s: the guest takes no keys from this user, only: %s",
+    return hf_fail(err, HF_E_AUTH, "ssh %s: the host takes no keys from this user, only: %s",
                    c->name, offered);
 }
 
 static int refused(struct hf_ssh_conn *c, const char *which, const char *offered,
                    struct hf_err *err)
 {
-    hf_fail(err, HF_E_AUTH, "ssh %s: the guest does not accept %s (it offers: %s)", c->name, which,
+    hf_fail(err, HF_E_AUTH, "ssh %s: the host does not accept %s (it offers: %s)", c->name, which,
             offered);
     return hf_hint(err,
-                   "Append the public key to authorized_keys of that user in the guest%s. For "
+                   "Append the public key to authorized_keys of that user there%s. For "
                    "root, sshd needs "
                    "PermitRootLogin prohibit-password.",
                    libssh2_version(0x010b00)
