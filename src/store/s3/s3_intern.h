@@ -44,8 +44,6 @@ int hf_s3_url_parse(struct hf_s3 *s, const char *url, struct hf_err *err) HF_CHE
 /* Of an object, or with NULL of the bucket. NULL: no memory, or too many parameters. */
 char *hf_s3_url(const struct hf_s3 *s, const char *name, const struct hf_s3_param *params,
                 size_t n);
-/* %41 and '+', in place. -1: not so encoded, or a NUL in it. */
-int hf_s3_url_decode(char *text) HF_CHECKED;
 
 /* ---- digests: s3_hash.c ----------------------------------------------------------------- */
 

@@ -9,10 +9,10 @@
  *                            after N bytes
  *   get NAME AT LEN FILE     head NAME → "BYTES CHANGED"        remove NAME
  *   list PREFIX [shallow] [after=NAME] → "NAME BYTES CHANGED" each
- *   now                      sweep BEFORE → how many
+ *   now                      space                         sweep BEFORE → how many
  *
- * Options come from the environment: HOLDFAST_S3_REGION, _ACCESS_KEY, _SECRET_FILE, _CA, _PART_BYTES, _RETRY_MS, _STALL_MS;
- * HOLDFAST_CANCEL_MS: cancels after so long. An error is one line "error CLASS: message | hint | left"; status 1.
+ * Options come from the environment: HOLDFAST_S3_REGION, _ACCESS_KEY, _SECRET_FILE, _CA, _PIN, _PART_BYTES, _RETRY_MS, _STALL_MS,
+ * _KEY_FILE, _KNOWN_HOSTS, _USER, of whatever store; HOLDFAST_CANCEL_MS: cancels after so long. An error is one line "error CLASS: message | hint | left"; status 1.
  */
 #include "store/store.h"
 
@@ -136,6 +136,16 @@ static int do_now(struct hf_store *s, char **args, struct hf_err *err)
     return 0;
 }
 
+static int do_space(struct hf_store *s, char **args, struct hf_err *err)
+{
+    uint64_t n = 0;
+    (void)args;
+    if (hf_store_space(s, &n, err) < 0)
+        return -1;
+    printf("%llu\n", (unsigned long long)n);
+    return 0;
+}
+
 static int do_sweep(struct hf_store *s, char **args, struct hf_err *err)
 {
     uint64_t n = 0;
@@ -151,7 +161,7 @@ static const struct {
     int (*run)(struct hf_store *s, char **args, struct hf_err *err);
 } verbs[] = {
     {"put", 2, do_put},       {"get", 4, do_get}, {"head", 1, do_head},   {"list", 1, do_list},
-    {"remove", 1, do_remove}, {"now", 0, do_now}, {"sweep", 1, do_sweep},
+    {"remove", 1, do_remove}, {"now", 0, do_now}, {"space", 0, do_space}, {"sweep", 1, do_sweep},
 };
 
 /* ---- cancelling ------------------------------------------------------------------------- */
@@ -172,7 +182,11 @@ static int run(char **argv, int n_args, struct hf_err *err)
                                  .cancel = cancel,
                                  .region = getenv("HOLDFAST_S3_REGION"),
                                  .access_key = getenv("HOLDFAST_S3_ACCESS_KEY"),
+                                 .key_file = getenv("HOLDFAST_S3_KEY_FILE"),
+                                 .known_hosts = getenv("HOLDFAST_S3_KNOWN_HOSTS"),
+                                 .user = getenv("HOLDFAST_S3_USER"),
                                  .secret_file = getenv("HOLDFAST_S3_SECRET_FILE"),
+                                 .pin = getenv("HOLDFAST_S3_PIN"),
                                  .ca_file = getenv("HOLDFAST_S3_CA"),
                                  .part_bytes = (uint64_t)number("HOLDFAST_S3_PART_BYTES"),
                                  .retry_ms = number("HOLDFAST_S3_RETRY_MS"),
