@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include "io/sha256.h"
+#include "store/dav/dav.h"
 #include "store/path/path.h"
 #include "store/s3/s3.h"
 #include "store/sftp/sftp.h"
@@ -46,10 +47,9 @@ static const struct {
     const char *head;
     struct hf_store *(*open)(const struct hf_store_opts *opts, struct hf_err *err);
 } kinds[] = {
-    {"file://", hf_store_path_open},
-    {"s3+https://", hf_store_s3_open},
-    {"s3+http://", hf_store_s3_open},
-    {"sftp://", hf_store_sftp_open},
+    {"file://", hf_store_path_open},  {"s3+https://", hf_store_s3_open},
+    {"s3+http://", hf_store_s3_open}, {"sftp://", hf_store_sftp_open},
+    {"davs://", hf_store_dav_open},   {"dav://", hf_store_dav_open},
 };
 
 static struct hf_store *open_kind(const struct hf_store_opts *opts, struct hf_err *err)
