@@ -54,6 +54,7 @@ struct hf_ssh_conn {
     struct hf_buf pending;  /* pending.data[pending_at..] is still to be sent */
     size_t pending_at;
     uint64_t n_received; /* bytes from the host, encrypted: whether something has come */
+    bool is_lost;        /* the host has hung up, or the network says that it is gone */
     char name[320];      /* "user@host:port" */
 };
 

@@ -87,8 +87,11 @@ static LIBSSH2_RECV_FUNC(give_bytes)
     if (rc < 0)
         return rc;
     ssize_t n = recv(socket, buffer, length, MSG_DONTWAIT);
+    int e = n < 0 ? errno : 0;
+    if (socket == c->fd && (n == 0 || (e && e != EAGAIN && e != EINTR)))
+        c->is_lost = true;
     if (n < 0)
-        return errno == EINTR ? -EAGAIN : -errno;
+        return e == EINTR ? -EAGAIN : -e;
     /* libssh2 1.10 asks an agent that has hung up again and again. */
     if (n == 0 && socket != c->fd)
         return -ECONNRESET;
@@ -143,7 +146,8 @@ int hf_ssh_fail(struct hf_ssh_conn *c, int rc, const char *what, struct hf_err *
 {
     char *said = NULL;
     libssh2_session_last_error(c->session, &said, NULL, 0);
-    if (class_of(rc) == HF_E_UNREACHABLE)
+    /* What libssh2 was doing when the connection was lost it calls a failed key exchange. */
+    if (class_of(rc) == HF_E_UNREACHABLE || c->is_lost)
         return hf_fail(err, HF_E_UNREACHABLE, "ssh %s: %s: connection lost", c->name, what);
     return hf_fail(err, class_of(rc), "ssh %s: %s: %s", c->name, what,
                    said && *said ? said : "failed");

@@ -77,6 +77,12 @@ static int try_once(struct hf_sftp *s, int64_t until_ms, int64_t work_ms, hf_sft
     return rc;
 }
 
+bool hf_sftp_is_worth_it(const struct hf_err *err, unsigned *nonsense)
+{
+    bool is_lost = err->cls == HF_E_UNREACHABLE || err->cls == HF_E_TIMEOUT;
+    return err->retryable && (is_lost || ++*nonsense < NONSENSE_TRIES);
+}
+
 int hf_sftp_do(struct hf_sftp *s, uint64_t bytes, hf_sftp_fn fn, void *ctx, struct hf_err *err)
 {
     int64_t until_ms = hf_clock_mono_ms(s->clock) + atomic_load(&s->store.patience_ms);
@@ -87,9 +93,7 @@ int hf_sftp_do(struct hf_sftp *s, uint64_t bytes, hf_sftp_fn fn, void *ctx, stru
             return -1;
         if (try_once(s, until_ms, (int64_t)(bytes / SLOWEST_BYTES_MS), fn, ctx, &one) == 0)
             return 0;
-        bool is_worth_it =
-            one.retryable && (one.cls != HF_E_CORRUPT || ++nonsense < NONSENSE_TRIES);
-        if (is_worth_it && hf_retry_wait(&retry, 0))
+        if (hf_sftp_is_worth_it(&one, &nonsense) && hf_retry_wait(&retry, 0))
             continue;
         if (hf_cancel_check(s->cancel, err) < 0)
             return -1;

@@ -25,10 +25,21 @@ static int broken(struct hf_sftp_conn *c, struct hf_err *err)
     return -1;
 }
 
+/* A bit that flipped on the way shows as a packet that cannot be deciphered. */
 static int lost(struct hf_sftp_conn *c, int rc, struct hf_err *err)
 {
     hf_ssh_fail(c->ssh, rc, "sftp", err);
+    if (err->cls == HF_E_PLUGIN)
+        err->cls = HF_E_UNREACHABLE;
     return broken(c, err);
+}
+
+/* … or, before there is a cipher, as a host that speaks otherwise than we do. */
+static void not_connected(struct hf_sftp_conn *c, struct hf_err *err)
+{
+    bool is_odd = err->cls == HF_E_UNSUPPORTED || err->cls == HF_E_PLUGIN;
+    (void)broken(c, err);
+    err->retryable |= is_odd;
 }
 
 /* ---- waiting ---------------------------------------------------------------------------- */
@@ -269,7 +280,7 @@ struct hf_sftp_conn *hf_sftp_connect(struct hf_sftp *s, int64_t until_ms, struct
     c->stall_ms = s->stall_ms;
     c->ssh = hf_ssh_connect(&s->target, s->clock, NULL, until_ms, err);
     if (!c->ssh) {
-        (void)broken(c, err);
+        not_connected(c, err);
         return NULL;
     }
     return start(c, until_ms, err) < 0 ? NULL : HF_STEAL(c);

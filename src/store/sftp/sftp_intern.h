@@ -79,6 +79,8 @@ void hf_sftp_begin_work(struct hf_sftp_conn *c, int64_t until_ms);
 typedef int (*hf_sftp_fn)(struct hf_sftp *s, struct hf_sftp_conn *c, void *ctx, struct hf_err *err);
 int hf_sftp_do(struct hf_sftp *s, uint64_t bytes, hf_sftp_fn fn, void *ctx, struct hf_err *err)
     HF_CHECKED;
+/* Is a failure worth another try? nonsense: counts those that make no sense, which pass rarely. */
+bool hf_sftp_is_worth_it(const struct hf_err *err, unsigned *nonsense);
 /* One for a longer work; until_ms bounds connecting. */
 struct hf_sftp_conn *hf_sftp_take(struct hf_sftp *s, int64_t until_ms, struct hf_err *err)
     HF_CHECKED;

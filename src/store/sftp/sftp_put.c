@@ -32,6 +32,7 @@ struct put {
     struct flight flights[HF_SFTP_REQUESTS_MAX]; /* in the order of the file */
     unsigned first, n_flights;
     struct hf_retry retry;
+    unsigned nonsense;
     uint64_t failed_at; /* base at the last failure: behind it patience begins anew */
     struct hf_buf out;  /* what is being sent */
     char *tmp;
@@ -40,12 +41,17 @@ struct put {
 
 /* ---- the hidden file -------------------------------------------------------------------- */
 
+/* Its directory is not there, and is not to be made. */
 static int fail_dir(struct put *p, const struct hf_sftp_answer *a, struct hf_err *err)
 {
-    struct hf_sftp_answer odd = *a;
-    odd.status = HF_SFTP_FAILURE;
-    odd.data = NULL;
-    return hf_sftp_fail_room(p->s, p->c, &odd, "cannot create a directory for it", err);
+    static const char what[] = "cannot create a directory for it";
+    struct hf_sftp_answer failure = {.type = HF_SFTP_STATUS, .status = HF_SFTP_FAILURE};
+    struct hf_err why = HF_ERR_INIT;
+    hf_sftp_fail_name(p->s, p->c, a, what, &why);
+    if (why.cls == HF_E_NOT_FOUND)
+        return hf_sftp_fail_room(p->s, p->c, &failure, what, err);
+    hf_err_copy(err, &why);
+    return -1;
 }
 
 /* Its name is nobody else's, so a second try may find what the first has made. Somebody who removed the last object of a directory
@@ -216,7 +222,7 @@ static int give_up(struct put *p, const struct hf_err *last, struct hf_err *err)
 /* After a failure: is it worth another connection? Patience begins anew whenever the server has acknowledged something. */
 static int bear(struct put *p, const struct hf_err *one, struct hf_err *err)
 {
-    if (!one->retryable)
+    if (!hf_sftp_is_worth_it(one, &p->nonsense))
         return give_up(p, one, err);
     if (!p->retry.clock || p->base > p->failed_at)
         p->retry = (struct hf_retry){.clock = p->s->clock,
