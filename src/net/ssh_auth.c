@@ -122,9 +122,11 @@ static int read_key(const char *path, struct key *k, struct hf_err *err)
     return hf_ssh_key_check(k->text, path, err);
 }
 
-static bool is_refusal(int rc)
+/* A host that hangs up in between has refused nothing, whatever libssh2 makes of it. */
+static bool is_refusal(const struct hf_ssh_conn *c, int rc)
 {
-    return rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED || rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED;
+    return !c->is_lost &&
+           (rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED || rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED);
 }
 
 static int log_in_by_file(struct hf_ssh_conn *c, const struct hf_ssh_target *t, int64_t until_ms,
@@ -142,7 +144,7 @@ static int log_in_by_file(struct hf_ssh_conn *c, const struct hf_ssh_target *t, 
             return hf_ssh_fail_time(c, "login", err);
     if (rc == 0)
         return 0;
-    if (is_refusal(rc)) {
+    if (is_refusal(c, rc)) {
         HF_AUTOFREE char *which = hf_asprintf("the key '%s'", t->key_file);
         return refused(c, which ? which : "the key", offered, err);
     }
@@ -183,7 +185,7 @@ static int try_identity(struct hf_ssh_conn *c, LIBSSH2_AGENT *agent, const char 
     while ((rc = libssh2_agent_userauth(agent, user, id)) == LIBSSH2_ERROR_EAGAIN)
         if (!hf_ssh_wait(c, until_ms))
             return hf_ssh_fail_time(c, "login", err);
-    if (rc == 0 || is_refusal(rc))
+    if (rc == 0 || is_refusal(c, rc))
         return rc ? 1 : 0;
     return hf_ssh_fail(c, rc, "login by a key of the ssh-agent", err);
 }

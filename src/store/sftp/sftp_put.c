@@ -39,6 +39,11 @@ struct put {
     char name[HF_STORE_NAME_MAX + 1];
 };
 
+static int64_t patience_end(const struct put *p)
+{
+    return hf_clock_mono_ms(p->s->clock) + atomic_load(&p->s->store.patience_ms);
+}
+
 /* ---- the hidden file -------------------------------------------------------------------- */
 
 /* Its directory is not there, and is not to be made. */
@@ -225,10 +230,8 @@ static int bear(struct put *p, const struct hf_err *one, struct hf_err *err)
     if (!hf_sftp_is_worth_it(one, &p->nonsense))
         return give_up(p, one, err);
     if (!p->retry.clock || p->base > p->failed_at)
-        p->retry = (struct hf_retry){.clock = p->s->clock,
-                                     .cancel = p->s->cancel,
-                                     .deadline_ms = hf_clock_mono_ms(p->s->clock) +
-                                                    atomic_load(&p->s->store.patience_ms)};
+        p->retry = (struct hf_retry){
+            .clock = p->s->clock, .cancel = p->s->cancel, .deadline_ms = patience_end(p)};
     p->failed_at = p->base;
     drop_connection(p);
     return hf_retry_wait(&p->retry, 0) ? 0 : give_up(p, one, err);
@@ -241,7 +244,7 @@ static int persist(struct put *p, step_fn fn, enum wanted what, struct hf_err *e
 {
     for (;;) {
         struct hf_err one = HF_ERR_INIT;
-        int64_t until_ms = hf_clock_mono_ms(p->s->clock) + atomic_load(&p->s->store.patience_ms);
+        int64_t until_ms = p->c || !p->retry.clock ? patience_end(p) : p->retry.deadline_ms;
         if (p->c)
             hf_sftp_begin_work(p->c, until_ms);
         if (connect_to(p, until_ms, &one) == 0 && fn(p, what, &one) == 0)

@@ -68,12 +68,13 @@ class Server:
 
 
 class Sftp(Server):
-    """OpenSSH. program: what serves sftp, and its options, in a line of sshd_config."""
+    """OpenSSH. program: what serves sftp, and its options, in a line of sshd_config; None: nothing does."""
 
     def __init__(self, program="internal-sftp"):
         runlib.need("sshd", "sshd", "ssh-keygen", "setpriv")
         super().__init__("hf-sftp-")
-        self.sshd = fileslib.Sshd(f"Subsystem sftp {program}", "UseDNS no", "MaxStartups 100", "LogLevel ERROR")
+        lines = [f"Subsystem sftp {program}"] if program else []
+        self.sshd = fileslib.Sshd(*lines, "UseDNS no", "MaxStartups 100", "LogLevel ERROR")
         self.sshd_remover = removed_at_the_end(self.sshd.dir)
         self.port = self.sshd.port
         host = self.sshd.dir.joinpath("host.pub").read_text()
