@@ -21,14 +21,10 @@ static struct hf_dav *of(struct hf_store *s)
 /* What is not there: the object, or all of the store? */
 static int ask_of_one(struct hf_dav *s, const struct hf_dav_request *r, struct hf_err *err)
 {
-    struct hf_err odd = HF_ERR_INIT;
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
-    if (hf_dav_call(s, r, &a, &odd) == 0)
+    if (hf_dav_call(s, r, &a, err) == 0)
         return 0;
-    if (odd.cls == HF_E_NOT_FOUND && hf_dav_check_root(s, err) < 0)
-        return -1;
-    hf_err_copy(err, &odd);
-    return -1;
+    return err->cls == HF_E_NOT_FOUND ? hf_dav_fail_root(s, err) : -1;
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */

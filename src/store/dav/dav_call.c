@@ -167,3 +167,11 @@ int hf_dav_check_root(struct hf_dav *s, struct hf_err *err)
             s->root[0] ? s->root : "/");
     return hf_hint(err, "Create it there, or look at the store's address.");
 }
+
+int hf_dav_fail_root(struct hf_dav *s, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    if (hf_dav_check_root(s, &why) < 0)
+        hf_err_copy(err, &why);
+    return -1;
+}

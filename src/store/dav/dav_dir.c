@@ -79,19 +79,14 @@ static int read_entries(struct hf_store *store, const char *prefix, struct hf_st
         hf_asprintf("%s%s%.*s", s->root, len ? "/" : "", (int)(len ? len - 1 : 0), prefix);
     struct reading r = {.own = own, .out = out};
     const struct hf_dav_finder f = {begin, add_entry, &r};
-    struct hf_err odd = HF_ERR_INIT;
     if (!own)
         return hf_fail_nomem(err);
-    if (hf_dav_find(s, prefix, "1", &f, &odd) == 0) {
-        if (r.has_own)
-            return 0;
-        hf_fail(err, HF_E_CORRUPT, "the server lists another folder than '%s'", own);
-        return hf_hint(err, "A proxy that changes paths has to change those in answers, too.");
-    }
-    if (odd.cls == HF_E_NOT_FOUND && hf_dav_check_root(s, err) < 0)
-        return -1;
-    hf_err_copy(err, &odd);
-    return -1;
+    if (hf_dav_find(s, prefix, "1", &f, err) < 0)
+        return err->cls == HF_E_NOT_FOUND ? hf_dav_fail_root(s, err) : -1;
+    if (r.has_own)
+        return 0;
+    hf_fail(err, HF_E_CORRUPT, "the server lists another folder than '%s'", own);
+    return hf_hint(err, "A proxy that changes paths has to change those in answers, too.");
 }
 
 int hf_dav_list(struct hf_store *s, const struct hf_store_list *what, hf_store_emit emit, void *ctx,
@@ -122,7 +117,7 @@ int hf_dav_make_dirs(struct hf_dav *s, const char *name, struct hf_err *err)
         if (hf_dav_call(s, &r, &a, err) == 0)
             continue;
         if (err->cls == HF_E_NOT_FOUND)
-            (void)!hf_dav_check_root(s, err);
+            hf_dav_fail_root(s, err);
         return hf_wrap(err, "cannot create a folder for it");
     }
     return 0;
@@ -130,7 +125,8 @@ int hf_dav_make_dirs(struct hf_dav *s, const char *name, struct hf_err *err)
 
 /* ---- removing --------------------------------------------------------------------------- */
 
-int hf_dav_delete(struct hf_dav *s, const char *name, bool once, struct hf_err *err)
+int hf_dav_delete(struct hf_dav *s, const char *name, bool once, bool *out_was_there,
+                  struct hf_err *err)
 {
     HF_AUTO(hf_cancel) struct hf_cancel *soon = NULL;
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
@@ -139,7 +135,10 @@ int hf_dav_delete(struct hf_dav *s, const char *name, bool once, struct hf_err *
         return -1;
     struct hf_dav_request r = {
         .method = "DELETE", .name = name, .is_gone_fine = true, .once = once, .cancel = soon};
-    return hf_dav_call(s, &r, &a, err);
+    if (hf_dav_call(s, &r, &a, err) < 0)
+        return -1;
+    *out_was_there = a.status != 404;
+    return 0;
 }
 
 static int refuse_dir(void *ctx, const struct hf_dav_entry *e, struct hf_err *err)
@@ -154,10 +153,11 @@ int hf_dav_remove(struct hf_store *store, const char *name, struct hf_err *err)
     struct hf_dav *s = (struct hf_dav *)store;
     const struct hf_dav_finder f = {.emit = refuse_dir};
     struct hf_err odd = HF_ERR_INIT;
+    bool was_there;
     if (HF_POINT_ERR("store.dav.before_remove", err) < 0)
         return -1;
     if (hf_dav_find(s, name, "0", &f, &odd) == 0)
-        return hf_dav_delete(s, name, false, err);
+        return hf_dav_delete(s, name, false, &was_there, err);
     if (odd.cls == HF_E_NOT_FOUND)
         return hf_dav_check_root(s, err);
     hf_err_copy(err, &odd);
@@ -166,7 +166,8 @@ int hf_dav_remove(struct hf_store *store, const char *name, struct hf_err *err)
 
 static int remove_tmp(struct hf_store *store, const char *name, struct hf_err *err)
 {
-    return hf_dav_delete((struct hf_dav *)store, name, false, err);
+    bool was_there;
+    return hf_dav_delete((struct hf_dav *)store, name, false, &was_there, err);
 }
 
 int hf_dav_sweep(struct hf_store *s, int64_t before_s, uint64_t *out_n, struct hf_err *err)

@@ -53,6 +53,8 @@ int hf_dav_fail(const struct hf_dav *s, const struct hf_http_answer *a, struct h
 char *hf_dav_url(const struct hf_dav *s, const char *name, struct hf_err *err);
 /* Is the store's own folder there? UNREACHABLE: it is not. */
 int hf_dav_check_root(struct hf_dav *s, struct hf_err *err) HF_CHECKED;
+/* After a NOT_FOUND in err: that, or what hf_dav_check_root says. Returns -1. */
+int hf_dav_fail_root(struct hf_dav *s, struct hf_err *err);
 
 /* ---- dav_dir.c -------------------------------------------------------------------------- */
 
@@ -67,7 +69,8 @@ int hf_dav_find(struct hf_dav *s, const char *name, const char *depth,
 /* The folders above a name, as far as they are missing; never the store's own. */
 int hf_dav_make_dirs(struct hf_dav *s, const char *name, struct hf_err *err) HF_CHECKED;
 /* A file, in a request that is repeated, or once in ten seconds whoever has cancelled what. */
-int hf_dav_delete(struct hf_dav *s, const char *name, bool once, struct hf_err *err) HF_CHECKED;
+int hf_dav_delete(struct hf_dav *s, const char *name, bool once, bool *out_was_there,
+                  struct hf_err *err) HF_CHECKED;
 
 /* The slots of struct hf_store_ops that stand in other files. */
 struct hf_io_sink *hf_dav_put(struct hf_store *s, const char *name, const struct hf_store_put *how,

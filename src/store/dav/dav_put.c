@@ -10,8 +10,8 @@
 
 #define PUT_TYPE "Content-Type: application/octet-stream"
 #define LENGTH_TRIES 3
-#define REMOVE_TRIES 5
-#define REMOVE_MS 50
+#define REMOVE_MS 2000
+#define PAUSE_MS 100
 
 struct put {
     struct hf_io_sink sink;
@@ -51,7 +51,7 @@ static int send_whole(struct put *p, struct hf_err *err)
         is_missing = false;
         p->is_made = true;
         if (hf_dav_call(p->s, &r, &a, err) < 0)
-            return -1;
+            return err->cls == HF_E_NOT_FOUND ? hf_dav_fail_root(p->s, err) : -1;
         if (!is_missing)
             return 0;
         if (hf_dav_make_dirs(p->s, p->tmp, err) < 0)
@@ -94,7 +94,10 @@ static int end_stream(struct put *p, struct hf_err *err)
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
     if (hf_http_upload_finish(p->upload, &a, err) < 0)
         return -1;
-    return a.status / 100 == 2 ? 0 : hf_dav_fail(p->s, &a, err);
+    if (a.status / 100 == 2)
+        return 0;
+    hf_dav_fail(p->s, &a, err);
+    return err->cls == HF_E_NOT_FOUND ? hf_dav_fail_root(p->s, err) : -1;
 }
 
 static int stream(struct put *p, const void *data, size_t len, struct hf_err *err)
@@ -198,17 +201,19 @@ static int put_finish(struct hf_io_sink *sink, struct hf_err *err)
     return 0;
 }
 
-/* Else a sweep does it. A server that has not yet noticed that the body was cut short may make the file once more. */
+/* Else a sweep does it. A server that has not noticed yet that the body was cut short refuses, or makes the file once more: it is
+ * removed until it was missing twice. */
 static void remove_it(struct put *p, bool was_cut)
 {
-    struct hf_store_object o;
-    struct hf_err ignored = HF_ERR_INIT;
-    for (int i = 0; i < REMOVE_TRIES; i++) {
-        if (hf_dav_delete(p->s, p->tmp, true, &ignored) < 0 || !was_cut)
+    int64_t until_ms = hf_clock_mono_ms(p->s->clock) + REMOVE_MS;
+    for (int missing = 0; missing < 2 && !hf_clock_is_past(p->s->clock, until_ms);) {
+        struct hf_err ignored = HF_ERR_INIT;
+        bool was_there = true;
+        (void)!hf_dav_delete(p->s, p->tmp, true, &was_there, &ignored);
+        if (!was_cut)
             return;
-        hf_clock_sleep_ms(p->s->clock, REMOVE_MS);
-        if (hf_dav_head(&p->s->store, p->tmp, &o, &ignored) < 0)
-            return;
+        missing = was_there ? 0 : missing + 1;
+        hf_clock_sleep_ms(p->s->clock, PAUSE_MS);
     }
 }
 

@@ -26,6 +26,7 @@ sys.path.insert(0, str(runlib.SOURCE / "tests/integration/files"))
 import fileslib  # noqa: E402
 
 START_WITHIN_S = 30
+FOLDERS = 99
 USER, PASSWORD = "hf", "s3cret/with+odd=chars"
 
 
@@ -39,6 +40,8 @@ def removed_at_the_end(folder):
 class Server:
     """Folders below `root` are what it serves; on this machine they can be looked into."""
 
+    CACHE_S = 0  # it may not see for so long what is changed on its disk
+
     def __init__(self, prefix):
         self.dir = Path(tempfile.mkdtemp(prefix=prefix))
         self.remover = removed_at_the_end(self.dir)
@@ -49,7 +52,7 @@ class Server:
     def new_folder(self):
         self.n += 1
         folder = self.root / f"store{self.n}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         return folder
 
     def wait_for(self, port, process):
@@ -117,6 +120,8 @@ class Sftp(Server):
 class Dav(Server):
     """rclone, with TLS."""
 
+    CACHE_S = 1.2
+
     def __init__(self):
         runlib.need("rclone", "rclone", "openssl")
         super().__init__("hf-dav-")
@@ -128,6 +133,8 @@ class Dav(Server):
         self.password.touch(mode=0o600)
         self.password.write_text(PASSWORD + "\n")
         self.port = swiftlib.free_ports(1)[0]
+        for n in range(1, FOLDERS + 1):  # before it can have looked for them
+            (self.root / f"store{n}").mkdir()
         with (self.dir / "log").open("w") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=runlib.die_with_parent)
@@ -135,7 +142,7 @@ class Dav(Server):
 
     def command(self):
         return [runlib.program("rclone"), "serve", "webdav", self.root, "--addr", f"127.0.0.1:{self.port}", "--user", USER, "--pass",
-                PASSWORD, "--config", "/dev/null", "--dir-cache-time", "0s", "--cert", self.dir / "ca-server.crt", "--key",
+                PASSWORD, "--config", "/dev/null", "--dir-cache-time", "1s", "--cert", self.dir / "ca-server.crt", "--key",
                 self.dir / "ca-server.key"]
 
     def url(self, folder, port=None):
@@ -212,6 +219,10 @@ class Case(unittest.TestCase):
         """As the server has it on its disk; None: not there."""
         path = self.folder / name
         return path.read_bytes() if path.is_file() else None
+
+    def changed_behind(self):
+        """Something was changed on the server's disk: it sees that now."""
+        time.sleep(self.server.CACHE_S)
 
     def hidden(self):
         return sorted(str(p.relative_to(self.folder)) for p in self.folder.rglob(".*.tmp"))
