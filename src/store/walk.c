@@ -34,6 +34,8 @@ static int grow(struct hf_store_entries *e, struct hf_err *err)
 int hf_store_entries_add(struct hf_store_entries *e, const char *name, bool is_dir, uint64_t bytes,
                          int64_t changed_s, struct hf_err *err)
 {
+    if (!name[0] || strchr(name, '/')) /* nothing that lies in one directory */
+        return 0;
     if (e->n == HF_STORE_DIR_MAX)
         return hf_fail(err, HF_E_CORRUPT, "a directory with more than %zu entries",
                        HF_STORE_DIR_MAX);

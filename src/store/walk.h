@@ -26,7 +26,7 @@ struct hf_store_entries {
 void hf_store_entries_free(struct hf_store_entries *e);
 HF_DEFINE_AUTO_VALUE(hf_store_entries, hf_store_entries_free)
 
-/* Copies the name. CORRUPT: too many. */
+/* Copies the name; one with a '/' in it is left out. CORRUPT: too many. */
 int hf_store_entries_add(struct hf_store_entries *e, const char *name, bool is_dir, uint64_t bytes,
                          int64_t changed_s, struct hf_err *err) HF_CHECKED;
 
