@@ -4,6 +4,7 @@
  * next one opens the hidden file again and goes on where the acknowledgements ended.
  */
 #include "base/point.h"
+#include "io/aside.h"
 #include "net/retry.h"
 #include "store/sftp/sftp_intern.h"
 #include "store/walk.h"
@@ -13,6 +14,8 @@
 
 #define DIR_TRIES 8 /* each is lost to one who just removed a directory */
 #define CAP (2 * HF_SFTP_WINDOW)
+/* What is longer is enciphered and sent in a thread of its own, beside the digest that is taken of it. */
+#define ASIDE_BYTES ((uint64_t)2 << 20)
 
 struct flight {
     uint32_t id;
@@ -368,7 +371,7 @@ struct hf_io_sink *hf_sftp_put(struct hf_store *store, const char *name,
     p->tmp = hf_store_tmp_name(name, err);
     snprintf(p->name, sizeof p->name, "%s", name);
     if (p->buf && p->tmp)
-        return &p->sink;
+        return how->bytes > ASIDE_BYTES ? hf_io_aside_new(&p->sink, err) : &p->sink;
     put_close(&p->sink);
     hf_fail_nomem(err);
     return NULL;
