@@ -104,8 +104,10 @@ static int read_prop(const xmlNode *n, struct hf_dav_entry *e, struct hf_err *er
         return nonsense("a property that never ends", err);
     if (is_length && text[0] && !read_number(text, &number))
         return nonsense("a length that is none", err);
-    if (is_length)
+    if (is_length) {
         e->bytes = (uint64_t)number;
+        e->has_bytes = text[0] != '\0';
+    }
     if (is_room && read_number(text, &number)) /* some say -3 for what they do not know */
         e->room_bytes = number;
     if (is_time) {

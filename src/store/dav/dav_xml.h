@@ -19,7 +19,7 @@
 
 struct hf_dav_entry {
     const char *path; /* decoded, from the root on, without '/' at its end; valid during the call */
-    bool is_dir;
+    bool is_dir, has_bytes;
     uint64_t bytes;
     int64_t changed_s;  /* 0: not said */
     int64_t room_bytes; /* -1: not said */

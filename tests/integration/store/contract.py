@@ -14,6 +14,7 @@ class Operations:
     """For a remotelib.Case. has_dirs: empty directories go with what lay in them."""
 
     has_dirs = True
+    keeps_torn = True  # the server, what a broken connection left
     part = 1 << 20
 
     def test_objects_of_all_sizes_come_back_as_they_were(self):
@@ -138,7 +139,7 @@ class Operations:
 
     def test_a_cancelled_put_ends_at_once_and_leaves_no_object(self):
         with open(self.dir / "long", "wb") as f:
-            f.truncate(4 << 30)
+            f.truncate(900 << 20)
         done = self.drive("put", "x", self.dir / "long", cancel_ms=700, stall_ms=60000)
         self.assertIn("error cancelled", done.stdout)
         self.assertLess(done.took_s, 0.7 + 1.5)
@@ -147,13 +148,13 @@ class Operations:
     def test_a_put_that_died_leaves_what_a_sweep_removes_once_it_is_old(self):
         self.ok("put", "keep/x", self.file("in", b"x"))
         self.assertEqual(self.drive("put", "a/x", self.file("in", BIG), f"die={10 << 20}").status, 9)
-        runlib.wait_until(lambda: len(self.hidden()) == 1, 10, "no hidden file")
+        runlib.wait_until(lambda: len(self.hidden()) == self.keeps_torn, 10, "no hidden file")
         self.assertIsNone(self.stored("a/x"))
         self.assertEqual(self.names(""), ["keep/x"])
         self.ok("sweep", int(time.time()) - 600)
-        self.assertEqual(len(self.hidden()), 1)
+        self.assertEqual(len(self.hidden()), self.keeps_torn)
         removed = int(self.ok("sweep", int(time.time()) + 600).stdout)
-        self.assertEqual(removed, 2 if self.has_dirs else 1)
+        self.assertEqual(removed, self.has_dirs + self.keeps_torn)
         self.assertEqual(self.hidden(), [])
         self.assertEqual(self.stored("keep/x"), b"x")
 
