@@ -48,7 +48,7 @@ struct hf_http_request {
     const char *range;          /* "0-99", or NULL */
     const void *body;           /* or NULL; borrowed */
     size_t body_len;
-    /* With sigv4, "aws:amz:REGION:s3", signed by AWS SigV4; without, user alone: Basic, which shows the secret to the server. */
+    /* With a secret: signed by AWS SigV4 where there is a sigv4, "aws:amz:REGION:s3"; else Basic, which shows it to the server. */
     const char *sigv4, *user;
     const struct hf_secret *secret;
     void *into; /* the body of a 2xx answer goes here, if given: at most into_len bytes */

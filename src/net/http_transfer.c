@@ -121,7 +121,7 @@ static void set_callbacks(struct hf_http_transfer *t)
 
 static int set_signature(CURL *e, const struct hf_http_request *req, struct hf_err *err)
 {
-    if (!req->user)
+    if (!req->secret)
         return 0;
     /* Not USERPWD: that splits an access key at its first colon. */
     if ((req->sigv4 && curl_easy_setopt(e, CURLOPT_AWS_SIGV4, req->sigv4) != CURLE_OK) ||
