@@ -77,17 +77,17 @@ int hf_http_run(struct hf_http *h, const struct hf_http_request *req, struct hf_
 
 struct hf_http_upload;
 
-/* A PUT. Of the request its url, headers, user, secret and cancel count, and timeout_ms: so long may pass without a byte that goes,
- * and at the end until the answer comes. Nothing is repeated. clock is borrowed; the rest is too, until the end. */
+/* A PUT. Of the request its url, headers, user, secret and cancel count, and timeout_ms: so long may pass without a byte that goes.
+ * Nothing is repeated. clock is borrowed; the rest is too, until the end. */
 struct hf_http_upload *hf_http_upload_begin(struct hf_http *h, const struct hf_http_request *req,
                                             uint64_t bytes, const struct hf_clock *clock,
                                             struct hf_err *err) HF_CHECKED;
 /* 1: the server has answered already, and takes no more: finish says what. */
 int hf_http_upload_write(struct hf_http_upload *u, const void *data, size_t len, struct hf_err *err)
     HF_CHECKED;
-/* As hf_http_run. */
-int hf_http_upload_finish(struct hf_http_upload *u, struct hf_http_answer *out, struct hf_err *err)
-    HF_CHECKED;
+/* As hf_http_run; the answer may take so long. */
+int hf_http_upload_finish(struct hf_http_upload *u, int64_t answer_ms, struct hf_http_answer *out,
+                          struct hf_err *err) HF_CHECKED;
 void hf_http_upload_free(struct hf_http_upload *u); /* before finish: the request is cut short */
 HF_DEFINE_AUTO(hf_http_upload, hf_http_upload_free)
 

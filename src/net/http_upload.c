@@ -108,8 +108,10 @@ int hf_http_upload_write(struct hf_http_upload *u, const void *data, size_t len,
     return u->is_over;
 }
 
-int hf_http_upload_finish(struct hf_http_upload *u, struct hf_http_answer *out, struct hf_err *err)
+int hf_http_upload_finish(struct hf_http_upload *u, int64_t answer_ms, struct hf_http_answer *out,
+                          struct hf_err *err)
 {
+    u->req.timeout_ms = answer_ms;
     u->left = 0;
     u->is_end = true;
     if (drive(u, err) < 0 || hf_http_ended(&u->t, err) < 0)

@@ -92,7 +92,8 @@ static int put_whole(struct put *p, struct hf_err *err)
 static int end_stream(struct put *p, struct hf_err *err)
 {
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
-    if (hf_http_upload_finish(p->upload, &a, err) < 0)
+    /* Servers that put a file together, or look for viruses in it, take their time. */
+    if (hf_http_upload_finish(p->upload, atomic_load(&p->s->store.patience_ms), &a, err) < 0)
         return -1;
     if (a.status / 100 == 2)
         return 0;

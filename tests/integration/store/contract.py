@@ -142,7 +142,7 @@ class Operations:
             f.truncate(900 << 20)
         done = self.drive("put", "x", self.dir / "long", cancel_ms=700, stall_ms=60000)
         self.assertIn("error cancelled", done.stdout)
-        self.assertLess(done.took_s, 0.7 + 1.5)
+        self.assertLess(done.took_s, 0.7 + 4)
         self.assertIsNone(self.stored("x"))
 
     def test_a_put_that_died_leaves_what_a_sweep_removes_once_it_is_old(self):

@@ -66,7 +66,7 @@ class Case(remotelib.Case):
     make_server = remotelib.Dav
 
     def command(self, *arguments, **options):
-        return super().command(*arguments, **{"part_bytes": PART} | options)
+        return super().command(*arguments, **{"part_bytes": PART, "stall_ms": 10000} | options)
 
     def proxy(self, **how):
         """From now on the driver talks to it."""

@@ -158,7 +158,7 @@ class Troubles(Case):
         def hang(request):
             return "hang" if request.method == "PUT" else None
         self.proxy(fault=hang)
-        done = self.drive("put", "x", self.file("long", BIG), "unknown", stall_ms=1500)
+        done = self.drive("put", "x", self.file("long", BIG), "unknown", stall_ms=1500, retry_ms=3000)
         self.assertRegex(done.error, "^timeout: ")
         self.assertLess(done.took_s, 9)
         self.assertIsNone(self.stored("x"))
