@@ -139,7 +139,8 @@ class Troubles(Case):
                 given.set("Content-Length", str(len(given.body)))
         proxy = self.proxy(answer=short)
         for how in ((), ("unknown",)):
-            self.assertRegex(self.fails("put", "x", self.file("in", BIG if how else b"xyz"), *how), "^corrupt: .*7 bytes there instead of")
+            error = self.fails("put", "x", self.file("in", BIG[:2 << 20] if how else b"xyz"), *how, retry_ms=30000)
+            self.assertRegex(error, "^corrupt: .*7 bytes there instead of")
         self.assertFalse([r for r in proxy.seen if r.method == "MOVE"])
         self.assertIsNone(self.stored("x"))
 
