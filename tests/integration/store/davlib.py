@@ -33,6 +33,8 @@ Require valid-user
 
 
 class Apache(remotelib.Dav):
+    """One process (-X), which goes as a whole when it is killed."""
+
     CACHE_S = 0
 
     def command(self):
@@ -48,7 +50,7 @@ class Apache(remotelib.Dav):
         self.dir.chmod(0o755)
         for path in (self.dir / "locks", self.root, *self.root.iterdir()):
             shutil.chown(path, "www-data")
-        return [runlib.program("apache2"), "-DFOREGROUND", "-f", self.dir / "conf"]
+        return [runlib.program("apache2"), "-X", "-f", self.dir / "conf"]
 
     def url(self, folder, port=None):
         return super().url(folder, port).replace("davs://", "dav://")
