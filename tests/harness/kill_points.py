@@ -30,6 +30,8 @@ WALKS = (
     ("unit.store.path_kill", r"store\.path\.before_remove$"),
     ("unit.catalog.points_kill", r"catalog\.before_(copy_forget|points_rebuild)$"),
     ("integration.store.s3", r"store\.s3\."),
+    ("integration.store.sftp", r"store\.sftp\."),
+    ("integration.store.dav", r"store\.dav\."),
     ("integration.run.checkpoint", r"backup\.(before|after)_checkpoint_drop$"),
     ("integration.run.backup_parts", r"backup\.before_files$|hold\.before_readers$"),
     ("integration.run.backup_kill", r"(backup|image|point|site|store)\.|catalog\.(before|after)_point_commit$"),

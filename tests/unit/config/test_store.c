@@ -152,8 +152,19 @@ static void keys_that_contradict_each_other_are_refused(void **state)
 {
     (void)state;
     assert_refused("url = file:///m\nrate-limit = 1M\nregion = x\n",
-                   "test.conf:4: [store vault]: a key of S3", "name a bucket");
-    assert_refused("url = file:///m\nca-file = /c\n", "test.conf:3: ", "name a bucket");
+                   "test.conf:4: [store vault]: region is a key of S3", "another kind of store");
+    assert_refused("url = file:///m\nca-file = /c\n", "test.conf:3: ", "another kind of store");
+    assert_refused("url = sftp://b@h/d\nregion = x\n", "test.conf:3: ", "another kind of store");
+    assert_refused("url = sftp://b@h/d\npin = " PIN "\n", "test.conf:3: ", "another kind");
+    assert_refused("url = davs://h/d\nssh-key = /k\n",
+                   "test.conf:3: [store vault]: ssh-key is a key of sftp://", "another kind");
+    assert_refused(URL "user = u\npassword-file = /p\n",
+                   "test.conf:3: [store vault]: user is a key of davs://", "another kind");
+    assert_refused("url = file:///m\npassword-file = /p\n", "test.conf:3: ", "another kind");
+    assert_refused("url = dav://h/d\nca-file = /c\n", "test.conf:3: [store vault]: nothing",
+                   "davs://");
+    assert_refused("url = davs://h/d\nuser = u\n", "test.conf:3: [store vault]: one of user",
+                   "belong together");
     assert_refused("url = s3+http://h/b\npin = " PIN "\n", "test.conf:3: [store vault]: nothing",
                    "s3+https://");
     assert_refused("url = s3+http://h/b\nca-file = /c\n", "test.conf:3: [store vault]: nothing",
@@ -162,6 +173,40 @@ static void keys_that_contradict_each_other_are_refused(void **state)
                    "belong together");
     assert_refused(URL "secret-key-file = /a\n", "test.conf:3: [store vault]: one of",
                    "belong together");
+}
+
+static void servers_of_sftp_and_webdav_have_urls_of_their_own(void **state)
+{
+    (void)state;
+    static const char *const right[] = {
+        "sftp://backup@nas/volume1/holdfast",
+        "sftp://b.u-1@[fd00::5]:2222/",
+        "davs://h:8443/dav/b/",
+        "dav://10.0.0.5/",
+        "sftp://u@h/.hidden/@x",
+    };
+    static const char *const wrong[] = {
+        "sftp://nas/d",     "sftp://@nas/d",  "sftp://-o@nas/d",   "sftp://u@nas",
+        "sftp://u@nas:0/d", "sftp://u@h/~/d", "sftp://u@h/a/../b", "sftp://u@h//d",
+        "davs://u@h/d",     "davs://h/a b",   "davs://h/./d",      "davs://h",
+        "dav:///d",         "sftp://u p@h/d",
+    };
+    for (size_t i = 0; i < HF_ARRAY_SIZE(right); i++) {
+        HF_AUTOFREE char *keys = hf_asprintf("url = %s\n", right[i]);
+        HF_AUTO(hf_config) struct hf_config *c = good(keys);
+        assert_string_equal(hf_config_store_at(c, 0)->url, right[i]);
+    }
+    for (size_t i = 0; i < HF_ARRAY_SIZE(wrong); i++) {
+        HF_AUTOFREE char *keys = hf_asprintf("url = %s\n", wrong[i]);
+        assert_refused(keys, "test.conf:2: url: ", "sftp://USER@HOST[:PORT]/DIR");
+    }
+    HF_AUTO(hf_config)
+    struct hf_config *c = good("url = sftp://u@h/d\nssh-key = /k\n[store w]\nurl = davs://h/d\n"
+                               "user = backup\npassword-file = /p\nca-file = /c\n");
+    assert_string_equal(hf_config_store_at(c, 0)->ssh_key, "/k");
+    assert_string_equal(hf_config_store_at(c, 0)->ssh_known_hosts, "/etc/ssh/ssh_known_hosts");
+    assert_string_equal(hf_config_store_at(c, 1)->user, "backup");
+    assert_string_equal(hf_config_store_at(c, 1)->password_file, "/p");
 }
 
 static void a_vm_names_stores_that_are_there(void **state)
@@ -243,6 +288,7 @@ int main(void)
         HF_TEST(refuses_wrong_values),
         HF_TEST(a_secret_key_in_the_wrong_place_is_not_repeated),
         HF_TEST(keys_that_contradict_each_other_are_refused),
+        HF_TEST(servers_of_sftp_and_webdav_have_urls_of_their_own),
         HF_TEST(a_vm_names_stores_that_are_there),
     };
     return HF_RUN_TESTS("config.store", tests);
