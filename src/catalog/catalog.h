@@ -77,9 +77,9 @@ int hf_catalog_runs(struct hf_catalog *c, const char *vm, size_t limit, hf_catal
 /* The newest of another verb than this; none: no call. */
 int hf_catalog_last_run_but(struct hf_catalog *c, const char *vm, const char *verb,
                             hf_catalog_run_cb emit, void *ctx, struct hf_err *err) HF_CHECKED;
-/* When the first that was done with this verb began, wall; 0: there is none. */
-int hf_catalog_first_done(struct hf_catalog *c, const char *vm, const char *verb, int64_t *out_us,
-                          struct hf_err *err) HF_CHECKED;
+/* When the VM was first backed up, wall: by its runs, and by its points, for the catalog may be a rebuilt one; 0: never. */
+int hf_catalog_first_backup(struct hf_catalog *c, const char *vm, int64_t *out_us,
+                            struct hf_err *err) HF_CHECKED;
 /* Exactly one run by id, or NOT_FOUND. A unique prefix (at least 4 characters) is enough; several:
  * CONFLICT. */
 int hf_catalog_find_run(struct hf_catalog *c, const char *id, hf_catalog_run_cb emit, void *ctx,

@@ -121,15 +121,16 @@ int hf_catalog_last_run_but(struct hf_catalog *c, const char *vm, const char *ve
     return rc > 0 ? emit_row(s, emit, ctx, err) : rc;
 }
 
-int hf_catalog_first_done(struct hf_catalog *c, const char *vm, const char *verb, int64_t *out_us,
-                          struct hf_err *err)
+int hf_catalog_first_backup(struct hf_catalog *c, const char *vm, int64_t *out_us,
+                            struct hf_err *err)
 {
     HF_AUTOSTMT sqlite3_stmt *s =
         hf_sql_prepare(c, err,
-                       "SELECT MIN(started_us) FROM runs WHERE vm = ? AND verb = ?"
-                       " AND outcome IN ('done', 'degraded')",
-                       "ss", vm, verb);
-    int rc = s ? hf_sql_step(c, s, "find the first run", err) : -1;
+                       "SELECT MIN(at) FROM (SELECT MIN(started_us) AS at FROM runs WHERE vm = ?1"
+                       " AND verb = 'backup' AND outcome IN ('done', 'degraded')"
+                       " UNION ALL SELECT MIN(taken_us) FROM points WHERE vm = ?1) AS firsts",
+                       "s", vm);
+    int rc = s ? hf_sql_step(c, s, "find the first backup", err) : -1;
     *out_us = rc > 0 ? sqlite3_column_int64(s, 0) : 0;
     return rc < 0 ? -1 : 0;
 }

@@ -90,22 +90,13 @@ static int blame_point(struct drill *d, struct hf_err *err)
 
 /* ---- plan ------------------------------------------------------------------------------- */
 
-static const struct hf_point_artifact *find_artifact(const struct hf_manifest *m,
-                                                     enum hf_point_kind kind)
-{
-    for (size_t i = 0; i < m->n_artifacts; i++)
-        if (m->artifacts[i].kind == kind)
-            return &m->artifacts[i];
-    return NULL;
-}
-
 /* One that is damaged is the point's fault, and noted; 0. */
 static int read_definition(struct drill *d, struct hf_err *err)
 {
-    if (!find_artifact(d->m, HF_POINT_DEFINITION))
+    if (!hf_manifest_find(d->m, HF_POINT_DEFINITION))
         return hf_fail(err, HF_E_UNSUPPORTED, "%s has no definition of its machine",
                        d->m->point.id);
-    if (!find_artifact(d->m, HF_POINT_IMAGE))
+    if (!hf_manifest_find(d->m, HF_POINT_IMAGE))
         return hf_fail(err, HF_E_UNSUPPORTED, "%s has no disks to boot from", d->m->point.id);
     return hf_restore_definition(&d->point, &d->definition, err) < 0 ? blame_point(d, err) : 0;
 }
@@ -180,15 +171,11 @@ int drill_plan(struct drill *d, struct hf_err *err)
 static int serve_disk(struct drill *d, const char *target, struct hf_err *err)
 {
     HF_AUTOFREE char *socket = socket_of(d, target);
-    HF_AUTOFREE char *point = hf_asprintf("%s/%s", d->m->point.vm, d->m->point.id);
-    if (!socket || !point)
+    if (!socket)
         return hf_fail_nomem(err);
-    const struct hf_point_wish wish = {
-        .text = point, .store = d->point.config->label, .to_read = true, .area = "drill"};
-    const struct hf_serve_opts how = {.socket = socket, .is_writable = true};
-    struct hf_serving *s = hf_serve_begin(d->env, &wish, target, &how, err);
+    struct hf_serving *s = hf_serve_begin_open(d->env, &d->point, target, socket, err);
     if (!s)
-        return hf_wrap(err, "disk %s", target);
+        return -1;
     d->serving[d->n_serving++] = s;
     return 0;
 }

@@ -66,14 +66,6 @@ static const char *more(const struct list *l)
 
 /* ---- what the dump says ----------------------------------------------------------------- */
 
-static const struct hf_point_artifact *find_dump(const struct drill *d)
-{
-    for (size_t i = 0; i < d->m->n_artifacts; i++)
-        if (d->m->artifacts[i].kind == HF_POINT_DUMP)
-            return &d->m->artifacts[i];
-    return NULL;
-}
-
 static int read_dump(struct comparing *c, struct hf_err *err)
 {
     const struct drill *d = c->d;
@@ -323,7 +315,7 @@ int drill_compare_dump(struct drill *d, struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
     HF_AUTO(comparing) struct comparing c = {.d = d};
-    const struct hf_point_artifact *dump = find_dump(d);
+    const struct hf_point_artifact *dump = hf_manifest_find(d->m, HF_POINT_DUMP);
     if (HF_POINT_ERR("drill.before_content", err) < 0)
         return -1;
     const char *reason = !dump ? "the point has no dump"

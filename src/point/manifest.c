@@ -68,6 +68,15 @@ int hf_manifest_add_event(struct hf_manifest *m, double at_ms, const char *event
     return 0;
 }
 
+const struct hf_point_artifact *hf_manifest_find(const struct hf_manifest *m,
+                                                 enum hf_point_kind kind)
+{
+    for (size_t i = 0; i < m->n_artifacts; i++)
+        if (m->artifacts[i].kind == kind)
+            return &m->artifacts[i];
+    return NULL;
+}
+
 struct hf_point_artifact *hf_manifest_add_artifact(struct hf_manifest *m, enum hf_point_kind kind,
                                                    const char *name, struct hf_err *err)
 {

@@ -94,6 +94,10 @@ struct hf_manifest {
 void hf_manifest_free(struct hf_manifest *m); /* by value: empties it */
 HF_DEFINE_AUTO_VALUE(hf_manifest, hf_manifest_free)
 
+/* The first of this kind; NULL: there is none. */
+const struct hf_point_artifact *hf_manifest_find(const struct hf_manifest *m,
+                                                 enum hf_point_kind kind);
+
 /* ---- made ------------------------------------------------------------------------------- */
 
 /* Each copies. The artifact stays where it is until the next one is added. */

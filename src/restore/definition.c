@@ -7,14 +7,6 @@
 
 #define DEFINITION_MAX ((uint64_t)16 << 20)
 
-static const struct hf_point_artifact *find(const struct hf_manifest *m)
-{
-    for (size_t i = 0; i < m->n_artifacts; i++)
-        if (m->artifacts[i].kind == HF_POINT_DEFINITION && m->artifacts[i].n_objects == 1)
-            return &m->artifacts[i];
-    return NULL;
-}
-
 static int keep_name(void *ctx, const char *name, struct hf_err *err)
 {
     char **out = ctx;
@@ -47,8 +39,8 @@ static int read_all(struct hf_io_files *part, struct hf_buf *out, struct hf_err 
 int hf_restore_definition(struct hf_open_point *p, struct hf_buf *out, struct hf_err *err)
 {
     const struct hf_manifest *m = &p->manifest;
-    const struct hf_point_artifact *a = find(m);
-    if (!a)
+    const struct hf_point_artifact *a = hf_manifest_find(m, HF_POINT_DEFINITION);
+    if (!a || a->n_objects != 1)
         return hf_fail(err, HF_E_NOT_FOUND, "%s has no definition of its machine", m->point.id);
     HF_AUTO(hf_io_files) struct hf_io_files *part = hf_point_part(p->at.site, m, a, err);
     if (part && read_all(part, out, err) == 0)

@@ -70,12 +70,10 @@ static int find(struct restore *r, struct hf_err *err)
 
 static int restore_disk(struct restore *r, struct hf_err *err)
 {
-    struct hf_image_refreshed refreshed;
-    HF_AUTO(hf_image) struct hf_image *image = hf_site_image(r->point.at.site, err);
-    if (!image || hf_image_refresh(image, &refreshed, err) < 0)
+    HF_AUTO(hf_image)
+    struct hf_image *image = hf_open_point_image(r->env, &r->point, "restore", err);
+    if (!image)
         return -1;
-    if (refreshed.damaged)
-        hf_log_err(r->env->log, HF_LOG_WARN, "restore", &refreshed.first_damage);
     HF_AUTOFREE char *point =
         hf_asprintf("%s/%s", r->point.manifest.point.vm, r->point.manifest.point.id);
     if (!point)

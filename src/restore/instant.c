@@ -26,16 +26,9 @@ static int make_folder(const struct restoring *r, struct hf_err *err)
 
 static int serve_disk(struct restoring *r, const struct restoring_disk *d, struct hf_err *err)
 {
-    const struct hf_manifest *m = &r->point.manifest;
-    HF_AUTOFREE char *point = hf_asprintf("%s/%s", m->point.vm, m->point.id);
-    if (!point)
-        return hf_fail_nomem(err);
-    const struct hf_point_wish wish = {
-        .text = point, .store = r->point.config->label, .to_read = true, .area = AREA};
-    const struct hf_serve_opts how = {.socket = d->file, .is_writable = true};
-    struct hf_serving *s = hf_serve_begin(r->env, &wish, d->artifact->name, &how, err);
+    struct hf_serving *s = hf_serve_begin_open(r->env, &r->point, d->artifact->name, d->file, err);
     if (!s)
-        return hf_wrap(err, "disk %s", d->artifact->name);
+        return -1;
     r->serving[r->n_serving++] = s;
     return 0;
 }

@@ -145,6 +145,23 @@ struct hf_serving *hf_serve_begin(const struct hf_env *env, const struct hf_poin
 
 /* ---- while it serves -------------------------------------------------------------------- */
 
+struct hf_serving *hf_serve_begin_open(const struct hf_env *env, const struct hf_open_point *p,
+                                       const char *disk, const char *socket, struct hf_err *err)
+{
+    const struct hf_point_name *point = &p->manifest.point;
+    HF_AUTOFREE char *name = hf_asprintf("%s/%s", point->vm, point->id);
+    const struct hf_point_wish wish = {.text = name, .store = p->config->label};
+    const struct hf_serve_opts how = {.socket = socket, .is_writable = true};
+    if (!name) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    struct hf_serving *s = hf_serve_begin(env, &wish, disk, &how, err);
+    if (!s)
+        hf_wrap(err, "disk %s", disk);
+    return s;
+}
+
 const char *hf_serve_uri(const struct hf_serving *s)
 {
     return s->uri;

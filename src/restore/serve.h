@@ -34,6 +34,10 @@ struct hf_serve_facts {
 struct hf_serving *hf_serve_begin(const struct hf_env *env, const struct hf_point_wish *wish,
                                   const char *disk, const struct hf_serve_opts *opts,
                                   struct hf_err *err) HF_CHECKED;
+/* The same of a point that is open, from the very store that it was found on; writable. */
+struct hf_serving *hf_serve_begin_open(const struct hf_env *env, const struct hf_open_point *p,
+                                       const char *disk, const char *socket, struct hf_err *err)
+    HF_CHECKED;
 const char *hf_serve_uri(const struct hf_serving *s);
 void hf_serve_facts(const struct hf_serving *s, struct hf_serve_facts *out);
 

@@ -129,12 +129,9 @@ static int find_disk(struct hf_serve_disk *d, const char *name, struct hf_err *e
 static int open_cache(struct hf_serve_disk *d, struct hf_err *err)
 {
     const struct hf_image_cache_opts usual = {0};
-    struct hf_image_refreshed seen = {0};
-    d->image = hf_site_image(d->point.at.site, err);
-    if (!d->image || hf_image_refresh(d->image, &seen, err) < 0)
+    d->image = hf_open_point_image(&d->env, &d->point, AREA, err);
+    if (!d->image)
         return -1;
-    if (seen.damaged)
-        hf_log_err(d->log, HF_LOG_WARN, AREA, &seen.first_damage);
     d->cache = hf_image_cache_open(d->image, d->disk->root, &usual, err);
     if (!d->cache)
         return -1;

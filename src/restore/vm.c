@@ -77,13 +77,9 @@ static int restore_disk(struct restoring *r, struct hf_image *image, struct rest
 
 static int restore_disks(struct restoring *r, struct hf_err *err)
 {
-    struct hf_image_refreshed refreshed;
-    HF_AUTO(hf_image) struct hf_image *image = hf_site_image(r->point.at.site, err);
-    if (!image || hf_image_refresh(image, &refreshed, err) < 0)
-        return -1;
-    if (refreshed.damaged)
-        hf_log_err(r->env->log, HF_LOG_WARN, "restore", &refreshed.first_damage);
-    if (restoring_make_part(r, err) < 0)
+    HF_AUTO(hf_image)
+    struct hf_image *image = hf_open_point_image(r->env, &r->point, "restore", err);
+    if (!image || restoring_make_part(r, err) < 0)
         return -1;
     for (size_t i = 0; i < r->n_disks; i++)
         if (restore_disk(r, image, &r->disks[i], err) < 0)

@@ -38,14 +38,6 @@ struct looking {
     int64_t now_us;
 };
 
-static int keep_oldest(void *ctx, const struct hf_catalog_point *p, struct hf_err *err)
-{
-    const struct looking *l = ctx;
-    (void)err;
-    l->age->since_us = p->taken_us;
-    return 0;
-}
-
 /* Newest first. One from the future, when the clock was wrong, would keep quiet about all that follow. */
 static int keep_passed(void *ctx, const struct hf_catalog_drill *d, struct hf_err *err)
 {
@@ -63,13 +55,8 @@ int hf_drill_age(struct hf_catalog *c, const struct hf_config_vm *vm, int64_t no
 {
     struct looking l = {.age = out, .now_us = now_us};
     *out = (struct hf_drill_age){0};
-    int64_t first_us = 0;
-    if (hf_catalog_points(c, vm->label, 0, keep_oldest, &l, err) < 0 ||
-        hf_catalog_first_done(c, vm->label, "backup", &first_us, err) < 0)
+    if (hf_catalog_first_backup(c, vm->label, &out->since_us, err) < 0)
         return -1;
-    if (first_us &&
-        (!out->since_us || first_us < out->since_us)) /* the catalog may be a rebuilt one */
-        out->since_us = first_us;
     if (!out->since_us)
         return 0;
     if (hf_catalog_drills(c, NULL, vm->label, LOOK_BACK, keep_passed, &l, err) < 0)

@@ -44,6 +44,18 @@ static int open_on(struct opening *o, const struct hf_config_store *config, stru
     return 0;
 }
 
+struct hf_image *hf_open_point_image(const struct hf_env *env, const struct hf_open_point *p,
+                                     const char *area, struct hf_err *err)
+{
+    struct hf_image_refreshed seen = {0};
+    HF_AUTO(hf_image) struct hf_image *image = hf_site_image(p->at.site, err);
+    if (!image || hf_image_refresh(image, &seen, err) < 0)
+        return NULL;
+    if (seen.damaged)
+        hf_log_err(env->log, HF_LOG_WARN, area, &seen.first_damage);
+    return HF_STEAL(image);
+}
+
 int hf_open_point_fail(const struct hf_open_point *p, struct hf_err *err)
 {
     bool is_of_key = err->cls == HF_E_AUTH && !err->sys_errno; /* not a right to a file */

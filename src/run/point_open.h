@@ -11,6 +11,7 @@
 #ifndef HF_RUN_POINT_OPEN_H
 #define HF_RUN_POINT_OPEN_H
 
+#include "image/image.h"
 #include "point/manifest.h"
 #include "run/store_site.h"
 
@@ -32,6 +33,9 @@ HF_DEFINE_AUTO_VALUE(hf_open_point, hf_open_point_close)
 /* out is empty before, and to be closed in any case. */
 int hf_point_open(const struct hf_env *env, const struct hf_point_wish *wish,
                   struct hf_open_point *out, struct hf_err *err) HF_CHECKED;
+/* The chunks of its store, as they are now; indexes that are damaged are logged. To be closed before the point. */
+struct hf_image *hf_open_point_image(const struct hf_env *env, const struct hf_open_point *p,
+                                     const char *area, struct hf_err *err) HF_CHECKED;
 /* Of a failure to read what is in it: AUTH gets the hint where the key is set. Returns -1. */
 int hf_open_point_fail(const struct hf_open_point *p, struct hf_err *err);
 
