@@ -1,29 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/path.h"
-#include "harness/hf_test.h"
-#include "hypervisor/hv.h"
+#include "unit/hypervisor/actor.h"
 
 #include <string.h>
 
-/* What is done in a guest, with the fake that plays any part (tests/plugin/fake/actor.c). */
-
-static const char *trace_path;
-static struct hf_cancel *cancel;
-
-static struct hf_hv *open_role(void **state, const char *role, const char *wait_ms)
-{
-    static char dir[4096];
-    struct hf_err err = HF_ERR_INIT;
-    const char *build = getenv("HOLDFAST_BUILD_DIR");
-    snprintf(dir, sizeof dir, "%s/tests/plugin/fake", build ? build : ".");
-    trace_path = hf_test_path(state, "trace");
-    const struct hf_kv kv[] = {{"role", role}, {"trace", trace_path}, {"wait", wait_ms}};
-    struct hf_hv_opts opts = {
-        .plugin_dir = dir, .plugin = "actor", .kv = kv, .n_kv = 3, .cancel = cancel};
-    struct hf_hv *hv = hf_hv_open(&opts, &err);
-    assert_hf_got(hv, &err);
-    return hv;
-}
+/* What is done in a guest. */
 
 static struct hf_hv_call in_ms(int64_t ms)
 {
