@@ -13,21 +13,21 @@ ROUNDS = int(os.environ.get("HOLDFAST_ROUNDS", "5"))
 class Snapshot(LoadedTest):
     def rounds(self, n, events=()):
         """Each: snapshot, recover, compare, delete. None of `events` may be in a timeline."""
-        excess = []
-        for i in range(n):
-            with self.subTest(round=i):
-                frozen = self.site.layers()["vdb"]
-                self.writer.wait_for_commits(20)
-                report = self.ok(self.site.run("snapshot", "create", "db"))
-                self.writer.wait_for_commits(20)
-                self.assertEqual(report["grade"], "B", report)
-                self.assertFalse({e["event"] for e in report["timeline"]} & set(events), report)
-                status, findings = self.judge(report, frozen)
-                self.assertEqual(status, 0, findings)
-                excess.append(self.stall_against_writer(report))
-                self.ok(self.site.run("snapshot", "delete", "db", report["snapshot"]))
-        self.assert_stalls_are_true(excess)
+        self.assert_stalls_are_true(n, lambda: self.one_round(events))
         self.assert_clean()
+
+    def one_round(self, events):
+        frozen = self.site.layers()["vdb"]
+        self.writer.wait_for_commits(20)
+        report = self.ok(self.site.run("snapshot", "create", "db"))
+        self.writer.wait_for_commits(20)
+        self.assertEqual(report["grade"], "B", report)
+        self.assertFalse({e["event"] for e in report["timeline"]} & set(events), report)
+        status, findings = self.judge(report, frozen)
+        self.assertEqual(status, 0, findings)
+        excess = self.stall_against_writer(report)
+        self.ok(self.site.run("snapshot", "delete", "db", report["snapshot"]))
+        return excess
 
     def test_lock_mode_proves_its_position(self):
         self.load("--threads", "2")
