@@ -22,6 +22,13 @@ static int keep(void *ctx, const void *data, size_t len, struct hf_err *err)
     return 0;
 }
 
+/* Where an entry lies is the one thing that another writer may do otherwise. */
+static int note(struct hf_entry *e, struct hf_buf *list, struct hf_err *err)
+{
+    e->has_at = false;
+    return hf_entry_print(e, list, err);
+}
+
 static int write_entry(const struct hf_plan_sink *sink, struct hf_tar *t, struct hf_entry *e,
                        struct archive_entry *raw, struct hf_buf *list, struct hf_err *err)
 {
@@ -37,7 +44,7 @@ static int write_entry(const struct hf_plan_sink *sink, struct hf_tar *t, struct
         (e->type == HF_ENTRY_FILE && hf_tar_content(t, e, &taker, err) < 0) ||
         sink->end(sink->ctx, e, err) < 0)
         return -1;
-    return hf_entry_print(e, list, err);
+    return note(e, list, err);
 }
 
 /* sink NULL: into the list alone. */
@@ -54,7 +61,7 @@ static int walk(const void *data, size_t size, const struct hf_plan_sink *sink, 
         if (sink && write_entry(sink, t, &e, raw, list, err) < 0)
             return -1;
         if (!sink && ((e.type == HF_ENTRY_FILE && hf_tar_content(t, &e, NULL, err) < 0) ||
-                      hf_entry_print(&e, list, err) < 0))
+                      note(&e, list, err) < 0))
             return -1;
     }
     return rc;
