@@ -264,6 +264,7 @@ static void a_relaxed_server_is_durable_for_the_time_of_the_lock(void **state)
         struct hf_err err = HF_ERR_INIT;
         struct hf_db_lock_timing timing;
         struct journal journal = {.conn = c};
+        wait_for_mark();
         relax(c, flush_log, 7);
         HF_AUTO(hf_db_lock) struct hf_db_lock *lock = prepare_relaxed(&target, &journal);
         assert_variables(c, flush_log, 7);
