@@ -152,8 +152,9 @@ static int prune_site(struct pruning *p, struct hf_prune *prune,
                       const struct hf_prune_points **points, struct hf_pruned *sum,
                       const struct hf_pruned **done, struct hf_err *err)
 {
-    if (hf_prune_points(prune, points, err) < 0 || tell_unreadable(p, *points, err) < 0 ||
-        prune_vms(p, prune, *points, err) < 0 || hf_prune_rest(prune, sum, err) < 0)
+    if (hf_prune_points(prune, points, err) < 0 || prune_check_listed(p, *points, err) < 0 ||
+        tell_unreadable(p, *points, err) < 0 || prune_vms(p, prune, *points, err) < 0 ||
+        hf_prune_rest(prune, sum, err) < 0)
         return -1;
     *done = sum;
     p->has_changed = p->has_changed || sum->condemned.packs || sum->removed.packs ||
@@ -183,6 +184,36 @@ static bool is_concerned(const struct pruning *p, const struct hf_config_store *
     return false;
 }
 
+static bool keep_the_same(const struct hf_config_store *a, const struct hf_config_store *b)
+{
+    return (a->keep_line != 0) == (b->keep_line != 0) &&
+           memcmp(&a->keep, &b->keep, sizeof a->keep) == 0;
+}
+
+/* Under another name the same store has other rules: most likely a section that was copied, and its url was not changed. */
+static int check_twins(const struct pruning *p, struct hf_err *err)
+{
+    const struct hf_config *config = p->env->config;
+    for (size_t i = 0; i < hf_config_store_count(config); i++) {
+        const struct hf_config_store *other = hf_config_store_at(config, i);
+        if (strcmp(other->url, p->config->url) == 0 && !keep_the_same(other, p->config))
+            return hf_fail(err, HF_E_CONFIG,
+                           "store '%s' has the same url and another `keep`: which one counts?",
+                           other->label);
+    }
+    return 0;
+}
+
+/* NULL: nothing is begun. */
+static struct hf_prune *open_and_begin(struct pruning *p, struct hf_store_site *at,
+                                       struct hf_err *err)
+{
+    return hf_cancel_check(p->env->cancel, err) < 0 || check_twins(p, err) < 0 ||
+                   hf_store_site_open(p->env, p->config, at, err) < 0
+               ? NULL
+               : begin(p, at->site, err);
+}
+
 static int prune_store(void *pruning, const struct hf_config_store *config, struct hf_err *err)
 {
     struct pruning *p = pruning;
@@ -190,15 +221,13 @@ static int prune_store(void *pruning, const struct hf_config_store *config, stru
     struct hf_pruned sum;
     const struct hf_prune_points *points = NULL;
     const struct hf_pruned *done = NULL;
-    if (!is_concerned(p, config) || hf_cancel_check(p->env->cancel, &why) < 0)
+    if (!is_concerned(p, config))
         return 0;
     p->config = config;
     p->site = NULL;
     p->n_points = p->n_deleted = 0;
     HF_AUTO(hf_store_site) struct hf_store_site at = {0};
-    HF_AUTO(hf_prune)
-    struct hf_prune *prune =
-        hf_store_site_open(p->env, config, &at, &why) == 0 ? begin(p, at.site, &why) : NULL;
+    HF_AUTO(hf_prune) struct hf_prune *prune = open_and_begin(p, &at, &why);
     if (prune && prune_site(p, prune, &points, &sum, &done, &why) == 0)
         return prune_add_store(p, points, done, &why, err);
     p->is_bad = true;

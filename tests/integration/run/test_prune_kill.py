@@ -129,6 +129,17 @@ class PruneKill(PruneTest):
         self.assertEqual(self.left(), [])
         self.finish()
 
+    def test_interrupted_between_two_stores_it_says_that_the_second_was_not_looked_at(self):
+        self.add_store("archive")
+        running = self.web.start("prune", **self.web.site.points("prune.before_end=stall:1500"))
+        self.web.site.wait_for_point("prune.before_end")
+        running.signal(signal.SIGINT)
+        r = running.wait()
+        self.assertEqual(r.status, 1, str(r))
+        first, second = r.json["stores"]
+        self.assertEqual((first["name"], first["error"], second["name"]), ("vault", None, "archive"))
+        self.assertRegex(second["error"], "interrupted|cancelled")
+
     def test_a_second_one_on_this_host_is_told_that_the_first_is_at_work(self):
         running = self.web.start("prune", **self.web.site.points("prune.before_mark=stall:2000"))
         self.web.site.wait_for_point("prune.before_mark")

@@ -26,17 +26,19 @@ class PruneSwift(unittest.TestCase):
         self.machine.site.sections["web"]["keep"] = "last 1"
         self.machine.add_store("vault", "vault")
         self.bucket = self.machine.buckets["vault"]
-        self.days = 0
+        self.days, self.hidden = 0, None
         self.proxy = s3proxy.Proxy(self.swift, answer=self.age)
         self.addCleanup(self.proxy.close)
         self.machine.at("vault", self.proxy.port)
 
     def age(self, request, answer):
-        """What is listed is some days older than it is."""
+        """What is listed is some days older than it is, and may lack a point."""
         def older(m):
             then = datetime.datetime.fromisoformat(m[2].decode()[:19]) - datetime.timedelta(days=self.days)
             return m[1] + then.strftime("%Y-%m-%dT%H:%M:%S.000Z").encode()
         if request.method == "GET" and b"<ListBucketResult" in answer.body:
+            if self.hidden:
+                answer.body = re.sub(rb"<CommonPrefixes><Prefix>[^<]*%s/</Prefix></CommonPrefixes>" % self.hidden.encode(), b"", answer.body)
             answer.body = re.sub(rb"(<LastModified>)([^<]*)", older, answer.body)
             answer.set("Content-Length", str(len(answer.body)))
 
@@ -77,10 +79,25 @@ class PruneSwift(unittest.TestCase):
         self.assertEqual((found.points, found.strays), ({new: digests}, set()))
         cache = self.machine.site.state / "stores/vault/manifests"
         self.assertEqual([p.name for p in cache.iterdir()], [new])
-        (cache / new).write_bytes((cache / new).read_bytes()[:-1] + b"?")
+        whole = (cache / new).read_bytes()
+        (cache / new).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         self.assertEqual(self.prune()[0], {new: "kept"})
         self.assertEqual(len(self.manifests_read()), 1, "a damaged answer is none")
         self.run_ok("verify", "--all", "--read")
+
+    def test_a_listing_that_lacks_a_point_removes_nothing_of_it(self):
+        old, _ = self.backup()
+        new, digests = self.backup()
+        for point in (old, new):
+            self.hidden, self.days = point, DAYS
+            r = self.machine.site.run("prune")
+            self.assertEqual(r.status, 1, str(r))
+            self.assertRegex(r.json["stores"][0]["error"], f"{point} is there, and the store does not list it")
+            self.assertFalse([n for n in self.bucket.names() if "condemned/" in n])
+        self.hidden, self.days = None, 0
+        self.assertEqual(self.prune()[0], {old: "deleted", new: "kept"})
+        found = self.machine.judge("vault")
+        self.assertEqual(found.points, {new: digests})
 
 
 if __name__ == "__main__":
