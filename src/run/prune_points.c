@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "run/point_reading.h"
 #include "run/prune_intern.h"
 #include "run/prune_known.h"
 #include "run/report.h"
@@ -73,8 +74,14 @@ static int judge(struct pruning *p, const struct hf_prune_points *all, struct of
 static int delete_point(struct pruning *p, struct hf_prune *prune,
                         const struct hf_prune_point *point, const char *why, struct hf_err *err)
 {
+    bool is_read = false;
     struct hf_err what = HF_ERR_INIT;
-    if (hf_prune_delete(prune, point, &what) < 0) {
+    HF_AUTO(hf_point_reading)
+    struct hf_point_reading *alone =
+        hf_point_reading_exclude(p->site, point->name.id, p->req->is_dry, &is_read, &what);
+    if (is_read)
+        return prune_add_point(p, &point->name, point->taken_us, "kept", "being read", err);
+    if (what.cls || hf_prune_delete(prune, point, &what) < 0) {
         if (prune_add_point(p, &point->name, point->taken_us, "failed", what.message, err) == 0)
             hf_err_copy(err, &what);
         return -1;

@@ -119,6 +119,19 @@ class Points(PruneTest):
         self.assertEqual((r.status, self.actions(r.json)), (0, {old: "deleted", new: "kept"}), str(r))
         self.assertEqual([p.stem for p in self.web.site.vm.glob("*.cp")], [f"hf-{new}"])
 
+    def test_a_point_that_is_being_read_stays_for_that_time(self):
+        self.web.keep("last 1")
+        old, new = self.take("2026-11-01", "2026-11-02")
+        running = self.web.start("restore", "image", old, "--disk", "vda", "--to", str(self.dir / "out"),
+                                 **self.web.site.points("restore.image.before_part=stall:4000"))
+        self.web.site.wait_for_point("restore.image.before_part")
+        for args in (("-n",), ()):
+            doc = self.web.prune(*args)
+            self.assertEqual(self.actions(doc), {old: "kept", new: "kept"})
+            self.assertEqual(self.why(doc, old), "being read")
+        self.assertEqual(running.wait().status, 0)
+        self.assertEqual(self.actions(self.web.prune()), {old: "deleted", new: "kept"})
+
     def test_one_store_under_two_names_with_different_rules_is_not_touched(self):
         self.web.keep("last 1")
         points = self.take("2026-11-01", "2026-11-02")
