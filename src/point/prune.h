@@ -70,7 +70,7 @@ struct hf_prune_points {
 /* Read once; valid until the end. */
 int hf_prune_points(struct hf_prune *p, const struct hf_prune_points **out, struct hf_err *err)
     HF_CHECKED;
-/* One of them. */
+/* One of them. After a failure its packs count as needed, and others may be tried. */
 int hf_prune_delete(struct hf_prune *p, const struct hf_prune_point *point, struct hf_err *err)
     HF_CHECKED;
 

@@ -71,6 +71,26 @@ static int judge(struct pruning *p, const struct hf_prune_points *all, struct of
     return 0;
 }
 
+/* A right that is missing, or what is locked against removal: the next one may go. Of all else that goes wrong there is more to come. */
+static bool is_of_this_one(const struct hf_err *what)
+{
+    return what->cls == HF_E_AUTH || what->cls == HF_E_CONFLICT;
+}
+
+static int tell_undeleted(struct pruning *p, const struct hf_prune_point *point,
+                          const struct hf_err *what, struct hf_err *err)
+{
+    if (prune_add_point(p, &point->name, point->taken_us, "failed", what->message, err) < 0)
+        return -1;
+    if (!is_of_this_one(what)) {
+        hf_err_copy(err, what);
+        return -1;
+    }
+    if (!p->failed.cls)
+        hf_err_copy(&p->failed, what);
+    return 0;
+}
+
 static int delete_point(struct pruning *p, struct hf_prune *prune,
                         const struct hf_prune_point *point, const char *why, struct hf_err *err)
 {
@@ -81,11 +101,8 @@ static int delete_point(struct pruning *p, struct hf_prune *prune,
         hf_point_reading_exclude(p->site, point->name.id, p->req->is_dry, &is_read, &what);
     if (is_read)
         return prune_add_point(p, &point->name, point->taken_us, "kept", "being read", err);
-    if (what.cls || hf_prune_delete(prune, point, &what) < 0) {
-        if (prune_add_point(p, &point->name, point->taken_us, "failed", what.message, err) == 0)
-            hf_err_copy(err, &what);
-        return -1;
-    }
+    if (what.cls || hf_prune_delete(prune, point, &what) < 0)
+        return tell_undeleted(p, point, &what, err);
     p->n_deleted++;
     p->has_changed = true;
     hf_log(p->env->log, HF_LOG_INFO, "prune", "store '%s': %s/%s %s: %s", p->config->label,
@@ -164,9 +181,11 @@ static int prune_site(struct pruning *p, struct hf_prune *prune,
         hf_prune_rest(prune, sum, err) < 0)
         return -1;
     *done = sum;
+    if (p->failed.cls)
+        hf_err_copy(err, &p->failed);
     p->has_changed = p->has_changed || sum->condemned.packs || sum->removed.packs ||
                      sum->reprieved || sum->abandoned;
-    return 0;
+    return p->failed.cls ? -1 : 0;
 }
 
 static struct hf_prune *begin(struct pruning *p, struct hf_site *site, struct hf_err *err)
@@ -233,6 +252,7 @@ static int prune_store(void *pruning, const struct hf_config_store *config, stru
     p->config = config;
     p->site = NULL;
     p->n_points = p->n_deleted = 0;
+    p->failed = (struct hf_err)HF_ERR_INIT;
     HF_AUTO(hf_store_site) struct hf_store_site at = {0};
     HF_AUTO(hf_prune) struct hf_prune *prune = open_and_begin(p, &at, &why);
     if (prune && prune_site(p, prune, &points, &sum, &done, &why) == 0)
@@ -240,7 +260,7 @@ static int prune_store(void *pruning, const struct hf_config_store *config, stru
     p->is_bad = true;
     hf_store_site_name(config, &why);
     hf_log_err(p->env->log, HF_LOG_ERROR, "prune", &why);
-    return prune_add_store(p, points, NULL, &why, err);
+    return prune_add_store(p, points, done, &why, err);
 }
 
 /* ---- the whole -------------------------------------------------------------------------- */

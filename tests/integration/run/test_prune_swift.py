@@ -27,9 +27,15 @@ class PruneSwift(unittest.TestCase):
         self.machine.add_store("vault", "vault")
         self.bucket = self.machine.buckets["vault"]
         self.days, self.hidden = 0, None
-        self.proxy = s3proxy.Proxy(self.swift, answer=self.age)
+        self.locked = None
+        self.proxy = s3proxy.Proxy(self.swift, before=self.refuse, answer=self.age)
         self.addCleanup(self.proxy.close)
         self.machine.at("vault", self.proxy.port)
+
+    def refuse(self, request):
+        """To remove what is locked."""
+        is_locked = request.method == "DELETE" and self.locked and self.locked in request.target
+        return s3proxy.xml_error(403, "AccessDenied") if is_locked else None
 
     def age(self, request, answer):
         """What is listed is some days older than it is, and may lack a point."""
@@ -84,6 +90,22 @@ class PruneSwift(unittest.TestCase):
         self.assertEqual(self.prune()[0], {new: "kept"})
         self.assertEqual(len(self.manifests_read()), 1, "a damaged answer is none")
         self.run_ok("verify", "--all", "--read")
+
+    def test_a_point_that_cannot_be_removed_does_not_stop_the_others(self):
+        first, _ = self.backup()
+        old, kept = self.backup()
+        new, newest = self.backup()
+        self.locked = f"{old}/manifest.json"
+        for deleted in (1, 0):
+            r = self.machine.site.run("prune")
+            self.assertEqual(r.status, 1, str(r))
+            store, = r.json["stores"]
+            self.assertIn(old, store["error"])
+            self.assertEqual((store["deleted"], store["packs"]["young"]["packs"] > 0), (deleted, True))
+        found = self.machine.judge("vault")
+        self.assertEqual(found.points, {old: kept, new: newest}, f"{first} was deleted")
+        self.locked = None
+        self.assertEqual(self.prune()[0], {old: "deleted", new: "kept"})
 
     def test_a_listing_that_lacks_a_point_removes_nothing_of_it(self):
         old, _ = self.backup()
