@@ -97,10 +97,18 @@ static int remove_named(struct judging *m, const char *name, struct hf_err *err)
     return hf_store_remove(m->prune->site->store, name, err);
 }
 
+static bool is_there(const struct hf_prune_pack *p)
+{
+    return p->parts & ~(unsigned)HF_PRUNE_CONDEMNED;
+}
+
+/* Its condemnation goes with a later prune: a store whose listings are behind shows the index for a while, and no writer is to take it at its word. */
 static int remove_pack(struct judging *m, const struct hf_prune_pack *p, struct hf_err *err)
 {
     const bool is_encrypted = m->prune->site->is_encrypted;
     char name[HF_IMAGE_NAME_MAX];
+    if (!is_there(p))
+        return lift(m, p, err);
     if (m->is_dry)
         return 0;
     hf_image_index_name(p->id, is_encrypted, name);
@@ -112,9 +120,7 @@ static int remove_pack(struct judging *m, const struct hf_prune_pack *p, struct 
         (p->parts & HF_PRUNE_DATA && remove_named(m, name, err) < 0))
         return -1;
     hf_image_pack_name(HF_IMAGE_TREE, p->id, is_encrypted, name);
-    if (p->parts & HF_PRUNE_TREE && remove_named(m, name, err) < 0)
-        return -1;
-    return lift(m, p, err);
+    return p->parts & HF_PRUNE_TREE ? remove_named(m, name, err) : 0;
 }
 
 static void count(struct hf_prune_sum *s, const struct hf_prune_pack *p)
@@ -172,7 +178,7 @@ static int act(struct judging *m, struct hf_err *err)
             condemned[n++] = i;
         else if (fn)
             rc = do_one(m, &v->packs[i], fn, err);
-        if (rc == 0 && fn == remove_pack)
+        if (rc == 0 && fn == remove_pack && is_there(&v->packs[i]))
             count(&m->out->removed, &v->packs[i]);
     }
     for (size_t i = 0; rc == 0 && i < n; i++) {

@@ -54,8 +54,8 @@ static int list_again(struct hf_site *site, const struct hf_point_name *n, struc
         return 0;
     hf_fail(err, HF_E_CORRUPT, "point %s/%s is there, and the store does not list it", n->vm,
             n->id);
-    return hf_hint(err, "Nothing is removed by a listing that is not whole. Look whether the "
-                        "server shortens it.");
+    return hf_hint(err, "Nothing is removed by a listing that is not whole. If it stays so, look "
+                        "whether the server shortens it, or a link stands for a folder.");
 }
 
 static int check_nth(void *checking, size_t i, struct hf_err *err)

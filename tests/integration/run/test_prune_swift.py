@@ -81,6 +81,7 @@ class PruneSwift(unittest.TestCase):
         self.assertEqual(self.prune()[1]["waiting"]["packs"], condemned)
         self.days = DAYS
         self.assertEqual(self.prune()[1]["removed"]["packs"], condemned)
+        self.assertEqual(self.prune()[1]["removed"]["packs"], 0, "their condemnations")
         found = self.machine.judge("vault")
         self.assertEqual((found.points, found.strays), ({new: digests}, set()))
         cache = self.machine.site.state / "stores/vault/manifests"
