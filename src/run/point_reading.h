@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run/point_reading.h - points that something on this host reads just now: a restore that has gone on for hours is not to lose what is left
- * of it to a prune.
+ * of it to a prune, nor a verification to call damaged what was removed.
  *
  * How      locks on bytes of one file, STATE/stores/NAME/reading, one byte per point: shared by readers, alone for who removes. The kernel lets
  *          go when the process ends, however it does. Two points on one byte (their ids end alike) count as one, no more.

@@ -132,6 +132,19 @@ class Points(PruneTest):
         self.assertEqual(running.wait().status, 0)
         self.assertEqual(self.actions(self.web.prune()), {old: "deleted", new: "kept"})
 
+    def test_a_point_that_is_being_verified_stays_for_that_time(self):
+        self.web.keep("last 1")
+        old, _ = self.take("2026-11-01", "2026-11-02")
+        self.web.stores["vault"] = self.vault.section(**{"rate-limit": "400K"})
+        self.web.write()
+        running = self.web.start("verify", old, "--read")
+        whys = set()
+        while running.process.poll() is None:
+            whys.add(self.why(self.web.prune("-n"), old))
+        self.assertIn("being read", whys)
+        self.assertEqual(running.wait().status, 0)
+        self.assertEqual(self.why(self.web.prune("-n"), old), "verified")
+
     def test_one_store_under_two_names_with_different_rules_is_not_touched(self):
         self.web.keep("last 1")
         points = self.take("2026-11-01", "2026-11-02")
