@@ -28,7 +28,8 @@ struct pruning {
     const struct hf_config_store *config;
     struct hf_site *site;
     int64_t n_points, n_deleted;
-    struct hf_err failed; /* of the first point that could not be deleted, and the others went on */
+    struct hf_err
+        failed; /* what did not stop the rest: the first point that could not be deleted */
 };
 
 /* prune_doc.c. action: of struct hf_prune_req's document. */

@@ -181,6 +181,10 @@ static int prune_site(struct pruning *p, struct hf_prune *prune,
         hf_prune_rest(prune, sum, err) < 0)
         return -1;
     *done = sum;
+    if (sum->is_refused && (*points)->unreadable_n == 0 && !p->failed.cls)
+        hf_fail(
+            &p->failed, HF_E_CORRUPT,
+            "the manifest of a point that came meanwhile cannot be read, so no pack is removed");
     if (p->failed.cls)
         hf_err_copy(err, &p->failed);
     p->has_changed = p->has_changed || sum->condemned.packs || sum->removed.packs ||

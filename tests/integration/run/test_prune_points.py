@@ -351,6 +351,18 @@ class Packs(PruneTest):
         path.with_name("manifest.json.age").rename(path)
         self.assert_whole()
 
+    def test_a_manifest_that_came_meanwhile_and_cannot_be_read_is_told(self):
+        before = self.settle()
+        running = self.web.start("prune", **self.web.site.points("prune.before_mark=stall:1500"))
+        self.web.site.wait_for_point("prune.before_mark")
+        folder = self.vault.folder / "points/web/20261103T030000Z-00000001"
+        folder.mkdir()
+        (folder / "manifest.json").write_text("{}")
+        r = running.wait()
+        self.assertEqual(r.status, 1, str(r))
+        self.assertIn("came meanwhile", r.json["stores"][0]["error"])
+        self.assertEqual((set(self.vault.names("index")), set(self.vault.names("condemned"))), before)
+
     def test_one_that_never_comes_to_act_ends(self):
         """Reading takes longer than what was read may count."""
         self.settle()
