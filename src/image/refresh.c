@@ -123,7 +123,7 @@ static void reprieve_all(struct hf_image *im)
 }
 
 /* The condemnations are listed first, here and below: who removes a pack takes its index before them, so in the other order one that is being
- * removed would look like one that nobody has condemned. */
+ * removed could look like one that nobody has condemned. */
 int hf_image_refresh_condemned(struct hf_image *im, bool with_gone, struct hf_err *err)
 {
     __attribute__((cleanup(free_ids))) struct ids ids = {0};

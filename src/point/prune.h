@@ -5,14 +5,18 @@
  * A point    goes manifest first: without it the point does not exist. Then its own objects. Before the manifest there is a journal entry
  *            (STATE/stores/NAME/journal), and whoever begins the next prune of this store here finishes what a dead one began.
  * Packs      What no manifest names is condemned, and removed when it has been condemned for the grace period by the store's clock and no
- *            manifest names it then: index, pack, condemnation. One that is named again is reprieved. What is younger than the grace period is
- *            left alone: a backup may be writing it. If a single manifest cannot be read nothing is condemned or removed.
+ *            manifest names it then: index, pack, and by a later prune the condemnation, for listings may be behind. One that is named again is reprieved. What is younger than the grace period is
+ *            left alone: a backup may be writing it. If a single manifest cannot be read nothing is condemned or removed; if one is listed,
+ *            and not to be had, that is CORRUPT or NOT_FOUND.
+ * Clocks     What is to be old is so by the store's clock and by this host's. A store's clock that is far behind is CONFLICT where something is
+ *            to be condemned: that would be due too early once it is set.
  *
  * Others     are never waited for, and no lock on the store is relied upon. A writer looks at the list of condemned packs and puts its
  *            manifest within HF_PRUNE_HURRY_MS, or takes the manifest back. So whoever looks later than that after a condemnation sees every
  *            manifest that was made without knowing of it; and the grace period is at least four times as long. A condemnation may be
  *            lifted only while nobody can be about to act on it: while it is young, that is. An old one is made young first, and lifted
- *            by a later prune. What was found out about packs is acted upon within HF_PRUNE_HURRY_MS, then it is found out anew.
+ *            by a later prune. What was found out about packs is acted upon within HF_PRUNE_HURRY_MS, then it is found out anew; TIMEOUT:
+ *            finding it out takes as long.
  *            On this host one prune per store at a time (BUSY), so that journals have one writer.
  *
  * Crash      at any instant: points are there or not; objects without a manifest and packs that nothing names are removed by the next prune.
@@ -66,7 +70,7 @@ struct hf_prune_points {
 /* Read once; valid until the end. */
 int hf_prune_points(struct hf_prune *p, const struct hf_prune_points **out, struct hf_err *err)
     HF_CHECKED;
-/* One of them. */
+/* One of them. After a failure its packs count as needed, and others may be tried. */
 int hf_prune_delete(struct hf_prune *p, const struct hf_prune_point *point, struct hf_err *err)
     HF_CHECKED;
 

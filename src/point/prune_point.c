@@ -112,10 +112,11 @@ int hf_prune_delete(struct hf_prune *p, const struct hf_prune_point *point, stru
         return -1;
     if (p->opts.is_dry)
         return 0;
-    if (note(p, n, &seq, err) < 0 || remove_manifest(p, n, err) < 0 ||
-        finish(p, p->journal, seq, n, err) < 0)
-        return hf_wrap(err, "point %s/%s", n->vm, n->id);
-    return 0;
+    if (note(p, n, &seq, err) == 0 && remove_manifest(p, n, err) == 0 &&
+        finish(p, p->journal, seq, n, err) == 0)
+        return 0;
+    p->deleted.n--; /* perhaps its manifest is still there: what it needs counts */
+    return hf_wrap(err, "point %s/%s", n->vm, n->id);
 }
 
 /* ---- a dead prune ----------------------------------------------------------------------- */

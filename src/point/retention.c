@@ -121,8 +121,10 @@ static void say_deleted(const struct hf_retention *r, struct hf_retained *items,
         rule--;
     bucket(r->zone, (enum hf_keep_rule)rule, items[i].taken_us, in);
     for (size_t k = 0; rule != HF_KEEP_LAST && k < n; k++) {
+        if (!items[k].is_kept || is_future(r, &items[k]))
+            continue;
         bucket(r->zone, (enum hf_keep_rule)rule, items[k].taken_us, of_kept);
-        if (!items[k].is_kept || is_future(r, &items[k]) || strcmp(in, of_kept) != 0)
+        if (strcmp(in, of_kept) != 0)
             continue;
         snprintf(items[i].why, HF_RETENTION_WHY, "%s has a newer one", in);
         return;

@@ -3,6 +3,7 @@
  * run/prune_intern.h - the parts of one `prune`. For src/run only.
  *
  * prune_points.c       the stores in turn, and their points judged
+ * prune_listed.c       is the store's listing whole?
  * prune_checkpoint.c   what the hypervisor keeps for points that are no more
  * prune_doc.c          the document
  */
@@ -25,8 +26,10 @@ struct pruning {
     bool is_bad, has_changed;
     /* of the store that is being pruned */
     const struct hf_config_store *config;
-    const struct hf_site *site;
+    struct hf_site *site;
     int64_t n_points, n_deleted;
+    struct hf_err
+        failed; /* what did not stop the rest: the first point that could not be deleted */
 };
 
 /* prune_doc.c. action: of struct hf_prune_req's document. */
@@ -34,6 +37,10 @@ int prune_add_point(struct pruning *p, const struct hf_point_name *n, int64_t ta
                     const char *action, const char *why, struct hf_err *err);
 int prune_add_store(struct pruning *p, const struct hf_prune_points *points,
                     const struct hf_pruned *done, const struct hf_err *why, struct hf_err *err);
+
+/* prune_listed.c. Against what the catalog knows. CORRUPT: the store has a point that it does not list. */
+int prune_check_listed(struct pruning *p, const struct hf_prune_points *all, struct hf_err *err)
+    HF_CHECKED;
 
 /* prune_checkpoint.c. The point that the hypervisor has a checkpoint of, as far as the catalog knows: before anything is deleted, and
  * afterwards, when the checkpoint goes if that point has. What goes wrong there is logged: the next backup tries again. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "run/point_reading.h"
 #include "run/prune_intern.h"
 #include "run/prune_known.h"
 #include "run/report.h"
@@ -70,15 +71,38 @@ static int judge(struct pruning *p, const struct hf_prune_points *all, struct of
     return 0;
 }
 
+/* A right that is missing, or what is locked against removal: the next one may go. Of all else that goes wrong there is more to come. */
+static bool is_of_this_one(const struct hf_err *what)
+{
+    return what->cls == HF_E_AUTH || what->cls == HF_E_CONFLICT;
+}
+
+static int tell_undeleted(struct pruning *p, const struct hf_prune_point *point,
+                          const struct hf_err *what, struct hf_err *err)
+{
+    if (prune_add_point(p, &point->name, point->taken_us, "failed", what->message, err) < 0)
+        return -1;
+    if (!is_of_this_one(what)) {
+        hf_err_copy(err, what);
+        return -1;
+    }
+    if (!p->failed.cls)
+        hf_err_copy(&p->failed, what);
+    return 0;
+}
+
 static int delete_point(struct pruning *p, struct hf_prune *prune,
                         const struct hf_prune_point *point, const char *why, struct hf_err *err)
 {
+    bool is_read = false;
     struct hf_err what = HF_ERR_INIT;
-    if (hf_prune_delete(prune, point, &what) < 0) {
-        if (prune_add_point(p, &point->name, point->taken_us, "failed", what.message, err) == 0)
-            hf_err_copy(err, &what);
-        return -1;
-    }
+    HF_AUTO(hf_point_reading)
+    struct hf_point_reading *alone =
+        hf_point_reading_exclude(p->site, point->name.id, p->req->is_dry, &is_read, &what);
+    if (is_read)
+        return prune_add_point(p, &point->name, point->taken_us, "kept", "being read", err);
+    if (what.cls || hf_prune_delete(prune, point, &what) < 0)
+        return tell_undeleted(p, point, &what, err);
     p->n_deleted++;
     p->has_changed = true;
     hf_log(p->env->log, HF_LOG_INFO, "prune", "store '%s': %s/%s %s: %s", p->config->label,
@@ -152,13 +176,20 @@ static int prune_site(struct pruning *p, struct hf_prune *prune,
                       const struct hf_prune_points **points, struct hf_pruned *sum,
                       const struct hf_pruned **done, struct hf_err *err)
 {
-    if (hf_prune_points(prune, points, err) < 0 || tell_unreadable(p, *points, err) < 0 ||
-        prune_vms(p, prune, *points, err) < 0 || hf_prune_rest(prune, sum, err) < 0)
+    if (hf_prune_points(prune, points, err) < 0 || prune_check_listed(p, *points, err) < 0 ||
+        tell_unreadable(p, *points, err) < 0 || prune_vms(p, prune, *points, err) < 0 ||
+        hf_prune_rest(prune, sum, err) < 0)
         return -1;
     *done = sum;
+    if (sum->is_refused && (*points)->unreadable_n == 0 && !p->failed.cls)
+        hf_fail(
+            &p->failed, HF_E_CORRUPT,
+            "the manifest of a point that came meanwhile cannot be read, so no pack is removed");
+    if (p->failed.cls)
+        hf_err_copy(err, &p->failed);
     p->has_changed = p->has_changed || sum->condemned.packs || sum->removed.packs ||
                      sum->reprieved || sum->abandoned;
-    return 0;
+    return p->failed.cls ? -1 : 0;
 }
 
 static struct hf_prune *begin(struct pruning *p, struct hf_site *site, struct hf_err *err)
@@ -183,6 +214,36 @@ static bool is_concerned(const struct pruning *p, const struct hf_config_store *
     return false;
 }
 
+static bool keep_the_same(const struct hf_config_store *a, const struct hf_config_store *b)
+{
+    return (a->keep_line != 0) == (b->keep_line != 0) &&
+           memcmp(&a->keep, &b->keep, sizeof a->keep) == 0;
+}
+
+/* Under another name the same store has other rules: most likely a section that was copied, and its url was not changed. */
+static int check_twins(const struct pruning *p, struct hf_err *err)
+{
+    const struct hf_config *config = p->env->config;
+    for (size_t i = 0; i < hf_config_store_count(config); i++) {
+        const struct hf_config_store *other = hf_config_store_at(config, i);
+        if (strcmp(other->url, p->config->url) == 0 && !keep_the_same(other, p->config))
+            return hf_fail(err, HF_E_CONFIG,
+                           "store '%s' has the same url and another `keep`: which one counts?",
+                           other->label);
+    }
+    return 0;
+}
+
+/* NULL: nothing is begun. */
+static struct hf_prune *open_and_begin(struct pruning *p, struct hf_store_site *at,
+                                       struct hf_err *err)
+{
+    return hf_cancel_check(p->env->cancel, err) < 0 || check_twins(p, err) < 0 ||
+                   hf_store_site_open(p->env, p->config, at, err) < 0
+               ? NULL
+               : begin(p, at->site, err);
+}
+
 static int prune_store(void *pruning, const struct hf_config_store *config, struct hf_err *err)
 {
     struct pruning *p = pruning;
@@ -190,21 +251,20 @@ static int prune_store(void *pruning, const struct hf_config_store *config, stru
     struct hf_pruned sum;
     const struct hf_prune_points *points = NULL;
     const struct hf_pruned *done = NULL;
-    if (!is_concerned(p, config) || hf_cancel_check(p->env->cancel, &why) < 0)
+    if (!is_concerned(p, config))
         return 0;
     p->config = config;
     p->site = NULL;
     p->n_points = p->n_deleted = 0;
+    p->failed = (struct hf_err)HF_ERR_INIT;
     HF_AUTO(hf_store_site) struct hf_store_site at = {0};
-    HF_AUTO(hf_prune)
-    struct hf_prune *prune =
-        hf_store_site_open(p->env, config, &at, &why) == 0 ? begin(p, at.site, &why) : NULL;
+    HF_AUTO(hf_prune) struct hf_prune *prune = open_and_begin(p, &at, &why);
     if (prune && prune_site(p, prune, &points, &sum, &done, &why) == 0)
         return prune_add_store(p, points, done, &why, err);
     p->is_bad = true;
     hf_store_site_name(config, &why);
     hf_log_err(p->env->log, HF_LOG_ERROR, "prune", &why);
-    return prune_add_store(p, points, NULL, &why, err);
+    return prune_add_store(p, points, done, &why, err);
 }
 
 /* ---- the whole -------------------------------------------------------------------------- */

@@ -7,6 +7,9 @@
  * What was removed is forgotten by the catalog: a copy, and with the last one the point; runs and drills stay known. When the point goes that the
  * hypervisor knows what changes since by, that checkpoint goes too.
  *
+ * A point that the catalog knows, and the store has and does not list, ends the store's turn: its listing is not whole. So do two sections
+ * with the same url and different rules.
+ *
  * One store that fails does not stop the others. ^C ends it after the point that is being removed, with the document of what was done; what
  * was begun is finished by the next prune (point/prune.h).
  */

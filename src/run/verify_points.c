@@ -2,6 +2,7 @@
 #include "run/verify_points.h"
 
 #include "run/known_points.h"
+#include "run/point_reading.h"
 #include "run/store_site.h"
 
 #include <stdlib.h>
@@ -95,6 +96,8 @@ static void log_copy(const struct verifying *v, const struct hf_point_name *n)
 static int verify_copy(struct verifying *v, const struct hf_point_name *n, struct hf_err *err)
 {
     struct hf_verified done = {0};
+    HF_AUTO(hf_point_reading)
+    struct hf_point_reading *reading = hf_point_reading_begin(v->site, n->id);
     hf_strv_free(&v->damage);
     v->is_absent = false;
     if (hf_verify_point(v->verify, n, &done, err) < 0)

@@ -84,7 +84,8 @@ class PruneKill(PruneTest):
             self.vault.age(seconds)
             self.web.prune()
         self.vault.age(HOUR_S, "condemned/*")
-        self.web.prune()
+        for _ in range(2):
+            self.web.prune()
         self.assertEqual(self.assert_whole().strays, set())
 
     def test_killed_at_every_point_the_next_one_finishes_it(self):
@@ -128,6 +129,17 @@ class PruneKill(PruneTest):
         self.assertRegex(r.json["stores"][0]["error"], "interrupted|cancelled")
         self.assertEqual(self.left(), [])
         self.finish()
+
+    def test_interrupted_between_two_stores_it_says_that_the_second_was_not_looked_at(self):
+        self.add_store("archive")
+        running = self.web.start("prune", **self.web.site.points("prune.before_end=stall:1500"))
+        self.web.site.wait_for_point("prune.before_end")
+        running.signal(signal.SIGINT)
+        r = running.wait()
+        self.assertEqual(r.status, 1, str(r))
+        first, second = r.json["stores"]
+        self.assertEqual((first["name"], first["error"], second["name"]), ("vault", None, "archive"))
+        self.assertRegex(second["error"], "interrupted|cancelled")
 
     def test_a_second_one_on_this_host_is_told_that_the_first_is_at_work(self):
         running = self.web.start("prune", **self.web.site.points("prune.before_mark=stall:2000"))

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recovery points pruned: which go and why, what becomes of their packs, what a wrong clock, damage and a late manifest do."""
 
+import datetime
 import shutil
+import time
 
 import prunelib
 import runlib
@@ -107,6 +109,56 @@ class Points(PruneTest):
         self.web.prune()
         self.assertEqual(len(list(self.web.site.vm.glob("*.cp"))), 1, "that of a point which is there")
 
+    def test_the_checkpoint_of_a_backup_that_ended_meanwhile_stays(self):
+        self.web.keep("last 1")
+        old = self.web.backup(at=day("2026-11-01"))
+        running = self.web.start("prune", **self.web.site.points("prune.before_manifests=stall:6000"))
+        self.web.site.wait_for_point("prune.before_manifests")
+        new = self.web.backup()
+        r = running.wait()
+        self.assertEqual((r.status, self.actions(r.json)), (0, {old: "deleted", new: "kept"}), str(r))
+        self.assertEqual([p.stem for p in self.web.site.vm.glob("*.cp")], [f"hf-{new}"])
+
+    def test_a_point_that_is_being_read_stays_for_that_time(self):
+        self.web.keep("last 1")
+        old, new = self.take("2026-11-01", "2026-11-02")
+        running = self.web.start("restore", "image", old, "--disk", "vda", "--to", str(self.dir / "out"),
+                                 **self.web.site.points("restore.image.before_part=stall:4000"))
+        self.web.site.wait_for_point("restore.image.before_part")
+        for args in (("-n",), ()):
+            doc = self.web.prune(*args)
+            self.assertEqual(self.actions(doc), {old: "kept", new: "kept"})
+            self.assertEqual(self.why(doc, old), "being read")
+        self.assertEqual(running.wait().status, 0)
+        self.assertEqual(self.actions(self.web.prune()), {old: "deleted", new: "kept"})
+
+    def test_a_point_that_is_being_verified_stays_for_that_time(self):
+        self.web.keep("last 1")
+        old, _ = self.take("2026-11-01", "2026-11-02")
+        self.web.stores["vault"] = self.vault.section(**{"rate-limit": "400K"})
+        self.web.write()
+        running = self.web.start("verify", old, "--read")
+        whys = set()
+        while running.process.poll() is None:
+            whys.add(self.why(self.web.prune("-n"), old))
+        self.assertIn("being read", whys)
+        self.assertEqual(running.wait().status, 0)
+        self.assertEqual(self.why(self.web.prune("-n"), old), "verified")
+
+    def test_one_store_under_two_names_with_different_rules_is_not_touched(self):
+        self.web.keep("last 1")
+        points = self.take("2026-11-01", "2026-11-02")
+        self.web.stores["archive"] = self.vault.section(keep="yearly 9")
+        self.web.write()
+        for args in ((), ("--store", "vault"), ("--store", "archive")):
+            doc = self.web.prune(*args, status=1)
+            self.assertEqual(doc["points"], [])
+            for row in doc["stores"]:
+                self.assertIn("the same url", row["error"])
+        self.web.stores["archive"] = self.vault.section()
+        self.web.write()
+        self.assertEqual(self.actions(self.web.prune("-n")), dict(zip(points, ("deleted", "kept"), strict=True)))
+
     def test_text_says_what_and_why(self):
         self.web.keep("last 1")
         self.take("2026-11-01", "2026-11-02")
@@ -147,7 +199,26 @@ class Packs(PruneTest):
         before = set(self.vault.names("index"))
         self.assertEqual(self.packs(self.web.prune())["removed"]["packs"], condemned)
         self.assertEqual(len(before - set(self.vault.names("index"))), condemned)
+        self.assertEqual(len(self.vault.names("condemned")), condemned)
+        self.assertEqual(self.packs(self.web.prune())["removed"]["packs"], 0)
         self.assertEqual(self.assert_whole().strays, set())
+
+    def test_an_index_that_is_listed_for_a_while_after_its_pack_is_gone_is_not_used(self):
+        """As of a store whose listings are behind."""
+        blocks = list(self.web.blocks)
+        self.web.change(3)
+        self.web.backup()
+        self.settle()
+        indexes = {p: p.read_bytes() for p in (self.vault.folder / "index").iterdir()}
+        self.assertGreater(self.packs(self.web.prune())["removed"]["packs"], 0)
+        for path, content in indexes.items():
+            path.write_bytes(content)
+        self.web.blocks = blocks
+        self.web.backup()
+        for path in indexes:
+            if not list(self.vault.folder.glob(f"*/{path.name[:2]}/{path.stem}")):
+                path.unlink()
+        self.assert_whole()
 
     def test_one_that_a_manifest_names_again_is_reprieved_and_not_while_somebody_may_be_removing_it(self):
         self.web.prune()
@@ -163,16 +234,17 @@ class Packs(PruneTest):
         self.vault.age(GRACE_S, "condemned/*")
         doc = self.packs(self.web.prune())
         self.assertEqual((doc["reprieved"], doc["removed"]["packs"]), (0, len(condemned)), "too old: it is made young first")
-        self.assertEqual(set(self.vault.names("condemned")), used)
+        self.assertEqual(set(self.vault.names("condemned")), used | condemned)
         self.vault.age(HOUR_S, "condemned/*")
-        self.assertEqual(self.packs(self.web.prune())["reprieved"], len(used))
+        doc = self.packs(self.web.prune())
+        self.assertEqual((doc["reprieved"], doc["removed"]["packs"]), (len(used), 0))
         self.assertEqual(self.vault.names("condemned"), [])
         self.assertEqual(self.assert_whole().strays, set())
 
     def test_what_dead_backups_left_goes_too_but_not_what_one_may_be_writing(self):
         self.web.change(3)
         for point in ("image.before_index", "point.before_manifest"):
-            running, _ = self.web.start_backup(**self.web.site.points(f"{point}=kill"))
+            running, _ = self.web.start_backup(later_s=-20 * DAY_S, **self.web.site.points(f"{point}=kill"))
             self.assertEqual(running.wait().status, -9)
             runlib.wait_until(lambda: not self.web.site.journals(), 10, "no end of the undo")
             self.web.site.run("recover")
@@ -185,7 +257,8 @@ class Packs(PruneTest):
         self.assertGreater(self.web.prune()["stores"][0]["abandoned"], 0)
         self.assertFalse(folder.exists())
         self.vault.age(GRACE_S + 10)
-        self.web.prune()
+        for _ in range(2):
+            self.web.prune()
         self.assertEqual(self.assert_whole().strays, set())
 
     def test_if_one_manifest_cannot_be_read_no_pack_is_removed(self):
@@ -209,6 +282,99 @@ class Packs(PruneTest):
         path.write_bytes(whole)
         self.assertEqual(self.actions(self.web.prune())[newest], "deleted")
         self.assert_whole()
+
+    def settle(self):
+        """Everything is old, and what no point needs has been condemned for long enough."""
+        self.web.prune()
+        self.vault.age(GRACE_S + 10)
+        self.web.prune()
+        self.vault.age(GRACE_S + 10)
+        return set(self.vault.names("index")), set(self.vault.names("condemned"))
+
+    def test_a_folder_that_the_listing_does_not_show_as_one_ends_it_before_a_pack_is_touched(self):
+        """As of a server that shortens its listings: here somebody moved the folder away, and left a link."""
+        before = self.settle()
+        self.assertTrue(before[1])
+        shutil.move(self.vault.folder / "points/web", self.dir / "moved")
+        (self.vault.folder / "points/web").symlink_to(self.dir / "moved")
+        error = self.web.prune(status=1)["stores"][0]["error"]
+        self.assertRegex(error, f"{self.new}|links are not followed")
+        self.assertEqual((set(self.vault.names("index")), set(self.vault.names("condemned"))), before)
+        (self.vault.folder / "points/web").unlink()
+        shutil.move(self.dir / "moved", self.vault.folder / "points/web")
+        self.web.prune()
+        self.assert_whole()
+
+    def test_a_stores_clock_that_runs_ahead_lets_nothing_become_due(self):
+        """The store's times as they are in three days; this host's clock is right."""
+        self.web.prune()
+        self.vault.age(GRACE_S + 10)
+        self.web.prune()
+        condemned = set(self.vault.names("condemned"))
+        self.assertTrue(condemned)
+        doc = self.web.prune(later_s=-3 * DAY_S)
+        self.assertEqual(self.packs(doc)["removed"]["packs"], 0)
+        self.vault.age(GRACE_S + 10, "condemned/*")
+        doc = self.packs(self.web.prune(later_s=-3 * DAY_S))
+        self.assertEqual((doc["removed"]["packs"], doc["waiting"]["packs"]), (0, len(condemned)))
+        self.assertEqual(self.packs(self.web.prune())["removed"]["packs"], len(condemned))
+
+    def test_while_the_stores_clock_is_far_behind_nothing_is_condemned(self):
+        """What is dated so would be due as soon as that clock is mended."""
+        self.web.prune()
+        self.vault.age(GRACE_S + 10)
+        for args in ((), ("-n",)):
+            error = self.web.prune(*args, status=1, later_s=3 * DAY_S)["stores"][0]["error"]
+            self.assertIn("clock", error)
+        self.assertEqual(self.vault.names("condemned"), [])
+        self.assertGreater(self.packs(self.web.prune(later_s=DAY_S))["condemned"]["packs"], 0)
+
+    def test_a_folder_is_not_abandoned_because_a_clock_says_so(self):
+        """Its backup began an hour ago. What it has sent looks old: the store's clock was wrong then, or is now."""
+        then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)
+        folder = self.vault.folder / f"points/web/{then:%Y%m%dT%H%M%SZ}-00000001/dump"
+        folder.mkdir(parents=True)
+        (folder / "shop.t.00000.sql.zst").write_text("half")
+        self.vault.age(60 * DAY_S, "shop.t.*")
+        self.assertEqual(self.web.prune()["stores"][0]["abandoned"], 0)
+        self.assertTrue(any(folder.iterdir()))
+
+    def test_a_manifest_that_is_listed_and_not_given_keeps_its_folder_and_all_packs(self):
+        """As of a server that says 404 for what is there: here it is one of another name, which is asked for as little."""
+        before = self.settle()
+        path = self.vault.folder / f"points/web/{self.new}/manifest.json"
+        path.rename(path.with_name("manifest.json.age"))
+        self.vault.age(20 * DAY_S)
+        error = self.web.prune(status=1, later_s=0)["stores"][0]["error"]
+        self.assertIn(self.new, error)
+        self.assertEqual((set(self.vault.names("index")), set(self.vault.names("condemned"))), before)
+        path.with_name("manifest.json.age").rename(path)
+        self.assert_whole()
+
+    def test_a_manifest_that_came_meanwhile_and_cannot_be_read_is_told(self):
+        before = self.settle()
+        running = self.web.start("prune", **self.web.site.points("prune.before_mark=stall:1500"))
+        self.web.site.wait_for_point("prune.before_mark")
+        folder = self.vault.folder / "points/web/20261103T030000Z-00000001"
+        folder.mkdir()
+        (folder / "manifest.json").write_text("{}")
+        r = running.wait()
+        self.assertEqual(r.status, 1, str(r))
+        self.assertIn("came meanwhile", r.json["stores"][0]["error"])
+        self.assertEqual((set(self.vault.names("index")), set(self.vault.names("condemned"))), before)
+
+    def test_one_that_never_comes_to_act_ends(self):
+        """Reading takes longer than what was read may count."""
+        self.settle()
+        running = self.web.start("prune", later_s=0, HOLDFAST_POINT="prune.before_mark=stall:300")
+        for n in range(1, 100):
+            self.web.later.write_text(f"{n * HOUR_S}\n")
+            if running.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        r = running.wait()
+        self.assertEqual(r.status, 1, str(r))
+        self.assertIn("half an hour", r.json["stores"][0]["error"])
 
     def test_a_damaged_index_keeps_nothing_back_and_loses_nothing(self):
         self.web.prune()

@@ -26,17 +26,25 @@ class PruneSwift(unittest.TestCase):
         self.machine.site.sections["web"]["keep"] = "last 1"
         self.machine.add_store("vault", "vault")
         self.bucket = self.machine.buckets["vault"]
-        self.days = 0
-        self.proxy = s3proxy.Proxy(self.swift, answer=self.age)
+        self.days, self.hidden = 0, None
+        self.locked = None
+        self.proxy = s3proxy.Proxy(self.swift, before=self.refuse, answer=self.age)
         self.addCleanup(self.proxy.close)
         self.machine.at("vault", self.proxy.port)
 
+    def refuse(self, request):
+        """To remove what is locked."""
+        is_locked = request.method == "DELETE" and self.locked and self.locked in request.target
+        return s3proxy.xml_error(403, "AccessDenied") if is_locked else None
+
     def age(self, request, answer):
-        """What is listed is some days older than it is."""
+        """What is listed is some days older than it is, and may lack a point."""
         def older(m):
             then = datetime.datetime.fromisoformat(m[2].decode()[:19]) - datetime.timedelta(days=self.days)
             return m[1] + then.strftime("%Y-%m-%dT%H:%M:%S.000Z").encode()
         if request.method == "GET" and b"<ListBucketResult" in answer.body:
+            if self.hidden:
+                answer.body = re.sub(rb"<CommonPrefixes><Prefix>[^<]*%s/</Prefix></CommonPrefixes>" % self.hidden.encode(), b"", answer.body)
             answer.body = re.sub(rb"(<LastModified>)([^<]*)", older, answer.body)
             answer.set("Content-Length", str(len(answer.body)))
 
@@ -73,14 +81,46 @@ class PruneSwift(unittest.TestCase):
         self.assertEqual(self.prune()[1]["waiting"]["packs"], condemned)
         self.days = DAYS
         self.assertEqual(self.prune()[1]["removed"]["packs"], condemned)
+        self.assertEqual(self.prune()[1]["removed"]["packs"], 0, "their condemnations")
         found = self.machine.judge("vault")
         self.assertEqual((found.points, found.strays), ({new: digests}, set()))
         cache = self.machine.site.state / "stores/vault/manifests"
         self.assertEqual([p.name for p in cache.iterdir()], [new])
-        (cache / new).write_bytes((cache / new).read_bytes()[:-1] + b"?")
+        whole = (cache / new).read_bytes()
+        (cache / new).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         self.assertEqual(self.prune()[0], {new: "kept"})
         self.assertEqual(len(self.manifests_read()), 1, "a damaged answer is none")
         self.run_ok("verify", "--all", "--read")
+
+    def test_a_point_that_cannot_be_removed_does_not_stop_the_others(self):
+        first, _ = self.backup()
+        old, kept = self.backup()
+        new, newest = self.backup()
+        self.locked = f"{old}/manifest.json"
+        for deleted in (1, 0):
+            r = self.machine.site.run("prune")
+            self.assertEqual(r.status, 1, str(r))
+            store, = r.json["stores"]
+            self.assertIn(old, store["error"])
+            self.assertEqual((store["deleted"], store["packs"]["young"]["packs"] > 0), (deleted, True))
+        found = self.machine.judge("vault")
+        self.assertEqual(found.points, {old: kept, new: newest}, f"{first} was deleted")
+        self.locked = None
+        self.assertEqual(self.prune()[0], {old: "deleted", new: "kept"})
+
+    def test_a_listing_that_lacks_a_point_removes_nothing_of_it(self):
+        old, _ = self.backup()
+        new, digests = self.backup()
+        for point in (old, new):
+            self.hidden, self.days = point, DAYS
+            r = self.machine.site.run("prune")
+            self.assertEqual(r.status, 1, str(r))
+            self.assertRegex(r.json["stores"][0]["error"], f"{point} is there, and the store does not list it")
+            self.assertFalse([n for n in self.bucket.names() if "condemned/" in n])
+        self.hidden, self.days = None, 0
+        self.assertEqual(self.prune()[0], {old: "deleted", new: "kept"})
+        found = self.machine.judge("vault")
+        self.assertEqual(found.points, {new: digests})
 
 
 if __name__ == "__main__":
