@@ -25,8 +25,10 @@ static int add_entry(void *ctx, const char *name, const struct hf_sftp_attrs *a,
     const struct reading *r = ctx;
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return 0;
-    if (!a->has_mode || !a->has_bytes)
+    if (!a->has_mode || !a->has_bytes || !(a->mode & S_IFMT))
         return hf_fail(err, HF_E_UNSUPPORTED, "the server lists names without what they are");
+    if (S_ISLNK(a->mode))
+        return hf_store_entries_add_link(r->out, name, err);
     if (!S_ISREG(a->mode) && !S_ISDIR(a->mode))
         return 0;
     return hf_store_entries_add(r->out, name, S_ISDIR(a->mode), a->bytes,

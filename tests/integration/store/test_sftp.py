@@ -33,6 +33,13 @@ class Operations(contract.Operations, remotelib.Case):
         self.assertEqual(self.names(""), [])
         self.assertIn("not a regular file", self.fails("head", "link"))
 
+    def test_a_folder_that_was_moved_away_behind_a_link_is_not_taken_for_removed(self):
+        self.ok("put", "points/web1/x", self.file("in", b"x"))
+        (self.folder / "points/web1").rename(self.dir / "elsewhere")
+        (self.folder / "points/web1").symlink_to(self.dir / "elsewhere")
+        for how in ((), ("shallow",)):
+            self.assertRegex(self.fails("list", "points/", *how), r"^conflict: .*points/web1: it is a link.*\| Move back")
+
 
 class Kills(contract.Kills, remotelib.Case):
     make_server = remotelib.Sftp
