@@ -55,21 +55,31 @@ static void begin(void *ctx)
     r->has_own = false;
 }
 
+static int fail_other(const char *own, struct hf_err *err)
+{
+    hf_fail(err, HF_E_CORRUPT, "the server lists another folder than '%s'", own);
+    return hf_hint(err, "A proxy that changes paths has to change those in answers, too.");
+}
+
 static int add_entry(void *ctx, const struct hf_dav_entry *e, struct hf_err *err)
 {
     struct reading *r = ctx;
     size_t len = strlen(r->own);
     bool is_own = strcmp(e->path, r->own) == 0;
     r->has_own |= is_own && e->is_dir;
-    if (is_own || strncmp(e->path, r->own, len) != 0 || e->path[len] != '/')
+    if (is_own)
         return 0;
+    if (strncmp(e->path, r->own, len) != 0 || e->path[len] != '/')
+        return fail_other(r->own, err);
     const char *name = e->path + len + 1;
-    if (!name[0] || strchr(name, '/')) /* of another folder */
+    if (!hf_store_name_is_valid(name) && name[0] != '.') /* what lies deeper, or is none of ours */
         return 0;
+    if (!e->is_dir && !e->has_bytes)
+        return hf_fail(err, HF_E_UNSUPPORTED, "the server lists names without what they are");
     return hf_store_entries_add(r->out, name, e->is_dir, e->bytes, e->changed_s, err);
 }
 
-/* A folder lists itself: where it does not, what is listed is another one, under other paths. */
+/* A folder lists itself, and nothing but what lies in it: else what is listed is another one, or under other paths. */
 static int read_entries(struct hf_store *store, const char *prefix, struct hf_store_entries *out,
                         struct hf_err *err)
 {
@@ -83,10 +93,7 @@ static int read_entries(struct hf_store *store, const char *prefix, struct hf_st
         return hf_fail_nomem(err);
     if (hf_dav_find(s, prefix, "1", &f, err) < 0)
         return err->cls == HF_E_NOT_FOUND ? hf_dav_fail_root(s, err) : -1;
-    if (r.has_own)
-        return 0;
-    hf_fail(err, HF_E_CORRUPT, "the server lists another folder than '%s'", own);
-    return hf_hint(err, "A proxy that changes paths has to change those in answers, too.");
+    return r.has_own ? 0 : fail_other(own, err);
 }
 
 int hf_dav_list(struct hf_store *s, const struct hf_store_list *what, hf_store_emit emit, void *ctx,

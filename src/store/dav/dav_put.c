@@ -95,7 +95,7 @@ static int end_stream(struct put *p, struct hf_err *err)
     /* Servers that put a file together, or look for viruses in it, take their time. */
     if (hf_http_upload_finish(p->upload, atomic_load(&p->s->store.patience_ms), &a, err) < 0)
         return -1;
-    if (a.status / 100 == 2)
+    if (hf_dav_is_done("PUT", a.status))
         return 0;
     hf_dav_fail(p->s, &a, err);
     return err->cls == HF_E_NOT_FOUND ? hf_dav_fail_root(p->s, err) : -1;
