@@ -7,13 +7,16 @@
 import contextlib
 import random
 import socket
+import struct
 import threading
 import time
 
-# "-up": on the way to the server; "-down": back. stall: nothing comes through any more; trickle: a byte now and then.
-FAULTS = ("refuse", "cut-up", "cut-down", "stall-up", "stall-down", "flip-up", "flip-down", "trickle-down")
+# "-up": on the way to the server; "-down": back. stall: nothing comes through any more; trickle: a byte now and then; reset: so
+# much is under way that there is no room for more, and then the connection is gone, without a goodbye.
+FAULTS = ("refuse", "cut-up", "cut-down", "stall-up", "stall-down", "flip-up", "flip-down", "trickle-down", "reset-up")
 PIECE = 16384
 STALL_S = 3
+RESET_S = 0.5
 
 
 def chaos(seed, share, most):
@@ -90,12 +93,14 @@ class Proxy:
 
     def _pass(self, a, b, kind, after, name):
         seen = 0
+        if kind == "reset":
+            a.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         with contextlib.suppress(OSError):
             while data := a.recv(PIECE):
                 if kind and seen + len(data) > after:
                     self._note(name)
                     at = max(0, after - seen)
-                    data, kind = self._break(kind, data, at, b)
+                    data, kind = self._break(kind, data, at, a, b)
                     if data is None:
                         break
                 seen += len(data)
@@ -106,10 +111,14 @@ class Proxy:
         with self.lock:
             self.open -= {a, b}
 
-    def _break(self, kind, data, at, b):
+    def _break(self, kind, data, at, a, b):
         if kind == "flip":
             return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:], None
         b.sendall(data[:at])
+        if kind == "reset":
+            time.sleep(RESET_S)
+            a.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            a.close()
         if kind == "stall":
             time.sleep(STALL_S)
         if kind == "trickle":
