@@ -127,6 +127,9 @@ static int try_all(struct hf_dav *s, const struct hf_dav_request *r, struct hf_h
             return 0;
         if (!is_worth_it(r, &one, &nonsense) || !hf_retry_wait(&retry, hf_http_retry_after_ms(out)))
             return give_up(http->cancel, &retry, &one, err);
+        int rc = r->again ? r->again(r->ctx, err) : 0;
+        if (rc != 0)
+            return rc > 0 ? 0 : -1;
     }
 }
 
@@ -151,6 +154,7 @@ int hf_dav_call(struct hf_dav *s, const struct hf_dav_request *r, struct hf_http
         .into = r->into,
         .into_len = r->into_len,
         .answer_max = r->answer_max,
+        .is_single = r->is_single,
         .cancel = r->cancel ? r->cancel : s->cancel,
     };
     return try_all(s, r, &http, out, err);

@@ -111,17 +111,30 @@ static int may_exist(void *ctx, const struct hf_http_answer *a, struct hf_err *e
     return a->status == 405;
 }
 
-int hf_dav_make_dirs(struct hf_dav *s, const char *name, struct hf_err *err)
+/* Of a name its first len bytes. */
+static int make_dir(struct hf_dav *s, const char *name, size_t len, struct hf_err *err)
 {
     char dir[HF_STORE_NAME_MAX + HF_STORE_PART_MAX];
-    size_t len = 0;
+    HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
+    memcpy(dir, name, len);
+    dir[len] = '\0';
+    struct hf_dav_request r = {.method = "MKCOL", .name = dir, .otherwise = may_exist};
+    return hf_dav_call(s, &r, &a, err);
+}
+
+/* The last one first: mostly it is there. */
+int hf_dav_make_dirs(struct hf_dav *s, const char *name, struct hf_err *err)
+{
+    struct hf_err odd = HF_ERR_INIT;
+    const char *last = strrchr(name, '/');
+    if (!last || make_dir(s, name, (size_t)(last - name) + 1, &odd) == 0)
+        return 0;
+    if (odd.cls != HF_E_NOT_FOUND) {
+        hf_err_copy(err, &odd);
+        return hf_wrap(err, "cannot create a folder for it");
+    }
     for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
-        HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
-        len = (size_t)(slash - name) + 1;
-        memcpy(dir, name, len);
-        dir[len] = '\0';
-        struct hf_dav_request r = {.method = "MKCOL", .name = dir, .otherwise = may_exist};
-        if (hf_dav_call(s, &r, &a, err) == 0)
+        if (make_dir(s, name, (size_t)(slash - name) + 1, err) == 0)
             continue;
         if (err->cls == HF_E_NOT_FOUND)
             hf_dav_fail_root(s, err);

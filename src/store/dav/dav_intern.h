@@ -35,11 +35,14 @@ struct hf_dav_request {
     size_t answer_max;
     bool is_gone_fine;              /* 404 */
     bool once;                      /* no retries */
+    bool is_single;                 /* net/http.h; with `again`, for what must not be done twice */
     const struct hf_cancel *cancel; /* NULL: the store's */
     /* Judges an answer that says done; may be NULL. An error of it that is retryable is retried. */
     int (*judge)(void *ctx, const struct hf_http_answer *a, struct hf_err *err);
     /* Called for each other one: 1: it will do; 0: it means what it usually does; -1. May be NULL. */
     int (*otherwise)(void *ctx, const struct hf_http_answer *a, struct hf_err *err);
+    /* Called before each further try: 1: the one before has done it; 0: go on; -1. May be NULL. */
+    int (*again)(void *ctx, struct hf_err *err);
     void *ctx;
 };
 

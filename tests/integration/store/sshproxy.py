@@ -30,6 +30,7 @@ def chaos(seed, share, most):
 class Proxy:
     def __init__(self, port, fault=None):
         self.up_port, self.fault = port, fault or (lambda nth: None)
+        self.passed = {"up": 0, "down": 0}  # bytes of all connections that nothing has happened to
         self.n, self.met, self.open, self.ended, self.lock = 0, [], set(), set(), threading.Lock()
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -73,7 +74,7 @@ class Proxy:
                     self.open |= {conn, up}
                 for name, a, b in (("up", conn, up), ("down", up, conn)):
                     mine = kind.removesuffix(f"-{name}") if kind.endswith(f"-{name}") else None
-                    threading.Thread(target=self._pass, args=(a, b, mine, after, kind), daemon=True).start()
+                    threading.Thread(target=self._pass, args=(a, b, name, mine, after, kind), daemon=True).start()
 
     def _note(self, kind):
         with self.lock:
@@ -91,7 +92,7 @@ class Proxy:
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
 
-    def _pass(self, a, b, kind, after, name):
+    def _pass(self, a, b, way, kind, after, name):
         seen = 0
         if kind == "reset":
             a.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -105,6 +106,9 @@ class Proxy:
                         break
                 seen += len(data)
                 b.sendall(data)
+                if not name:
+                    with self.lock:
+                        self.passed[way] += len(data)
         self._end(a, b)
         for s in (a, b):
             self._close(s)

@@ -161,6 +161,16 @@ class Troubles(Case):
         self.ok(*self.put)
         self.assertEqual(self.stored("x"), b"x")
 
+    def test_a_replacement_whose_answer_was_lost_or_that_was_repeated_loses_nothing(self):
+        for n, fault in enumerate(("lost-answer", "500-after", "repeat")):
+            with self.subTest(fault=fault):
+                self.port = self.server.port
+                self.ok("put", f"a/x{n}", self.file("in", b"old"))
+                self.proxy(fault=lambda r, f=fault: f if r.method == "MOVE" and r.nth == 1 else None)
+                self.ok("put", f"a/x{n}", self.file("in", b"newer"), "replace", "confirm")
+                self.assertEqual(self.stored(f"a/x{n}"), b"newer")
+        self.assertEqual(self.hidden(), [])
+
     def test_a_long_pause_that_the_server_wants_is_not_begun(self):
         self.proxy(before=lambda r: answer(503, Retry_After="600"))
         done = self.drive("now", retry_ms=5000)
