@@ -55,6 +55,8 @@ struct hf_http_request {
     size_t into_len;
     size_t answer_max; /* of any other body; 0: 64 KiB */
     int64_t timeout_ms;
+    /* On a connection of its own: what gets no answer on a kept one, libcurl sends again, done or not. For what must not be done twice. */
+    bool is_single;
     const struct hf_cancel *cancel; /* of this request alone; NULL: that of the options */
 };
 

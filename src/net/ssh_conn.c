@@ -44,6 +44,11 @@ void hf_ssh_flush(struct hf_ssh_conn *c)
         ssize_t n = send(c->fd, c->pending.data + c->pending_at, hf_ssh_pending(c), MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 &&
+            errno != EAGAIN) { /* nobody will ever take it: whoever waits for room must not */
+            c->is_lost = true;
+            c->pending_at = c->pending.len;
+        }
         if (n < 0)
             break;
         c->pending_at += (size_t)n;
@@ -68,6 +73,8 @@ static size_t send_now(struct hf_ssh_conn *c, const void *bytes, size_t len)
 {
     hf_ssh_flush(c);
     ssize_t n = hf_ssh_pending(c) == 0 ? send(c->fd, bytes, len, MSG_NOSIGNAL) : 0;
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        c->is_lost = true;
     return n > 0 ? (size_t)n : 0;
 }
 
@@ -81,6 +88,8 @@ static LIBSSH2_SEND_FUNC(take_bytes)
         return n < 0 && rc == 0 ? -errno : n;
     }
     size_t sent = send_now(c, buffer, length);
+    if (c->is_lost)
+        return -ECONNRESET;
     if (sent == length)
         return (ssize_t)length;
     hf_buf_add(&c->pending, (const char *)buffer + sent, length - sent);

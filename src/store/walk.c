@@ -31,8 +31,8 @@ static int grow(struct hf_store_entries *e, struct hf_err *err)
     return 0;
 }
 
-int hf_store_entries_add(struct hf_store_entries *e, const char *name, bool is_dir, uint64_t bytes,
-                         int64_t changed_s, struct hf_err *err)
+static int add(struct hf_store_entries *e, const char *name, bool is_dir,
+               struct hf_store_entry what, struct hf_err *err)
 {
     if (!name[0] || strchr(name, '/')) /* nothing that lies in one directory */
         return 0;
@@ -41,11 +41,24 @@ int hf_store_entries_add(struct hf_store_entries *e, const char *name, bool is_d
                        HF_STORE_DIR_MAX);
     if (e->n == e->cap && grow(e, err) < 0)
         return -1;
-    char *copy = hf_asprintf("%s%s", name, is_dir ? "/" : "");
-    if (!copy)
+    what.name = hf_asprintf("%s%s", name, is_dir ? "/" : "");
+    if (!what.name)
         return hf_fail_nomem(err);
-    e->items[e->n++] = (struct hf_store_entry){copy, bytes, changed_s};
+    e->items[e->n++] = what;
     return 0;
+}
+
+int hf_store_entries_add(struct hf_store_entries *e, const char *name, bool is_dir, uint64_t bytes,
+                         int64_t changed_s, struct hf_err *err)
+{
+    const struct hf_store_entry what = {.bytes = bytes, .changed_s = changed_s};
+    return add(e, name, is_dir, what, err);
+}
+
+int hf_store_entries_add_link(struct hf_store_entries *e, const char *name, struct hf_err *err)
+{
+    const struct hf_store_entry what = {.is_link = true};
+    return add(e, name, false, what, err);
 }
 
 /* Directories have their '/': so the walk is in the byte order of whole names. */
@@ -102,11 +115,23 @@ struct walk {
 
 static int walk_dir(const struct walk *w, const char *prefix, struct hf_err *err);
 
+/* Whoever moves a folder to another disk and leaves a link must not have it taken for removed. */
+static int judge_link(const struct walk *w, const char *name, struct hf_err *err)
+{
+    if (!strchr(name, '/'))
+        return 0;
+    hf_fail(err, HF_E_CONFLICT, "%s: %s: it is a link, and links are not followed", w->s->url,
+            name);
+    return hf_hint(err, "Move back what it leads to, or mount it there.");
+}
+
 static int visit(const struct walk *w, const struct hf_store_entry *e, const char *name,
                  struct hf_err *err)
 {
     const char *after = w->what->after;
     bool goes_down = is_dir(name) && !w->what->shallow;
+    if (e->is_link)
+        return judge_link(w, name, err);
     /* Below a directory that sorts before `after` there may be more only when `after` lies in it. */
     if (after && strcmp(name, after) <= 0 &&
         !(goes_down && strncmp(after, name, strlen(name)) == 0))

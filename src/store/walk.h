@@ -3,7 +3,8 @@
  * store/walk.h - a tree of directories on a server as the listing that store.h promises: sorted, of valid names alone.
  *
  * What the server lists is foreign text: what is no name of an object is not there, what comes twice comes once. Entries of one
- * directory are bounded, and so is the depth.
+ * directory are bounded, and so is the depth. A link where an object could be ends a listing: what lies behind it would be taken
+ * for gone, and a prune would remove what it needs. In the store's own directory, where no object of a backup lies, it is not there.
  */
 #ifndef HF_STORE_WALK_H
 #define HF_STORE_WALK_H
@@ -17,6 +18,7 @@ struct hf_store_entry {
     char *name; /* within its directory; one that is a directory itself ends with '/' */
     uint64_t bytes;
     int64_t changed_s; /* 0: unknown */
+    bool is_link;
 };
 
 struct hf_store_entries {
@@ -29,6 +31,10 @@ HF_DEFINE_AUTO_VALUE(hf_store_entries, hf_store_entries_free)
 /* Copies the name; one with a '/' in it is left out. CORRUPT: too many. */
 int hf_store_entries_add(struct hf_store_entries *e, const char *name, bool is_dir, uint64_t bytes,
                          int64_t changed_s, struct hf_err *err) HF_CHECKED;
+
+/* The same of a symbolic link. */
+int hf_store_entries_add_link(struct hf_store_entries *e, const char *name, struct hf_err *err)
+    HF_CHECKED;
 
 /* One directory, whole: prefix is "" or ends with '/'. NOT_FOUND: it is not there. */
 typedef int (*hf_store_read_dir)(struct hf_store *s, const char *prefix,

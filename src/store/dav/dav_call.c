@@ -18,6 +18,9 @@ static const struct {
     bool is_passing;
     const char *message, *hint;
 } statuses[] = {
+    {202, 202, HF_E_UNSUPPORTED, false, "the server has taken the request, and not done it yet",
+     NULL},
+    {207, 207, HF_E_UNREACHABLE, true, "the server has failed at a part of it", NULL},
     {300, 399, HF_E_CONFIG, false, "the server sends us somewhere else",
      "Look at the store's address: redirects are not followed."},
     {401, 401, HF_E_AUTH, false, "the server does not accept the login",
@@ -59,6 +62,12 @@ int hf_dav_fail(const struct hf_dav *s, const struct hf_http_answer *a, struct h
     return hf_fail(err, HF_E_UNSUPPORTED, "the server answers %ld", a->status);
 }
 
+bool hf_dav_is_done(const char *method, long status)
+{
+    bool is_partial = status == 207 && strcmp(method, "PROPFIND") != 0;
+    return status / 100 == 2 && status != 202 && !is_partial;
+}
+
 char *hf_dav_url(const struct hf_dav *s, const char *name, struct hf_err *err)
 {
     HF_AUTO(hf_buf) struct hf_buf url = HF_BUF_INIT;
@@ -78,7 +87,7 @@ static int try_once(struct hf_dav *s, const struct hf_dav_request *r,
 {
     if (hf_http_run(s->http, http, out, err) < 0)
         return -1;
-    if (out->status / 100 == 2)
+    if (hf_dav_is_done(r->method, out->status))
         return r->judge ? r->judge(r->ctx, out, err) : 0;
     if (r->is_gone_fine && out->status == 404)
         return 0;
@@ -118,6 +127,9 @@ static int try_all(struct hf_dav *s, const struct hf_dav_request *r, struct hf_h
             return 0;
         if (!is_worth_it(r, &one, &nonsense) || !hf_retry_wait(&retry, hf_http_retry_after_ms(out)))
             return give_up(http->cancel, &retry, &one, err);
+        int rc = r->again ? r->again(r->ctx, err) : 0;
+        if (rc != 0)
+            return rc > 0 ? 0 : -1;
     }
 }
 
@@ -142,6 +154,7 @@ int hf_dav_call(struct hf_dav *s, const struct hf_dav_request *r, struct hf_http
         .into = r->into,
         .into_len = r->into_len,
         .answer_max = r->answer_max,
+        .is_single = r->is_single,
         .cancel = r->cancel ? r->cancel : s->cancel,
     };
     return try_all(s, r, &http, out, err);

@@ -55,21 +55,31 @@ static void begin(void *ctx)
     r->has_own = false;
 }
 
+static int fail_other(const char *own, struct hf_err *err)
+{
+    hf_fail(err, HF_E_CORRUPT, "the server lists another folder than '%s'", own);
+    return hf_hint(err, "A proxy that changes paths has to change those in answers, too.");
+}
+
 static int add_entry(void *ctx, const struct hf_dav_entry *e, struct hf_err *err)
 {
     struct reading *r = ctx;
     size_t len = strlen(r->own);
     bool is_own = strcmp(e->path, r->own) == 0;
     r->has_own |= is_own && e->is_dir;
-    if (is_own || strncmp(e->path, r->own, len) != 0 || e->path[len] != '/')
+    if (is_own)
         return 0;
+    if (strncmp(e->path, r->own, len) != 0 || e->path[len] != '/')
+        return fail_other(r->own, err);
     const char *name = e->path + len + 1;
-    if (!name[0] || strchr(name, '/')) /* of another folder */
+    if (!hf_store_name_is_valid(name) && name[0] != '.') /* what lies deeper, or is none of ours */
         return 0;
+    if (!e->is_dir && !e->has_bytes)
+        return hf_fail(err, HF_E_UNSUPPORTED, "the server lists names without what they are");
     return hf_store_entries_add(r->out, name, e->is_dir, e->bytes, e->changed_s, err);
 }
 
-/* A folder lists itself: where it does not, what is listed is another one, under other paths. */
+/* A folder lists itself, and nothing but what lies in it: else what is listed is another one, or under other paths. */
 static int read_entries(struct hf_store *store, const char *prefix, struct hf_store_entries *out,
                         struct hf_err *err)
 {
@@ -83,10 +93,7 @@ static int read_entries(struct hf_store *store, const char *prefix, struct hf_st
         return hf_fail_nomem(err);
     if (hf_dav_find(s, prefix, "1", &f, err) < 0)
         return err->cls == HF_E_NOT_FOUND ? hf_dav_fail_root(s, err) : -1;
-    if (r.has_own)
-        return 0;
-    hf_fail(err, HF_E_CORRUPT, "the server lists another folder than '%s'", own);
-    return hf_hint(err, "A proxy that changes paths has to change those in answers, too.");
+    return r.has_own ? 0 : fail_other(own, err);
 }
 
 int hf_dav_list(struct hf_store *s, const struct hf_store_list *what, hf_store_emit emit, void *ctx,
@@ -104,17 +111,30 @@ static int may_exist(void *ctx, const struct hf_http_answer *a, struct hf_err *e
     return a->status == 405;
 }
 
-int hf_dav_make_dirs(struct hf_dav *s, const char *name, struct hf_err *err)
+/* Of a name its first len bytes. */
+static int make_dir(struct hf_dav *s, const char *name, size_t len, struct hf_err *err)
 {
     char dir[HF_STORE_NAME_MAX + HF_STORE_PART_MAX];
-    size_t len = 0;
+    HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
+    memcpy(dir, name, len);
+    dir[len] = '\0';
+    struct hf_dav_request r = {.method = "MKCOL", .name = dir, .otherwise = may_exist};
+    return hf_dav_call(s, &r, &a, err);
+}
+
+/* The last one first: mostly it is there. */
+int hf_dav_make_dirs(struct hf_dav *s, const char *name, struct hf_err *err)
+{
+    struct hf_err odd = HF_ERR_INIT;
+    const char *last = strrchr(name, '/');
+    if (!last || make_dir(s, name, (size_t)(last - name) + 1, &odd) == 0)
+        return 0;
+    if (odd.cls != HF_E_NOT_FOUND) {
+        hf_err_copy(err, &odd);
+        return hf_wrap(err, "cannot create a folder for it");
+    }
     for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
-        HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
-        len = (size_t)(slash - name) + 1;
-        memcpy(dir, name, len);
-        dir[len] = '\0';
-        struct hf_dav_request r = {.method = "MKCOL", .name = dir, .otherwise = may_exist};
-        if (hf_dav_call(s, &r, &a, err) == 0)
+        if (make_dir(s, name, (size_t)(slash - name) + 1, err) == 0)
             continue;
         if (err->cls == HF_E_NOT_FOUND)
             hf_dav_fail_root(s, err);

@@ -35,11 +35,14 @@ struct hf_dav_request {
     size_t answer_max;
     bool is_gone_fine;              /* 404 */
     bool once;                      /* no retries */
+    bool is_single;                 /* net/http.h; with `again`, for what must not be done twice */
     const struct hf_cancel *cancel; /* NULL: the store's */
-    /* Judges an answer 2xx; may be NULL. An error of it that is retryable is retried. */
+    /* Judges an answer that says done; may be NULL. An error of it that is retryable is retried. */
     int (*judge)(void *ctx, const struct hf_http_answer *a, struct hf_err *err);
-    /* Called for each answer that is no 2xx: 1: it will do; 0: it means what it usually does; -1. May be NULL. */
+    /* Called for each other one: 1: it will do; 0: it means what it usually does; -1. May be NULL. */
     int (*otherwise)(void *ctx, const struct hf_http_answer *a, struct hf_err *err);
+    /* Called before each further try: 1: the one before has done it; 0: go on; -1. May be NULL. */
+    int (*again)(void *ctx, struct hf_err *err);
     void *ctx;
 };
 
@@ -47,7 +50,9 @@ struct hf_dav_request {
 
 int hf_dav_call(struct hf_dav *s, const struct hf_dav_request *r, struct hf_http_answer *out,
                 struct hf_err *err) HF_CHECKED;
-/* What an answer that is no 2xx means. Returns -1. */
+/* Does it say that all of it is done? Not by "will be" (202), nor, but for a listing, by a list of what failed (207). */
+bool hf_dav_is_done(const char *method, long status);
+/* What another answer means. Returns -1. */
 int hf_dav_fail(const struct hf_dav *s, const struct hf_http_answer *a, struct hf_err *err);
 /* The address of a name. NULL: no memory. */
 char *hf_dav_url(const struct hf_dav *s, const char *name, struct hf_err *err);

@@ -12,6 +12,9 @@
 #define LENGTH_TRIES 3
 #define REMOVE_MS 2000
 #define PAUSE_MS 100
+/* A server that misses the folder answers, and hangs up on a body that it has not read: a proxy before it may see that alone, and say that
+ * the server is in trouble. So its folder comes first, but for what is small enough to have arrived by then. */
+#define SMALL ((size_t)64 << 10)
 
 struct put {
     struct hf_io_sink sink;
@@ -39,6 +42,8 @@ static int wants_dirs(void *ctx, const struct hf_http_answer *a, struct hf_err *
 static int send_whole(struct put *p, struct hf_err *err)
 {
     bool is_missing = false;
+    if (p->len > SMALL && hf_dav_make_dirs(p->s, p->tmp, err) < 0)
+        return -1;
     for (int i = 0;; i++) {
         HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
         struct hf_dav_request r = {.method = "PUT",
@@ -95,7 +100,7 @@ static int end_stream(struct put *p, struct hf_err *err)
     /* Servers that put a file together, or look for viruses in it, take their time. */
     if (hf_http_upload_finish(p->upload, atomic_load(&p->s->store.patience_ms), &a, err) < 0)
         return -1;
-    if (a.status / 100 == 2)
+    if (hf_dav_is_done("PUT", a.status))
         return 0;
     hf_dav_fail(p->s, &a, err);
     return err->cls == HF_E_NOT_FOUND ? hf_dav_fail_root(p->s, err) : -1;
@@ -139,21 +144,28 @@ static int put_stream(struct put *p, struct hf_err *err)
 
 /* ---- its name --------------------------------------------------------------------------- */
 
-/* Another try of the same was the one, and its answer was lost: the hidden file is gone, and the object has our length. */
-static int may_be_moved(void *ctx, const struct hf_http_answer *a, struct hf_err *err)
+/* 1: moved already: the hidden file is gone, and the object has our length. 0: not yet. NOT_FOUND: neither is there. */
+static int was_moved(void *ctx, struct hf_err *err)
 {
     struct put *p = ctx;
     struct hf_store_object o = {0};
     struct hf_err odd = HF_ERR_INIT;
-    if (a->status / 100 != 4 || hf_dav_head(&p->s->store, p->tmp, &o, &odd) == 0)
+    if (hf_dav_head(&p->s->store, p->tmp, &o, &odd) == 0)
         return 0;
-    if (odd.cls != HF_E_NOT_FOUND) {
-        hf_err_copy(err, &odd);
-        return -1;
-    }
-    return hf_dav_head(&p->s->store, p->name, &o, &odd) == 0 && o.bytes == p->written;
+    if (odd.cls == HF_E_NOT_FOUND && hf_dav_head(&p->s->store, p->name, &o, &odd) == 0)
+        return o.bytes == p->written ? 1 : hf_fail(err, HF_E_NOT_FOUND, "what was put is gone");
+    hf_err_copy(err, &odd);
+    return -1;
 }
 
+/* Another try of the same may have been the one, and its answer was lost. */
+static int may_be_moved(void *ctx, const struct hf_http_answer *a, struct hf_err *err)
+{
+    return a->status / 100 == 4 ? was_moved(ctx, err) : 0;
+}
+
+/* With Overwrite: T some servers (all of Go's) remove the object before they look for what is to be moved: a second one would remove
+ * what the first has moved. So nothing is sent again unseen. */
 static int move(struct put *p, struct hf_err *err)
 {
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
@@ -167,11 +179,30 @@ static int move(struct put *p, struct hf_err *err)
         .method = "MOVE",
         .name = p->tmp,
         .headers = {destination, p->how.replace ? "Overwrite: T" : "Overwrite: F"},
+        .is_single = p->how.replace,
         .otherwise = may_be_moved,
+        .again = was_moved,
         .ctx = p};
     if (hf_dav_call(p->s, &r, &a, err) == 0)
         return 0;
     return err->cls == HF_E_CONFLICT ? -1 : hf_wrap(err, "cannot move it into place");
+}
+
+/* What a proxy repeated, or somebody swept, is gone: as long as its bytes are here it is put again. */
+static int put_and_move(struct put *p, struct hf_err *err)
+{
+    for (int i = 1;; i++) {
+        struct hf_err odd = HF_ERR_INIT;
+        if ((p->upload ? put_stream(p, err) : put_whole(p, err)) < 0 ||
+            HF_POINT_ERR("store.dav.before_move", err) < 0)
+            return -1;
+        if (move(p, &odd) == 0)
+            return 0;
+        if (odd.cls == HF_E_NOT_FOUND && !p->upload && i < LENGTH_TRIES)
+            continue;
+        hf_err_copy(err, &odd);
+        return -1;
+    }
 }
 
 /* ---- the sink --------------------------------------------------------------------------- */
@@ -193,9 +224,7 @@ static int put_write(struct hf_io_sink *sink, const void *data, size_t len, stru
 static int put_finish(struct hf_io_sink *sink, struct hf_err *err)
 {
     struct put *p = (struct put *)sink;
-    if (HF_POINT_ERR("store.dav.before_put", err) < 0 ||
-        (p->upload ? put_stream(p, err) : put_whole(p, err)) < 0 ||
-        HF_POINT_ERR("store.dav.before_move", err) < 0 || move(p, err) < 0)
+    if (HF_POINT_ERR("store.dav.before_put", err) < 0 || put_and_move(p, err) < 0)
         return -1;
     p->is_made = false;
     HF_POINT("store.dav.after_move");

@@ -79,13 +79,25 @@ static bool read_number(const char *text, int64_t *out)
     return isdigit((unsigned char)text[0]) && !*end && errno == 0 && n <= INT64_MAX;
 }
 
-/* "HTTP/1.1 200 OK": what other propstats hold is not there. */
-static bool is_found(const xmlNode *propstat)
+/* "HTTP/1.1 200 OK", of a propstat or a response; 0: none. */
+static int status_of(const xmlNode *n)
 {
     char text[HF_DAV_TEXT_MAX];
-    const xmlNode *status = child_of(propstat, "status");
-    const char *blank = NULL;
-    return status && text_of(status, text) && (blank = strchr(text, ' ')) && blank[1] == '2';
+    const xmlNode *status = child_of(n, "status");
+    const char *blank = status && text_of(status, text) ? strchr(text, ' ') : NULL;
+    return blank ? atoi(blank + 1) : 0;
+}
+
+/* An entry that the server does not describe is not one that is missing: without it the listing is not whole. */
+static int fail_entry(char *path, int status, struct hf_err *err)
+{
+    for (char *p = path; *p; p++) /* for a terminal */
+        *p = isprint((unsigned char)*p) ? *p : '?';
+    hf_fail(err, status == 401 || status == 403 ? HF_E_AUTH : HF_E_CORRUPT,
+            "the server does not tell what '%.200s' is (%d): its listing is not whole", path,
+            status);
+    err->retryable = err->cls == HF_E_CORRUPT;
+    return -1;
 }
 
 static int read_prop(const xmlNode *n, struct hf_dav_entry *e, struct hf_err *err)
@@ -117,13 +129,24 @@ static int read_prop(const xmlNode *n, struct hf_dav_entry *e, struct hf_err *er
     return 0;
 }
 
-static int read_props(const xmlNode *response, struct hf_dav_entry *e, bool *out_is_found,
+struct found {
+    bool is_there;
+    int refused; /* with this status the server keeps back what it is; 0: it does not */
+};
+
+/* What stands under 404 is not there; quotas are for those who may see them. */
+static int read_props(const xmlNode *response, struct hf_dav_entry *e, struct found *f,
                       struct hf_err *err)
 {
     for (const xmlNode *p = response->children; p; p = p->next) {
-        const xmlNode *prop = is_dav(p, "propstat") && is_found(p) ? child_of(p, "prop") : NULL;
-        *out_is_found |= prop != NULL;
-        for (const xmlNode *n = prop ? prop->children : NULL; n; n = n->next)
+        const xmlNode *prop = is_dav(p, "propstat") ? child_of(p, "prop") : NULL;
+        int status = prop ? status_of(p) : 0;
+        bool is_found = status / 100 == 2;
+        f->is_there |= is_found;
+        if (prop && !is_found && status != 404 &&
+            (child_of(prop, "resourcetype") || child_of(prop, "getcontentlength")))
+            f->refused = status;
+        for (const xmlNode *n = is_found ? prop->children : NULL; n; n = n->next)
             if (read_prop(n, e, err) < 0)
                 return -1;
     }
@@ -154,12 +177,17 @@ static int read_path(const xmlNode *response, char text[HF_DAV_TEXT_MAX], char *
 static int read_response(const xmlNode *response, hf_dav_emit emit, void *ctx, struct hf_err *err)
 {
     char text[HF_DAV_TEXT_MAX], *path = NULL;
-    bool is_there = false;
+    struct found f = {0};
     struct hf_dav_entry e = {.room_bytes = -1};
-    if (read_path(response, text, &path, err) < 0 || read_props(response, &e, &is_there, err) < 0)
+    if (read_path(response, text, &path, err) < 0 || read_props(response, &e, &f, err) < 0)
         return -1;
+    int whole = status_of(response); /* of all of it: then it has no propstat */
+    if (whole && whole / 100 != 2 && whole != 404 && whole != 410)
+        return fail_entry(path, whole, err);
+    if (f.refused && !e.is_dir && !e.has_bytes)
+        return fail_entry(path, f.refused, err);
     e.path = path;
-    return is_there ? emit(ctx, &e, err) : 0;
+    return f.is_there ? emit(ctx, &e, err) : 0;
 }
 
 static int read_next(xmlTextReader *r, int depth, hf_dav_emit emit, void *ctx, struct hf_err *err)

@@ -3,7 +3,9 @@
  * store/dav/dav_xml.h - what a WebDAV server answers to PROPFIND.
  *
  * The text is hostile: no document type, no entities but the five, no network, no file; read response by response, by namespace and never by
- * prefix; texts are bounded. Errors: CORRUPT and retryable, with the first bytes of what is no such answer.
+ * prefix; texts are bounded. Errors: CORRUPT and retryable, with the first bytes of what is no such answer. What the server has under 404
+ * is not there; what it does not describe for another reason (507: there is more; 403) is an error, AUTH or CORRUPT: half a
+ * listing is none.
  */
 #ifndef HF_STORE_DAV_XML_H
 #define HF_STORE_DAV_XML_H

@@ -3,10 +3,10 @@
  * store/sftp/sftp.h - sftp://USER@HOST[:PORT]/DIR: a directory on a server with ssh as a store.
  *
  * An object is a file, mode 0600. It is written under a hidden name beside its place, synced and renamed to a name that must not
- * exist, so a crash on either side leaves a hidden file or an empty directory (swept later). That a directory's new entry survives
- * a loss of power there, SFTP has no request for. A server without fsync@openssh.com may lose what it acknowledged then;
- * one without posix-rename@openssh.com has a moment in which an object that is replaced is not there. Nothing is confirmed by an
- * answer: what was put is read back.
+ * exist, so a crash on either side leaves a hidden file or an empty directory (swept later). Then the directories above it are synced,
+ * which OpenSSH's server can do; on another one a new name may be lost when power is lost right after it. A server without
+ * fsync@openssh.com may lose what it acknowledged then; one without posix-rename@openssh.com has a moment in which an object that is
+ * replaced is not there. Nothing is confirmed by an answer: what was put is read back.
  *
  * Host and login  net/ssh.h. The host's key is checked first, always.
  * Errors     UNREACHABLE with a hint: the directory is not there, which is never NOT_FOUND. NOSPACE: the server says that it failed, and

@@ -246,10 +246,9 @@ static int add_path(struct hf_sftp *s, struct hf_buf *b, const char *name, struc
     return 0;
 }
 
-static int ask(struct hf_sftp_conn *c, struct hf_buf *b, size_t at, uint32_t id,
+static int ask(struct hf_sftp_conn *c, const struct hf_buf *b, uint32_t id,
                struct hf_sftp_answer *out, struct hf_err *err)
 {
-    hf_sftp_end(b, at);
     return hf_sftp_send(c, b, 1, err) < 0 || hf_sftp_await(c, id, out, err) < 0 ? -1 : 0;
 }
 
@@ -267,46 +266,60 @@ int hf_sftp_ask_path(struct hf_sftp *s, struct hf_sftp_conn *c, enum hf_sftp_typ
         return -1;
     if (type == HF_SFTP_MKDIR)
         hf_sftp_add_mode(&b, DIR_MODE);
-    return ask(c, &b, at, id, out, err);
+    hf_sftp_end(&b, at);
+    return ask(c, &b, id, out, err);
+}
+
+int hf_sftp_add_open(struct hf_sftp *s, struct hf_sftp_conn *c, struct hf_buf *b, const char *name,
+                     unsigned flags, uint32_t *out_id, struct hf_err *err)
+{
+    size_t at;
+    *out_id = hf_sftp_request(c, b, HF_SFTP_OPEN, &at);
+    if (add_path(s, b, name, err) < 0)
+        return -1;
+    hf_sftp_add_u32(b, flags);
+    hf_sftp_add_mode(b, FILE_MODE);
+    hf_sftp_end(b, at);
+    return 0;
 }
 
 int hf_sftp_ask_open(struct hf_sftp *s, struct hf_sftp_conn *c, const char *name, unsigned flags,
                      struct hf_sftp_answer *out, struct hf_err *err)
 {
-    size_t at;
+    uint32_t id;
     HF_AUTO(hf_buf) struct hf_buf b = HF_BUF_INIT;
-    uint32_t id = hf_sftp_request(c, &b, HF_SFTP_OPEN, &at);
-    if (add_path(s, &b, name, err) < 0)
-        return -1;
-    hf_sftp_add_u32(&b, flags);
-    hf_sftp_add_mode(&b, FILE_MODE);
-    return ask(c, &b, at, id, out, err);
+    return hf_sftp_add_open(s, c, &b, name, flags, &id, err) < 0 ? -1 : ask(c, &b, id, out, err);
+}
+
+uint32_t hf_sftp_add_handle(struct hf_sftp_conn *c, struct hf_buf *b, enum hf_sftp_type type,
+                            const struct hf_sftp_handle *h)
+{
+    static const char fsync[] = "fsync@openssh.com";
+    size_t at;
+    uint32_t id = hf_sftp_request(c, b, type, &at);
+    if (type == HF_SFTP_EXTENDED)
+        hf_sftp_add_string(b, fsync, strlen(fsync));
+    hf_sftp_add_string(b, h->bytes, h->len);
+    hf_sftp_end(b, at);
+    return id;
 }
 
 int hf_sftp_ask_handle(struct hf_sftp_conn *c, enum hf_sftp_type type,
                        const struct hf_sftp_handle *h, struct hf_sftp_answer *out,
                        struct hf_err *err)
 {
-    static const char fsync[] = "fsync@openssh.com";
-    size_t at;
     HF_AUTO(hf_buf) struct hf_buf b = HF_BUF_INIT;
-    uint32_t id = hf_sftp_request(c, &b, type, &at);
-    if (type == HF_SFTP_EXTENDED)
-        hf_sftp_add_string(&b, fsync, strlen(fsync));
-    hf_sftp_add_string(&b, h->bytes, h->len);
-    return ask(c, &b, at, id, out, err);
+    uint32_t id = hf_sftp_add_handle(c, &b, type, h);
+    return ask(c, &b, id, out, err);
 }
 
 void hf_sftp_close_handle(struct hf_sftp_conn *c, const struct hf_sftp_handle *h)
 {
-    size_t at;
     struct hf_err ignored = HF_ERR_INIT;
     HF_AUTO(hf_buf) struct hf_buf b = HF_BUF_INIT;
     if (c->is_broken || h->len == 0)
         return;
-    (void)hf_sftp_request(c, &b, HF_SFTP_CLOSE, &at);
-    hf_sftp_add_string(&b, h->bytes, h->len);
-    hf_sftp_end(&b, at);
+    (void)hf_sftp_add_handle(c, &b, HF_SFTP_CLOSE, h);
     (void)!hf_sftp_send(c, &b, 1, &ignored);
 }
 

@@ -194,6 +194,33 @@ int hf_sftp_await(struct hf_sftp_conn *c, uint32_t id, struct hf_sftp_answer *ou
     }
 }
 
+/* Which of them this answers, or n. */
+static unsigned index_of(const uint32_t *ids, unsigned n, uint32_t id)
+{
+    unsigned i = 0;
+    while (i < n && ids[i] != id)
+        i++;
+    return i;
+}
+
+int hf_sftp_await_all(struct hf_sftp_conn *c, const uint32_t *ids, unsigned n, hf_sftp_take_fn take,
+                      void *ctx, struct hf_err *err)
+{
+    for (unsigned left = n; left > 0;) {
+        struct hf_sftp_answer a;
+        int rc = hf_sftp_receive(c, &a, err);
+        if (rc < 0 || (rc == 0 && hf_sftp_wait(c, err) < 0))
+            return -1;
+        unsigned i = rc == 1 ? index_of(ids, n, a.id) : n;
+        if (i == n)
+            continue;
+        left--;
+        if ((rc = take(ctx, i, &a, err)) != 0)
+            return rc;
+    }
+    return 0;
+}
+
 /* ---- beginning and end ------------------------------------------------------------------ */
 
 static int start_subsystem(struct hf_sftp_conn *c, int64_t until_ms, struct hf_err *err)

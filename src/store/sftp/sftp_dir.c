@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define READS 4                   /* requests for entries that are under way at once */
-#define FOR_ALL UINT64_C(1) << 28 /* bytes of entries that one directory gets time for */
+#define READS 4                     /* requests for entries that are under way at once */
+#define FOR_ALL (UINT64_C(1) << 28) /* bytes of entries that one directory gets time for */
 
 /* ---- one directory ---------------------------------------------------------------------- */
 
@@ -17,16 +17,25 @@ struct reading {
     /* of one try */
     struct hf_sftp_handle handle;
     uint32_t ids[READS];
+    uint64_t n_told;
+    unsigned n_dots;
     bool is_done;
 };
 
+static int fail_endless(struct hf_err *err)
+{
+    return hf_fail(err, HF_E_CORRUPT, "a listing that never ends");
+}
+
 static int add_entry(void *ctx, const char *name, const struct hf_sftp_attrs *a, struct hf_err *err)
 {
-    const struct reading *r = ctx;
+    struct reading *r = ctx;
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return 0;
-    if (!a->has_mode || !a->has_bytes)
+        return ++r->n_dots <= 2 ? 0 : fail_endless(err);
+    if (!a->has_mode || !a->has_bytes || !(a->mode & S_IFMT))
         return hf_fail(err, HF_E_UNSUPPORTED, "the server lists names without what they are");
+    if (S_ISLNK(a->mode))
+        return hf_store_entries_add_link(r->out, name, err);
     if (!S_ISREG(a->mode) && !S_ISDIR(a->mode))
         return 0;
     return hf_store_entries_add(r->out, name, S_ISDIR(a->mode), a->bytes,
@@ -45,21 +54,27 @@ static int ask_entries(struct hf_sftp_conn *c, struct reading *r, struct hf_err 
     return hf_sftp_send(c, &b, READS, err);
 }
 
-/* Each call of it is answered, at the end by so many ends. */
-static int take_entries(struct hf_sftp_conn *c, struct reading *r, struct hf_err *err)
+static int take_entries(void *ctx, unsigned i, const struct hf_sftp_answer *a, struct hf_err *err)
 {
-    for (int i = 0; i < READS; i++) {
-        struct hf_sftp_answer a;
-        if (hf_sftp_await(c, r->ids[i], &a, err) < 0)
-            return -1;
-        if (a.type == HF_SFTP_STATUS && a.status == HF_SFTP_EOF)
-            r->is_done = true;
-        else if (a.type != HF_SFTP_NAME)
-            return hf_sftp_fail(&a, "cannot list a directory", err);
-        else if (hf_sftp_names_parse(&a, add_entry, r, err) < 0)
-            return -1;
+    struct reading *r = ctx;
+    (void)i;
+    if (a->type == HF_SFTP_STATUS && a->status == HF_SFTP_EOF) {
+        r->is_done = true;
+        return 0;
     }
-    return 0;
+    if (a->type != HF_SFTP_NAME)
+        return hf_sftp_fail(a, "cannot list a directory", err);
+    r->n_told += a->n;
+    if (a->n == 0 || r->n_told > 2 * HF_STORE_DIR_MAX)
+        return fail_endless(err);
+    return hf_sftp_names_parse(a, add_entry, r, err);
+}
+
+/* Each of them is answered, at the end by so many ends. */
+static int next_entries(struct hf_sftp_conn *c, struct reading *r, struct hf_err *err)
+{
+    return ask_entries(c, r, err) < 0 ? -1
+                                      : hf_sftp_await_all(c, r->ids, READS, take_entries, r, err);
 }
 
 static int read_dir(struct hf_sftp *s, struct hf_sftp_conn *c, void *ctx, struct hf_err *err)
@@ -67,6 +82,7 @@ static int read_dir(struct hf_sftp *s, struct hf_sftp_conn *c, void *ctx, struct
     struct reading *r = ctx;
     struct hf_sftp_answer a;
     hf_store_entries_free(r->out);
+    r->n_told = r->n_dots = 0;
     r->is_done = false;
     if (hf_sftp_ask_path(s, c, HF_SFTP_OPENDIR, r->prefix, NULL, &a, err) < 0)
         return -1;
@@ -76,7 +92,7 @@ static int read_dir(struct hf_sftp *s, struct hf_sftp_conn *c, void *ctx, struct
         return -1;
     int rc = 0;
     while (rc == 0 && !r->is_done)
-        rc = ask_entries(c, r, err) < 0 ? -1 : take_entries(c, r, err);
+        rc = next_entries(c, r, err);
     hf_sftp_close_handle(c, &r->handle);
     return rc;
 }

@@ -12,6 +12,7 @@
 #include "store/sftp/sftp_wire.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define HF_SFTP_IDLE_MAX 8
 #define HF_SFTP_WINDOW ((size_t)4 << 20) /* bytes that are under way, each way */
@@ -26,7 +27,6 @@ struct hf_sftp_conn {
     uint32_t next_id;
     unsigned n_waiting; /* answers that are still to come */
     bool is_broken;     /* of no use any more */
-    bool is_kept;       /* from the pool: may have died there */
     int64_t until_ms;   /* of what is being done */
     int64_t stall_ms, quiet_ms;
     uint64_t seen_received;
@@ -45,6 +45,7 @@ struct hf_sftp {
     pthread_mutex_t lock;
     struct hf_sftp_conn *idle[HF_SFTP_IDLE_MAX];
     size_t n_idle;
+    atomic_int syncs_dirs; /* 1: it does; -1: it does not; 0: it was not asked yet */
 };
 
 /* ---- a connection: sftp_conn.c ---------------------------------------------------------- */
@@ -69,6 +70,11 @@ int hf_sftp_wait(struct hf_sftp_conn *c, struct hf_err *err) HF_CHECKED;
 /* The answer to this id; what others come before it is dropped. */
 int hf_sftp_await(struct hf_sftp_conn *c, uint32_t id, struct hf_sftp_answer *out,
                   struct hf_err *err) HF_CHECKED;
+/* The answers to n requests, in whatever order they come; what else comes is dropped. Nonzero of `take` ends it, and is returned. */
+typedef int (*hf_sftp_take_fn)(void *ctx, unsigned i, const struct hf_sftp_answer *a,
+                               struct hf_err *err);
+int hf_sftp_await_all(struct hf_sftp_conn *c, const uint32_t *ids, unsigned n, hf_sftp_take_fn take,
+                      void *ctx, struct hf_err *err) HF_CHECKED;
 /* What is done from now on has so long. */
 void hf_sftp_begin_work(struct hf_sftp_conn *c, int64_t until_ms);
 
@@ -101,10 +107,14 @@ int hf_sftp_fail_name(struct hf_sftp *s, struct hf_sftp_conn *c, const struct hf
 int hf_sftp_ask_path(struct hf_sftp *s, struct hf_sftp_conn *c, enum hf_sftp_type type,
                      const char *name, const char *second, struct hf_sftp_answer *out,
                      struct hf_err *err) HF_CHECKED;
-/* What it makes has mode 0600. */
+/* Appends an OPEN; what it makes has mode 0600. */
+int hf_sftp_add_open(struct hf_sftp *s, struct hf_sftp_conn *c, struct hf_buf *b, const char *name,
+                     unsigned flags, uint32_t *out_id, struct hf_err *err) HF_CHECKED;
 int hf_sftp_ask_open(struct hf_sftp *s, struct hf_sftp_conn *c, const char *name, unsigned flags,
                      struct hf_sftp_answer *out, struct hf_err *err) HF_CHECKED;
-/* EXTENDED: fsync. */
+/* Appends a request that has a handle; its id. EXTENDED: fsync. */
+uint32_t hf_sftp_add_handle(struct hf_sftp_conn *c, struct hf_buf *b, enum hf_sftp_type type,
+                            const struct hf_sftp_handle *h);
 int hf_sftp_ask_handle(struct hf_sftp_conn *c, enum hf_sftp_type type,
                        const struct hf_sftp_handle *h, struct hf_sftp_answer *out,
                        struct hf_err *err) HF_CHECKED;
@@ -130,6 +140,12 @@ struct hf_sftp_renaming {
 /* CONFLICT: it exists. */
 int hf_sftp_rename(struct hf_sftp *s, const struct hf_sftp_renaming *r, struct hf_err *err)
     HF_CHECKED;
+
+/* ---- the entries of directories, durable: sftp_sync.c ------------------------------------- */
+
+/* All directories down to that of an object, where the server can sync one. */
+int hf_sftp_sync_dirs(struct hf_sftp *s, struct hf_sftp_conn *c, const char *name,
+                      struct hf_err *err) HF_CHECKED;
 
 /* ---- the slots of struct hf_store_ops that stand in other files -------------------------- */
 

@@ -287,24 +287,44 @@ static int put_write(struct hf_io_sink *sink, const void *data, size_t len, stru
     return 0;
 }
 
-/* Written, durable and closed. A second try after a lost answer syncs again: an error that nobody has seen is told to the next one. */
+/* Its data does not outlive the next one. */
+static int keep_answer(void *ctx, unsigned i, const struct hf_sftp_answer *a, struct hf_err *err)
+{
+    (void)err;
+    ((struct hf_sftp_answer *)ctx)[i] =
+        (struct hf_sftp_answer){.type = a->type, .status = a->status};
+    return 0;
+}
+
+static bool is_ok(const struct hf_sftp_answer *a, bool may_lack)
+{
+    return a->type == HF_SFTP_STATUS &&
+           (a->status == HF_SFTP_OK || (may_lack && a->status == HF_SFTP_UNSUPPORTED));
+}
+
+/* Written, durable and closed, in one go. A second try after a lost answer syncs again: an error that nobody has seen is told to the
+ * next one. */
 static int settle(struct put *p, enum wanted what, struct hf_err *err)
 {
-    struct hf_sftp_answer a;
+    uint32_t ids[2];
+    struct hf_sftp_answer answers[2];
+    unsigned n = 0;
     if (drive(p, what, err) < 0)
         return -1;
-    if (p->c->has.fsync) {
-        if (hf_sftp_ask_handle(p->c, HF_SFTP_EXTENDED, &p->handle, &a, err) < 0)
-            return -1;
-        if (a.type != HF_SFTP_STATUS || (a.status != HF_SFTP_OK && a.status != HF_SFTP_UNSUPPORTED))
-            return hf_sftp_fail_room(p->s, p->c, &a, "cannot sync it", err);
-    }
-    if (hf_sftp_ask_handle(p->c, HF_SFTP_CLOSE, &p->handle, &a, err) < 0)
+    hf_buf_clear(&p->out);
+    if (p->c->has.fsync)
+        ids[n++] = hf_sftp_add_handle(p->c, &p->out, HF_SFTP_EXTENDED, &p->handle);
+    ids[n++] = hf_sftp_add_handle(p->c, &p->out, HF_SFTP_CLOSE, &p->handle);
+    if (hf_sftp_send(p->c, &p->out, n, err) < 0)
         return -1;
     p->handle.len = 0;
-    return a.type == HF_SFTP_STATUS && a.status == HF_SFTP_OK
+    if (hf_sftp_await_all(p->c, ids, n, keep_answer, answers, err) < 0)
+        return -1;
+    if (n == 2 && !is_ok(&answers[0], true))
+        return hf_sftp_fail_room(p->s, p->c, &answers[0], "cannot sync it", err);
+    return is_ok(&answers[n - 1], false)
                ? 0
-               : hf_sftp_fail_room(p->s, p->c, &a, "cannot write it", err);
+               : hf_sftp_fail_room(p->s, p->c, &answers[n - 1], "cannot write it", err);
 }
 
 static int put_finish(struct hf_io_sink *sink, struct hf_err *err)

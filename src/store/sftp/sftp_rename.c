@@ -43,9 +43,9 @@ static int fail_rename(struct hf_sftp *s, struct hf_sftp_conn *c, const struct h
     return -1;
 }
 
-static int rename_it(struct hf_sftp *s, struct hf_sftp_conn *c, void *ctx, struct hf_err *err)
+static int give_name(struct hf_sftp *s, struct hf_sftp_conn *c, struct renaming *t,
+                     struct hf_err *err)
 {
-    struct renaming *t = ctx;
     const struct hf_sftp_renaming *r = t->what;
     struct hf_sftp_answer a;
     int rc = t->tries++ > 0 ? was_renamed(s, c, r, err) : 0;
@@ -59,6 +59,12 @@ static int rename_it(struct hf_sftp *s, struct hf_sftp_conn *c, void *ctx, struc
                          err) < 0)
         return -1;
     return a.type == HF_SFTP_STATUS && a.status == HF_SFTP_OK ? 0 : fail_rename(s, c, r, &a, err);
+}
+
+static int rename_it(struct hf_sftp *s, struct hf_sftp_conn *c, void *ctx, struct hf_err *err)
+{
+    struct renaming *t = ctx;
+    return give_name(s, c, t, err) < 0 ? -1 : hf_sftp_sync_dirs(s, c, t->what->name, err);
 }
 
 int hf_sftp_rename(struct hf_sftp *s, const struct hf_sftp_renaming *r, struct hf_err *err)

@@ -160,6 +160,15 @@ class Dav(Server):
         super().stop()
 
 
+def lay(case, objects):
+    """Onto the server's disk."""
+    for name, content in objects.items():
+        path = case.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    case.changed_behind()
+
+
 class Case(unittest.TestCase):
     """A folder on the server per test, and the driver program."""
 

@@ -7,13 +7,16 @@
 import contextlib
 import random
 import socket
+import struct
 import threading
 import time
 
-# "-up": on the way to the server; "-down": back. stall: nothing comes through any more; trickle: a byte now and then.
-FAULTS = ("refuse", "cut-up", "cut-down", "stall-up", "stall-down", "flip-up", "flip-down", "trickle-down")
+# "-up": on the way to the server; "-down": back. stall: nothing comes through any more; trickle: a byte now and then; reset: so
+# much is under way that there is no room for more, and then the connection is gone, without a goodbye.
+FAULTS = ("refuse", "cut-up", "cut-down", "stall-up", "stall-down", "flip-up", "flip-down", "trickle-down", "reset-up")
 PIECE = 16384
 STALL_S = 3
+RESET_S = 0.5
 
 
 def chaos(seed, share, most):
@@ -27,6 +30,7 @@ def chaos(seed, share, most):
 class Proxy:
     def __init__(self, port, fault=None):
         self.up_port, self.fault = port, fault or (lambda nth: None)
+        self.passed = {"up": 0, "down": 0}  # bytes of all connections that nothing has happened to
         self.n, self.met, self.open, self.ended, self.lock = 0, [], set(), set(), threading.Lock()
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -70,7 +74,7 @@ class Proxy:
                     self.open |= {conn, up}
                 for name, a, b in (("up", conn, up), ("down", up, conn)):
                     mine = kind.removesuffix(f"-{name}") if kind.endswith(f"-{name}") else None
-                    threading.Thread(target=self._pass, args=(a, b, mine, after, kind), daemon=True).start()
+                    threading.Thread(target=self._pass, args=(a, b, name, mine, after, kind), daemon=True).start()
 
     def _note(self, kind):
         with self.lock:
@@ -88,28 +92,37 @@ class Proxy:
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
 
-    def _pass(self, a, b, kind, after, name):
+    def _pass(self, a, b, way, kind, after, name):
         seen = 0
+        if kind == "reset":
+            a.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         with contextlib.suppress(OSError):
             while data := a.recv(PIECE):
                 if kind and seen + len(data) > after:
                     self._note(name)
                     at = max(0, after - seen)
-                    data, kind = self._break(kind, data, at, b)
+                    data, kind = self._break(kind, data, at, a, b)
                     if data is None:
                         break
                 seen += len(data)
                 b.sendall(data)
+                if not name:
+                    with self.lock:
+                        self.passed[way] += len(data)
         self._end(a, b)
         for s in (a, b):
             self._close(s)
         with self.lock:
             self.open -= {a, b}
 
-    def _break(self, kind, data, at, b):
+    def _break(self, kind, data, at, a, b):
         if kind == "flip":
             return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:], None
         b.sendall(data[:at])
+        if kind == "reset":
+            time.sleep(RESET_S)
+            a.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            a.close()
         if kind == "stall":
             time.sleep(STALL_S)
         if kind == "trickle":

@@ -124,6 +124,18 @@ class Troubles(Case):
                 self.assertEqual(len([r for r in proxy.seen if r.method == "PUT"]), 1)
         self.assertEqual(self.hidden(), [])
 
+    def test_a_promise_or_a_list_of_failures_is_no_success(self):
+        self.ok("put", "gone", self.file("in", b"x"))
+        for status in (202, 207):
+            for method in ("PUT", "MOVE", "DELETE"):
+                with self.subTest(status=status, method=method):
+                    self.proxy(before=lambda r, s=status, m=method: answer(s) if r.method == m else None)
+                    todo = ("remove", "gone") if method == "DELETE" else self.put
+                    self.assertRegex(self.fails(*todo, retry_ms=900), rf"\({status}\)")
+        self.proxy(before=lambda r: answer(202) if r.method == "PUT" else None)
+        self.assertIn("(202)", self.fails("put", "x", self.file("long", BIG), "unknown"))
+        self.assertIsNone(self.stored("x"))
+
     def test_a_long_body_that_is_refused_ends_soon_and_says_why(self):
         def full(request):
             return answer(507) if request.method == "PUT" else None
@@ -148,6 +160,16 @@ class Troubles(Case):
         self.proxy(fault=lambda r: "lost-answer" if r.method == "MOVE" and r.nth == 1 else None)
         self.ok(*self.put)
         self.assertEqual(self.stored("x"), b"x")
+
+    def test_a_replacement_whose_answer_was_lost_or_that_was_repeated_loses_nothing(self):
+        for n, fault in enumerate(("lost-answer", "500-after", "repeat")):
+            with self.subTest(fault=fault):
+                self.port = self.server.port
+                self.ok("put", f"a/x{n}", self.file("in", b"old"))
+                self.proxy(fault=lambda r, f=fault: f if r.method == "MOVE" and r.nth == 1 else None)
+                self.ok("put", f"a/x{n}", self.file("in", b"newer"), "replace", "confirm")
+                self.assertEqual(self.stored(f"a/x{n}"), b"newer")
+        self.assertEqual(self.hidden(), [])
 
     def test_a_long_pause_that_the_server_wants_is_not_begun(self):
         self.proxy(before=lambda r: answer(503, Retry_After="600"))
@@ -186,11 +208,22 @@ class Hostile(Case):
         self.lists(body)
         self.assertEqual([line.split()[:2] for line in self.ok("list", "", "shallow").lines], [["a-b", "7"]])
 
-    def test_entries_of_other_folders_and_strange_names_are_not_there(self):
+    def test_strange_names_are_not_there(self):
         at = f"/{self.folder.name}"
-        odd = ("/", "/etc/passwd", f"{at}/../x", f"{at}/a/b", f"{at}/a%2Fb", f"{at}//", f"{at}x/y", f"{at}/.x", f"{at}/a%20b", f"{at}/%c3")
+        odd = (f"{at}/../x", f"{at}/a/b", f"{at}/a%2Fb", f"{at}//", f"{at}/.x", f"{at}/a%20b", f"{at}/%c3")
         self.lists(self.own(*(entry(path) for path in odd), entry(f"{at}/good"), entry(f"{at}/good")))
         self.assertEqual(self.names(""), ["good"])
+
+    def test_half_a_listing_is_none(self):
+        at = f"/{self.folder.name}"
+        more = f"<d:response><d:href>{at}/</d:href><d:status>HTTP/1.1 507 Insufficient Storage</d:status></d:response>"
+        for left_out, error in ((more, r"^corrupt: .*does not tell .*\(507\).*not whole"),
+                                (entry(f"{at}/x", status="HTTP/1.1 403 Forbidden"), r"^auth: .*does not tell what '.*/x' is \(403\)"),
+                                (entry(f"{at}/x", "<d:resourcetype/>"), "^unsupported: .*without what they are"),
+                                (entry("/etc/passwd"), "^corrupt: .*another folder"), (entry(f"{at}x/y"), "^corrupt: .*another folder")):
+            with self.subTest(left_out=left_out):
+                self.lists(self.own(entry(f"{at}/good"), left_out))
+                self.assertRegex(self.fails("list", "", retry_ms=900), error)
 
     def test_what_is_no_listing_is_shown(self):
         for body in (b"<html>Welcome</html>", b"", multistatus("<d:response/>").replace(b"</d:multistatus>", b"")):

@@ -3,10 +3,14 @@
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
+from pathlib import Path
 
 import contract
 import remotelib
@@ -32,6 +36,13 @@ class Operations(contract.Operations, remotelib.Case):
         (self.folder / "dir").symlink_to("/etc")
         self.assertEqual(self.names(""), [])
         self.assertIn("not a regular file", self.fails("head", "link"))
+
+    def test_a_folder_that_was_moved_away_behind_a_link_is_not_taken_for_removed(self):
+        self.ok("put", "points/web1/x", self.file("in", b"x"))
+        (self.folder / "points/web1").rename(self.dir / "elsewhere")
+        (self.folder / "points/web1").symlink_to(self.dir / "elsewhere")
+        for how in ((), ("shallow",)):
+            self.assertRegex(self.fails("list", "points/", *how), r"^conflict: .*points/web1: it is a link.*\| Move back")
 
 
 class Kills(contract.Kills, remotelib.Case):
@@ -86,8 +97,8 @@ class Trust(remotelib.Case):
         self.assertLess(done.took_s, 6)
 
 
-class LesserServers(remotelib.Case):
-    """Which lack what OpenSSH has, or may do less."""
+class EachItsOwn(remotelib.Case):
+    """Each test has a server of its own."""
 
     @classmethod
     def setUpClass(cls):
@@ -105,6 +116,10 @@ class LesserServers(remotelib.Case):
         self.addCleanup(self.server.stop)
         super().setUp()
 
+
+class LesserServers(EachItsOwn):
+    """Which lack what OpenSSH has, or may do less."""
+
     def test_without_fsync_and_posix_rename_objects_are_put_and_replaced_all_the_same(self):
         # It refuses all that is an extension, as a server does that has none of them.
         self.with_server("internal-sftp -P extended,fsync,posix-rename,statvfs")
@@ -113,6 +128,17 @@ class LesserServers(remotelib.Case):
         self.ok("put", "a/x", self.file("in", b"new"), "replace")
         self.assertEqual(self.stored("a/x"), b"new")
         self.assertRegex(self.fails("space"), "^(unsupported|auth): ")
+
+    def test_what_counts_as_arrived_is_on_the_disk_with_its_name_and_all_directories_above(self):
+        log = Path(tempfile.mkdtemp(prefix="hf-log-")) / "log"
+        self.addCleanup(shutil.rmtree, log.parent, True)
+        self.with_server(f"/usr/lib/openssh/sftp-server -e -l VERBOSE 2>>{log}")
+        self.ok("put", "a/b/x", self.file("in", b"x"))
+        self.ok("put", "a/b/x", self.file("in", b"y"), "replace")
+        told = re.findall(r'(fsync|rename) .*?"([^"]*?)(?:\.[0-9a-f]+\.tmp)?"', log.read_text())
+        at = str(self.folder)
+        once = [("fsync", f"{at}/a/b/.x"), ("rename", f"{at}/a/b/.x"), *(("fsync", at + d) for d in ("", "/a", "/a/b"))]
+        self.assertEqual(told, 2 * once, log.read_text())
 
     def test_an_account_that_may_not_delete_adds_objects(self):
         self.with_server("internal-sftp -P remove,rmdir,posix-rename")
@@ -131,6 +157,40 @@ class LesserServers(remotelib.Case):
         self.assertRegex(self.fails("now"), r"^unsupported: .*offers no sftp.*\| sshd_config")
         self.with_server("/bin/echo Welcome to this machine of ours")
         self.assertRegex(self.fails("now", retry_ms=60000, stall_ms=20000), r"^corrupt: .*no SFTP server.*\| Look whether the account's shell")
+
+
+class OddServers(EachItsOwn):
+    """Which do what OpenSSH does not, and may."""
+
+    def with_odd(self, kind):
+        self.with_server(f"/usr/bin/python3 -B {Path(__file__).parent / 'sftp_odd.py'} {kind}")
+
+    def test_one_that_cannot_open_a_directory_takes_objects_all_the_same(self):
+        self.with_odd("blind-dirs")
+        self.ok("put", "a/x", self.file("in", BIG), "confirm")
+
+    def test_a_directory_that_cannot_be_synced_where_another_one_was_fails_the_put(self):
+        self.with_odd("sync-fails")
+        self.assertRegex(self.fails("put", "a/x", self.file("in", b"x")), "^unreachable: .*cannot sync its directory")
+
+    def test_answers_may_come_in_any_order(self):
+        self.with_odd("reversed")
+        self.ok("put", "a/x", self.file("in", BIG[:3 << 20]), "confirm")
+        for i in range(300):
+            (self.folder / f"n{i:03}").touch()
+        self.assertEqual(len(self.names("")), 301)
+
+    def test_a_listing_that_never_ends_is_no_listing(self):
+        for kind in ("empty", "dots"):
+            self.with_odd(kind)
+            done = self.drive("list", "")
+            self.assertRegex(done.error, "^corrupt: .*never ends|^unsupported: .*without what they are")
+            self.assertLess(done.took_s, 8)
+
+    def test_names_without_what_they_are_are_no_listing(self):
+        self.with_odd("no-types")
+        self.ok("put", "a/x", self.file("in", b"x"))
+        self.assertRegex(self.fails("list", ""), "^unsupported: .*without what they are")
 
 
 class FullDisk(remotelib.Case):

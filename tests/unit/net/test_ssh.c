@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define ED "AAAAC3NzaC1lZDI1NTE5AAAAIEd1bGxpdmVyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define RSA "AAAAB3NzaC1yc2EAAAADAQABAAAAgQDexample"
@@ -146,6 +148,26 @@ static void keys_with_a_passphrase_are_told_apart(void **state)
     assert_hf_err(&err, HF_E_CONFIG, "not a private key");
 }
 
+/* Whoever waits for room until that is sent would wait, and at full speed, until his time is up. */
+static void what_nobody_will_take_any_more_does_not_stay_pending(void **state)
+{
+    (void)state;
+    int pair[2];
+    static char many[HF_SSH_PENDING_MAX];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    struct hf_ssh_conn c = {.fd = pair[0], .pending = HF_BUF_INIT};
+    for (int i = 0; i < 8; i++)
+        hf_buf_add(&c.pending, many, sizeof many);
+    hf_ssh_flush(&c);
+    assert_true(hf_ssh_pending(&c) >= HF_SSH_PENDING_MAX && !c.is_lost);
+    close(pair[1]);
+    hf_ssh_flush(&c);
+    assert_int_equal(hf_ssh_pending(&c), 0);
+    assert_true(c.is_lost);
+    hf_buf_free(&c.pending);
+    close(pair[0]);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -156,6 +178,7 @@ int main(void)
         HF_TEST(a_flood_of_keys_is_refused),
         HF_TEST(without_known_hosts_nothing_is_tried),
         HF_TEST(keys_with_a_passphrase_are_told_apart),
+        HF_TEST(what_nobody_will_take_any_more_does_not_stay_pending),
     };
     return HF_RUN_TESTS("net.ssh", tests);
 }

@@ -49,11 +49,54 @@ static void what_was_not_found_is_not_there(void **state)
     assert_hf_ok(parse(HEAD "<D:response><D:href>/x</D:href><D:status>HTTP/1.1 404 Not Found"
                             "</D:status></D:response><D:response><D:href>/y</D:href><D:propstat>"
                             "<D:prop><D:getcontentlength>5</D:getcontentlength></D:prop><D:status>"
-                            "HTTP/1.1 403 No</D:status></D:propstat></D:response>" TAIL,
+                            "HTTP/1.1 404 Not Found</D:status></D:propstat></D:response>" TAIL,
                        &got, &err),
                  &err);
     assert_string_equal(hf_buf_str(&got), "");
     assert_hf_ok(parse("<multistatus xmlns='DAV:'/>", &got, &err), &err);
+}
+
+#define PART(props, status)                                                                        \
+    "<D:propstat><D:prop>" props "</D:prop><D:status>HTTP/1.1 " status "</D:status></D:propstat>"
+
+/* Who takes half a listing for the whole removes what the other half needs. */
+static void what_the_server_does_not_describe_is_no_missing_entry(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        enum hf_err_class cls;
+    } bad[] = {
+        {"<D:status>HTTP/1.1 507 Insufficient Storage</D:status>", HF_E_CORRUPT},
+        {"<D:status>HTTP/1.1 403 Forbidden</D:status>", HF_E_AUTH},
+        {PART("<D:resourcetype/><D:getcontentlength/>", "403 No"), HF_E_AUTH},
+        {PART("<D:getlastmodified>x</D:getlastmodified>", "200 OK")
+             PART("<D:resourcetype/><D:getcontentlength/>", "500 Oops"),
+         HF_E_CORRUPT},
+    };
+    HF_AUTO(hf_buf) struct hf_buf got = HF_BUF_INIT;
+    for (size_t i = 0; i < HF_ARRAY_SIZE(bad); i++) {
+        struct hf_err err = HF_ERR_INIT;
+        HF_AUTOFREE char *xml =
+            hf_asprintf(HEAD "<D:response><D:href>/a/y</D:href>%s</D:response>" TAIL, bad[i].what);
+        assert_int_equal(parse(xml, &got, &err), -1);
+        assert_hf_err(&err, bad[i].cls, "'/a/y'");
+        assert_int_equal(err.retryable, bad[i].cls == HF_E_CORRUPT);
+    }
+}
+
+static void a_quota_that_is_kept_back_is_no_matter(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_buf) struct hf_buf got = HF_BUF_INIT;
+    assert_hf_ok(parse(HEAD "<D:response><D:href>/x</D:href>" PART(
+                           "<D:getcontentlength>5</D:getcontentlength>", "200 OK")
+                           PART("<D:quota-available-bytes/>", "403 No")
+                               PART("<D:resourcetype/>", "403 No") "</D:response>" TAIL,
+                       &got, &err),
+                 &err);
+    assert_string_equal(hf_buf_str(&got), "/x 5 0 -1;");
 }
 
 static void a_room_that_is_not_known_is_none(void **state)
@@ -143,6 +186,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         HF_TEST(entries_are_read_with_what_the_server_found),
         HF_TEST(what_was_not_found_is_not_there),
+        HF_TEST(what_the_server_does_not_describe_is_no_missing_entry),
+        HF_TEST(a_quota_that_is_kept_back_is_no_matter),
         HF_TEST(a_room_that_is_not_known_is_none),
         HF_TEST(what_is_no_listing_is_refused_and_shown),
         HF_TEST(paths_and_numbers_that_make_no_sense_are_refused),

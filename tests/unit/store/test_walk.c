@@ -39,6 +39,12 @@ static int read_dir(struct hf_store *s, const char *prefix, struct hf_store_entr
         return hf_fail(err, HF_E_NOT_FOUND, "somebody removed it");
     if (strcmp(prefix, "broken/") == 0)
         return hf_fail(err, HF_E_UNREACHABLE, "no answer");
+    if (strcmp(prefix, "moved/") == 0)
+        return hf_store_entries_add(out, "a", false, 7, 9, err) < 0
+                   ? -1
+                   : hf_store_entries_add_link(out, "b", err);
+    if (!prefix[0] && hf_store_entries_add_link(out, "link", err) < 0)
+        return -1;
     for (size_t i = 0; i < HF_ARRAY_SIZE(tree); i++) {
         char name[64];
         snprintf(name, sizeof name, "%s", tree[i].name);
@@ -93,6 +99,19 @@ static void a_directory_that_cannot_be_read_is_no_empty_one(void **state)
     assert_hf_err(&err, HF_E_UNREACHABLE, "played:: broken/: no answer");
 }
 
+static void a_link_where_an_object_could_be_is_no_missing_one(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_store s = {.url = (char *)"played:"};
+    const struct hf_store_list whole = {.prefix = "moved/"},
+                               shallow = {.prefix = "moved/", .shallow = true};
+    HF_AUTO(hf_buf) struct hf_buf got = HF_BUF_INIT;
+    assert_int_equal(hf_store_walk(&s, read_dir, &whole, note, &got, &err), -1);
+    assert_hf_err(&err, HF_E_CONFLICT, "played:: moved/b: it is a link");
+    assert_int_equal(hf_store_walk(&s, read_dir, &shallow, note, &got, &err), -1);
+}
+
 static struct hf_buf removed;
 
 static int remove_tmp(struct hf_store *s, const char *name, struct hf_err *err)
@@ -141,6 +160,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         HF_TEST(a_listing_is_in_byte_order_each_name_once_and_valid),
         HF_TEST(a_directory_that_cannot_be_read_is_no_empty_one),
+        HF_TEST(a_link_where_an_object_could_be_is_no_missing_one),
         HF_TEST(a_sweep_takes_old_hidden_files_and_asks_for_old_directories),
         HF_TEST(hidden_names_are_beside_the_object_and_each_is_another),
     };
