@@ -41,6 +41,14 @@ static inline bool hf_image_is_hole(const unsigned char *id)
     return memcmp(id, hf_image_hole, HF_IMAGE_ID) == 0;
 }
 
+/* Of any length and at any address; the ends first, where data is most likely. */
+static inline bool hf_image_is_zero(const unsigned char *p, size_t len)
+{
+    if (len < 16)
+        return memcmp(p, hf_image_hole, len) == 0;
+    return memcmp(p, hf_image_hole, 16) == 0 && memcmp(p, p + 16, len - 16) == 0;
+}
+
 /* ---- names of objects ------------------------------------------------------------------- */
 
 #define HF_IMAGE_NAME_MAX 64
