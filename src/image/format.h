@@ -59,6 +59,9 @@ void hf_image_pack_name(enum hf_image_kind kind, const unsigned char id[HF_IMAGE
 /* "condemned/ID" */
 void hf_image_condemned_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX]);
 bool hf_image_condemned_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID]);
+/* "damaged/ID" */
+void hf_image_damaged_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX]);
+bool hf_image_damaged_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID]);
 /* "index/ID.idx", with ".age" */
 void hf_image_index_name(const unsigned char id[HF_IMAGE_PACK_ID], bool is_encrypted,
                          char out[HF_IMAGE_NAME_MAX]);
