@@ -4,6 +4,7 @@
 #include "run/run.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DROP_MS 60000
@@ -38,12 +39,25 @@ static int look(void *ctx, const struct hf_catalog_point *point, struct hf_err *
     return 0;
 }
 
+static int take_name(void *ctx, const struct hf_catalog_point *point, struct hf_err *err)
+{
+    char **name = ctx;
+    if (*name || !point->checkpoint)
+        return 0;
+    *name = strdup(point->checkpoint);
+    return *name ? 0 : hf_fail_nomem(err);
+}
+
+/* A backup may have come and gone since the points were judged: what the newest point has left stays. */
 static int drop(struct hf_run *run, struct hf_err *err)
 {
+    HF_AUTOFREE char *keep = NULL;
     HF_AUTO(hf_strv) struct hf_strv dropped = HF_STRV_INIT;
     struct hf_hv_call call = hf_env_call(run->env, run->id, DROP_MS);
+    if (hf_catalog_points(run->catalog, run->vm->label, 0, take_name, &keep, err) < 0)
+        return -1;
     HF_POINT("prune.before_checkpoint");
-    if (hf_hv_checkpoint_drop(run->hv, &call, run->found.id, NULL, &dropped, err) < 0)
+    if (hf_hv_checkpoint_drop(run->hv, &call, run->found.id, keep, &dropped, err) < 0)
         return -1;
     for (size_t i = 0; i < dropped.n; i++)
         hf_log(run->env->log, HF_LOG_INFO, "prune", "checkpoint %s of %s is deleted",
