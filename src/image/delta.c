@@ -122,6 +122,115 @@ int hf_image_delta_against(struct hf_image_delta *d, struct hf_image *im, struct
     return 0;
 }
 
+/* ---- a sample of what would be taken ------------------------------------------------------ */
+
+static bool is_taken(const struct hf_image_delta *d, uint64_t unit)
+{
+    return !has_bit(d->read, unit) && !has_bit(d->zero, unit);
+}
+
+static uint64_t next_taken(const struct hf_image_delta *d, uint64_t unit)
+{
+    while (unit < d->n && !is_taken(d, unit))
+        unit++;
+    return unit;
+}
+
+size_t hf_image_delta_sample(const struct hf_image_delta *d, uint64_t out[HF_IMAGE_DELTA_SAMPLE])
+{
+    uint64_t first = next_taken(d, 0), last = d->n;
+    if (first == d->n)
+        return 0;
+    while (!is_taken(d, last - 1))
+        last--;
+    size_t n = 0;
+    out[n++] = first;
+    uint64_t middle = next_taken(d, first + (last - first) / 2);
+    if (middle > first && middle < last - 1)
+        out[n++] = middle;
+    if (last - 1 > first)
+        out[n++] = last - 1;
+    return n;
+}
+
+static int id_of(struct hf_image_tree *t, uint64_t n, unsigned char out[HF_IMAGE_ID],
+                 struct hf_err *err)
+{
+    memcpy(out, hf_image_hole, HF_IMAGE_ID);
+    return n < hf_image_chunks_n(hf_image_tree_shape(t)) ? hf_image_tree_id(t, n, out, err) : 0;
+}
+
+int hf_image_delta_unlike(const struct hf_image_delta *d, struct hf_image_tree *t,
+                          struct hf_image_tree *other, uint64_t *out_unit, bool *out_found,
+                          struct hf_err *err)
+{
+    uint32_t chunk = hf_image_tree_shape(t)->chunk_bytes, per_unit = d->unit / chunk;
+    *out_found = false;
+    for (uint64_t u = next_taken(d, 0); u < d->n; u = next_taken(d, u + 1)) {
+        for (uint64_t n = u * per_unit; n < (u + 1) * per_unit; n++) {
+            unsigned char mine[HF_IMAGE_ID], its[HF_IMAGE_ID];
+            if (id_of(t, n, mine, err) < 0 || id_of(other, n, its, err) < 0)
+                return -1;
+            *out_found = *out_found || memcmp(mine, its, HF_IMAGE_ID) != 0;
+        }
+        *out_unit = u;
+        if (*out_found)
+            return 0;
+    }
+    return 0;
+}
+
+struct proof {
+    unsigned char *data;
+    uint64_t from;
+};
+
+static int take_data(void *ctx, uint64_t at, const void *data, uint64_t len, struct hf_err *err)
+{
+    struct proof *p = ctx;
+    (void)err;
+    if (data)
+        memcpy(p->data + (at - p->from), data, (size_t)len);
+    return 0;
+}
+
+static int is_as_in(struct hf_image *im, struct hf_image_tree *t, const unsigned char *data,
+                    uint64_t n, uint32_t len, bool *out, struct hf_err *err)
+{
+    unsigned char is[HF_IMAGE_ID], was[HF_IMAGE_ID];
+    if (hf_image_tree_id(t, n, was, err) < 0)
+        return -1;
+    memcpy(is, hf_image_hole, HF_IMAGE_ID);
+    if (!hf_image_is_zero(data, len))
+        hf_image_id(im->keys->chunk_id, data, len, is);
+    *out = memcmp(is, was, HF_IMAGE_ID) == 0;
+    return 0;
+}
+
+int hf_image_delta_prove(const struct hf_image_delta *d, struct hf_image *im,
+                         struct hf_image_tree *t, struct hf_nbd *n, uint64_t unit, bool *out_is_so,
+                         struct hf_err *err)
+{
+    const struct hf_image_shape now = {d->disk_bytes, im->chunk_bytes};
+    const uint64_t from = unit * d->unit;
+    const struct hf_nbd_range range = {from, d->disk_bytes - from < d->unit ? d->disk_bytes
+                                                                            : from + d->unit};
+    HF_AUTOFREE unsigned char *data = calloc(1, d->unit);
+    struct proof p = {data, from};
+    if (!data)
+        return hf_fail_nomem(err);
+    if (hf_nbd_read(n, &range, 1, take_data, &p, err) < 0)
+        return -1;
+    *out_is_so = true;
+    for (uint64_t at = from; *out_is_so && at < range.to; at += im->chunk_bytes) {
+        const uint64_t chunk = at / im->chunk_bytes;
+        if (is_as_in(im, t, data + (at - from), chunk, hf_image_chunk_len(&now, chunk), out_is_so,
+                     err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* ---- the outcome ------------------------------------------------------------------------- */
 
 int hf_image_delta_ranges(const struct hf_image_delta *d, struct hf_nbd_ranges *out,

@@ -41,6 +41,14 @@ static inline bool hf_image_is_hole(const unsigned char *id)
     return memcmp(id, hf_image_hole, HF_IMAGE_ID) == 0;
 }
 
+/* Of any length and at any address; the ends first, where data is most likely. */
+static inline bool hf_image_is_zero(const unsigned char *p, size_t len)
+{
+    if (len < 16)
+        return memcmp(p, hf_image_hole, len) == 0;
+    return memcmp(p, hf_image_hole, 16) == 0 && memcmp(p, p + 16, len - 16) == 0;
+}
+
 /* ---- names of objects ------------------------------------------------------------------- */
 
 #define HF_IMAGE_NAME_MAX 64
@@ -51,6 +59,9 @@ void hf_image_pack_name(enum hf_image_kind kind, const unsigned char id[HF_IMAGE
 /* "condemned/ID" */
 void hf_image_condemned_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX]);
 bool hf_image_condemned_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID]);
+/* "damaged/ID" */
+void hf_image_damaged_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX]);
+bool hf_image_damaged_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID]);
 /* "index/ID.idx", with ".age" */
 void hf_image_index_name(const unsigned char id[HF_IMAGE_PACK_ID], bool is_encrypted,
                          char out[HF_IMAGE_NAME_MAX]);

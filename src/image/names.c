@@ -3,6 +3,7 @@
 #include "image/format.h"
 
 #define CONDEMNED "condemned/"
+#define DAMAGED "damaged/"
 
 const unsigned char hf_image_hole[HF_IMAGE_ID];
 
@@ -43,17 +44,37 @@ bool hf_image_pack_id(enum hf_image_kind kind, const char *name, bool is_encrypt
     return strcmp(name, again) == 0;
 }
 
-void hf_image_condemned_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX])
+static void marked_name(const char *mark, const unsigned char *id, char *out)
 {
     char hex[HF_IMAGE_PACK_HEX];
     hf_hex(id, HF_IMAGE_PACK_ID, hex);
-    snprintf(out, HF_IMAGE_NAME_MAX, CONDEMNED "%s", hex);
+    snprintf(out, HF_IMAGE_NAME_MAX, "%s%s", mark, hex);
+}
+
+static bool marked_id(const char *mark, const char *name, unsigned char *out)
+{
+    return strncmp(name, mark, strlen(mark)) == 0 &&
+           hf_unhex(name + strlen(mark), out, HF_IMAGE_PACK_ID) == 0;
+}
+
+void hf_image_condemned_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX])
+{
+    marked_name(CONDEMNED, id, out);
 }
 
 bool hf_image_condemned_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID])
 {
-    return strncmp(name, CONDEMNED, strlen(CONDEMNED)) == 0 &&
-           hf_unhex(name + strlen(CONDEMNED), out, HF_IMAGE_PACK_ID) == 0;
+    return marked_id(CONDEMNED, name, out);
+}
+
+void hf_image_damaged_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX])
+{
+    marked_name(DAMAGED, id, out);
+}
+
+bool hf_image_damaged_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID])
+{
+    return marked_id(DAMAGED, name, out);
 }
 
 bool hf_image_index_id(const char *name, bool is_encrypted, unsigned char out[HF_IMAGE_PACK_ID])

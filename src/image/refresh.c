@@ -54,11 +54,12 @@ static int take_index(void *ctx, const struct hf_store_object *o, struct hf_err 
     return add_id(l->ids, &one, err);
 }
 
+/* A damaged one is as good as one that is going to be removed: nothing new may rely on it. */
 static int take_condemned(void *ctx, const struct hf_store_object *o, struct hf_err *err)
 {
     struct listing *l = ctx;
     struct hf_image_listed one = {.bytes = o->bytes};
-    if (!hf_image_condemned_id(o->name, one.id))
+    if (!hf_image_condemned_id(o->name, one.id) && !hf_image_damaged_id(o->name, one.id))
         return 0;
     return add_id(l->ids, &one, err);
 }
@@ -88,8 +89,10 @@ static int list_indexes(struct hf_image *im, struct ids *out, struct hf_err *err
 
 static int list_condemned(struct hf_image *im, struct ids *out, struct hf_err *err)
 {
-    return list(im, "condemned/", take_condemned, out, err) < 0
-               ? hf_wrap(err, "the list of condemned packs")
+    if (list(im, "condemned/", take_condemned, out, err) < 0)
+        return hf_wrap(err, "the list of condemned packs");
+    return list(im, "damaged/", take_condemned, out, err) < 0
+               ? hf_wrap(err, "the list of damaged packs")
                : 0;
 }
 

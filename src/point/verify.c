@@ -15,6 +15,7 @@ struct hf_verify *hf_verify_begin(struct hf_site *site, struct hf_image *image,
     v->site = site;
     v->image = image;
     v->opts = *opts;
+    v->unmarked = (struct hf_err)HF_ERR_INIT;
     if (opts->depth == HF_VERIFY_CONTENT && site->is_encrypted && !site->identities) {
         hf_age_fail_keyless(err);
         hf_hint(err,
@@ -30,7 +31,13 @@ void hf_verify_end(struct hf_verify *v)
     if (!v)
         return;
     free(v->packs);
+    free(v->marks);
     free(v);
+}
+
+const struct hf_err *hf_verify_unmarked(const struct hf_verify *v)
+{
+    return v->unmarked.cls == HF_E_NONE ? NULL : &v->unmarked;
 }
 
 int hf_verify_judge(const struct hf_verify *v, const struct hf_point_name *n,

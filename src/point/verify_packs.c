@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PACK_MISSING, PACK_OTHER_SIZE, PACK_THERE, PACK_GOOD, PACK_BAD };
+/* FALSE: its object is what the index says, and its content is not */
+enum { PACK_MISSING, PACK_OTHER_SIZE, PACK_THERE, PACK_GOOD, PACK_BAD, PACK_FALSE };
 
 /* ---- what lies there -------------------------------------------------------------------- */
 
@@ -48,7 +49,7 @@ int hf_verify_packs_begin(struct hf_verify *v, struct hf_err *err)
     return hf_store_list(v->site->store, &data, take_pack, v, err) ||
                    hf_store_list(v->site->store, &trees, take_pack, v, err)
                ? -1
-               : 0;
+               : hf_verify_marks_list(v, err);
 }
 
 /* ---- packs ------------------------------------------------------------------------------ */
@@ -63,16 +64,24 @@ static int no_index(struct hf_verify *v, const unsigned char *id, struct hf_err 
     return hf_fail(what, HF_E_CORRUPT, "%s came only now", name);
 }
 
-static int read_pack(struct hf_verify *v, const unsigned char *id, struct hf_err *what)
+/* *out: what became of it; of one that cannot be looked at, nothing. */
+static int read_pack(struct hf_verify *v, const unsigned char *id, unsigned char *out,
+                     struct hf_err *what)
 {
-    if (hf_image_verify_stored(v->image, id, what) < 0)
-        return -1;
-    return v->opts.depth == HF_VERIFY_CONTENT ? hf_image_verify_content(v->image, id, what) : 0;
+    unsigned char bad = PACK_BAD;
+    int rc = hf_image_verify_stored(v->image, id, what);
+    if (rc == 0 && v->opts.depth == HF_VERIFY_CONTENT) {
+        bad = PACK_FALSE;
+        rc = hf_image_verify_content(v->image, id, what);
+    }
+    if (rc == 0 || what->cls == HF_E_CORRUPT)
+        *out = rc == 0 ? PACK_GOOD : bad;
+    return rc;
 }
 
 /* The first time it is read; a bad one says so for each point that needs it. */
-static int look_at(struct hf_verify *v, uint32_t number, const struct hf_image_pack *pack,
-                   struct hf_verified *out, struct hf_err *what)
+static int look(struct hf_verify *v, uint32_t number, const struct hf_image_pack *pack,
+                struct hf_verified *out, struct hf_err *what)
 {
     char name[HF_IMAGE_NAME_MAX];
     hf_image_pack_name((enum hf_image_kind)pack->kind, pack->id, v->site->is_encrypted, name);
@@ -82,28 +91,38 @@ static int look_at(struct hf_verify *v, uint32_t number, const struct hf_image_p
     case PACK_OTHER_SIZE:
         return hf_fail(what, HF_E_CORRUPT, "%s has another size than its index says", name);
     case PACK_BAD:
+    case PACK_FALSE:
         return hf_fail(what, HF_E_CORRUPT, "%s is damaged, as was said", name);
     case PACK_GOOD:
-        return 0;
-    default:
         break;
-    }
-    if (v->opts.depth == HF_VERIFY_THERE)
-        return 0;
-    if (read_pack(v, pack->id, what) == 0) {
-        v->packs[number] = PACK_GOOD;
+    default:
+        if (v->opts.depth == HF_VERIFY_THERE)
+            break;
+        if (read_pack(v, pack->id, &v->packs[number], what) < 0)
+            return -1;
         out->bytes_read += pack->stored_bytes;
-        return 0;
     }
-    if (what->cls == HF_E_CORRUPT)
-        v->packs[number] = PACK_BAD;
-    return -1;
+    if (hf_verify_unmark(v, number, pack->id))
+        return 0;
+    return hf_fail(what, HF_E_CORRUPT, "%s was found damaged before, by reading %s", name,
+                   v->marks[number] == HF_IMAGE_DAMAGED_CONTENT ? "its content" : "it");
+}
+
+static int look_at(struct hf_verify *v, uint32_t number, const struct hf_image_pack *pack,
+                   struct hf_verified *out, struct hf_err *what)
+{
+    int rc = look(v, number, pack, out, what);
+    if (rc < 0 && (what->cls == HF_E_CORRUPT || what->cls == HF_E_NOT_FOUND))
+        hf_verify_mark(v, number, pack->id,
+                       v->packs[number] == PACK_FALSE ? HF_IMAGE_DAMAGED_CONTENT
+                                                      : HF_IMAGE_DAMAGED_OBJECT);
+    return rc;
 }
 
 bool hf_verify_pack_is_bad(const struct hf_verify *v, uint32_t number)
 {
     return number >= v->n_packs || v->packs[number] == PACK_MISSING ||
-           v->packs[number] == PACK_OTHER_SIZE || v->packs[number] == PACK_BAD;
+           v->marks[number] != HF_IMAGE_UNDAMAGED;
 }
 
 static uint64_t stored_bytes(struct hf_verify *v, const unsigned char *id)

@@ -4,6 +4,9 @@
  *
  * What the stores' trees cannot give (a chunk that is gone, or condemned) is read with the changes. A tree that cannot be read itself
  * ends it before anything was told: the disk is compared then.
+ *
+ * A bitmap is found by its name alone, and each disk of a checkpoint has one of that name: in a disk that another one was copied onto, whole and
+ * true, lies the bitmap of the other. So what would be taken over has to prove first, at a few places, that it is as the parent has it.
  */
 #include "base/buf.h"
 #include "image/delta.h"
@@ -111,21 +114,87 @@ static int look_at_store(struct changing *c, size_t store, struct hf_err *err)
     return c->trees[store] ? hf_image_delta_against(c->delta, s->image, c->trees[store], err) : -1;
 }
 
+/* 0, and *why has it; -1: the run is to end. */
+static int fail_store(const struct changing *c, const struct backup_store *s,
+                      const struct hf_err *mine, char **why, struct hf_err *err)
+{
+    if (mine->cls == HF_E_CANCELLED || hf_cancel_check(c->b->run->env->cancel, err) < 0) {
+        hf_err_copy(err, mine);
+        return -1;
+    }
+    *why = hf_asprintf("store %s: %s", s->config->label, mine->message);
+    return *why ? 0 : hf_fail_nomem(err);
+}
+
 /* 1: each can give what is not read. 0: one cannot, and why stands in *why. */
 static int look_at_stores(struct changing *c, char **why, struct hf_err *err)
 {
     for (size_t i = 0; i < c->b->n_stores; i++) {
         struct hf_err mine = HF_ERR_INIT;
-        if (!c->b->stores[i].writer || look_at_store(c, i, &mine) == 0)
-            continue;
-        if (mine.cls == HF_E_CANCELLED || hf_cancel_check(c->b->run->env->cancel, err) < 0) {
-            hf_err_copy(err, &mine);
-            return -1;
-        }
-        *why = hf_asprintf("store %s: %s", c->b->stores[i].config->label, mine.message);
-        return *why ? 0 : hf_fail_nomem(err);
+        if (c->b->stores[i].writer && look_at_store(c, i, &mine) < 0)
+            return fail_store(c, &c->b->stores[i], &mine, why, err);
     }
     return 1;
+}
+
+/* ---- is it true? --------------------------------------------------------------------------- */
+
+struct proving {
+    struct changing *c;
+    struct hf_nbd *n;
+    struct backup_store *store;
+    struct hf_image_tree *tree; /* of the store */
+    char **why;
+};
+
+/* 1: it is as the parent has it. 0: not, and that is in *why. */
+static int prove_unit(struct proving *p, uint64_t unit, struct hf_err *err)
+{
+    bool is_so = false;
+    if (hf_image_delta_prove(p->c->delta, p->store->image, p->tree, p->n, unit, &is_so, err) < 0)
+        return -1;
+    if (is_so)
+        return 1;
+    *p->why = hf_asprintf("what its bitmap calls unchanged is not what point %s has, at %llu",
+                          p->c->b->parent.point.id, (unsigned long long)(unit * unit_of(p->c->b)));
+    return *p->why ? 0 : hf_fail_nomem(err);
+}
+
+/* Is it not this other disk of the parent? A tree that cannot be read does not tell: then it is compared. */
+static int prove_other(struct proving *p, const struct hf_point_artifact *other, struct hf_err *err)
+{
+    uint64_t unit = 0;
+    bool is_found = false;
+    struct hf_err mine = HF_ERR_INIT;
+    HF_AUTO(hf_image_tree)
+    struct hf_image_tree *t = hf_image_tree_open(p->store->image, other->root, &mine);
+    if (t && hf_image_delta_unlike(p->c->delta, p->tree, t, &unit, &is_found, &mine) == 0)
+        return is_found ? prove_unit(p, unit, err) : 1;
+    return fail_store(p->c, p->store, &mine, p->why, err);
+}
+
+static int prove_on(struct proving *p, struct hf_err *err)
+{
+    uint64_t units[HF_IMAGE_DELTA_SAMPLE];
+    const struct hf_manifest *m = &p->store->parent;
+    int rc = 1;
+    for (size_t i = hf_image_delta_sample(p->c->delta, units); rc == 1 && i-- > 0;)
+        rc = prove_unit(p, units[i], err);
+    for (size_t i = 0; rc == 1 && i < m->n_artifacts; i++)
+        if (m->artifacts[i].kind == HF_POINT_IMAGE &&
+            strcmp(m->artifacts[i].name, p->c->disk->target) != 0)
+            rc = prove_other(p, &m->artifacts[i], err);
+    return rc;
+}
+
+/* By one store: the trees of all are of the same point. */
+static int prove(struct changing *c, struct hf_nbd *n, char **why, struct hf_err *err)
+{
+    size_t i = 0;
+    while (!c->trees[i])
+        i++;
+    struct proving p = {c, n, &c->b->stores[i], c->trees[i], why};
+    return prove_on(&p, err);
 }
 
 /* ---- read and told ----------------------------------------------------------------------- */
@@ -182,6 +251,8 @@ int backup_read_changes(struct backup *b, struct backup_disk *d, struct hf_nbd *
     if (take_extents(&c, n, unit_of(b), err) < 0)
         return -1;
     int rc = look_at_stores(&c, &found, err);
+    if (rc > 0)
+        rc = prove(&c, n, &found, err);
     if (rc <= 0)
         return rc < 0 ? -1 : compare(b, d, true, found, err);
     if (hf_image_delta_ranges(c.delta, &c.read, &bytes, err) < 0)

@@ -4,6 +4,7 @@
 #include "run/run.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DROP_MS 60000
@@ -30,31 +31,33 @@ struct looking {
     bool is_there;
 };
 
-/* It, or one with a checkpoint of a backup that ended meanwhile: that is the one that the hypervisor has now. */
 static int look(void *ctx, const struct hf_catalog_point *point, struct hf_err *err)
 {
     struct looking *l = ctx;
     (void)err;
-    l->is_there = l->is_there || strcmp(point->id, l->id) == 0 ||
-                  (point->checkpoint && strcmp(point->id, l->id) > 0);
+    l->is_there = l->is_there || strcmp(point->id, l->id) == 0;
     return 0;
 }
 
-static int is_there(struct pruning *p, const struct prune_checkpoint *c, bool *out,
-                    struct hf_err *err)
+static int take_name(void *ctx, const struct hf_catalog_point *point, struct hf_err *err)
 {
-    struct looking l = {.id = c->point};
-    const int rc = hf_catalog_points(p->catalog, c->vm->label, 0, look, &l, err);
-    *out = l.is_there;
-    return rc;
+    char **name = ctx;
+    if (*name || !point->checkpoint)
+        return 0;
+    *name = strdup(point->checkpoint);
+    return *name ? 0 : hf_fail_nomem(err);
 }
 
+/* A backup may have come and gone since the points were judged: what the newest point has left stays. */
 static int drop(struct hf_run *run, struct hf_err *err)
 {
+    HF_AUTOFREE char *keep = NULL;
     HF_AUTO(hf_strv) struct hf_strv dropped = HF_STRV_INIT;
     struct hf_hv_call call = hf_env_call(run->env, run->id, DROP_MS);
+    if (hf_catalog_points(run->catalog, run->vm->label, 0, take_name, &keep, err) < 0)
+        return -1;
     HF_POINT("prune.before_checkpoint");
-    if (hf_hv_checkpoint_drop(run->hv, &call, run->found.id, NULL, &dropped, err) < 0)
+    if (hf_hv_checkpoint_drop(run->hv, &call, run->found.id, keep, &dropped, err) < 0)
         return -1;
     for (size_t i = 0; i < dropped.n; i++)
         hf_log(run->env->log, HF_LOG_INFO, "prune", "checkpoint %s of %s is deleted",
@@ -63,32 +66,29 @@ static int drop(struct hf_run *run, struct hf_err *err)
 }
 
 /* In a run, for a backup that is under way has a checkpoint which no point tells of yet. */
-static int drop_in_run(struct pruning *p, const struct prune_checkpoint *c, struct hf_err *err)
+static int drop_in_run(struct pruning *p, const char *vm, struct hf_err *err)
 {
-    bool is_needed = false;
     HF_AUTO(hf_run) struct hf_run run = {0};
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
     if (!doc)
         return hf_fail_nomem(err);
-    if (hf_run_begin_unguarded(&run, p->env, "prune", c->vm->label, err) < 0)
+    if (hf_run_begin_unguarded(&run, p->env, "prune", vm, err) < 0)
         return -1;
-    /* Asked before, so that no run is begun in vain; but only now no backup can end in between. */
-    if (is_there(p, c, &is_needed, err) < 0 || (!is_needed && drop(&run, err) < 0))
+    if (drop(&run, err) < 0)
         return hf_run_fail(&run, err);
-    hf_run_end(&run, "done", doc,
-               is_needed ? "A backup has left another checkpoint" : "The checkpoint is deleted");
+    hf_run_end(&run, "done", doc, "The checkpoint is deleted");
     return 0;
 }
 
 int prune_checkpoint_drop(struct pruning *p, const struct prune_checkpoint *c, struct hf_err *err)
 {
-    bool is_needed = false;
+    struct looking l = {.id = c->point};
     struct hf_err why = HF_ERR_INIT;
     if (!c->point[0] || p->req->is_dry)
         return 0;
-    if (is_there(p, c, &is_needed, err) < 0)
+    if (hf_catalog_points(p->catalog, c->vm->label, 0, look, &l, err) < 0)
         return -1;
-    if (!is_needed && drop_in_run(p, c, &why) < 0) {
+    if (!l.is_there && drop_in_run(p, c->vm->label, &why) < 0) {
         hf_wrap(&why, "the checkpoint of a point that is no more stays until the next backup");
         hf_log_err(p->env->log, HF_LOG_WARN, "prune", &why);
     }

@@ -151,6 +151,18 @@ static int list_one(struct verifying *v, struct hf_points *out, struct hf_err *e
 
 /* ---- a store ---------------------------------------------------------------------------- */
 
+static void log_unmarked(const struct verifying *v)
+{
+    struct hf_err why = HF_ERR_INIT;
+    const struct hf_err *found = hf_verify_unmarked(v->verify);
+    if (!found)
+        return;
+    hf_err_copy(&why, found);
+    hf_wrap(&why, "store %s: what is damaged cannot be marked there: backups go on relying on it",
+            v->store);
+    hf_log_err(v->env->log, HF_LOG_WARN, "verify", &why);
+}
+
 static int look(struct verifying *v, struct hf_err *err)
 {
     HF_AUTO(hf_points) struct hf_points points = {0};
@@ -172,6 +184,8 @@ static int look(struct verifying *v, struct hf_err *err)
     for (size_t i = 0; verify && i < points.n; i++)
         if (verify_copy(v, &points.items[i], err) < 0)
             return -1;
+    if (verify)
+        log_unmarked(v);
     return verify ? 0 : -1;
 }
 

@@ -86,6 +86,20 @@ class Incrementals(StoresTest):
         self.assertEqual(self.images["vda"]["read_bytes"], 0)
         self.assertNotEqual(Judge(self.site.dir / "vault").look().points[doc["point"]]["vda"], self.taken[doc["point"]]["vda"])
 
+    def test_what_is_called_unchanged_has_to_prove_it(self):
+        """A disk that became a copy of another one, with a bitmap that says nothing: they differ at one place."""
+        data = os.urandom(3 * MIB)
+        self.poke(0, data)
+        self.poke(0, data, "vdb")
+        self.poke(700 * 1024, b"x" * 100, "vdb")
+        self.backup()
+        shutil.copy(self.disk(), self.disk("vdb"))
+        (self.site.vm / "vdb.blind").touch()
+        doc = self.backup()
+        self.said(doc, "disk vdb is read whole and compared: what its bitmap calls unchanged is not what point")
+        self.assertEqual(self.is_incremental(), {"vda": True, "vdb": False})
+        self.judge()
+
     def test_points_of_random_changes_are_the_disks_of_their_instants(self):
         dice = random.Random(runlib.seed())
         self.backup()

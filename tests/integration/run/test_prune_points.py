@@ -159,6 +159,18 @@ class Points(PruneTest):
         self.web.write()
         self.assertEqual(self.actions(self.web.prune("-n")), dict(zip(points, ("deleted", "kept"), strict=True)))
 
+    def test_the_checkpoint_of_a_second_backup_meanwhile_stays(self):
+        self.web.keep("last 1")
+        self.web.backup(at=day("2026-11-01"))
+        (self.web.site.vm / "off").touch()
+        self.web.backup(at=day("2026-11-02"))
+        (self.web.site.vm / "off").unlink()
+        running = self.web.start("prune", **self.web.site.points("prune.before_manifest=stall:4000"))
+        self.web.site.wait_for_point("prune.before_manifest")
+        new = self.web.backup(at=day("2026-11-03"))
+        self.assertEqual(running.wait().status, 0)
+        self.assertEqual([p.stem for p in self.web.site.vm.glob("*.cp")], [f"hf-{new}"])
+
     def test_text_says_what_and_why(self):
         self.web.keep("last 1")
         self.take("2026-11-01", "2026-11-02")

@@ -229,3 +229,29 @@ it_keeps_no_bitmap_in_what_a_rollback_gave_up_and_got_back()
     V destroy m
     is "$(bitmaps "$dir/vda.qcow2")$(bitmaps "$dir/vda.qcow2.hf-1")" "" bitmaps
 }
+
+# A raw disk has its bitmap in its overlay, and loses it with that. libvirt then deletes the checkpoint of no disk at all; but what the other one has
+# would cost with each of its writes, and, once QEMU was killed, keep it from being resized.
+it_leaves_no_bitmap_of_a_checkpoint_that_some_disks_lost()
+{
+    machine m "$(disk vda qcow2)$(disk vdb raw)$(disk vdc qcow2)"
+    leave hf-0
+    capture m hf-s
+    leave hf-1
+    d delete m hf-s
+    V destroy m
+    V start --paused m
+    kill -KILL "$(lab_pids "$dir" qemu-system-x86)"
+    wait_for_state "shut off (crashed)"
+    has "$(bitmaps "$dir/vda.qcow2")" "hf-1"
+    V start --paused m
+    leave hf-2
+    is "$(d drop m hf-2 | sort | tr '\n' ' ')" "dropped hf-0 dropped hf-1 " told
+    is "$(checkpoints m)" hf-2 checkpoints
+    io m 0 write -P 0x51 1M 64k
+    knows hf-3 hf-2 "1048576+65536 "
+    V blockresize m vda 20M
+    is "$(d drop m)" "dropped hf-2" told
+    V destroy m
+    is "$(bitmaps "$dir/vda.qcow2")$(bitmaps "$dir/vdc.qcow2")" "" bitmaps
+}

@@ -147,6 +147,44 @@ it_does_not_believe_a_bitmap_of_another_disk()
     takes "vda=+ vdb=+"
 }
 
+# The copy is in the file of before, and its bitmap is whole and has the name that is looked for: it is the one of the other disk. They differ at
+# one place, where nobody would look.
+it_does_not_believe_a_copied_bitmap()
+{
+    local targets="vda vdb" n
+    machine m "$(qdisk vda)$(qdisk vdb)"
+    site
+    for n in 0 1; do
+        io m $n write -P 0x11 0 8M
+        io m $n write -P 0x2$n 2M 4k
+        io m $n flush
+    done
+    told "vda=- vdb=-"
+    V destroy m
+    cp "$dir/vda.qcow2" "$dir/vdb.qcow2"
+    V start --paused m
+    told "vda=+ vdb=-"
+    has "$(cat "$dir/out-told")" "disk vdb is read whole and compared: what its bitmap calls unchanged is not what point"
+    told "vda=+ vdb=+"
+}
+
+# Cut in the middle of a chunk, whose other half reads as zeros since then: no bitmap tells of that.
+it_does_not_believe_a_disk_that_was_cut()
+{
+    local targets="vda" cut
+    machine m "$(qdisk vda)"
+    site
+    io m 0 write -P 0x11 0 15M
+    for cut in 15500K 15552K 15616K; do
+        io m 0 write -P 0x12 15M 1M
+        io m 0 flush
+        told "vda=[-+]"
+        V blockresize m vda $cut
+        V blockresize m vda 16M
+        told "vda=[-+]"
+    done
+}
+
 # told FLAGS: a backup of disks that nobody writes to; the point is what lies in the files.
 told()
 {
@@ -156,7 +194,11 @@ told()
         qemu-img convert -U -O raw "$dir/$target.qcow2" "$dir/out-$target"
     done
     python3 "$here/odd.d/point.py" "$dir/out-report" "$dir/store" "$dir" >"$dir/out-told"
-    is "$(head -1 "$dir/out-told")" "$1" "incremental"
+    # shellcheck disable=SC2254  # a pattern
+    case $(head -1 "$dir/out-told") in
+    $1) ;;
+    *) is "$(head -1 "$dir/out-told")" "$1" incremental ;;
+    esac
 }
 
 # Its point leaves no checkpoint, and the one of the point before goes on knowing what changed since that.

@@ -213,6 +213,41 @@ static void chunks_must_fit_into_units(void **state)
     half_free(&h);
 }
 
+/* 16 units of data; what is dirty and what is zero proves nothing. */
+static void what_would_be_taken_is_what_has_to_prove_itself(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct half h = half_new(state);
+    uint64_t units[HF_IMAGE_DELTA_SAMPLE], unit = 0;
+    bool is_found = true;
+    HF_AUTO(hf_nbd_ranges) struct hf_nbd_ranges dirty = {0}, zero = {0};
+    add(&dirty, 0, 100);
+    add(&dirty, 14 * UNIT, 15 * UNIT);
+    add(&zero, 15 * UNIT, 2 * HALF);
+    HF_AUTO(hf_image_delta) struct hf_image_delta *d = hf_image_delta_new(2 * HALF, UNIT, &err);
+    assert_int_equal(hf_image_delta_sample(d, units), 3);
+    hf_image_delta_dirty(d, &dirty);
+    hf_image_delta_zero(d, &zero);
+    assert_int_equal(hf_image_delta_sample(d, units), 3);
+    assert_true(units[0] == 1 && units[1] == 7 && units[2] == 13);
+
+    assert_hf_ok(hf_image_delta_unlike(d, h.t, h.t, &unit, &is_found, &err), &err);
+    assert_false(is_found);
+    h.disk[10] ^= 1;                           /* in a unit that is read anyway */
+    h.disk[9 * (size_t)UNIT + CHUNK + 7] ^= 1; /* here it would show */
+    HF_AUTO(hf_image_written) struct hf_image_written two = write_disk(&h.s, h.disk, HALF);
+    HF_AUTO(hf_image_tree) struct hf_image_tree *other = hf_image_tree_open(h.s.im, two.root, &err);
+    assert_hf_ok(hf_image_delta_unlike(d, h.t, other, &unit, &is_found, &err), &err);
+    assert_true(is_found && unit == 9);
+    hf_image_tree_close(HF_STEAL(other));
+
+    add(&dirty, 15 * UNIT, 2 * HALF);
+    dirty.items[0].to = 14 * UNIT;
+    hf_image_delta_dirty(d, &dirty);
+    assert_int_equal(hf_image_delta_sample(d, units), 0);
+    half_free(&h);
+}
+
 #define SEGMENTS 60
 
 /* Every chunk another: ids do not become smaller. */
@@ -264,6 +299,7 @@ int main(void)
         HF_TEST(a_disk_that_shrank_and_grew_again_has_zeros_there),
         HF_TEST(chunks_that_are_condemned_are_read_and_sent_again),
         HF_TEST(chunks_must_fit_into_units),
+        HF_TEST(what_would_be_taken_is_what_has_to_prove_itself),
         HF_TEST(a_tree_is_fetched_in_a_few_requests),
         HF_TEST(a_tree_of_which_a_part_is_gone_is_an_error),
     };
