@@ -3,7 +3,6 @@
 
 import base64
 import re
-import unittest
 
 import contract
 import davlib
@@ -131,7 +130,7 @@ class Troubles(Case):
                 with self.subTest(status=status, method=method):
                     self.proxy(before=lambda r, s=status, m=method: answer(s) if r.method == m else None)
                     todo = ("remove", "gone") if method == "DELETE" else self.put
-                    self.assertRegex(self.fails(*todo, retry_ms=900), rf"\({status}\)")
+                    self.assertRegex(self.fails(*todo, retry_ms=400), rf"\({status}\)")
         self.proxy(before=lambda r: answer(202) if r.method == "PUT" else None)
         self.assertIn("(202)", self.fails("put", "x", self.file("long", BIG), "unknown"))
         self.assertIsNone(self.stored("x"))
@@ -181,9 +180,9 @@ class Troubles(Case):
         def hang(request):
             return "hang" if request.method == "PUT" else None
         self.proxy(fault=hang)
-        done = self.drive("put", "x", self.file("long", BIG), "unknown", stall_ms=1500, retry_ms=3000)
+        done = self.drive("put", "x", self.file("long", BIG), "unknown", stall_ms=1000, retry_ms=1500)
         self.assertRegex(done.error, "^timeout: ")
-        self.assertLess(done.took_s, 9)
+        self.assertLess(done.took_s, 8)
         self.assertIsNone(self.stored("x"))
 
 
@@ -223,15 +222,15 @@ class Hostile(Case):
                                 (entry("/etc/passwd"), "^corrupt: .*another folder"), (entry(f"{at}x/y"), "^corrupt: .*another folder")):
             with self.subTest(left_out=left_out):
                 self.lists(self.own(entry(f"{at}/good"), left_out))
-                self.assertRegex(self.fails("list", "", retry_ms=900), error)
+                self.assertRegex(self.fails("list", "", retry_ms=400), error)
 
     def test_what_is_no_listing_is_shown(self):
         for body in (b"<html>Welcome</html>", b"", multistatus("<d:response/>").replace(b"</d:multistatus>", b"")):
             self.lists(body)
-            self.assertRegex(self.fails("list", "", retry_ms=900), "^corrupt: .*(no answer of a WebDAV server|makes no sense)", body)
+            self.assertRegex(self.fails("list", "", retry_ms=400), "^corrupt: .*(no answer of a WebDAV server|makes no sense)", body)
         for bad in (entry("no/path"), entry(f"/{self.folder.name}/x", "<d:getcontentlength>-1</d:getcontentlength>")):
             self.lists(self.own(bad))
-            self.assertRegex(self.fails("list", "", retry_ms=900), "^corrupt: .*makes no sense", bad)
+            self.assertRegex(self.fails("list", "", retry_ms=400), "^corrupt: .*makes no sense", bad)
 
     def test_a_listing_of_another_folder_is_no_empty_store(self):
         self.lists(multistatus(entry("/elsewhere/", DIR), entry("/elsewhere/x")))
@@ -241,9 +240,9 @@ class Hostile(Case):
         bomb = (b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/hostname'><!ENTITY b '&a;&a;'>]>" +
                 self.own(entry("/&b;")).partition(b"?>")[2])
         self.lists(bomb)
-        self.assertIn("no answer of a WebDAV server", self.fails("list", "", retry_ms=900))
+        self.assertIn("no answer of a WebDAV server", self.fails("list", "", retry_ms=400))
         self.lists(bomb.decode().replace("'1.0'?>", "'1.0' encoding='UTF-16'?>").encode("utf-16"))
-        self.assertIn("no answer of a WebDAV server", self.fails("list", "", retry_ms=900))
+        self.assertIn("no answer of a WebDAV server", self.fails("list", "", retry_ms=400))
 
     def test_a_long_listing_is_read_in_bounded_memory(self):
         if runlib.SANITIZED:
@@ -254,10 +253,10 @@ class Hostile(Case):
 
     def test_a_deep_answer_and_an_endless_text_are_refused(self):
         self.lists(self.own("<d:response>" * 300 + "</d:response>" * 300))
-        self.fails("list", "", retry_ms=900)
+        self.fails("list", "", retry_ms=400)
         self.lists(self.own(entry("/" + "a" * 100000)))
-        self.assertIn("corrupt: ", self.fails("list", "", retry_ms=900))
+        self.assertIn("corrupt: ", self.fails("list", "", retry_ms=400))
 
 
 if __name__ == "__main__":
-    unittest.main()
+    remotelib.main()

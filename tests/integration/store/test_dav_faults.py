@@ -7,7 +7,6 @@ HOLDFAST_SAMPLE=0 makes it 200 runs, HOLDFAST_SEED another series.
 
 import concurrent.futures
 import random
-import unittest
 
 import faultlib
 import remotelib
@@ -62,7 +61,7 @@ class EachFault(faultlib.Table, Case):
     lies = LIES
 
     def command(self, *arguments, **options):
-        return super().command(*arguments, **options | {"part_bytes": len(faultlib.LONG)})
+        return super().command(*arguments, **options | {"part_bytes": len(self.long)})
 
     def broken(self, fault, operation):
         def first(request):
@@ -72,6 +71,9 @@ class EachFault(faultlib.Table, Case):
 
     lay = remotelib.lay
 
+    def at(self, store):
+        return {"folder": self.folder / store}
+
 
 if __name__ == "__main__":
-    unittest.main()
+    remotelib.main()

@@ -6,6 +6,7 @@ HOLDFAST_SAMPLE=0 makes it 200 runs, HOLDFAST_SEED another series. A run's numbe
 
 import concurrent.futures
 import hashlib
+import os
 import random
 import unittest
 
@@ -85,6 +86,7 @@ class EachFault(faultlib.Table, storelib.Case):
 
     faults = s3proxy.FAULTS
     lies = ("flip",)
+    long = os.urandom(storelib.PART + 12345)
 
     def broken(self, fault, operation):
         def first(request):
@@ -94,9 +96,13 @@ class EachFault(faultlib.Table, storelib.Case):
     def lay(self, objects):
         def put(item):
             name, content = item
-            self.ok("put", name, self.file(name.replace("/", "."), content))
+            if content:
+                self.ok("put", name, self.file(name.replace("/", "."), content))
         with concurrent.futures.ThreadPoolExecutor(faultlib.WORKERS) as pool:
             list(pool.map(put, objects.items()))
+
+    def at(self, store):
+        return {"prefix": f"pre/fix/{store}"}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ HOLDFAST_SAMPLE=0 makes it 200 runs, HOLDFAST_SEED another series.
 
 import concurrent.futures
 import random
-import unittest
 
 import faultlib
 import remotelib
@@ -76,11 +75,13 @@ class EachFault(faultlib.Table, remotelib.Case):
     faults = sshproxy.FAULTS
     lay = remotelib.lay
 
+    def at(self, store):
+        return {"folder": self.folder / store}
+
     def setUp(self):
         super().setUp()
-        for word, content in faultlib.WORDS.items():
-            self.file(word.strip("{}"), content)
-        self.lay({f"{o.name}-none/x": o.before for o in faultlib.OPERATIONS if o.before})
+        self.make_files()
+        self.lay({f"{o.name}-none/d/x": o.before for o in faultlib.OPERATIONS})
         with concurrent.futures.ThreadPoolExecutor(faultlib.WORKERS) as pool:
             self.bytes = dict(pool.map(self.measure, faultlib.OPERATIONS))
 
@@ -90,12 +91,13 @@ class EachFault(faultlib.Table, remotelib.Case):
         return operation.name, proxy.passed
 
     def broken(self, fault, operation):
-        """Within its own last requests: what it has more than a mere look (head), and that one's. The goodbye comes behind them."""
+        """Within its own last requests: what it has more than a mere look (head), and that one's."""
         way = fault.rpartition("-")[2]
         all_of_it, look = (self.bytes[name].get(way, 0) for name in (operation.name, "head"))
-        at = all_of_it - 100 - random.Random(f"{SEED}/{fault}/{operation.name}").randrange(max(1, all_of_it - look + 100))
+        spare = 400 if way == "down" else 100  # sshd joins answers as it comes; the goodbye is ours
+        at = all_of_it - spare - random.Random(f"{SEED}/{fault}/{operation.name}").randrange(max(1, all_of_it - look + 100))
         return sshproxy.Proxy(self.server.port, lambda nth: (fault, at) if nth == 1 else None)
 
 
 if __name__ == "__main__":
-    unittest.main()
+    remotelib.main()
