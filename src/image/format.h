@@ -62,6 +62,13 @@ bool hf_image_condemned_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID]
 /* "damaged/ID" */
 void hf_image_damaged_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX]);
 bool hf_image_damaged_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID]);
+/* "moved/OLD/NEW" */
+#define HF_IMAGE_MOVED_MAX 80
+void hf_image_moved_name(const unsigned char old[HF_IMAGE_PACK_ID],
+                         const unsigned char new_id[HF_IMAGE_PACK_ID],
+                         char out[HF_IMAGE_MOVED_MAX]);
+bool hf_image_moved_ids(const char *name, unsigned char out_old[HF_IMAGE_PACK_ID],
+                        unsigned char out_new[HF_IMAGE_PACK_ID]);
 /* "index/ID.idx", with ".age" */
 void hf_image_index_name(const unsigned char id[HF_IMAGE_PACK_ID], bool is_encrypted,
                          char out[HF_IMAGE_NAME_MAX]);

@@ -4,6 +4,7 @@
 
 #define CONDEMNED "condemned/"
 #define DAMAGED "damaged/"
+#define MOVED "moved/"
 
 const unsigned char hf_image_hole[HF_IMAGE_ID];
 
@@ -89,4 +90,27 @@ bool hf_image_index_id(const char *name, bool is_encrypted, unsigned char out[HF
         return false;
     hf_image_index_name(out, is_encrypted, again);
     return strcmp(name, again) == 0;
+}
+
+void hf_image_moved_name(const unsigned char old[HF_IMAGE_PACK_ID],
+                         const unsigned char new_id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_MOVED_MAX])
+{
+    char from[HF_IMAGE_PACK_HEX], to[HF_IMAGE_PACK_HEX];
+    hf_hex(old, HF_IMAGE_PACK_ID, from);
+    hf_hex(new_id, HF_IMAGE_PACK_ID, to);
+    snprintf(out, HF_IMAGE_MOVED_MAX, MOVED "%s/%s", from, to);
+}
+
+bool hf_image_moved_ids(const char *name, unsigned char out_old[HF_IMAGE_PACK_ID],
+                        unsigned char out_new[HF_IMAGE_PACK_ID])
+{
+    char from[HF_IMAGE_PACK_HEX];
+    const size_t folder = strlen(MOVED), digits = sizeof from - 1;
+    if (strncmp(name, MOVED, folder) != 0 || strlen(name) != folder + digits + 1 + digits ||
+        name[folder + digits] != '/')
+        return false;
+    memcpy(from, name + folder, digits);
+    from[digits] = '\0';
+    return hf_unhex(from, out_old, HF_IMAGE_PACK_ID) == 0 &&
+           hf_unhex(name + folder + digits + 1, out_new, HF_IMAGE_PACK_ID) == 0;
 }

@@ -134,11 +134,8 @@ void hf_image_write_close(struct hf_image_writer *w)
     end_threads(w, true);
     for (size_t i = 0; i < HF_ARRAY_SIZE(w->presses); i++)
         hf_image_press_close(&w->presses[i]);
-    for (size_t i = 0; i < HF_IMAGE_FILLS; i++) {
-        free(w->fills[i].data);
-        free(w->fills[i].entries);
-        free(w->fills[i].seen);
-    }
+    for (size_t i = 0; i < HF_IMAGE_FILLS; i++)
+        hf_image_fill_free(&w->fills[i]);
     for (uint64_t i = 0; w->segments && i < hf_image_segments_n(&w->shape); i++)
         free(w->segments[i]);
     free(w->segments);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define HURRY_S (HF_PRUNE_HURRY_MS / 1000)
-#define SETTLED_S (HURRY_S * 3 / 2) /* the last request that was begun in time has ended, too */
 
 struct judging {
     struct hf_prune *prune;
@@ -19,137 +18,61 @@ struct judging {
     struct hf_pruned *out;
 };
 
-/* ---- the time --------------------------------------------------------------------------- */
-
-/* The store's clock dates what lies there. But it may run wrong, or have been set just now: what is to be old has to be so by this host's, too. */
-static int64_t here_s(const struct judging *m)
-{
-    return hf_clock_wall_us(m->prune->site->clock) / 1000000;
-}
+/* ---- judging ---------------------------------------------------------------------------- */
 
 static int64_t earlier_s(const struct judging *m)
 {
-    const int64_t here = here_s(m), there = m->view->points.now_s;
-    return here < there ? here : there;
+    return hf_prune_earlier_s(m->prune, m->view);
 }
-
-static int64_t later_s(const struct judging *m)
-{
-    const int64_t here = here_s(m), there = m->view->points.now_s;
-    return here > there ? here : there;
-}
-
-/* A condemnation with a date that is so far behind would be due as soon as that clock is mended, and writers that do not know of it are at work. */
-static int check_clock(const struct judging *m, struct hf_err *err)
-{
-    const int64_t behind_s = here_s(m) - m->view->points.now_s;
-    if (behind_s <= m->prune->opts.grace_s - SETTLED_S)
-        return 0;
-    hf_fail(err, HF_E_CONFLICT,
-            "the store's clock is %lld minutes behind this host's: no pack is condemned",
-            (long long)behind_s / 60);
-    return hf_hint(err, "Set the one that is wrong.");
-}
-
-/* ---- judging ---------------------------------------------------------------------------- */
 
 static int condemn(struct judging *m, const struct hf_prune_pack *p, struct hf_err *err)
 {
-    char name[HF_IMAGE_NAME_MAX];
-    struct hf_store_receipt receipt;
-    hf_image_condemned_name(p->id, name);
-    if (check_clock(m, err) < 0)
-        return -1;
-    if (m->is_dry)
-        return 0;
-    if (HF_POINT_ERR("prune.before_condemn", err) < 0 ||
-        hf_store_put_bytes(m->prune->site->store, name, "", 0, true, &receipt, err) < 0)
-        return -1;
-    HF_POINT("prune.after_condemn");
-    return 0;
-}
-
-static int lift(struct judging *m, const struct hf_prune_pack *p, struct hf_err *err)
-{
-    char name[HF_IMAGE_NAME_MAX];
-    hf_image_condemned_name(p->id, name);
-    if (m->is_dry)
-        return 0;
-    return HF_POINT_ERR("prune.before_lift", err) < 0
-               ? -1
-               : hf_store_remove(m->prune->site->store, name, err);
+    return hf_prune_condemn(m->prune, m->view, p, err);
 }
 
 /* Who found it condemned for long enough, and named by nothing, may be about to remove it: as long as it can be so old for anybody, the
  * condemnation is not lifted but begun anew, which tells the next prune that nobody is. */
 static int reprieve(struct judging *m, const struct hf_prune_pack *p, struct hf_err *err)
 {
-    if (!p->condemned_s || earlier_s(m) - p->condemned_s < SETTLED_S)
+    if (!p->condemned_s || earlier_s(m) - p->condemned_s < HF_PRUNE_SETTLED_S)
         return 0;
-    if (later_s(m) - p->condemned_s >= m->prune->opts.grace_s - HURRY_S)
+    if (hf_prune_later_s(m->prune, m->view) - p->condemned_s >= m->prune->opts.grace_s - HURRY_S)
         return condemn(m, p, err);
     m->out->reprieved++;
-    return lift(m, p, err);
+    return hf_prune_lift(m->prune, p, err);
 }
 
-static int remove_named(struct judging *m, const char *name, struct hf_err *err)
-{
-    return hf_store_remove(m->prune->site->store, name, err);
-}
-
-static bool is_there(const struct hf_prune_pack *p)
-{
-    return p->parts & ~(unsigned)HF_PRUNE_CONDEMNED;
-}
-
-/* Its condemnation goes with a later prune: a store whose listings are behind shows the index for a while, and no writer is to take it at its word. */
 static int remove_pack(struct judging *m, const struct hf_prune_pack *p, struct hf_err *err)
 {
-    const bool is_encrypted = m->prune->site->is_encrypted;
-    char name[HF_IMAGE_NAME_MAX];
-    if (!is_there(p))
-        return lift(m, p, err);
-    if (m->is_dry)
-        return 0;
-    hf_image_index_name(p->id, is_encrypted, name);
-    if (p->parts & HF_PRUNE_INDEX &&
-        (HF_POINT_ERR("prune.before_index", err) < 0 || remove_named(m, name, err) < 0))
-        return -1;
-    hf_image_pack_name(HF_IMAGE_DATA, p->id, is_encrypted, name);
-    if (HF_POINT_ERR("prune.before_pack", err) < 0 ||
-        (p->parts & HF_PRUNE_DATA && remove_named(m, name, err) < 0))
-        return -1;
-    hf_image_pack_name(HF_IMAGE_TREE, p->id, is_encrypted, name);
-    return p->parts & HF_PRUNE_TREE ? remove_named(m, name, err) : 0;
-}
-
-static void count(struct hf_prune_sum *s, const struct hf_prune_pack *p)
-{
-    s->packs++;
-    s->bytes += p->bytes;
+    return hf_prune_is_there(p) ? hf_prune_remove_pack(m->prune, p, err)
+                                : hf_prune_lift(m->prune, p, err);
 }
 
 /* What is to be done with it. What is left alone is counted. */
 typedef int (*deed)(struct judging *m, const struct hf_prune_pack *p, struct hf_err *err);
 static deed judge(struct judging *m, const struct hf_prune_pack *p)
 {
-    const int64_t grace_s = m->prune->opts.grace_s;
     const bool is_condemned = p->parts & HF_PRUNE_CONDEMNED;
+    const bool is_due = hf_prune_is_due(m->prune, m->view, p) && !m->is_refused;
+    if (p->parts & HF_PRUNE_MOVED && !hf_prune_is_there(p)) /* what says where its content is */
+        return is_due ? remove_pack : NULL;
+    if (p->parts & HF_PRUNE_MOVED && p->is_named && is_condemned) {
+        hf_prune_count(&m->out->waiting, p); /* for prune_repack.c */
+        return NULL;
+    }
     if (p->is_named) {
-        count(&m->out->used, p);
+        hf_prune_count(&m->out->used, p);
         return is_condemned ? reprieve : NULL;
     }
     if (is_condemned) {
-        const bool is_due = p->condemned_s && earlier_s(m) - p->condemned_s >= grace_s;
-        if (is_due && !m->is_refused)
+        if (is_due)
             return remove_pack;
-        count(&m->out->waiting, p);
+        hf_prune_count(&m->out->waiting, p);
         return NULL;
     }
-    const bool is_young = p->newest_s && earlier_s(m) - p->newest_s < grace_s;
-    if (!is_young && !m->is_refused)
+    if (!hf_prune_is_young(m->prune, m->view, p) && !m->is_refused)
         return condemn;
-    count(&m->out->young, p);
+    hf_prune_count(&m->out->young, p);
     return NULL;
 }
 
@@ -178,13 +101,13 @@ static int act(struct judging *m, struct hf_err *err)
             condemned[n++] = i;
         else if (fn)
             rc = do_one(m, &v->packs[i], fn, err);
-        if (rc == 0 && fn == remove_pack && is_there(&v->packs[i]))
-            count(&m->out->removed, &v->packs[i]);
+        if (rc == 0 && fn == remove_pack && hf_prune_is_there(&v->packs[i]))
+            hf_prune_count(&m->out->removed, &v->packs[i]);
     }
     for (size_t i = 0; rc == 0 && i < n; i++) {
         rc = do_one(m, &v->packs[condemned[i]], condemn, err);
         if (rc == 0)
-            count(&m->out->condemned, &v->packs[condemned[i]]);
+            hf_prune_count(&m->out->condemned, &v->packs[condemned[i]]);
     }
     return rc;
 }
@@ -234,7 +157,8 @@ static void begin_pass(struct hf_pruned *out)
     *out = (struct hf_pruned){.abandoned = out->abandoned,
                               .condemned = out->condemned,
                               .removed = out->removed,
-                              .reprieved = out->reprieved};
+                              .reprieved = out->reprieved,
+                              .repacked.damage = HF_ERR_INIT};
 }
 
 static int pass(struct judging *m, struct hf_prune_view *v, struct hf_err *err)
@@ -245,7 +169,8 @@ static int pass(struct judging *m, struct hf_prune_view *v, struct hf_err *err)
         return -1;
     m->view = v;
     m->is_refused = m->out->is_refused = r.unreadable_n > 0;
-    return clear_abandoned(m, &r, err) < 0 ? -1 : act(m, err);
+    const int rc = clear_abandoned(m, &r, err) < 0 ? -1 : act(m, err);
+    return rc ? rc : hf_prune_repack(m->prune, v, m->out, err);
 }
 
 /* Anew. If not even the first thing comes in time, none ever will. */
@@ -276,7 +201,7 @@ static int sweep(const struct hf_prune *p, struct hf_err *err)
 int hf_prune_rest(struct hf_prune *p, struct hf_pruned *out, struct hf_err *err)
 {
     struct judging m = {.prune = p, .is_dry = p->opts.is_dry, .out = out};
-    *out = (struct hf_pruned){0};
+    *out = (struct hf_pruned){.repacked.damage = HF_ERR_INIT};
     if (p->deleted.n)
         qsort(p->deleted.items, p->deleted.n, sizeof *p->deleted.items, hf_point_name_compare);
     int rc = p->has_view ? pass(&m, &p->view, err) : look_and_pass(&m, err);

@@ -9,6 +9,7 @@
  *     manifests/      point/need.h, a cache
  *     journal/        of prunes (point/prune.h)
  *     reading         run/point_reading.h
+ *     waste           what the last prune found of the packs, a cache
  *
  * Trust     holdfast.json has no seal: whoever can write to the store can change it. So what is encrypted is encrypted to the recipients
  *           of the configuration, never to those in it; and a store that has another id, size of chunks or metadata identity than this
