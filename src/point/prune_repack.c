@@ -126,8 +126,11 @@ static bool is_late(const struct repacking *r)
 
 static int let_go(struct repacking *r, const struct hf_prune_pack *old, struct hf_err *err)
 {
-    if (is_late(r)) /* what was found out is too old: the next prune */
+    if (is_late(r)) { /* what was found out is too old */
+        leave(r->out, old, HF_PRUNE_WHY_LATER);
+        r->has_more = true;
         return 0;
+    }
     if (HF_POINT_ERR("repack.before_remove", err) < 0 ||
         hf_prune_remove_pack(r->prune, old, err) < 0)
         return -1;
