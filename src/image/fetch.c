@@ -260,19 +260,29 @@ static int read_record(struct hf_image_fetch *f, struct opened *o, const struct 
     return hf_image_record_unpack(f->stored, f->stored + HF_IMAGE_RECORD_HEAD, e, w->out, err);
 }
 
-/* Once per pack; and what a server said wrong once is no damage: the pack is read again, past all caches. */
+/* UNDAMAGED also: that could not be found out. Read past all caches. */
+static enum hf_image_damage damage_of(struct hf_image *im, const unsigned char *id)
+{
+    struct hf_err why = HF_ERR_INIT;
+    enum hf_image_damage what = HF_IMAGE_DAMAGED_OBJECT;
+    int rc = hf_image_verify_stored(im, id, &why);
+    if (rc == 0) {
+        what = HF_IMAGE_DAMAGED_CONTENT;
+        rc = hf_image_verify_content(im, id, &why);
+    }
+    return rc < 0 && why.cls == HF_E_CORRUPT ? what : HF_IMAGE_UNDAMAGED;
+}
+
+/* Once per pack; and what a server said wrong, here or in the index, is no damage: it has to say so again and again. */
 static void note_damage(struct hf_image *im, const unsigned char id[HF_IMAGE_PACK_ID])
 {
-    struct hf_err why = HF_ERR_INIT, ignored = HF_ERR_INIT;
-    enum hf_image_damage what = HF_IMAGE_DAMAGED_OBJECT;
+    struct hf_err ignored = HF_ERR_INIT;
+    enum hf_image_damage what = HF_IMAGE_DAMAGED_CONTENT;
     if (hf_image_chunks_is_condemned(im->chunks, id))
         return;
-    if (hf_image_verify_stored(im, id, &why) == 0) {
-        what = HF_IMAGE_DAMAGED_CONTENT;
-        if (hf_image_verify_content(im, id, &why) == 0)
-            return;
-    }
-    if (why.cls == HF_E_CORRUPT)
+    for (int i = 0; i < 2 && what != HF_IMAGE_UNDAMAGED; i++)
+        what = damage_of(im, id);
+    if (what != HF_IMAGE_UNDAMAGED)
         (void)!hf_image_mark_damaged(im, id, what, &ignored);
 }
 

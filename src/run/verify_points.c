@@ -158,7 +158,9 @@ static void log_unmarked(const struct verifying *v)
     if (!found)
         return;
     hf_err_copy(&why, found);
-    hf_wrap(&why, "store %s: what is damaged cannot be marked there: backups go on relying on it",
+    hf_wrap(&why,
+            "store %s: a mark of damage could not be set or taken away; without it backups go on "
+            "relying on what is damaged",
             v->store);
     hf_log_err(v->env->log, HF_LOG_WARN, "verify", &why);
 }

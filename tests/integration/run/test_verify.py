@@ -138,6 +138,14 @@ class Verifying(StoresTest):
         self.verify(point)
         self.assertEqual(self.objects("damaged"), [])
 
+    def test_a_mark_that_cannot_be_set_is_said_and_changes_nothing_else(self):
+        point = self.backup()
+        self.flip(self.objects("packs")[0])
+        r = self.site.run("verify", point, "--read", HOLDFAST_POINT="store.path.before_rename=error")
+        self.assertEqual((r.status, r.json["damaged"]), (1, 1), str(r))
+        self.assertIn("a mark of damage could not be set", r.stderr)
+        self.assertEqual(self.objects("damaged"), [])
+
     def test_what_a_restore_cannot_read_is_sent_again_too(self):
         first = self.backup()
         large = max(self.objects("packs"), key=lambda p: p.stat().st_size)
