@@ -115,14 +115,19 @@ struct walk {
 
 static int walk_dir(const struct walk *w, const char *prefix, struct hf_err *err);
 
+int hf_store_fail_link(const char *name, struct hf_err *err)
+{
+    hf_fail(err, HF_E_CONFLICT, "'%s' is a link, and links are not followed", name);
+    return hf_hint(err, "Move back what it leads to, or mount it there.");
+}
+
 /* Whoever moves a folder to another disk and leaves a link must not have it taken for removed. */
 static int judge_link(const struct walk *w, const char *name, struct hf_err *err)
 {
     if (!strchr(name, '/'))
         return 0;
-    hf_fail(err, HF_E_CONFLICT, "%s: %s: it is a link, and links are not followed", w->s->url,
-            name);
-    return hf_hint(err, "Move back what it leads to, or mount it there.");
+    hf_store_fail_link(name, err);
+    return hf_wrap(err, "%s", w->s->url);
 }
 
 static int visit(const struct walk *w, const struct hf_store_entry *e, const char *name,

@@ -36,6 +36,9 @@ int hf_store_entries_add(struct hf_store_entries *e, const char *name, bool is_d
 int hf_store_entries_add_link(struct hf_store_entries *e, const char *name, struct hf_err *err)
     HF_CHECKED;
 
+/* CONFLICT, with what to do. Returns -1. */
+int hf_store_fail_link(const char *name, struct hf_err *err);
+
 /* One directory, whole: prefix is "" or ends with '/'. NOT_FOUND: it is not there. */
 typedef int (*hf_store_read_dir)(struct hf_store *s, const char *prefix,
                                  struct hf_store_entries *out, struct hf_err *err);

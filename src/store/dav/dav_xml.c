@@ -85,7 +85,7 @@ static int status_of(const xmlNode *n)
     char text[HF_DAV_TEXT_MAX];
     const xmlNode *status = child_of(n, "status");
     const char *blank = status && text_of(status, text) ? strchr(text, ' ') : NULL;
-    return blank ? atoi(blank + 1) : 0;
+    return blank ? (int)strtol(blank + 1, NULL, 10) : 0;
 }
 
 /* An entry that the server does not describe is not one that is missing: without it the listing is not whole. */

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/strv.h"
 #include "store/path/path_intern.h"
+#include "store/walk.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -18,10 +19,7 @@ static int by_name(const void *a, const void *b)
 /* What lies behind a link would be taken for removed. In the store's own directory no object of a backup lies. */
 static int judge_link(const char *prefix, const char *name, struct hf_err *err)
 {
-    if (!prefix[0])
-        return 0;
-    hf_fail(err, HF_E_CONFLICT, "'%s' is a link, and links are not followed", name);
-    return hf_hint(err, "Move back what it leads to, or mount it there.");
+    return prefix[0] ? hf_store_fail_link(name, err) : 0;
 }
 
 static int add_entry(int fd, const char *prefix, const char *name, struct hf_strv *out,

@@ -104,9 +104,29 @@ static int read_entries(struct hf_store *store, const char *prefix, struct hf_st
     return hf_sftp_do((struct hf_sftp *)store, FOR_ALL, read_dir, &r, err);
 }
 
+/* A listing goes through no link, nor does it begin behind one: what that leads to may not be mounted today. */
+static int refuse_links(struct hf_sftp *s, struct hf_sftp_conn *c, void *ctx, struct hf_err *err)
+{
+    const char *prefix = ctx;
+    char dir[HF_STORE_NAME_MAX + 1];
+    for (const char *slash = strchr(prefix, '/'); slash; slash = strchr(slash + 1, '/')) {
+        struct hf_sftp_answer a;
+        memcpy(dir, prefix, (size_t)(slash - prefix));
+        dir[slash - prefix] = '\0';
+        if (hf_sftp_ask_path(s, c, HF_SFTP_LSTAT, dir, NULL, &a, err) < 0)
+            return -1;
+        if (a.type == HF_SFTP_ATTRS && a.attrs.has_mode && S_ISLNK(a.attrs.mode))
+            return hf_store_fail_link(dir, err);
+    }
+    return 0;
+}
+
 int hf_sftp_list(struct hf_store *s, const struct hf_store_list *what, hf_store_emit emit,
                  void *ctx, struct hf_err *err)
 {
+    if (what->prefix[0] &&
+        hf_sftp_do((struct hf_sftp *)s, 0, refuse_links, (void *)what->prefix, err) < 0)
+        return hf_wrap(err, "%s: %s", s->url, what->prefix);
     return hf_store_walk(s, read_entries, what, emit, ctx, err);
 }
 

@@ -41,7 +41,11 @@ class Operations(contract.Operations, remotelib.Case):
         (self.folder / "points/web1").rename(self.dir / "elsewhere")
         (self.folder / "points/web1").symlink_to(self.dir / "elsewhere")
         for how in ((), ("shallow",)):
-            self.assertRegex(self.fails("list", "points/", *how), r"^conflict: .*points/web1: it is a link.*\| Move back")
+            self.assertRegex(self.fails("list", "points/", *how), r"^conflict: .*'points/web1' is a link.*\| Move back")
+        for prefix in ("points/web1/", "points/web1/none/"):
+            self.assertRegex(self.fails("list", prefix), r"^conflict: .*'points/web1' is a link")
+        (self.dir / "elsewhere").rename(self.dir / "not-mounted")
+        self.assertRegex(self.fails("list", "points/web1/"), r"^conflict: ")
 
 
 class Kills(contract.Kills, remotelib.Case):

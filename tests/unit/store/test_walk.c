@@ -108,7 +108,7 @@ static void a_link_where_an_object_could_be_is_no_missing_one(void **state)
                                shallow = {.prefix = "moved/", .shallow = true};
     HF_AUTO(hf_buf) struct hf_buf got = HF_BUF_INIT;
     assert_int_equal(hf_store_walk(&s, read_dir, &whole, note, &got, &err), -1);
-    assert_hf_err(&err, HF_E_CONFLICT, "played:: moved/b: it is a link");
+    assert_hf_err(&err, HF_E_CONFLICT, "played:: 'moved/b' is a link");
     assert_int_equal(hf_store_walk(&s, read_dir, &shallow, note, &got, &err), -1);
 }
 
