@@ -142,6 +142,7 @@ class PruneSwift(unittest.TestCase):
         self.assertEqual(self.prune()[1]["repacked"]["packs"], 1)
         self.assertEqual(self.machine.judge("vault").points, {new: digests})
         self.assertGreaterEqual(self.prune()[1]["removed"]["packs"], 1)
+        self.prune()  # the condemnations go with a later one
         found = self.machine.judge("vault")
         self.assertEqual((found.points, found.strays, found.twice), ({new: digests}, set(), []))
         self.run_ok("verify", "--all", "--read")
