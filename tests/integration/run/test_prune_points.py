@@ -3,7 +3,6 @@
 
 import shutil
 
-import prunelib
 import runlib
 from prunelib import DAY_S, GRACE_S, HOUR_S, PruneTest, day
 
@@ -281,5 +280,5 @@ class Late(PruneTest):
 
 
 if __name__ == "__main__":
-    prunelib.need_later()
+    runlib.need_later()
     runlib.main()
