@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of `prune` share: machines without a database, backed up on any day, on stores that age when they are told to."""
 
-import contextlib
 import datetime
-import os
 import random
 import tempfile
 import time
@@ -16,7 +14,6 @@ import runlib
 
 runlib.need("qemu-nbd", "qemu-nbd")
 
-LATER = runlib.BUILD / "tests/integration/run/later.so"
 CHUNK = 256 << 10
 CHUNKS = 6
 HOUR_S, DAY_S = 3600, 24 * 3600
@@ -55,8 +52,7 @@ class Coordinator:
     def environ(self, later_s=None, **env):
         if later_s is None:
             return env
-        self.later.write_text(f"{int(later_s)}\n")
-        return {**env, "LD_PRELOAD": LATER, "LATER": self.later}
+        return {**env, **runlib.later(self.later, later_s)}
 
     def start(self, *args, later_s=None, **env):
         return self.site.start(*args, **self.environ(later_s, **env))
@@ -101,23 +97,13 @@ class Store:
 
     def age(self, seconds, *patterns):
         """All that matches is so much older, by the store's clock."""
-        for pattern in patterns or ("*",):
-            for path in self.folder.rglob(pattern):
-                with contextlib.suppress(FileNotFoundError):
-                    then = path.stat().st_mtime - seconds
-                    os.utime(path, (then, then))
+        runlib.age(self.folder, seconds, *patterns)
 
     def names(self, kind):
         return sorted(p.name.partition(".")[0] for p in (self.folder / kind).rglob("*") if p.is_file())
 
     def judge(self):
         return backuplib.Judge(self.folder, self.identity).look()
-
-
-def need_later():
-    """For who begins programs on other days."""
-    if runlib.SANITIZED or not LATER.exists():
-        runlib.missing("later", f"{LATER} is not built, or cannot be preloaded before a sanitizer")
 
 
 class PruneTest(unittest.TestCase):

@@ -151,5 +151,5 @@ class PruneKill(PruneTest):
 
 
 if __name__ == "__main__":
-    prunelib.need_later()
+    runlib.need_later()
     runlib.main()

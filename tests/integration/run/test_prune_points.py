@@ -5,7 +5,6 @@ import datetime
 import shutil
 import time
 
-import prunelib
 import runlib
 from prunelib import DAY_S, GRACE_S, HOUR_S, PruneTest, day
 
@@ -460,5 +459,5 @@ class Late(PruneTest):
 
 
 if __name__ == "__main__":
-    prunelib.need_later()
+    runlib.need_later()
     runlib.main()
