@@ -5,7 +5,6 @@ import os
 import random
 import shutil
 
-import prunelib
 import runlib
 from prunelib import CHUNK, CHUNKS, GRACE_S, HOUR_S, PruneTest, day  # noqa: I001  it says where the others are
 import kill_points
@@ -370,7 +369,7 @@ class Kill(RepackTest):
     def gone(self):
         """The last point that needed what was moved goes: killed while that is forgotten, too."""
         self.again(self.removing)
-        self.web.prune()
+        self.let_go()
         self.web.blocks = [random.randbytes(CHUNK) for _ in range(CHUNKS)]
         self.new = self.web.backup(at=day("2026-11-03"))
         self.ripen()
@@ -392,5 +391,5 @@ class Kill(RepackTest):
 
 
 if __name__ == "__main__":
-    prunelib.need_later()
+    runlib.need_later()
     runlib.main()
