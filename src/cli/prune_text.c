@@ -40,6 +40,33 @@ static void print_sum(struct json_object *packs, const char *key, const char *wh
     printf(", %s packs (%s) %s", hf_cli_text(sum, "packs"), size, what);
 }
 
+/* What lies in packs beside what is needed; and what became of those that it is half of. */
+static void print_wasted(struct json_object *packs)
+{
+    static const struct {
+        const char *word, *text;
+    } whys[] = {
+        {"off", "not repacked: repack = no"},
+        {"no-identity", "not repacked: that takes the key in identity-file"},
+        {"later", "left for the next time"},
+        {"damaged", "that cannot be read, or opened"},
+    };
+    const char *why = hf_cli_text(packs, "left_why"), *text = "left";
+    char size[HF_UNITS_MAX];
+    for (size_t i = 0; why && i < HF_ARRAY_SIZE(whys); i++)
+        if (strcmp(why, whys[i].word) == 0)
+            text = whys[i].text;
+    if (why && strcmp(why, "unreadable") == 0)
+        printf(", what is wasted is not known");
+    print_sum(packs, "wasted", "partly not needed");
+    print_sum(packs, "repacked", "of them repacked");
+    if (hf_cli_number(packs, "moved_bytes")) {
+        hf_format_size((uint64_t)hf_cli_number(packs, "moved_bytes"), size);
+        printf(" (%s copied)", size);
+    }
+    print_sum(packs, "left", text);
+}
+
 static void print_store(struct json_object *row)
 {
     struct json_object *packs = NULL;
@@ -53,6 +80,8 @@ static void print_store(struct json_object *row)
     print_sum(packs, "condemned", "condemned");
     print_sum(packs, "waiting", "waiting for their time");
     print_sum(packs, "young", "not needed, and too young to be condemned");
+    if (packs)
+        print_wasted(packs);
     if (packs && hf_cli_number(packs, "reprieved"))
         printf(", %s packs reprieved", hf_cli_text(packs, "reprieved"));
     printf("\n");

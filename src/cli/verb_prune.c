@@ -126,7 +126,10 @@ const struct hf_verb hf_verb_prune = {
         "and push none out; damaged ones push none out either. Each decision says why. Packs of "
         "disks that no point needs any more are condemned first, and removed by a later prune when "
         "they have been for prune-grace: backups and restores may go on meanwhile, on this host or "
-        "any other. If a point's manifest cannot be read, no pack is removed until it can be, or "
+        "any other. Packs of which half is not needed any more are repacked (repack of the store): "
+        "what "
+        "is needed is copied into new ones, which on an encrypted store takes identity-file. If a "
+        "point's manifest cannot be read, no pack is removed until it can be, or "
         "is "
         "gone.",
     .opts = opts,

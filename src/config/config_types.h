@@ -53,8 +53,10 @@ struct hf_config_head {
 #define HF_FIELD_STORE_URL char *
 #define HF_FIELD_PIN char *
 #define HF_FIELD_SIZE uint64_t
-#define HF_FIELD_RECIPIENTS struct hf_strv /* their form is right; whether they are keys is for io/age.h to say */
+#define HF_FIELD_RECIPIENTS                                                                        \
+    struct hf_strv /* their form is right; whether they are keys is for io/age.h to say */
 #define HF_FIELD_OFF_HOST enum hf_off_host
+#define HF_FIELD_REPACK enum hf_repack
 #define HF_FIELD_CHECKPOINT enum hf_checkpoint_use
 #define HF_FIELD_COMPRESSION enum hf_compression
 #define HF_FIELD_KEEP struct hf_keep

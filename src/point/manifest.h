@@ -9,7 +9,7 @@
  * it is looked at before the JSON is. The key is every writing host's: the MAC says that one of them wrote it, not which.
  *
  * Which packs a point needs stands in it (packs of disks and of trees), so pruning reads manifests and no trees. Packs are never
- * changed; whoever moves records to another pack writes the manifests that named the old one again.
+ * changed, nor are manifests: where what a pack held has been moved to stands beside it (point/moved.h).
  *
  * Reading distrusts also what has the right MAC: sizes, counts, names. Errors: CORRUPT; UNSUPPORTED: a newer format. Threads: any.
  */

@@ -9,15 +9,15 @@
 #include <unistd.h>
 
 #define FOLDER "manifests"
-#define MAGIC "HFNEED01"
+#define MAGIC "HFNEED02"
 
-/* In this host's own byte order; behind it the packs, then the seal. */
+/* In this host's own byte order; behind it the packs, the roots, then the seal. */
 struct head {
     char magic[8];
     uint64_t manifest_bytes;
     int64_t manifest_changed_s;
     int64_t taken_us;
-    uint64_t objects, bytes, n_packs;
+    uint64_t objects, bytes, n_packs, n_roots;
     char vm[HF_POINT_VM_MAX];
     char id[HF_ID_MAX];
 };
@@ -25,12 +25,14 @@ struct head {
 void hf_need_free(struct hf_need *n)
 {
     free(n->packs);
+    free(n->roots);
     *n = (struct hf_need){0};
 }
 
-static size_t file_bytes(uint64_t n_packs)
+static size_t file_bytes(uint64_t n_packs, uint64_t n_roots)
 {
-    return sizeof(struct head) + (size_t)n_packs * HF_IMAGE_PACK_ID + HF_IMAGE_ID;
+    return sizeof(struct head) + (size_t)n_packs * HF_IMAGE_PACK_ID +
+           (size_t)n_roots * HF_IMAGE_ID + HF_IMAGE_ID;
 }
 
 static void seal(const struct hf_site *s, const unsigned char *file, size_t len,
@@ -56,8 +58,8 @@ static bool is_of(const struct head *h, const struct hf_point_name *name,
                   const struct hf_store_object *now)
 {
     return memcmp(h->magic, MAGIC, sizeof h->magic) == 0 && h->n_packs <= HF_MANIFEST_PACKS_MAX &&
-           h->manifest_bytes == now->bytes && h->manifest_changed_s == now->changed_s &&
-           strncmp(h->vm, name->vm, sizeof h->vm) == 0 &&
+           h->n_roots <= HF_MANIFEST_ARTIFACTS_MAX && h->manifest_bytes == now->bytes &&
+           h->manifest_changed_s == now->changed_s && strncmp(h->vm, name->vm, sizeof h->vm) == 0 &&
            strncmp(h->id, name->id, sizeof h->id) == 0;
 }
 
@@ -65,14 +67,18 @@ static int take_file(const unsigned char *file, const struct head *h,
                      const struct hf_point_name *name, struct hf_need *out)
 {
     out->packs = calloc((size_t)h->n_packs + 1, HF_IMAGE_PACK_ID);
-    if (!out->packs)
+    out->roots = calloc((size_t)h->n_roots + 1, HF_IMAGE_ID);
+    if (!out->packs || !out->roots)
         return -1;
     out->name = *name;
     out->taken_us = h->taken_us;
     out->objects = h->objects;
     out->bytes = h->bytes;
     out->n_packs = (size_t)h->n_packs;
-    memcpy(out->packs, file + sizeof *h, out->n_packs * HF_IMAGE_PACK_ID);
+    out->n_roots = (size_t)h->n_roots;
+    file += sizeof *h;
+    memcpy(out->packs, file, out->n_packs * HF_IMAGE_PACK_ID);
+    memcpy(out->roots, file + out->n_packs * HF_IMAGE_PACK_ID, out->n_roots * HF_IMAGE_ID);
     return 0;
 }
 
@@ -86,12 +92,14 @@ static bool read_cached(const struct hf_site *s, const struct hf_point_name *nam
     unsigned char is[HF_IMAGE_ID];
     HF_AUTOFREE char *path = path_of(s, name->id);
     HF_AUTOFREE char *text =
-        path ? hf_path_read(path, file_bytes(HF_MANIFEST_PACKS_MAX), &len, &ignored) : NULL;
+        path ? hf_path_read(path, file_bytes(HF_MANIFEST_PACKS_MAX, HF_MANIFEST_ARTIFACTS_MAX),
+                            &len, &ignored)
+             : NULL;
     const unsigned char *file = (const unsigned char *)text;
-    if (!file || len < file_bytes(0))
+    if (!file || len < file_bytes(0, 0))
         return false;
     memcpy(&h, file, sizeof h);
-    if (!is_of(&h, name, now) || len != file_bytes(h.n_packs))
+    if (!is_of(&h, name, now) || len != file_bytes(h.n_packs, h.n_roots))
         return false;
     seal(s, file, len, is);
     return memcmp(is, file + len - HF_IMAGE_ID, HF_IMAGE_ID) == 0 &&
@@ -109,8 +117,9 @@ static void write_cached(const struct hf_site *s, const struct hf_need *n,
                      .taken_us = n->taken_us,
                      .objects = n->objects,
                      .bytes = n->bytes,
-                     .n_packs = n->n_packs};
-    const size_t len = file_bytes(n->n_packs);
+                     .n_packs = n->n_packs,
+                     .n_roots = n->n_roots};
+    const size_t len = file_bytes(n->n_packs, n->n_roots);
     HF_AUTOFREE unsigned char *file = malloc(len);
     HF_AUTOFREE char *folder = hf_path_join(s->dir, FOLDER);
     HF_AUTOFREE char *path = path_of(s, n->name.id);
@@ -121,6 +130,7 @@ static void write_cached(const struct hf_site *s, const struct hf_need *n,
     snprintf(h.id, sizeof h.id, "%s", n->name.id);
     memcpy(file, &h, sizeof h);
     memcpy(file + sizeof h, n->packs, n->n_packs * HF_IMAGE_PACK_ID);
+    memcpy(file + sizeof h + n->n_packs * HF_IMAGE_PACK_ID, n->roots, n->n_roots * HF_IMAGE_ID);
     seal(s, file, len, file + len - HF_IMAGE_ID);
     if (hf_path_mkdirs(folder, 0700, &ignored) == 0 &&
         hf_path_write(path, file, len, 0600, &ignored) < 0)
@@ -128,6 +138,17 @@ static void write_cached(const struct hf_site *s, const struct hf_need *n,
 }
 
 /* ---- asked ------------------------------------------------------------------------------ */
+
+static int take_roots(const struct hf_manifest *m, struct hf_need *out, struct hf_err *err)
+{
+    out->roots = calloc(m->n_artifacts + 1, HF_IMAGE_ID);
+    if (!out->roots)
+        return hf_fail_nomem(err);
+    for (size_t i = 0; i < m->n_artifacts; i++)
+        if (m->artifacts[i].kind == HF_POINT_IMAGE)
+            memcpy(out->roots[out->n_roots++], m->artifacts[i].root, HF_IMAGE_ID);
+    return 0;
+}
 
 static int read_manifest(struct hf_site *s, const struct hf_point_name *name, struct hf_need *out,
                          struct hf_err *err)
@@ -141,7 +162,7 @@ static int read_manifest(struct hf_site *s, const struct hf_point_name *name, st
     out->n_packs = m.n_packs;
     out->packs = HF_STEAL(m.packs);
     m.n_packs = 0;
-    return 0;
+    return take_roots(&m, out, err);
 }
 
 int hf_need_read(struct hf_site *s, const struct hf_point_name *name, struct hf_need *out,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * point/need.h - what a prune wants to know of a point: when it was taken, and which packs it needs. From its manifest, or from this host's copy
+ * point/need.h - what a prune wants to know of a point: when it was taken, which packs it needs, and the roots of its disks. From its manifest, or from this host's copy
  * of that answer.
  *
  * Cache     STATE/stores/NAME/manifests/POINT, 0600, of stores that are asked over the network: a manifest may have megabytes, and does not
@@ -20,6 +20,8 @@ struct hf_need {
     uint64_t objects, bytes; /* of its own folder */
     unsigned char (*packs)[HF_IMAGE_PACK_ID];
     size_t n_packs;
+    unsigned char (*roots)[HF_IMAGE_ID]; /* of its disks */
+    size_t n_roots;
 };
 void hf_need_free(struct hf_need *n); /* by value: empties it */
 HF_DEFINE_AUTO_VALUE(hf_need, hf_need_free)

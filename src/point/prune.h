@@ -8,6 +8,14 @@
  *            manifest names it then: index, pack, condemnation. One that is named again is reprieved. What is younger than the grace period is
  *            left alone: a backup may be writing it. If a single manifest cannot be read nothing is condemned or removed.
  *
+ * Repacking  A pack that a manifest names may have records that no tree needs any more. Packs that are at least half so have what is needed copied into
+ *            new packs; moved/OLD/NEW (point/moved.h) says where to; then the old one is condemned. It is removed when it has been for the grace
+ *            period, and everything in it that any tree needs then lies in packs that are not condemned, and to which such objects
+ *            pointed before: who had looked before it was condemned may have made a point of a record that nobody needed. What is in none is copied
+ *            then, and the condemnation begun anew. Which trees need what is always read from the trees; no decision to remove rests
+ *            on moved/ objects. All that there is to know stands on the store: no journal is needed, and any prune goes on with what another began.
+ *            Without an identity packs of chunks on an encrypted store are only looked at, and removed when they need nothing more.
+ *
  * Others     are never waited for, and no lock on the store is relied upon. A writer looks at the list of condemned packs and puts its
  *            manifest within HF_PRUNE_HURRY_MS, or takes the manifest back. So whoever looks later than that after a condemnation sees every
  *            manifest that was made without knowing of it; and the grace period is at least four times as long. A condemnation may be
@@ -34,7 +42,8 @@ struct hf_prune_opts {
     struct hf_site *site; /* borrowed, as all here */
     const char *run_id;
     int64_t grace_s;
-    bool is_dry; /* nothing is changed, here or there, but caches of this host */
+    bool is_dry;  /* nothing is changed, here or there, but caches of this host */
+    bool repacks; /* records are copied; else it is only said what that would give */
     /* The point is no more: before its journal entry is closed, also when a dead prune is finished. */
     int (*forget)(void *ctx, const struct hf_point_name *point, struct hf_err *err);
     void *ctx;
@@ -52,7 +61,10 @@ struct hf_prune_point {
     struct hf_point_name name;
     int64_t taken_us;
     uint64_t objects, bytes; /* of its own folder */
-    unsigned char *needs;    /* of this module */
+    /* of this module */
+    unsigned char *needs;
+    unsigned char (*roots)[HF_IMAGE_ID];
+    size_t n_roots;
 };
 
 struct hf_prune_points {
@@ -75,6 +87,26 @@ int hf_prune_delete(struct hf_prune *p, const struct hf_prune_point *point, stru
 struct hf_prune_sum {
     uint64_t packs, bytes; /* with their indexes */
 };
+enum hf_prune_why {
+    HF_PRUNE_WHY_NOT,        /* nothing is left */
+    HF_PRUNE_WHY_OFF,        /* repacking is not wanted */
+    HF_PRUNE_WHY_KEYLESS,    /* the key that opens them is not on this host */
+    HF_PRUNE_WHY_LATER,      /* so much at once is enough */
+    HF_PRUNE_WHY_DAMAGED,    /* packs that cannot be read */
+    HF_PRUNE_WHY_UNREADABLE, /* a manifest or a tree: nobody knows what is needed */
+};
+struct hf_prune_repacked {
+    bool is_known;    /* wasted and left are, as the trees said then: */
+    int64_t looked_s; /* by the store's clock */
+    struct hf_prune_sum
+        wasted; /* packs that points need, with records that none needs; the bytes of those */
+    struct hf_prune_sum done; /* of which what is needed was moved; condemned now */
+    uint64_t moved_bytes;     /* copied for that */
+    struct hf_prune_sum left; /* at least half wasted, and as they were */
+    enum hf_prune_why why;    /* of what is left, or not known: the first that applied */
+    struct hf_err damage;     /* the first, where that is the reason */
+};
+
 struct hf_pruned {
     uint64_t abandoned;            /* folders of backups that ended without a manifest, removed */
     struct hf_prune_sum used;      /* named by a manifest */
@@ -83,6 +115,7 @@ struct hf_pruned {
     struct hf_prune_sum waiting;   /* condemned before, not for long enough */
     struct hf_prune_sum removed;
     uint64_t reprieved;
+    struct hf_prune_repacked repacked;
     bool is_refused; /* some manifest cannot be read: no pack was condemned or removed */
 };
 /* Once the points are deleted. Dry: as if those of hf_prune_delete were. */

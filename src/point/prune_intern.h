@@ -7,12 +7,16 @@
  * prune_read.c    manifests, many at a time
  * prune_point.c   one point removed, by this prune or in place of one that died
  * prune_packs.c   what nothing needs
+ * prune_waste.c   what of the packs that are named is needed by trees
+ * prune_repack.c  packs of which half is not needed (repack_intern.h)
  */
 #ifndef HF_POINT_PRUNE_INTERN_H
 #define HF_POINT_PRUNE_INTERN_H
 
 #include "catalog/journal.h"
 #include "catalog/vmlock.h"
+#include "image/alive.h"
+#include "point/moved.h"
 #include "point/need.h"
 #include "point/prune.h"
 
@@ -26,19 +30,22 @@ enum hf_prune_part {
     HF_PRUNE_INDEX = 1,
     HF_PRUNE_DATA = 2,
     HF_PRUNE_TREE = 4,
-    HF_PRUNE_CONDEMNED = 8
+    HF_PRUNE_CONDEMNED = 8,
+    HF_PRUNE_MOVED = 16, /* objects moved/ID/… */
+    HF_PRUNE_THERE = HF_PRUNE_INDEX | HF_PRUNE_DATA | HF_PRUNE_TREE | HF_PRUNE_CONDEMNED
 };
 
 struct hf_prune_pack {
     unsigned char id[HF_IMAGE_PACK_ID];
     unsigned parts;   /* enum hf_prune_part: what there is of it */
-    bool is_named;    /* by a manifest; once that was asked */
+    bool is_named;    /* by a manifest, or stands for one that is; once that was asked */
     uint64_t bytes;   /* of its objects */
+    uint64_t content; /* of them: of the pack itself */
     int64_t newest_s; /* of them, by the store's clock; 0: it does not tell */
     int64_t condemned_s;
 };
 
-/* Found out in this order: the store's time, packs and condemnations, every manifest. So a pack that is acted upon is one that no manifest named
+/* Found out in this order: the store's time, condemnations, what was moved, packs, every manifest. So a pack that is acted upon is one that no manifest named
  * when all of them were read, after it had been condemned for the grace period. */
 struct hf_prune_view {
     struct hf_clock_mark since;  /* before anything of it was found out */
@@ -46,6 +53,11 @@ struct hf_prune_view {
     size_t n_packs, cap;
     struct hf_prune_points points; /* items[i].needs: a bit per pack */
     struct hf_points names;        /* of its items, sorted */
+    struct hf_moved moved;
+    unsigned char (
+        *roots)[HF_IMAGE_ID]; /* of all points that stay; once it was asked which packs are named */
+    size_t n_roots, cap_roots;
+    bool has_rootless; /* one of them names packs, and has no disk */
 };
 void hf_prune_view_free(struct hf_prune_view *v); /* by value: empties it */
 HF_DEFINE_AUTO_VALUE(hf_prune_view, hf_prune_view_free)
@@ -71,7 +83,18 @@ struct hf_prune_read {
 void hf_prune_read_free(struct hf_prune_read *r); /* by value: empties it */
 HF_DEFINE_AUTO_VALUE(hf_prune_read, hf_prune_read_free)
 
-/* Sets is_named. The points of the view count, unless they are deleted, and what has come since: those are read now. One that somebody else has
+/* NULL: it is not there. */
+struct hf_prune_pack *hf_prune_find(const struct hf_prune_view *v,
+                                    const unsigned char id[HF_IMAGE_PACK_ID]);
+
+/* A backup may be writing it, and need it: nothing of it is condemned. */
+static inline bool hf_prune_is_young(const struct hf_prune *p, const struct hf_prune_view *v,
+                                     const struct hf_prune_pack *pack)
+{
+    return pack->newest_s && v->points.now_s - pack->newest_s < p->opts.grace_s;
+}
+
+/* Sets is_named, and roots. The points of the view count, unless they are deleted, and what has come since: those are read now. One that somebody else has
  * removed in between counts too: that keeps a pack for longer. */
 int hf_prune_mark(struct hf_prune *p, struct hf_prune_view *v, struct hf_prune_read *out,
                   struct hf_err *err) HF_CHECKED;
@@ -83,6 +106,38 @@ int hf_prune_read(struct hf_prune *p, const struct hf_points *known, hf_prune_ta
                   struct hf_prune_read *out, struct hf_err *err) HF_CHECKED;
 /* sorted as hf_point_name_compare does */
 bool hf_prune_has(const struct hf_points *sorted, const struct hf_point_name *n);
+
+/* prune_packs.c. Dry: nothing. */
+int hf_prune_condemn(struct hf_prune *p, const struct hf_prune_pack *pack, struct hf_err *err)
+    HF_CHECKED;
+int hf_prune_remove_pack(struct hf_prune *p, const struct hf_prune_pack *pack, struct hf_err *err)
+    HF_CHECKED;
+void hf_prune_count(struct hf_prune_sum *s, const struct hf_prune_pack *p);
+
+/* prune_waste.c */
+struct hf_prune_waste {
+    struct hf_image *image;
+    struct hf_image_alive *alive; /* NULL: a tree cannot be read */
+    uint64_t *worth; /* of packs by their numbers; 0: what lies there may go, or is not whole */
+    struct hf_image_alive_sum *sums; /* by the same */
+    uint32_t n;
+    struct hf_err damage;
+};
+void hf_prune_waste_free(struct hf_prune_waste *w); /* by value: empties it */
+HF_DEFINE_AUTO_VALUE(hf_prune_waste, hf_prune_waste_free)
+/* Every tree is read. out is empty before, and to be freed in any case. */
+int hf_prune_waste(struct hf_prune *p, const struct hf_prune_view *v, struct hf_prune_waste *out,
+                   struct hf_err *err) HF_CHECKED;
+
+/* What was found last time on this host, if nothing has changed since; over the network (and not dry) also if that was less than a day ago. */
+bool hf_prune_waste_recall(struct hf_prune *p, const struct hf_prune_view *v,
+                           struct hf_prune_repacked *out);
+void hf_prune_waste_note(struct hf_prune *p, const struct hf_prune_view *v,
+                         const struct hf_prune_repacked *found);
+
+/* prune_repack.c. Once act on what nothing names; packs are counted in out. */
+int hf_prune_repack(struct hf_prune *p, struct hf_prune_view *v, struct hf_pruned *out,
+                    struct hf_err *err) HF_CHECKED;
 
 /* prune_point.c */
 int hf_prune_finish_dead(struct hf_prune *p, struct hf_err *err) HF_CHECKED;

@@ -18,31 +18,64 @@ struct judging {
     struct hf_pruned *out;
 };
 
-/* ---- judging ---------------------------------------------------------------------------- */
+/* ---- a pack ----------------------------------------------------------------------------- */
 
-static int condemn(struct judging *m, const struct hf_prune_pack *p, struct hf_err *err)
+void hf_prune_count(struct hf_prune_sum *s, const struct hf_prune_pack *p)
+{
+    s->packs++;
+    s->bytes += p->bytes;
+}
+
+int hf_prune_condemn(struct hf_prune *p, const struct hf_prune_pack *pack, struct hf_err *err)
 {
     char name[HF_IMAGE_NAME_MAX];
     struct hf_store_receipt receipt;
-    hf_image_condemned_name(p->id, name);
-    if (m->is_dry)
+    hf_image_condemned_name(pack->id, name);
+    if (p->opts.is_dry)
         return 0;
     if (HF_POINT_ERR("prune.before_condemn", err) < 0 ||
-        hf_store_put_bytes(m->prune->site->store, name, "", 0, true, &receipt, err) < 0)
+        hf_store_put_bytes(p->site->store, name, "", 0, true, &receipt, err) < 0)
         return -1;
     HF_POINT("prune.after_condemn");
     return 0;
 }
 
-static int lift(struct judging *m, const struct hf_prune_pack *p, struct hf_err *err)
+static int lift(struct hf_prune *p, const struct hf_prune_pack *pack, struct hf_err *err)
 {
     char name[HF_IMAGE_NAME_MAX];
-    hf_image_condemned_name(p->id, name);
-    if (m->is_dry)
+    hf_image_condemned_name(pack->id, name);
+    if (p->opts.is_dry)
         return 0;
-    return HF_POINT_ERR("prune.before_lift", err) < 0
-               ? -1
-               : hf_store_remove(m->prune->site->store, name, err);
+    return HF_POINT_ERR("prune.before_lift", err) < 0 ? -1
+                                                      : hf_store_remove(p->site->store, name, err);
+}
+
+int hf_prune_remove_pack(struct hf_prune *p, const struct hf_prune_pack *pack, struct hf_err *err)
+{
+    const bool is_encrypted = p->site->is_encrypted;
+    struct hf_store *store = p->site->store;
+    char name[HF_IMAGE_NAME_MAX];
+    if (p->opts.is_dry)
+        return 0;
+    hf_image_index_name(pack->id, is_encrypted, name);
+    if (pack->parts & HF_PRUNE_INDEX &&
+        (HF_POINT_ERR("prune.before_index", err) < 0 || hf_store_remove(store, name, err) < 0))
+        return -1;
+    hf_image_pack_name(HF_IMAGE_DATA, pack->id, is_encrypted, name);
+    if (HF_POINT_ERR("prune.before_pack", err) < 0 ||
+        (pack->parts & HF_PRUNE_DATA && hf_store_remove(store, name, err) < 0))
+        return -1;
+    hf_image_pack_name(HF_IMAGE_TREE, pack->id, is_encrypted, name);
+    if (pack->parts & HF_PRUNE_TREE && hf_store_remove(store, name, err) < 0)
+        return -1;
+    return lift(p, pack, err);
+}
+
+/* ---- judging ---------------------------------------------------------------------------- */
+
+static int condemn(struct judging *m, const struct hf_prune_pack *p, struct hf_err *err)
+{
+    return hf_prune_condemn(m->prune, p, err);
 }
 
 /* Who found it condemned for long enough, and named by nothing, may be about to remove it: as long as it can be so old for anybody, the
@@ -55,38 +88,12 @@ static int reprieve(struct judging *m, const struct hf_prune_pack *p, struct hf_
     if (age_s >= m->prune->opts.grace_s - HURRY_S)
         return condemn(m, p, err);
     m->out->reprieved++;
-    return lift(m, p, err);
-}
-
-static int remove_named(struct judging *m, const char *name, struct hf_err *err)
-{
-    return hf_store_remove(m->prune->site->store, name, err);
+    return lift(m->prune, p, err);
 }
 
 static int remove_pack(struct judging *m, const struct hf_prune_pack *p, struct hf_err *err)
 {
-    const bool is_encrypted = m->prune->site->is_encrypted;
-    char name[HF_IMAGE_NAME_MAX];
-    if (m->is_dry)
-        return 0;
-    hf_image_index_name(p->id, is_encrypted, name);
-    if (p->parts & HF_PRUNE_INDEX &&
-        (HF_POINT_ERR("prune.before_index", err) < 0 || remove_named(m, name, err) < 0))
-        return -1;
-    hf_image_pack_name(HF_IMAGE_DATA, p->id, is_encrypted, name);
-    if (HF_POINT_ERR("prune.before_pack", err) < 0 ||
-        (p->parts & HF_PRUNE_DATA && remove_named(m, name, err) < 0))
-        return -1;
-    hf_image_pack_name(HF_IMAGE_TREE, p->id, is_encrypted, name);
-    if (p->parts & HF_PRUNE_TREE && remove_named(m, name, err) < 0)
-        return -1;
-    return lift(m, p, err);
-}
-
-static void count(struct hf_prune_sum *s, const struct hf_prune_pack *p)
-{
-    s->packs++;
-    s->bytes += p->bytes;
+    return hf_prune_remove_pack(m->prune, p, err);
 }
 
 /* What is to be done with it. What is left alone is counted. */
@@ -95,21 +102,26 @@ static deed judge(struct judging *m, const struct hf_prune_pack *p)
 {
     const int64_t grace_s = m->prune->opts.grace_s;
     const bool is_condemned = p->parts & HF_PRUNE_CONDEMNED;
+    if (!(p->parts & HF_PRUNE_THERE))
+        return NULL; /* only what says where its content is */
+    if (p->is_named && is_condemned && p->parts & HF_PRUNE_MOVED) {
+        hf_prune_count(&m->out->waiting, p); /* for prune_repack.c */
+        return NULL;
+    }
     if (p->is_named) {
-        count(&m->out->used, p);
+        hf_prune_count(&m->out->used, p);
         return is_condemned ? reprieve : NULL;
     }
     if (is_condemned) {
         const bool is_due = p->condemned_s && m->view->points.now_s - p->condemned_s >= grace_s;
         if (is_due && !m->is_refused)
             return remove_pack;
-        count(&m->out->waiting, p);
+        hf_prune_count(&m->out->waiting, p);
         return NULL;
     }
-    const bool is_young = p->newest_s && m->view->points.now_s - p->newest_s < grace_s;
-    if (!is_young && !m->is_refused)
+    if (!hf_prune_is_young(m->prune, m->view, p) && !m->is_refused)
         return condemn;
-    count(&m->out->young, p);
+    hf_prune_count(&m->out->young, p);
     return NULL;
 }
 
@@ -138,12 +150,12 @@ static int act(struct judging *m, struct hf_err *err)
         else if (fn)
             rc = do_one(m, &v->packs[i], fn, err);
         if (rc == 0 && fn == remove_pack)
-            count(&m->out->removed, &v->packs[i]);
+            hf_prune_count(&m->out->removed, &v->packs[i]);
     }
     for (size_t i = 0; rc == 0 && i < n; i++) {
         rc = do_one(m, &v->packs[condemned[i]], condemn, err);
         if (rc == 0)
-            count(&m->out->condemned, &v->packs[condemned[i]]);
+            hf_prune_count(&m->out->condemned, &v->packs[condemned[i]]);
     }
     return rc;
 }
@@ -173,7 +185,8 @@ static void begin_pass(struct hf_pruned *out)
     *out = (struct hf_pruned){.abandoned = out->abandoned,
                               .condemned = out->condemned,
                               .removed = out->removed,
-                              .reprieved = out->reprieved};
+                              .reprieved = out->reprieved,
+                              .repacked.damage = HF_ERR_INIT};
 }
 
 static int pass(struct judging *m, struct hf_prune_view *v, struct hf_err *err)
@@ -184,7 +197,8 @@ static int pass(struct judging *m, struct hf_prune_view *v, struct hf_err *err)
         return -1;
     m->view = v;
     m->is_refused = m->out->is_refused = r.unreadable_n > 0;
-    return clear_abandoned(m, &r, err) < 0 ? -1 : act(m, err);
+    const int rc = clear_abandoned(m, &r, err) < 0 ? -1 : act(m, err);
+    return rc ? rc : hf_prune_repack(m->prune, v, m->out, err);
 }
 
 /* Anew. */
@@ -209,7 +223,7 @@ static int sweep(const struct hf_prune *p, struct hf_err *err)
 int hf_prune_rest(struct hf_prune *p, struct hf_pruned *out, struct hf_err *err)
 {
     struct judging m = {.prune = p, .is_dry = p->opts.is_dry, .out = out};
-    *out = (struct hf_pruned){0};
+    *out = (struct hf_pruned){.repacked.damage = HF_ERR_INIT};
     if (p->deleted.n)
         qsort(p->deleted.items, p->deleted.n, sizeof *p->deleted.items, hf_point_name_compare);
     int rc = p->has_view ? pass(&m, &p->view, err) : look_and_pass(&m, err);

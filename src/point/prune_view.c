@@ -10,11 +10,15 @@
 
 void hf_prune_view_free(struct hf_prune_view *v)
 {
-    for (size_t i = 0; i < v->points.n; i++)
+    for (size_t i = 0; i < v->points.n; i++) {
         free(v->points.items[i].needs);
+        free(v->points.items[i].roots);
+    }
     free(v->points.items);
     free(v->points.unreadable);
     hf_points_free(&v->names);
+    hf_moved_free(&v->moved);
+    free(v->roots);
     free(v->packs);
     *v = (struct hf_prune_view){0};
 }
@@ -58,6 +62,8 @@ static int take_object(void *listing, const struct hf_store_object *o, struct hf
         one.parts = HF_PRUNE_TREE;
     if (!one.parts)
         return 0;
+    if (one.parts & (HF_PRUNE_DATA | HF_PRUNE_TREE))
+        one.content = o->bytes;
     memcpy(one.id, id, sizeof one.id);
     return add(l->view, &one, err);
 }
@@ -88,10 +94,27 @@ static void join(struct hf_prune_view *v)
         }
         last->parts |= one->parts;
         last->bytes += one->bytes;
+        last->content += one->content;
         last->newest_s = later(last->newest_s, one->newest_s);
         last->condemned_s = later(last->condemned_s, one->condemned_s);
     }
     v->n_packs = n;
+}
+
+/* A pack that is gone stands for those that its content was moved to, as long as a manifest names it. */
+static int list_moved(struct hf_prune *p, struct hf_prune_view *v, struct hf_err *err)
+{
+    struct hf_prune_pack one = {.parts = HF_PRUNE_MOVED};
+    if (hf_moved_list(p->site, &v->moved, err) < 0)
+        return -1;
+    for (size_t i = 0; i < v->moved.n; i++) {
+        if (i > 0 && memcmp(one.id, v->moved.items[i].old, sizeof one.id) == 0)
+            continue;
+        memcpy(one.id, v->moved.items[i].old, sizeof one.id);
+        if (add(v, &one, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int list_packs(struct hf_prune *p, struct hf_prune_view *v, struct hf_err *err)
@@ -103,13 +126,15 @@ static int list_packs(struct hf_prune *p, struct hf_prune_view *v, struct hf_err
         if (hf_cancel_check(p->site->cancel, err) < 0 ||
             hf_store_list(p->site->store, &what, take_object, &l, err))
             return hf_wrap(err, "the packs");
+        if (i == 0 && list_moved(p, v, err) < 0)
+            return -1;
     }
     join(v);
     return 0;
 }
 
-static struct hf_prune_pack *find(const struct hf_prune_view *v,
-                                  const unsigned char id[HF_IMAGE_PACK_ID])
+struct hf_prune_pack *hf_prune_find(const struct hf_prune_view *v,
+                                    const unsigned char id[HF_IMAGE_PACK_ID])
 {
     return v->n_packs ? bsearch(id, v->packs, v->n_packs, sizeof *v->packs, by_id) : NULL;
 }
@@ -132,7 +157,7 @@ static unsigned char *needs_of(const struct hf_prune_view *v, const struct hf_ne
 {
     unsigned char *needs = calloc(1, needs_bytes(v));
     for (size_t i = 0; needs && i < n->n_packs; i++) {
-        const struct hf_prune_pack *p = find(v, n->packs[i]);
+        const struct hf_prune_pack *p = hf_prune_find(v, n->packs[i]);
         if (p)
             needs[(size_t)(p - v->packs) / 8] |= (unsigned char)(1 << (p - v->packs) % 8);
     }
@@ -167,14 +192,20 @@ static int take_point(void *gathering, const struct hf_need *n, struct hf_err *e
                                  .taken_us = n->taken_us,
                                  .objects = n->objects,
                                  .bytes = n->bytes,
+                                 .n_roots = n->n_roots,
+                                 .roots = calloc(n->n_roots + 1, HF_IMAGE_ID),
                                  .needs = needs_of(g->view, n)};
-    if (!one.needs)
-        return hf_fail_nomem(err);
-    pthread_mutex_lock(&g->lock);
-    const int rc = add_point(g, &one, err);
-    pthread_mutex_unlock(&g->lock);
-    if (rc < 0)
+    int rc = one.needs && one.roots ? 0 : hf_fail_nomem(err);
+    if (rc == 0) {
+        memcpy(one.roots, n->roots, n->n_roots * HF_IMAGE_ID);
+        pthread_mutex_lock(&g->lock);
+        rc = add_point(g, &one, err);
+        pthread_mutex_unlock(&g->lock);
+    }
+    if (rc < 0) {
         free(one.needs);
+        free(one.roots);
+    }
     return rc;
 }
 
@@ -218,37 +249,89 @@ int hf_prune_look(struct hf_prune *p, struct hf_prune_view *out, struct hf_err *
 
 /* ---- marking ---------------------------------------------------------------------------- */
 
-static int take_later(void *gathering, const struct hf_need *n, struct hf_err *err)
+static int add_roots(struct hf_prune_view *v, const unsigned char (*roots)[HF_IMAGE_ID], size_t n,
+                     struct hf_err *err)
 {
-    struct gathering *g = gathering;
-    (void)err;
-    pthread_mutex_lock(&g->lock);
-    for (size_t i = 0; i < n->n_packs; i++) {
-        struct hf_prune_pack *p = find(g->view, n->packs[i]);
-        if (p)
-            p->is_named = true;
+    if (v->n_roots + n > v->cap_roots) {
+        const size_t cap = 2 * (v->n_roots + n);
+        unsigned char(*more)[HF_IMAGE_ID] = reallocarray(v->roots, cap, HF_IMAGE_ID);
+        if (!more)
+            return hf_fail_nomem(err);
+        v->roots = more;
+        v->cap_roots = cap;
     }
-    pthread_mutex_unlock(&g->lock);
+    if (n)
+        memcpy(v->roots[v->n_roots], roots, n * HF_IMAGE_ID);
+    v->n_roots += n;
     return 0;
 }
 
-static void mark_needs(struct hf_prune_view *v, const struct hf_prune_point *point)
+static int take_later(void *gathering, const struct hf_need *n, struct hf_err *err)
 {
+    struct gathering *g = gathering;
+    pthread_mutex_lock(&g->lock);
+    for (size_t i = 0; i < n->n_packs; i++) {
+        struct hf_prune_pack *p = hf_prune_find(g->view, n->packs[i]);
+        if (p)
+            p->is_named = true;
+    }
+    g->view->has_rootless |= n->n_packs && !n->n_roots;
+    const int rc =
+        add_roots(g->view, (const unsigned char(*)[HF_IMAGE_ID])n->roots, n->n_roots, err);
+    pthread_mutex_unlock(&g->lock);
+    return rc;
+}
+
+static int mark_point(struct hf_prune_view *v, const struct hf_prune_point *point,
+                      struct hf_err *err)
+{
+    for (size_t i = 0; i < v->n_packs; i++) {
+        if (!(point->needs[i / 8] & 1 << i % 8))
+            continue;
+        v->packs[i].is_named = true;
+        v->has_rootless |= point->n_roots == 0;
+    }
+    return add_roots(v, (const unsigned char(*)[HF_IMAGE_ID])point->roots, point->n_roots, err);
+}
+
+/* Whoever names a pack names those that its content was moved to, and so on. */
+static int mark_moved(struct hf_prune_view *v, struct hf_err *err)
+{
+    HF_AUTOFREE size_t *todo = v->moved.n ? calloc(v->n_packs + 1, sizeof *todo) : NULL;
+    size_t n = 0;
+    if (v->moved.n == 0)
+        return 0;
+    if (!todo)
+        return hf_fail_nomem(err);
     for (size_t i = 0; i < v->n_packs; i++)
-        if (point->needs[i / 8] & 1 << i % 8)
-            v->packs[i].is_named = true;
+        if (v->packs[i].is_named)
+            todo[n++] = i;
+    while (n > 0) { /* each comes onto it once: when it becomes named */
+        size_t pairs = 0;
+        const struct hf_moved_pair *m = hf_moved_of(&v->moved, v->packs[todo[--n]].id, &pairs);
+        for (size_t i = 0; i < pairs; i++) {
+            struct hf_prune_pack *p = hf_prune_find(v, m[i].new_id);
+            if (!p || p->is_named)
+                continue;
+            p->is_named = true;
+            todo[n++] = (size_t)(p - v->packs);
+        }
+    }
+    return 0;
 }
 
 int hf_prune_mark(struct hf_prune *p, struct hf_prune_view *v, struct hf_prune_read *out,
                   struct hf_err *err)
 {
     struct gathering g = {.view = v, .lock = PTHREAD_MUTEX_INITIALIZER};
+    v->n_roots = 0;
     for (size_t i = 0; i < v->points.n; i++)
-        if (!hf_prune_has(&p->deleted, &v->points.items[i].name))
-            mark_needs(v, &v->points.items[i]);
+        if (!hf_prune_has(&p->deleted, &v->points.items[i].name) &&
+            mark_point(v, &v->points.items[i], err) < 0)
+            return -1;
     HF_POINT("prune.before_mark");
-    const int rc = hf_prune_read(p, &v->names, take_later, &g, out, err);
+    int rc = hf_prune_read(p, &v->names, take_later, &g, out, err);
     pthread_mutex_destroy(&g.lock);
     HF_POINT("prune.after_mark");
-    return rc;
+    return rc < 0 ? -1 : mark_moved(v, err);
 }

@@ -30,6 +30,7 @@ void hf_verify_end(struct hf_verify *v)
     if (!v)
         return;
     free(v->packs);
+    hf_moved_free(&v->moved);
     free(v);
 }
 
@@ -155,7 +156,7 @@ static int verify_parts(struct hf_verify *v, const struct hf_manifest *m, struct
     uint64_t before = out->complaints;
     if (hf_verify_packs(v, m, out, err) < 0)
         return -1;
-    return out->complaints > before ? hf_verify_disks(v, m, out, err) : 0;
+    return out->complaints > before || v->has_gone ? hf_verify_disks(v, m, out, err) : 0;
 }
 
 int hf_verify_point(struct hf_verify *v, const struct hf_point_name *n, struct hf_verified *out,

@@ -5,6 +5,7 @@
 #ifndef HF_POINT_VERIFY_INTERN_H
 #define HF_POINT_VERIFY_INTERN_H
 
+#include "point/moved.h"
 #include "point/verify.h"
 
 struct hf_verify {
@@ -13,6 +14,8 @@ struct hf_verify {
     struct hf_verify_opts opts;
     unsigned char *packs; /* one per number of image/chunks.h: PACK_… of verify_packs.c */
     uint32_t n_packs;
+    struct hf_moved moved;
+    bool has_gone; /* of the last point: a pack that it names, whose content was moved */
 };
 
 /* What is wrong, told and counted. Returns 0; or -1, and err has it, when it is no damage but something that keeps one from looking. */
@@ -25,6 +28,9 @@ int hf_verify_packs(struct hf_verify *v, const struct hf_manifest *m, struct hf_
                     struct hf_err *err) HF_CHECKED;
 /* Is it known to be damaged, or not there? */
 bool hf_verify_pack_is_bad(const struct hf_verify *v, uint32_t number);
+/* One that nobody has looked at yet, as deep as is asked for; what is wrong is kept. */
+int hf_verify_pack_read(struct hf_verify *v, uint32_t number, struct hf_verified *out,
+                        struct hf_err *err) HF_CHECKED;
 /* verify_disks.c: what of the disks lies in bad packs. */
 int hf_verify_disks(struct hf_verify *v, const struct hf_manifest *m, struct hf_verified *out,
                     struct hf_err *err) HF_CHECKED;

@@ -39,7 +39,8 @@ int hf_verify_packs_begin(struct hf_verify *v, struct hf_err *err)
 {
     struct hf_image_refreshed refreshed;
     const struct hf_store_list data = {.prefix = "packs/"}, trees = {.prefix = "trees/"};
-    if (hf_image_refresh(v->image, &refreshed, err) < 0)
+    if (hf_moved_list(v->site, &v->moved, err) < 0 ||
+        hf_image_refresh(v->image, &refreshed, err) < 0)
         return -1;
     v->n_packs = hf_image_chunks_packs_n(hf_image_chunks(v->image));
     v->packs = calloc(v->n_packs ? v->n_packs : 1, 1);
@@ -121,28 +122,88 @@ static void tell_progress(const struct hf_verify *v, uint64_t done, uint64_t all
         v->opts.progress(v->opts.progress_ctx, done, all);
 }
 
+/* ---- packs that were moved --------------------------------------------------------------- */
+
+static bool was_moved(const struct hf_verify *v, const unsigned char *id)
+{
+    size_t n = 0;
+    return hf_moved_of(&v->moved, id, &n) != NULL;
+}
+
+/* Its content was moved, and now it is gone, perhaps since we began: what is needed of it has to lie elsewhere, which the disks tell. */
+static bool is_gone(struct hf_verify *v, const unsigned char *id, uint32_t number)
+{
+    char name[HF_IMAGE_NAME_MAX];
+    struct hf_err what = HF_ERR_INIT;
+    struct hf_store_object o;
+    if (!was_moved(v, id))
+        return false;
+    hf_image_index_name(id, v->site->is_encrypted, name);
+    if (hf_store_head(v->site->store, name, &o, &what) == 0 || what.cls != HF_E_NOT_FOUND)
+        return false;
+    if (number < v->n_packs)
+        v->packs[number] = PACK_MISSING;
+    hf_image_chunks_condemn(hf_image_chunks(v->image), id,
+                            true); /* others come first from now on */
+    v->has_gone = true;
+    return true;
+}
+
+/* ---- those of a point -------------------------------------------------------------------- */
+
+/* is_own: the manifest names it; else only what was moved there does, and whether it is needed the trees say. */
+static int verify_pack(struct hf_verify *v, const struct hf_manifest *m, const unsigned char *id,
+                       bool is_own, struct hf_verified *out, struct hf_err *err)
+{
+    struct hf_err what = HF_ERR_INIT;
+    struct hf_image_pack pack;
+    struct hf_image_chunks *chunks = hf_image_chunks(v->image);
+    uint32_t number = hf_image_chunks_pack_find(chunks, id);
+    bool is_known = number < v->n_packs && hf_image_chunks_pack(chunks, number, &pack);
+    if (!is_known && !is_own)
+        return 0;
+    out->packs++;
+    int rc = is_known ? look_at(v, number, &pack, out, &what) : no_index(v, id, &what);
+    if (rc < 0 && is_gone(v, id, number)) {
+        out->packs--;
+        return 0;
+    }
+    return rc < 0 ? hf_verify_judge(v, &m->point, out, &what, err) : 0;
+}
+
 int hf_verify_packs(struct hf_verify *v, const struct hf_manifest *m, struct hf_verified *out,
                     struct hf_err *err)
 {
-    struct hf_image_chunks *chunks = hf_image_chunks(v->image);
+    HF_AUTOFREE unsigned char(*packs)[HF_IMAGE_PACK_ID] = NULL;
     uint64_t done = 0, all = 0;
-    for (size_t i = 0; i < m->n_packs; i++)
-        all += stored_bytes(v, m->packs[i]);
-    for (size_t i = 0; i < m->n_packs; i++) {
-        struct hf_err what = HF_ERR_INIT;
-        struct hf_image_pack pack;
-        if (hf_cancel_check(v->site->cancel, err) < 0)
+    size_t n = 0;
+    v->has_gone = false;
+    if (hf_moved_closure(&v->moved, (const unsigned char(*)[HF_IMAGE_PACK_ID])m->packs, m->n_packs,
+                         &packs, &n, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        all += stored_bytes(v, packs[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (hf_cancel_check(v->site->cancel, err) < 0 ||
+            verify_pack(v, m, packs[i], i < m->n_packs, out, err) < 0)
             return -1;
-        uint32_t number = hf_image_chunks_pack_find(chunks, m->packs[i]);
-        bool is_known = number < v->n_packs && hf_image_chunks_pack(chunks, number, &pack);
-        int rc = is_known ? look_at(v, number, &pack, out, &what) : no_index(v, m->packs[i], &what);
-        out->packs++;
-        if (rc < 0 && hf_verify_judge(v, &m->point, out, &what, err) < 0)
-            return -1;
-        done += stored_bytes(v, m->packs[i]);
+        done += stored_bytes(v, packs[i]);
         tell_progress(v, done, all);
     }
     return 0;
+}
+
+int hf_verify_pack_read(struct hf_verify *v, uint32_t number, struct hf_verified *out,
+                        struct hf_err *err)
+{
+    struct hf_err what = HF_ERR_INIT;
+    struct hf_image_pack pack;
+    if (number >= v->n_packs || v->packs[number] != PACK_THERE ||
+        !hf_image_chunks_pack(hf_image_chunks(v->image), number, &pack) ||
+        look_at(v, number, &pack, out, &what) == 0 || what.cls == HF_E_CORRUPT)
+        return 0;
+    hf_err_copy(err, &what);
+    return -1;
 }
 
 /* ---- trees ------------------------------------------------------------------------------ */

@@ -24,6 +24,39 @@ static int add_sum(struct json_object *packs, const char *key, const struct hf_p
     return hf_json_add(packs, key, HF_STEAL(o));
 }
 
+/* Why some are left, or it is not known. */
+static const char *word_of(enum hf_prune_why why)
+{
+    static const char *const words[] = {
+        [HF_PRUNE_WHY_OFF] = "off",
+        [HF_PRUNE_WHY_KEYLESS] = "no-identity",
+        [HF_PRUNE_WHY_LATER] = "later",
+        [HF_PRUNE_WHY_DAMAGED] = "damaged",
+        [HF_PRUNE_WHY_UNREADABLE] = "unreadable",
+    };
+    return words[why];
+}
+
+/* null: not known. */
+static int add_known(struct json_object *packs, const char *key, bool is_known,
+                     const struct hf_prune_sum *s)
+{
+    return is_known ? add_sum(packs, key, s) : hf_json_add_string(packs, key, NULL);
+}
+
+static int add_repacked(struct json_object *packs, const struct hf_prune_repacked *r)
+{
+    char at[HF_TIME_MAX];
+    hf_time_rfc3339(r->looked_s * 1000000, at);
+    if (hf_json_add_string(packs, "trees_read_at", r->is_known ? at : NULL) < 0 ||
+        add_known(packs, "wasted", r->is_known, &r->wasted) < 0 ||
+        add_sum(packs, "repacked", &r->done) < 0 ||
+        hf_json_add_int(packs, "moved_bytes", (int64_t)r->moved_bytes) < 0 ||
+        add_known(packs, "left", r->is_known, &r->left) < 0)
+        return -1;
+    return hf_json_add_string(packs, "left_why", word_of(r->why));
+}
+
 /* null: they were not looked at. */
 static int add_packs(struct json_object *row, const struct hf_pruned *done)
 {
@@ -34,7 +67,7 @@ static int add_packs(struct json_object *row, const struct hf_pruned *done)
         add_sum(packs, "young", &done->young) < 0 ||
         add_sum(packs, "condemned", &done->condemned) < 0 ||
         add_sum(packs, "waiting", &done->waiting) < 0 ||
-        add_sum(packs, "removed", &done->removed) < 0 ||
+        add_sum(packs, "removed", &done->removed) < 0 || add_repacked(packs, &done->repacked) < 0 ||
         hf_json_add_int(packs, "reprieved", (int64_t)done->reprieved) < 0)
         return -1;
     return hf_json_add(row, "packs", HF_STEAL(packs));

@@ -147,6 +147,16 @@ static int prune_vms(struct pruning *p, struct hf_prune *prune, const struct hf_
     return 0;
 }
 
+/* A tree or a pack that cannot be read: no failure of a prune, which does without. That something is damaged `verify` says. */
+static void tell_damage(const struct pruning *p, const struct hf_prune_repacked *r)
+{
+    if (r->damage.cls)
+        hf_log(p->env->log, HF_LOG_WARN, "prune", "store '%s': %s: %s", p->config->label,
+               r->is_known ? "packs that cannot be read are not repacked"
+                           : "what is wasted is not known, and nothing is repacked",
+               r->damage.message);
+}
+
 /* *points and *done: NULL where it did not come so far. */
 static int prune_site(struct pruning *p, struct hf_prune *prune,
                       const struct hf_prune_points **points, struct hf_pruned *sum,
@@ -157,7 +167,8 @@ static int prune_site(struct pruning *p, struct hf_prune *prune,
         return -1;
     *done = sum;
     p->has_changed = p->has_changed || sum->condemned.packs || sum->removed.packs ||
-                     sum->reprieved || sum->abandoned;
+                     sum->reprieved || sum->abandoned || sum->repacked.done.packs;
+    tell_damage(p, &sum->repacked);
     return 0;
 }
 
@@ -167,6 +178,7 @@ static struct hf_prune *begin(struct pruning *p, struct hf_site *site, struct hf
                                        .run_id = p->run_id,
                                        .grace_s = p->config->prune_grace / 1000,
                                        .is_dry = p->req->is_dry,
+                                       .repacks = p->config->repack == HF_REPACK_YES,
                                        .forget = forget,
                                        .ctx = p};
     p->site = site;

@@ -24,7 +24,8 @@ struct hf_prune_req {
 };
 
 /* *out_report is to be put: {"points":[{"store","vm","point","taken_at","action","why"}],"stores":[{"name","id","points","deleted",
- * "unreadable","damage","abandoned","reprieved","packs":{"used","young","condemned","waiting","removed"},"error"}]}; action: "kept",
+ * "unreadable","damage","abandoned","reprieved","packs":{"used","young","condemned","waiting","removed","wasted","repacked","moved_bytes","left",
+ * "left_why"},"error"}]}; action: "kept",
  * "deleted" (dry: would be), "failed". *out_is_bad: something failed, or could not be read. */
 int hf_run_prune_points(const struct hf_env *env, const struct hf_prune_req *req,
                         struct json_object **out_report, bool *out_is_bad, struct hf_err *err)

@@ -36,6 +36,7 @@ WALKS = (
     ("integration.run.backup_parts", r"backup\.before_files$|hold\.before_readers$"),
     ("integration.run.backup_kill", r"(backup|image|point|site|store)\.|catalog\.(before|after)_point_commit$"),
     ("integration.run.prune_kill", r"prune\."),
+    ("integration.run.prune_repack", r"repack\."),
     ("integration.run.serve", r"serve\."),
     ("guest.drill", r"drill\.before_(position|content|check_table|probes)$|catalog\.before_drill_commit$"),
     ("integration.run.drill", r"drill\."),

@@ -14,7 +14,7 @@ ROUNDS = int(os.environ.get("HOLDFAST_SAMPLE", 200))
 POOL = 2 * CHUNKS
 KEEP = 1
 POINTS = {
-    "prune": sorted(kill_points.of("integration.run.prune_kill")) + ["store.path.before_remove", "store.path.before_rename"],
+    "prune": sorted(kill_points.of("integration.run.prune_kill") | kill_points.of("integration.run.prune_repack")) + ["store.path.before_remove", "store.path.before_rename"],
     "backup": ["backup.before_disks", "backup.before_export_end", "backup.before_definition", "backup.before_commit", "image.before_pack",
                "image.before_index", "point.before_manifest", "point.after_manifest", "store.path.before_rename"],
 }
@@ -31,6 +31,7 @@ class Race(PruneTest):
             mine.write()
         # What one of them has deleted from its disk the other may write again: so packs are wanted that are about to go.
         self.pool = [random.randbytes(CHUNK) for _ in range(POOL)]
+        self.repacked = False
         self.order = {c.name: [] for c in self.both}  # its points, as they were taken
         self.tried = {c.name: [] for c in self.both}  # what its disks were at each backup
 
@@ -102,6 +103,7 @@ class Race(PruneTest):
         """Nobody is at work: so nobody is in the half hour that he has."""
         self.vault.age(GRACE_S + 10, "packs/*/*", "trees/*/*", "index/*")
         self.vault.age(self.random.choice((0, HOUR_S, GRACE_S + 10, GRACE_S + 10)), "condemned/*")
+        self.repacked |= bool(list(self.vault.folder.glob("moved/*/*")))
 
     def test_nothing_is_lost_whatever_meets_whatever(self):
         seed = runlib.seed(unset=200)
@@ -115,6 +117,7 @@ class Race(PruneTest):
             c.run("catalog", "rebuild")
             c.run("verify", "--all", "--read")
         self.assertTrue(self.vault.judge().points or ROUNDS < 4)
+        self.assertTrue(self.repacked or ROUNDS < 20, "no pack was ever half needed")
 
 
 if __name__ == "__main__":

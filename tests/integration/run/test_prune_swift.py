@@ -2,6 +2,7 @@
 """A prune of a bucket of Swift: the same rules, a store with a clock of its own behind a proxy, and what is asked of it."""
 
 import datetime
+import itertools
 import os
 import random
 import re
@@ -18,10 +19,15 @@ DAYS = 3
 
 
 class PruneSwift(unittest.TestCase):
+    numbers = itertools.count()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.swift = swiftlib.Swift()
+        cls.addClassCleanup(cls.swift.stop)
+
     def setUp(self):
-        self.swift = swiftlib.Swift()
-        self.addCleanup(self.swift.stop)
-        self.machine = s3lib.Machine(self.swift, self.swift.make_bucket(f"prune-{os.getpid()}"))
+        self.machine = s3lib.Machine(self.swift, self.swift.make_bucket(f"prune-{os.getpid()}-{next(self.numbers)}"))
         self.addCleanup(self.machine.site.close)
         self.machine.site.sections["web"]["keep"] = "last 1"
         self.machine.add_store("vault", "vault")
@@ -45,8 +51,8 @@ class PruneSwift(unittest.TestCase):
         self.assertEqual(r.status, 0, str(r))
         return r.json
 
-    def backup(self):
-        digests = self.machine.disks({"vda": random.randbytes(2 * MIB), "vdb": bytes(512)})
+    def backup(self, content=None):
+        digests = self.machine.disks({"vda": content or random.randbytes(2 * MIB), "vdb": bytes(512)})
         return self.run_ok("backup", "web")["point"], digests
 
     def prune(self, *args):
@@ -80,6 +86,25 @@ class PruneSwift(unittest.TestCase):
         (cache / new).write_bytes((cache / new).read_bytes()[:-1] + b"?")
         self.assertEqual(self.prune()[0], {new: "kept"})
         self.assertEqual(len(self.manifests_read()), 1, "a damaged answer is none")
+        self.run_ok("verify", "--all", "--read")
+
+    def test_packs_that_are_half_needed_are_repacked_and_the_trees_read_once_a_day(self):
+        first = random.randbytes(2 * MIB)
+        self.backup(first)
+        new, digests = self.backup(first[:MIB // 2] + random.randbytes(3 * MIB // 2))
+        packs = self.prune()[1]
+        self.assertEqual((packs["wasted"]["packs"], packs["repacked"]["packs"]), (1, 0), "they are young")
+        self.days = DAYS
+        packs = self.prune()[1]
+        self.assertEqual((packs["wasted"]["packs"], packs["repacked"]["packs"]), (1, 0), "a day has not passed")
+        self.assertEqual([r.target for r in self.proxy.seen if "/trees/" in r.target and r.method == "GET" and "prefix" not in r.target], [])
+        self.assertEqual(self.prune("-n")[1]["repacked"]["packs"], 1, "asked for")
+        (self.machine.site.state / "stores/vault/waste").unlink()
+        self.assertEqual(self.prune()[1]["repacked"]["packs"], 1)
+        self.assertEqual(self.machine.judge("vault").points, {new: digests})
+        self.assertGreaterEqual(self.prune()[1]["removed"]["packs"], 1)
+        found = self.machine.judge("vault")
+        self.assertEqual((found.points, found.strays, found.twice), ({new: digests}, set(), []))
         self.run_ok("verify", "--all", "--read")
 
 

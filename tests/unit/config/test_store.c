@@ -48,6 +48,7 @@ static void fills_in_defaults(void **state)
     assert_string_equal(s->region, "us-east-1");
     assert_int_equal(s->off_host, HF_OFF_HOST_VERIFY);
     assert_int_equal(s->compression, HF_COMPRESSION_ZSTD);
+    assert_int_equal(s->repack, HF_REPACK_YES);
     assert_int_equal(s->rate_limit, 0);
     assert_int_equal(s->patience, 5 * 60 * 1000);
     assert_int_equal(s->recipients.n, 0);
@@ -65,7 +66,7 @@ static void reads_all_keys(void **state)
                                "\nrate-limit = 50M\npatience = 7s\n"
                                "off-host = assume\nrecipients = " KEY ", age1" /* 58: */
                                "0123456789012345678901234567890123456789012345678901234567\n"
-                               "identity-file = /i\ncompression = gzip\n");
+                               "identity-file = /i\ncompression = gzip\nrepack = no\n");
     const struct hf_config_store *s = hf_config_store_at(c, 0);
     assert_string_equal(s->url, "s3+https://[fd00::5]:8443/b/site.1/x");
     assert_string_equal(s->access_key_file, "/a");
@@ -80,6 +81,7 @@ static void reads_all_keys(void **state)
     assert_string_equal(s->recipients.items[0], KEY);
     assert_string_equal(s->identity_file, "/i");
     assert_int_equal(s->compression, HF_COMPRESSION_GZIP);
+    assert_int_equal(s->repack, HF_REPACK_NO);
 }
 
 static void refuses_wrong_urls(void **state)

@@ -24,6 +24,7 @@ static uint64_t read_it(struct hf_site *s, const char *id, struct hf_need *out)
     assert_int_equal(out->taken_us, TAKEN_US);
     assert_int_equal(out->objects, 3);
     assert_int_equal(out->n_packs, 2);
+    assert_int_equal(out->n_roots, 1);
     return hf_store_fetched(s->store) - before;
 }
 
@@ -42,6 +43,7 @@ static void a_manifest_is_fetched_once(void **state)
         assert_true(read_it(s, POINT_A, &first) > 0);
         assert_int_equal(read_it(s, POINT_A, &again), 0);
         assert_memory_equal(first.packs, again.packs, 2 * HF_IMAGE_PACK_ID);
+        assert_memory_equal(first.roots, again.roots, HF_IMAGE_ID);
         assert_int_equal(first.bytes, again.bytes);
         hf_site_close(HF_STEAL(s));
         place_end(&p);
