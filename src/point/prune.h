@@ -19,14 +19,6 @@
  *            on moved/ objects. All that there is to know stands on the store: no journal is needed, and any prune goes on with what another began.
  *            Without an identity packs of chunks on an encrypted store are only looked at, and removed when they need nothing more.
  *
- * Repacking  A pack that a manifest names may have records that no tree needs any more. Packs that are at least half so have what is needed copied into
- *            new packs; moved/OLD/NEW (point/moved.h) says where to; then the old one is condemned. It is removed when it has been for the grace
- *            period, and everything in it that any tree needs then lies in packs that are not condemned, and to which such objects
- *            pointed before: who had looked before it was condemned may have made a point of a record that nobody needed. What is in none is copied
- *            then, and the condemnation begun anew. Which trees need what is always read from the trees; no decision to remove rests
- *            on moved/ objects. All that there is to know stands on the store: no journal is needed, and any prune goes on with what another began.
- *            Without an identity packs of chunks on an encrypted store are only looked at, and removed when they need nothing more.
- *
  * Others     are never waited for, and no lock on the store is relied upon. A writer looks at the list of condemned packs and puts its
  *            manifest within HF_PRUNE_HURRY_MS, or takes the manifest back. So whoever looks later than that after a condemnation sees every
  *            manifest that was made without knowing of it; and the grace period is at least four times as long. A condemnation may be
