@@ -5,8 +5,9 @@
  * A point    goes manifest first: without it the point does not exist. Then its own objects. Before the manifest there is a journal entry
  *            (STATE/stores/NAME/journal), and whoever begins the next prune of this store here finishes what a dead one began.
  * Packs      What no manifest names is condemned, and removed when it has been condemned for the grace period by the store's clock and no
- *            manifest names it then: index, pack, and by a later prune the condemnation, for listings may be behind. One that is named again is reprieved. What is younger than the grace period is
- *            left alone: a backup may be writing it. If a single manifest cannot be read nothing is condemned or removed; if one is listed,
+ *            manifest names it then: index, pack, and by a later prune the condemnation, for listings may be behind. One that is named again
+ *            is reprieved. What is younger than the grace period is left alone: a backup may be writing it. On a store without a single
+ *            point nothing is condemned or removed. If a single manifest cannot be read nothing is condemned or removed; if one is listed,
  *            and not to be had, that is CORRUPT or NOT_FOUND.
  * Clocks     What is to be old is so by the store's clock and by this host's. A store's clock that is far behind is CONFLICT where something is
  *            to be condemned: that would be due too early once it is set.

@@ -168,7 +168,9 @@ static int pass(struct judging *m, struct hf_prune_view *v, struct hf_err *err)
     if (hf_prune_mark(m->prune, v, &r, err) < 0)
         return -1;
     m->view = v;
-    m->is_refused = m->out->is_refused = r.unreadable_n > 0;
+    m->out->is_refused = r.unreadable_n > 0;
+    /* Not one point: rather is their folder not mounted than that all of them are gone, for the newest of a machine never goes by a prune. */
+    m->is_refused = m->out->is_refused || v->points.n == 0;
     const int rc = clear_abandoned(m, &r, err) < 0 ? -1 : act(m, err);
     return rc ? rc : hf_prune_repack(m->prune, v, m->out, err);
 }

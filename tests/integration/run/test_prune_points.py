@@ -193,6 +193,19 @@ class Packs(PruneTest):
         self.web.change(3)
         self.new = self.web.backup(at=day("2026-11-02"))
 
+    def test_on_a_store_without_any_point_nothing_is_condemned(self):
+        point = self.web.backup()
+        points = self.vault.folder / "points"
+        points.rename(self.dir / "not-mounted")
+        points.mkdir()
+        for _ in range(2):
+            self.vault.age(GRACE_S + 10)
+            self.web.prune()
+            self.assertEqual(self.vault.names("condemned"), [])
+        shutil.rmtree(points, ignore_errors=True)
+        (self.dir / "not-mounted").rename(points)
+        self.assertEqual(set(self.vault.judge().points), {point})
+
     def test_they_are_condemned_wait_and_are_gone(self):
         young = self.packs(self.web.prune())
         self.assertGreater(young["young"]["packs"], 0, "a backup might have written them just now")
