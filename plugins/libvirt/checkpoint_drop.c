@@ -5,6 +5,7 @@
 #include "domain_xml.h"
 #include "image.h"
 #include "vm.h"
+#include "xml.h"
 
 #include <libvirt/virterror.h>
 #include <string.h>
@@ -53,13 +54,57 @@ static int delete_off(struct hf_instance *in, const struct hf_call *call, virDom
 /* ---- a VM that runs, or is paused ------------------------------------------------------- */
 
 /* libvirt refuses to delete a checkpoint of which a bitmap is not there: a QEMU that was killed before it had ever stored it, a
- * disk that was replaced. What other disks have of it can stay: nobody reads it. */
+ * disk that was replaced, an overlay that was merged into a raw disk. */
 static bool has_lost_a_bitmap(virDomainPtr dom, const char *name)
 {
     size_t lost = 0;
     struct hf_err ignored = HF_ERR_INIT;
     HF_AUTO(hf_strv) struct hf_strv whole = HF_STRV_INIT;
     return lv_checkpoint_disks(dom, name, &whole, &lost, &ignored) == 0 && lost > 0;
+}
+
+/* The same checkpoint, of this one disk of those that have a bitmap (counted); NULL: there are no more, or *err is set. */
+static char *of_one_disk(const char *xml, size_t nth, struct hf_err *err)
+{
+    LV_AUTODOC xmlDocPtr doc = lv_xml_parse(xml, "domaincheckpoint", err);
+    xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
+    size_t n = 0;
+    bool is_found = false, ok = true;
+    for (xmlNodePtr d = lv_xml_child(lv_xml_child(root, "disks"), "disk"); d; d = lv_xml_next(d)) {
+        if (!lv_xml_attr_is(d, "checkpoint", "bitmap"))
+            continue;
+        if (n++ == nth) {
+            is_found = true;
+            continue;
+        }
+        ok = ok && lv_xml_set(d, "checkpoint", "no");
+        lv_xml_unset(d, "bitmap");
+    }
+    lv_xml_drop(lv_xml_child(root, "parent")); /* may be gone */
+    char *text = ok && is_found ? lv_xml_print(doc) : NULL;
+    if (doc && (!ok || (is_found && !text)))
+        hf_fail_nomem(err);
+    return text;
+}
+
+/* What single disks still have of it would cost with each of their writes, and one day keep them from being resized. So it becomes that of one disk
+ * after the other, and is deleted as that; of a disk that has lost it the metadata alone. */
+static int delete_by_disks(virDomainPtr dom, virDomainCheckpointPtr c, const char *name,
+                           struct hf_err *err)
+{
+    HF_AUTOFREE char *xml = virDomainCheckpointGetXMLDesc(c, 0);
+    if (!xml)
+        return lv_fail(err, "checkpoint '%s'", name);
+    HF_AUTOFREE char *one = of_one_disk(xml, 0, err);
+    for (size_t i = 0; one; free(one), one = of_one_disk(xml, ++i, err)) {
+        LV_AUTOCHECKPOINT virDomainCheckpointPtr its =
+            virDomainCheckpointCreateXML(dom, one, VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE);
+        if (!its ||
+            (virDomainCheckpointDelete(its, 0) != 0 &&
+             virDomainCheckpointDelete(its, VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY) != 0))
+            return lv_fail(err, "deletion of checkpoint '%s', disk by disk", name);
+    }
+    return err->cls == HF_E_NONE ? 0 : -1;
 }
 
 static int delete_live(virDomainPtr dom, virDomainCheckpointPtr c, const char *name,
@@ -70,11 +115,10 @@ static int delete_live(virDomainPtr dom, virDomainCheckpointPtr c, const char *n
     const virError *e = virGetLastError();
     bool may_be_lost = e && e->code == VIR_ERR_INTERNAL_ERROR;
     lv_fail(err, "deletion of checkpoint '%s'", name);
-    if (!may_be_lost || !has_lost_a_bitmap(dom, name) ||
-        virDomainCheckpointDelete(c, VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY) != 0)
+    if (!may_be_lost || !has_lost_a_bitmap(dom, name))
         return -1;
     hf_err_clear(err);
-    return 0;
+    return delete_by_disks(dom, c, name, err);
 }
 
 /* ---- one, and all ----------------------------------------------------------------------- */

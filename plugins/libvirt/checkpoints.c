@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "checkpoints.h"
 
+#include "checkpoint_words.h"
 #include "xml.h"
 
 #include <libvirt/virterror.h>
 #include <string.h>
-
-#define MARK "holdfast run="
 
 void lv_checkpoints_free(struct lv_checkpoints *l)
 {
@@ -18,7 +17,7 @@ void lv_checkpoints_free(struct lv_checkpoints *l)
 
 int lv_checkpoints_list(virDomainPtr dom, struct lv_checkpoints *out, struct hf_err *err)
 {
-    out->n = virDomainListAllCheckpoints(dom, &out->items, 0);
+    out->n = virDomainListAllCheckpoints(dom, &out->items, VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL);
     if (out->n >= 0)
         return 0;
     out->n = 0;
@@ -37,7 +36,7 @@ int lv_checkpoint_judge(virDomainCheckpointPtr checkpoint, bool *out_ours, char 
         return -1;
     HF_AUTOFREE char *words =
         lv_xml_text(lv_xml_child(xmlDocGetRootElement(doc), "description"), &failed);
-    *out_ours = words && strncmp(words, MARK, strlen(MARK)) == 0;
+    *out_ours = words && strncmp(words, LV_CHECKPOINT_MARK, strlen(LV_CHECKPOINT_MARK)) == 0;
     if (out_words)
         *out_words = HF_STEAL(words);
     return failed ? hf_fail_nomem(err) : 0;
@@ -155,4 +154,22 @@ int lv_checkpoint_disks(virDomainPtr dom, const char *name, struct hf_strv *out,
             return hf_fail_nomem(err);
     }
     return failed ? hf_fail_nomem(err) : 0;
+}
+
+int libvirt_checkpoint_list(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                            hf_text_cb emit, void *ctx, struct hf_err *err)
+{
+    LV_AUTODOMAIN virDomainPtr dom = NULL;
+    HF_AUTO(lv_checkpoints) struct lv_checkpoints l = {0};
+    if (lv_enter(in, call, err) != 0 || lv_domain(in, vm_id, &dom, err) != 0 ||
+        lv_checkpoints_list(dom, &l, err) != 0)
+        return -1;
+    for (int i = l.n; i-- > 0;) {
+        bool is_ours = false;
+        if (lv_checkpoint_judge(l.items[i], &is_ours, NULL, err) != 0)
+            return -1;
+        if (is_ours && emit(ctx, virDomainCheckpointGetName(l.items[i])) != 0)
+            return -1;
+    }
+    return 0;
 }

@@ -33,7 +33,9 @@ int lv_checkpoint_is_newest(virDomainPtr dom, const char *name, bool *out, struc
 int lv_checkpoint_delete(struct hf_instance *in, const struct hf_call *call, virDomainPtr dom,
                          const char *name, struct hf_err *err) HF_CHECKED;
 
-/* The slot. */
+/* The slots. */
+int libvirt_checkpoint_list(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                            hf_text_cb emit, void *ctx, struct hf_err *err);
 int libvirt_checkpoint_drop(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                             const char *keep, hf_text_cb dropped, void *ctx, struct hf_err *err);
 
@@ -44,6 +46,7 @@ struct lv_checkpoints {
 };
 void lv_checkpoints_free(struct lv_checkpoints *l); /* by value: empties it */
 HF_DEFINE_AUTO_VALUE(lv_checkpoints, lv_checkpoints_free)
+/* The older ones first. */
 int lv_checkpoints_list(virDomainPtr dom, struct lv_checkpoints *out, struct hf_err *err)
     HF_CHECKED;
 /* *out_words (NULL: not asked for): the description, or NULL. */

@@ -9,6 +9,7 @@
 
 #include <libvirt/virterror.h>
 #include <libxml/uri.h>
+#include <stddef.h>
 #include <string.h>
 
 void lv_export_free(struct lv_export *e)
@@ -21,6 +22,7 @@ void lv_export_free(struct lv_export *e)
                           : lv_export_abort(e->dom, e->dir, &ignored));
     for (size_t i = 0; i < e->n; i++) {
         free(e->disks[i].target);
+        free(e->disks[i].compare_why);
         free(e->disks[i].layer.type);
         free(e->disks[i].layer.path);
         free(e->disks[i].layer.format);
@@ -207,6 +209,10 @@ static int disk_of(struct hf_instance *in, const struct hf_call *call, struct lv
     out->uri = lv_keep(in, uri_of(e, target));
     out->allocation_ctx = "base:allocation";
     out->size_bytes = d->capacity_bytes;
+    if (out->struct_size > offsetof(struct hf_export, has_lost_changes)) {
+        out->compare_why = d->compare_why;
+        out->has_lost_changes = d->has_lost_changes;
+    }
     if (d->is_incremental)
         out->dirty_ctx =
             lv_keep(in, hf_asprintf("qemu:dirty-bitmap:%s%s", e->is_off ? "" : "backup-",

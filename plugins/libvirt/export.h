@@ -35,6 +35,8 @@ struct lv_export_disk {
     bool is_alone;       /* no layer below it */
     bool takes_bitmap;   /* its format can hold the checkpoint's bitmap */
     bool is_incremental; /* the parent has a bitmap of it */
+    char *compare_why;   /* or why it has none, where a parent was asked for */
+    bool has_lost_changes; /* … which it had, or should have had */
     struct stat before;  /* of a VM that is off: the active layer's file */
 };
 
@@ -78,6 +80,12 @@ char *lv_export_backup_xml(const struct lv_vm *vm, const struct lv_export *e) HF
 char *lv_export_checkpoint_xml(const struct lv_vm *vm, const struct lv_export *e) HF_CHECKED;
 /* The directory of the socket of the backup job that runs; NULL (which is no error): none, or none like ours. */
 int lv_export_job_dir(virDomainPtr dom, char **out, struct hf_err *err) HF_CHECKED;
+
+/* export_parent.c: which disks can be read as changes since e->parent, and why the others cannot. None: there is no parent any
+ * more. Costs time and nothing else: what is not read as changes is compared. */
+int lv_export_plan_parent(struct hf_instance *in, const struct hf_call *call,
+                          const struct lv_vm *vm, virDomainPtr dom, struct lv_export *e,
+                          struct hf_err *err) HF_CHECKED;
 
 /* export_job.c: *out: the job that runs has its socket in dir. */
 int lv_export_is_running(virDomainPtr dom, const char *dir, bool *out, struct hf_err *err)

@@ -94,10 +94,10 @@ static int plan_disk(struct planning *p, const struct lv_disk *d, struct hf_err 
     struct lv_export_disk *out = &p->e->disks[p->e->n++];
     const struct lv_layer *top = &d->layers[0];
     struct lv_chain_info chain = {0};
-    if (lv_image_chain(p->in, p->call, top, &chain, err) != 0 ||
-        lv_image_size(p->in, p->call, top, &out->capacity_bytes, err) != 0)
+    if (lv_image_chain(p->in, p->call, top, &chain, err) != 0)
         return hf_wrap(err, "disk %s", d->target);
     p->has_snapshots |= chain.has_snapshots;
+    out->capacity_bytes = chain.size_bytes;
     out->takes_bitmap = chain.takes_bitmaps;
     out->is_alone = chain.depth == 1;
     out->target = strdup(d->target);
@@ -171,51 +171,6 @@ static int plan_place(struct planning *p, struct hf_err *err)
     return errno == ENOENT ? 0 : hf_fail_sys(err, errno, "'%s'", p->e->dir);
 }
 
-/* While the VM is off its file alone tells: the bitmap must be whole, of the only layer, and of the newest checkpoint (what
- * an older one knows lies in several). */
-static int find_bitmaps(const struct planning *p, struct hf_strv *targets, struct hf_err *err)
-{
-    bool is_newest = false;
-    if (lv_checkpoint_is_newest(p->dom, p->e->parent, &is_newest, err) != 0)
-        return -1;
-    for (size_t i = 0; is_newest && i < p->e->n; i++) {
-        const struct lv_export_disk *d = &p->e->disks[i];
-        bool is_whole = false;
-        if (!d->takes_bitmap || !d->is_alone)
-            continue;
-        if (lv_image_has_whole_bitmap(p->in, p->call, &d->layer, p->e->parent, &is_whole, err) != 0)
-            return hf_wrap(err, "disk %s", d->target);
-        if (is_whole && hf_strv_add(targets, d->target) != 0)
-            return hf_fail_nomem(err);
-    }
-    return 0;
-}
-
-/* A parent that is gone, or not of all disks, costs time and nothing else: what has no bitmap is read and compared. */
-static int plan_parent(struct planning *p, struct hf_err *err)
-{
-    HF_AUTO(hf_strv) struct hf_strv targets = HF_STRV_INIT;
-    struct lv_export *e = p->e;
-    if (!e->parent)
-        return 0;
-    if ((e->is_off ? find_bitmaps(p, &targets, err)
-                   : lv_checkpoint_disks(p->dom, e->parent, &targets, NULL, err)) != 0)
-        return -1;
-    size_t n = 0;
-    for (size_t i = 0; i < e->n; i++) {
-        e->disks[i].is_incremental =
-            e->disks[i].takes_bitmap && hf_strv_has(&targets, e->disks[i].target);
-        n += e->disks[i].is_incremental;
-    }
-    if (n)
-        return 0;
-    free(HF_STEAL(e->parent));
-    return lv_warn(p->w,
-                   "nothing can be read as changes since '%s', whose checkpoint is gone or "
-                   "incomplete: everything is read",
-                   p->req->parent);
-}
-
 static int plan_checkpoint(struct planning *p)
 {
     struct lv_export *e = p->e;
@@ -278,7 +233,7 @@ int lv_export_plan(struct hf_instance *in, const struct hf_call *call,
     if (!p.e->is_off && lv_vm_check_idle(dom, p.vm, err) != 0)
         return -1;
     if (plan_disks(&p, err) != 0 || plan_place(&p, err) != 0 || check_names(&p, err) != 0 ||
-        plan_parent(&p, err) != 0 || plan_checkpoint(&p) != 0)
+        lv_export_plan_parent(in, call, p.vm, dom, p.e, err) != 0 || plan_checkpoint(&p) != 0)
         return -1;
     if (p.vm->is_uefi && lv_warn(w, "UEFI variables (NVRAM) are not part of the export") != 0)
         return -1;

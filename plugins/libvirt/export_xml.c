@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
+#include "checkpoint_words.h"
 #include "export.h"
 #include "xml.h"
 
@@ -62,7 +63,7 @@ static bool add_checkpoint_disk(xmlNodePtr disks, const struct lv_export *e, con
 char *lv_export_checkpoint_xml(const struct lv_vm *vm, const struct lv_export *e)
 {
     LV_AUTODOC xmlDocPtr doc = xmlNewDoc((const xmlChar *)"1.0");
-    HF_AUTOFREE char *words = hf_asprintf("holdfast run=%s", e->run_id);
+    HF_AUTOFREE char *words = lv_checkpoint_words(vm, e);
     xmlNodePtr root = doc ? xmlNewNode(NULL, (const xmlChar *)"domaincheckpoint") : NULL;
     if (!root || !words)
         return NULL;

@@ -78,7 +78,12 @@ int lv_image_chain(struct hf_instance *in, const struct hf_call *call, const str
     if (!layers)
         return -1;
     *out = (struct lv_chain_info){.depth = (uint32_t)json_object_array_length(layers)};
-    out->takes_bitmaps = out->depth && is_version_3(json_object_array_get_idx(layers, 0));
+    struct json_object *first = json_object_array_get_idx(layers, 0);
+    int64_t bytes = 0;
+    if (hf_json_get_int(first, "virtual-size", &bytes, err) != 0)
+        return hf_wrap(err, "qemu-img info");
+    out->size_bytes = (uint64_t)bytes;
+    out->takes_bitmaps = is_version_3(first);
     for (size_t i = 0; i < out->depth; i++)
         out->has_snapshots |= has_snapshots(json_object_array_get_idx(layers, i));
     return 0;

@@ -11,8 +11,9 @@
 
 struct lv_chain_info {
     uint32_t depth;
-    bool has_snapshots; /* internal ones, in any layer */
-    bool takes_bitmaps; /* the top layer: qcow2 of version 3 */
+    bool has_snapshots;  /* internal ones, in any layer */
+    bool takes_bitmaps;  /* the top layer: qcow2 of version 3 */
+    uint64_t size_bytes; /* of the top layer, as the guest sees it */
 };
 
 /* The chain from this layer down, as the files themselves tell it. */

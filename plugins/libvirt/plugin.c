@@ -168,6 +168,7 @@ static const struct hf_plugin plugin = {
     .export_watch = libvirt_export_watch,
     .export_end = libvirt_export_end,
     .checkpoint_drop = libvirt_checkpoint_drop,
+    .checkpoint_list = libvirt_checkpoint_list,
     .machine_plan = libvirt_machine_plan,
     .machine_create = libvirt_machine_create,
     .machine_start = libvirt_machine_start,

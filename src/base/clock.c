@@ -58,6 +58,18 @@ int64_t hf_clock_wall_us(const struct hf_clock *c)
     return c->wall_us(c->ctx);
 }
 
+struct hf_clock_mark hf_clock_mark(const struct hf_clock *c)
+{
+    return (struct hf_clock_mark){hf_clock_mono_us(c), hf_clock_wall_us(c)};
+}
+
+int64_t hf_clock_past_ms(const struct hf_clock *c, const struct hf_clock_mark *m)
+{
+    const int64_t mono = hf_clock_mono_us(c) - m->mono_us;
+    const int64_t wall = hf_clock_wall_us(c) - m->wall_us;
+    return (mono > wall ? mono : wall) / 1000;
+}
+
 void hf_clock_sleep_ms(const struct hf_clock *c, int64_t ms)
 {
     if (ms > 0)

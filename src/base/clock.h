@@ -28,6 +28,14 @@ int64_t hf_clock_mono_ms(const struct hf_clock *c);
 int64_t hf_clock_wall_us(const struct hf_clock *c);
 void hf_clock_sleep_ms(const struct hf_clock *c, int64_t ms);
 
+/* An instant, to ask later how long it is past also when the host has slept in between, which one of the clocks does not count and
+ * somebody may have set the other: the longer of both counts. For promises to others that something is done in time. */
+struct hf_clock_mark {
+    int64_t mono_us, wall_us;
+};
+struct hf_clock_mark hf_clock_mark(const struct hf_clock *c);
+int64_t hf_clock_past_ms(const struct hf_clock *c, const struct hf_clock_mark *m);
+
 /* Milliseconds until the deadline: 0 when past, INT32_MAX at most (fits poll). */
 int hf_clock_left_ms(const struct hf_clock *c, int64_t deadline_ms);
 bool hf_clock_is_past(const struct hf_clock *c, int64_t deadline_ms);

@@ -6,7 +6,7 @@
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "db/conn.h"
-#include "guest/ssh.h"
+#include "net/ssh.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -25,8 +25,12 @@ static void print_artifact(struct json_object *a)
     char bytes[HF_UNITS_MAX], stored[HF_UNITS_MAX];
     hf_format_size((uint64_t)hf_cli_number(a, "bytes"), bytes);
     hf_format_size((uint64_t)hf_cli_number(a, "stored_bytes"), stored);
-    printf("%-10s %s: %s, stored %s\n", hf_cli_text(a, "kind"), hf_cli_text(a, "name"), bytes,
-           stored);
+    printf("%-10s %s: %s, stored %s", hf_cli_text(a, "kind"), hf_cli_text(a, "name"), bytes, stored);
+    if (hf_cli_number(a, "incremental"))
+        printf(", incremental");
+    else if (hf_cli_text(a, "incremental_why"))
+        printf(", compared: %s", hf_cli_text(a, "incremental_why"));
+    putchar('\n');
 }
 
 /* What has to be known of a copy beside that it is there; NULL: nothing. */

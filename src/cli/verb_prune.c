@@ -1,238 +1,105 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cli/verb_prune.c - `prune`: deletes snapshots whose time is over.
+ * cli/verb_prune.c - `prune`: snapshots whose time is over, recovery points that no rule keeps, and what no point needs any more.
  */
 #include "cli/cli.h"
 #include "cli/engine.h"
-#include "run/expiry.h"
-#include "run/report.h"
-#include "run/snapshot.h"
-
-#include <stdio.h>
-#include <string.h>
-
-enum { QUERY_MS = 15000 };
+#include "cli/prune_snapshots.h"
+#include "cli/prune_text.h"
+#include "run/prune_points.h"
 
 static const struct hf_cli_opt opts[] = {
-    {"dry-run", 'n', HF_OPT_FLAG, NULL, "Only say what would be deleted."},
+    {"dry-run", 'n', HF_OPT_FLAG, NULL, "Only say what would be deleted, what is kept, and why."},
+    {"store", 's', HF_OPT_STRING, "NAME",
+     "Recovery points only on this store, and no snapshots. When left out: on all, and snapshots "
+     "too."},
 };
 
 extern const struct hf_verb hf_verb_prune;
 
-struct pruning {
-    const struct hf_env *env;
-    struct hf_expiry_now now;
-    bool is_dry, is_silent, is_cancelled;
-    const struct hf_config_vm *vm;
-    struct json_object *pruned, *kept, *failed; /* of the document */
-};
-
-static struct json_object *add_row(struct pruning *p, struct json_object *to, const char *snapshot)
+/* Every one that was named has its section: nothing is done for a list with a mistake in it. */
+static int take_vms(const struct hf_cli *cli, const struct hf_cli_args *args, struct hf_strv *out,
+                    struct hf_err *err)
 {
-    struct json_object *row = hf_json_append_object(to);
-    return !row || hf_json_add_string(row, "vm", p->vm->label) < 0 ||
-                   hf_json_add_string(row, "snapshot", snapshot) < 0
-               ? NULL
-               : row;
-}
-
-static int tell_kept(struct pruning *p, const char *snapshot, const char *why, struct hf_err *err)
-{
-    struct json_object *row = add_row(p, p->kept, snapshot);
-    if (!row || hf_json_add_string(row, "why", why) < 0)
-        return hf_fail_nomem(err);
-    return 0;
-}
-
-/* snapshot NULL: the VM itself could not be asked. */
-static int tell_failed(struct pruning *p, const char *snapshot, const struct hf_err *what,
-                       struct hf_err *err)
-{
-    HF_AUTOJSON struct json_object *doc = hf_report_error(what);
-    struct json_object *row = add_row(p, p->failed, snapshot), *error = NULL;
-    if (!doc || !row || !json_object_object_get_ex(doc, "error", &error) ||
-        hf_json_add(row, "error", json_object_get(error)) < 0)
-        return hf_fail_nomem(err);
-    hf_log(p->env->log, HF_LOG_ERROR, "prune", "%s%s%s: %s", p->vm->label, snapshot ? " " : "",
-           snapshot ? snapshot : "", what->message);
-    return 0;
-}
-
-static int tell_pruned(struct pruning *p, const struct hf_known *k, struct hf_err *err)
-{
-    char at[HF_TIME_MAX];
-    struct json_object *row = add_row(p, p->pruned, k->name);
-    hf_time_rfc3339(k->expires_us, at);
-    if (!row || hf_json_add_string(row, "expired_at", at) < 0)
-        return hf_fail_nomem(err);
-    if (!p->is_silent)
-        printf("%s %s of %s, expired %s\n", p->is_dry ? "would delete" : "deleted", k->name,
-               p->vm->label, at);
-    return 0;
-}
-
-static int delete_due(struct pruning *p, const struct hf_known *k, struct hf_err *err)
-{
-    struct hf_err what = HF_ERR_INIT;
-    HF_AUTOJSON struct json_object *doc = NULL;
-    if (p->is_dry || hf_run_snapshot_delete(p->env, p->vm->label, k->name, &doc, &what) == 0)
-        return tell_pruned(p, k, err);
-    if (what.cls == HF_E_BUSY && !what.left[0]) {
-        hf_log(p->env->log, HF_LOG_WARN, "prune", "%s of %s stays until next time: %s", k->name,
-               p->vm->label, what.message);
-        return tell_kept(p, k->name, "busy", err);
-    }
-    return tell_failed(p, k->name, &what, err);
-}
-
-static int judge(struct pruning *p, const struct hf_snapshot_copy *s, const struct hf_known *k,
-                 struct hf_err *err)
-{
-    if (!s->is_ours)
-        return tell_kept(p, s->name, "foreign", err);
-    if (!k)
-        return tell_kept(p, s->name, "unknown", err);
-    switch (hf_expiry_judge(k, &p->now)) {
-    case HF_EXPIRY_DUE:
-        return delete_due(p, k, err);
-    case HF_EXPIRY_CLOCK:
-        hf_log(p->env->log, HF_LOG_WARN, "prune",
-               "%s of %s stays: its times do not fit this host's clock", s->name, p->vm->label);
-        return tell_kept(p, s->name, "clock", err);
-    case HF_EXPIRY_NOT_DUE:
-        return tell_kept(p, s->name, "not-due", err);
-    case HF_EXPIRY_NEVER:
-        break;
-    }
-    return tell_kept(p, s->name, "no-expiry", err);
-}
-
-struct asked { /* of one VM */
-    struct hf_vm_copy found;
-    struct hf_snapshot_list list; /* oldest first */
-    struct hf_known_list known;
-    struct hf_catalog *catalog;
-};
-
-static void asked_drop(struct asked *a)
-{
-    hf_vm_copy_free(&a->found);
-    hf_snapshot_list_free(&a->list);
-    hf_known_list_free(&a->known);
-    hf_catalog_close(a->catalog);
-}
-HF_DEFINE_AUTO_VALUE(asked, asked_drop)
-
-/* The catalog first: what it knows was there before the hypervisor is asked. */
-static int ask(struct pruning *p, struct asked *a, struct hf_err *err)
-{
-    const struct hf_env *env = p->env;
-    const struct hf_config_hypervisor *h =
-        hf_config_find_hypervisor(env->config, p->vm->hypervisor, err);
-    HF_AUTO(hf_hv) struct hf_hv *hv = h ? hf_env_open_hv(env, h, err) : NULL;
-    struct hf_hv_call call = hf_env_call(env, NULL, QUERY_MS);
-    if (!hv || hf_hv_vm_find(hv, &call, p->vm->name, &a->found, err) < 0)
-        return -1;
-    a->catalog = hf_catalog_open(hf_env_state(env), env->clock, err);
-    if (!a->catalog || hf_known_load(a->catalog, NULL, a->found.id, &a->known, err) < 0 ||
-        hf_hv_snapshot_list(hv, &call, a->found.id, &a->list, err) < 0)
-        return -1;
-    hf_snapshot_list_sort(&a->list);
-    return 0;
-}
-
-static bool is_there(const struct hf_snapshot_list *list, const char *name)
-{
-    for (size_t i = 0; i < list->n; i++)
-        if (strcmp(list->items[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-/* Somebody took it away by other means: the catalog need not wait for its time any more. */
-static int forget_gone(struct pruning *p, struct asked *a, struct hf_err *err)
-{
-    for (size_t i = 0; i < a->known.n; i++) {
-        const struct hf_known *k = &a->known.items[i];
-        struct hf_err what = HF_ERR_INIT;
-        if (strcmp(k->hypervisor, p->vm->hypervisor) != 0 || is_there(&a->list, k->name))
-            continue;
-        if (!p->is_dry &&
-            hf_catalog_snapshot_set_state(a->catalog, a->found.id, k->name, "deleted", &what) < 0)
-            hf_log_err(p->env->log, HF_LOG_WARN, "prune", &what);
-        else if (tell_kept(p, k->name, "gone", err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* 1: this VM, or what is left of it, is not looked at any more, and that is told. */
-static int stop_if_cancelled(struct pruning *p, struct hf_err *err)
-{
-    struct hf_err what = HF_ERR_INIT;
-    if (hf_cancel_check(p->env->cancel, &what) == 0)
-        return 0;
-    p->is_cancelled = true;
-    return tell_failed(p, NULL, &what, err) < 0 ? -1 : 1;
-}
-
-/* One that fails does not stop the others; -1: nothing can be told any more. */
-static int prune_vm(struct pruning *p, const struct hf_config_vm *vm, struct hf_err *err)
-{
-    struct hf_err what = HF_ERR_INIT;
-    HF_AUTO(asked) struct asked a = {0};
-    int stops;
-    p->vm = vm;
-    if ((stops = stop_if_cancelled(p, err)) != 0)
-        return stops < 0 ? -1 : 0;
-    if (ask(p, &a, &what) < 0)
-        return tell_failed(p, NULL, &what, err);
-    for (size_t i = 0; i < a.list.n; i++) {
-        const struct hf_snapshot_copy *s = &a.list.items[i];
-        if ((stops = stop_if_cancelled(p, err)) != 0)
-            return stops < 0 ? -1 : 0;
-        if (judge(p, s, hf_known_find(&a.known, s->name), err) < 0)
-            return -1;
-    }
-    return forget_gone(p, &a, err);
-}
-
-static int prune_all(struct hf_cli *cli, const struct hf_cli_args *args, struct pruning *p,
-                     struct hf_err *err)
-{
-    for (size_t i = 0; i < args->n; i++)
+    for (size_t i = 0; i < args->n; i++) {
         if (!hf_config_find_vm(cli->config, args->items[i], err))
             return -1;
-    size_t n = args->n ? args->n : hf_config_vm_count(cli->config);
-    for (size_t i = 0; i < n && !p->is_cancelled; i++) {
-        const struct hf_config_vm *vm = args->n
-                                            ? hf_config_find_vm(cli->config, args->items[i], err)
-                                            : hf_config_vm_at(cli->config, i);
-        if (!vm || prune_vm(p, vm, err) < 0)
-            return -1;
+        if (!hf_strv_has(out, args->items[i]) && hf_strv_add(out, args->items[i]) < 0)
+            return hf_fail_nomem(err);
     }
+    return 0;
+}
+
+/* Empty ones: a document always has the same members. */
+static int add_lists(struct json_object *doc, const char *const *names, size_t n,
+                     struct hf_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (hf_json_add(doc, names[i], json_object_new_array()) < 0)
+            return hf_fail_nomem(err);
+    return 0;
+}
+
+static int add_points(struct json_object *doc, struct json_object *report)
+{
+    struct json_object *points = NULL, *stores = NULL;
+    json_object_object_get_ex(report, "points", &points);
+    json_object_object_get_ex(report, "stores", &stores);
+    return hf_json_add(doc, "points", json_object_get(points)) |
+           hf_json_add(doc, "stores", json_object_get(stores));
+}
+
+/* No store at all is no mistake here: snapshots need none. */
+static int prune_points(const struct hf_env *env, const struct hf_prune_req *req,
+                        struct json_object *doc, bool *is_bad, struct hf_err *err)
+{
+    static const char *const none[] = {"points", "stores"};
+    HF_AUTOJSON struct json_object *report = NULL;
+    if (hf_config_store_count(env->config) == 0 && !req->store)
+        return add_lists(doc, none, HF_ARRAY_SIZE(none), err);
+    if (hf_run_prune_points(env, req, &report, is_bad, err) < 0)
+        return -1;
+    return add_points(doc, report) < 0 ? hf_fail_nomem(err) : 0;
+}
+
+static int prune(struct hf_cli *cli, const struct hf_prune_req *req, struct json_object *doc,
+                 bool *is_bad, struct hf_err *err)
+{
+    static const char *const none[] = {"pruned", "kept", "failed"};
+    struct json_object *failed = NULL;
+    const struct hf_env env = hf_cli_env(cli);
+    const bool is_silent = cli->json || cli->quiet;
+    if (hf_json_add_bool(doc, "dry_run", req->is_dry) < 0)
+        return hf_fail_nomem(err);
+    if ((req->store ? add_lists(doc, none, HF_ARRAY_SIZE(none), err)
+                    : hf_cli_prune_snapshots(&env, req->vms, req->is_dry, is_silent, doc, err)) < 0)
+        return -1;
+    if (prune_points(&env, req, doc, is_bad, err) < 0)
+        return -1;
+    json_object_object_get_ex(doc, "failed", &failed);
+    *is_bad = *is_bad || (failed && json_object_array_length(failed));
     return 0;
 }
 
 static int run_prune(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
 {
-    struct hf_env env = hf_cli_env(cli);
+    HF_AUTO(hf_strv) struct hf_strv vms = HF_STRV_INIT;
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
-    struct pruning p = {.env = &env,
-                        .now = hf_expiry_now(env.clock),
-                        .is_dry = hf_cli_get(&hf_verb_prune, args, "dry-run")->is_set,
-                        .is_silent = cli->json || cli->quiet,
-                        .pruned = json_object_new_array(),
-                        .kept = json_object_new_array(),
-                        .failed = json_object_new_array()};
-    if (!doc ||
-        (hf_json_add(doc, "pruned", p.pruned) | hf_json_add(doc, "kept", p.kept) |
-         hf_json_add(doc, "failed", p.failed)) < 0 ||
-        hf_json_add_bool(doc, "dry_run", p.is_dry) < 0)
+    bool is_bad = false;
+    const struct hf_prune_req req = {
+        .vms = &vms,
+        .store = hf_cli_get(&hf_verb_prune, args, "store")->text,
+        .is_dry = hf_cli_get(&hf_verb_prune, args, "dry-run")->is_set,
+    };
+    if (!doc)
         return hf_fail_nomem(err);
-    if (prune_all(cli, args, &p, err) < 0 || (cli->json && hf_cli_print_json(doc, err) < 0))
+    if (take_vms(cli, args, &vms, err) < 0 || prune(cli, &req, doc, &is_bad, err) < 0)
         return -1;
-    return json_object_array_length(p.failed) ? 1 : 0;
+    if (cli->json && hf_cli_print_json(doc, err) < 0)
+        return -1;
+    if (!cli->json && !cli->quiet && hf_cli_print_prune(doc, err) < 0)
+        return -1;
+    return is_bad ? 1 : 0;
 }
 
 const struct hf_verb hf_verb_prune = {
@@ -240,20 +107,31 @@ const struct hf_verb hf_verb_prune = {
     .args = "[VM…]",
     .min_args = 0,
     .max_args = SIZE_MAX,
-    .summary = "delete snapshots whose time is over",
+    .summary = "delete snapshots and recovery points whose time is over",
     .help =
         "Deletes the snapshots made by holdfast that have expired (--keep of snapshot create, or "
-        "snapshot-keep of the VM), each as snapshot delete does. One that fails does not stop the "
-        "others; "
-        "the status is then 1. A VM that is busy is left for the next time. Foreign snapshots, and "
-        "those "
-        "that the catalog does not know, are never touched; those that somebody removed by other "
-        "means are forgotten.\n\n"
-        "A wrong clock deletes nothing: a snapshot from the future stays, and so does one for "
-        "which less time "
-        "has passed since it was taken, by the clock that nobody sets, than it was to be kept. "
-        "Both are "
-        "reported. (After a reboot only the time of day is left to go by.)",
+        "snapshot-keep of the VM), each as snapshot delete does, and from each store the recovery "
+        "points that no rule of `keep` wants (a key of the store, else of the VM), with what no "
+        "point needs any more. One that fails does not stop the others; the status is then 1.\n\n"
+        "Snapshots: a VM that is busy is left for the next time. Foreign snapshots, and those that "
+        "the catalog does not know, are never touched; those that somebody removed by other means "
+        "are forgotten. A wrong clock deletes nothing: a snapshot from the future stays, and so "
+        "does "
+        "one for which less time has passed since it was taken, by the clock that nobody sets, "
+        "than "
+        "it was to be kept. Both are reported. (After a reboot only the time of day is left to go "
+        "by.)\n\n"
+        "Recovery points: without `keep` none is deleted, and never the newest one of a VM on a "
+        "store, nor the newest that were found good (keep-verified). Points from the future stay "
+        "and push none out; damaged ones push none out either. Each decision says why. Packs of "
+        "disks that no point needs any more are condemned first, and removed by a later prune when "
+        "they have been for prune-grace: backups and restores may go on meanwhile, on this host or "
+        "any other. Packs of which half is not needed any more are repacked (repack of the store): "
+        "what "
+        "is needed is copied into new ones, which on an encrypted store takes identity-file. If a "
+        "point's manifest cannot be read, no pack is removed until it can be, or "
+        "is "
+        "gone.",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),
     .needs_config = true,

@@ -142,7 +142,8 @@ static int check_vm_probes(const struct hf_config_vm *vm, struct hf_err *err)
     for (size_t i = 0; i < vm->probe.n; i++) {
         enum hf_probe_kind kind = vm->probe.items[i].kind;
         if (kind == HF_PROBE_SQL && vm->db.kind == HF_DB_NONE)
-            return contradiction(vm, vm->probe_line, "a probe asks the database, and there is no 'db'",
+            return contradiction(vm, vm->probe_line,
+                                 "a probe asks the database, and there is no 'db'",
                                  "Add 'db = tcp://HOST:PORT', or another kind of probe.", err);
         if ((kind == HF_PROBE_UNIT || kind == HF_PROBE_GUEST) && vm->guest == HF_GUEST_NONE)
             return contradiction(vm, vm->probe_line,

@@ -13,31 +13,66 @@ static int contradiction(const struct hf_config_store *s, unsigned line, const c
     return hf_hint(err, "%s", hint);
 }
 
-/* Line of the first key that only a server knows something to do with; 0: there is none. */
-static unsigned server_key_line(const struct hf_config_store *s)
+enum kind { DIRECTORY = 1, S3 = 2, SFTP = 4, DAV = 8 };
+
+static enum kind kind_of(const struct hf_config_store *s)
 {
-    const unsigned lines[] = {s->access_key_file_line, s->secret_key_file_line, s->region_line,
-                              s->ca_file_line, s->pin_line};
-    for (size_t i = 0; i < HF_ARRAY_SIZE(lines); i++)
-        if (lines[i])
-            return lines[i];
+    return strncmp(s->url, "file:", 5) == 0   ? DIRECTORY
+           : strncmp(s->url, "sftp:", 5) == 0 ? SFTP
+           : strncmp(s->url, "dav", 3) == 0   ? DAV
+                                              : S3;
+}
+
+static bool has_tls(const struct hf_config_store *s)
+{
+    return strncmp(s->url, "s3+https:", 9) == 0 || strncmp(s->url, "davs:", 5) == 0;
+}
+
+static int check_kind(const struct hf_config_store *s, struct hf_err *err)
+{
+    const struct {
+        unsigned line;
+        enum kind kinds; /* that know something to do with it */
+        const char *what;
+    } keys[] = {
+        {s->access_key_file_line, S3, "access-key-file is a key of S3"},
+        {s->secret_key_file_line, S3, "secret-key-file is a key of S3"},
+        {s->region_line, S3, "region is a key of S3"},
+        {s->ssh_key_line, SFTP, "ssh-key is a key of sftp://"},
+        {s->ssh_known_hosts_line, SFTP, "ssh-known-hosts is a key of sftp://"},
+        {s->user_line, DAV, "user is a key of davs:// and dav://"},
+        {s->password_file_line, DAV, "password-file is a key of davs:// and dav://"},
+        {s->ca_file_line, S3 | DAV, "ca-file is a key of S3 and davs://"},
+        {s->pin_line, S3 | DAV, "pin is a key of S3 and davs://"},
+    };
+    for (size_t i = 0; i < HF_ARRAY_SIZE(keys); i++)
+        if (keys[i].line && !(keys[i].kinds & kind_of(s)))
+            return contradiction(s, keys[i].line, keys[i].what,
+                                 "Remove it, or name another kind of store in url.", err);
     return 0;
+}
+
+static int check_pair(const struct hf_config_store *s, unsigned one, unsigned other,
+                      const char *what, struct hf_err *err)
+{
+    return !one == !other ? 0
+                          : contradiction(s, one ? one : other, what, "They belong together.", err);
 }
 
 static int check_store(const struct hf_config_store *s, struct hf_err *err)
 {
     unsigned tls_line = s->ca_file_line ? s->ca_file_line : s->pin_line;
-    if (strncmp(s->url, "file://", 7) == 0 && server_key_line(s))
-        return contradiction(s, server_key_line(s), "a key of S3, and url is a directory",
-                             "Remove it, or name a bucket in url.", err);
-    if (strncmp(s->url, "s3+http://", 10) == 0 && tls_line)
-        return contradiction(s, tls_line, "nothing is checked without TLS, and url is s3+http://",
-                             "Set 'url = s3+https://…', or remove ca-file and pin.", err);
-    if (!s->access_key_file != !s->secret_key_file)
-        return contradiction(
-            s, s->access_key_file_line ? s->access_key_file_line : s->secret_key_file_line,
-            "one of access-key-file and secret-key-file is missing", "They belong together.", err);
-    return 0;
+    if (check_kind(s, err) < 0)
+        return -1;
+    if (tls_line && !has_tls(s))
+        return contradiction(s, tls_line, "nothing is checked without TLS, and url has none",
+                             "Set 'url = s3+https://…' or 'davs://…', or remove ca-file and pin.",
+                             err);
+    if (check_pair(s, s->access_key_file_line, s->secret_key_file_line,
+                   "one of access-key-file and secret-key-file is missing", err) < 0)
+        return -1;
+    return check_pair(s, s->user_line, s->password_file_line,
+                      "one of user and password-file is missing", err);
 }
 
 static int check_vm_stores(const struct hf_config *c, const struct hf_config_vm *vm,

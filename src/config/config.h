@@ -28,6 +28,7 @@ enum hf_freeze { HF_FREEZE_AUTO, HF_FREEZE_YES, HF_FREEZE_NO };
 enum hf_rest { HF_REST_RELEASE, HF_REST_FILES };
 enum hf_uncovered { HF_UNCOVERED_REFUSE, HF_UNCOVERED_LOWER };
 enum hf_unreadable { HF_UNREADABLE_FAIL, HF_UNREADABLE_WARN };
+enum hf_repack { HF_REPACK_YES, HF_REPACK_NO };
 enum hf_off_host { HF_OFF_HOST_VERIFY, HF_OFF_HOST_ASSUME };
 enum hf_compression { HF_COMPRESSION_ZSTD, HF_COMPRESSION_GZIP, HF_COMPRESSION_NONE };
 enum hf_grade { HF_GRADE_NONE, HF_GRADE_A, HF_GRADE_B, HF_GRADE_C, HF_GRADE_D, HF_GRADE_E };
@@ -83,6 +84,21 @@ struct hf_share {
     bool is_percent;
     uint64_t value;
 };
+/* `keep`: which points are left. By rule, how many; 0: there is no such rule. */
+enum hf_keep_rule {
+    HF_KEEP_LAST,
+    HF_KEEP_HOURLY,
+    HF_KEEP_DAILY,
+    HF_KEEP_WEEKLY,
+    HF_KEEP_MONTHLY,
+    HF_KEEP_YEARLY
+};
+#define HF_KEEP_RULES 6
+struct hf_keep {
+    bool is_all; /* every one; then there is no rule */
+    uint32_t n[HF_KEEP_RULES];
+};
+const char *hf_keep_rule_name(enum hf_keep_rule rule); /* "last", "hourly", … */
 /* Of `whole`, in bytes. */
 uint64_t hf_share_of(const struct hf_share *s, uint64_t whole);
 

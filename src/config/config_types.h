@@ -53,10 +53,14 @@ struct hf_config_head {
 #define HF_FIELD_STORE_URL char *
 #define HF_FIELD_PIN char *
 #define HF_FIELD_SIZE uint64_t
-#define HF_FIELD_RECIPIENTS struct hf_strv /* their form is right; whether they are keys is for io/age.h to say */
+#define HF_FIELD_RECIPIENTS                                                                        \
+    struct hf_strv /* their form is right; whether they are keys is for io/age.h to say */
 #define HF_FIELD_OFF_HOST enum hf_off_host
+#define HF_FIELD_REPACK enum hf_repack
 #define HF_FIELD_CHECKPOINT enum hf_checkpoint_use
 #define HF_FIELD_COMPRESSION enum hf_compression
+#define HF_FIELD_KEEP struct hf_keep
+#define HF_FIELD_ZONE char * /* there is such a zone (base/zone.h) */
 
 /* The head is reached as vm->label for those who use a section and as vm->head by the code for all
  * sections. */

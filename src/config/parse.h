@@ -19,7 +19,8 @@ struct hf_section_list {
 
 struct hf_config {
     char *file;
-    struct hf_strv app_files; /* names of the profiles that were read; heads of sections point to them */
+    struct hf_strv
+        app_files; /* names of the profiles that were read; heads of sections point to them */
     struct hf_section_list sections[HF_SECTION_COUNT];
 };
 

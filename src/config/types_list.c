@@ -186,8 +186,8 @@ const struct hf_type hf_type_DUMP = {.name = "word or schemas",
                                      .expects = "all, none, or names of schemas such as shop, crm",
                                      .parse = dump_parse,
                                      .clear = dump_clear};
-const struct hf_type hf_type_STORES = {
-    .name = "names",
-    .expects = "names of [store NAME] sections, separated by commas",
-    .parse = stores_parse,
-    .clear = hf_config_list_clear};
+const struct hf_type hf_type_STORES = {.name = "names",
+                                       .expects =
+                                           "names of [store NAME] sections, separated by commas",
+                                       .parse = stores_parse,
+                                       .clear = hf_config_list_clear};

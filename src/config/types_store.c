@@ -50,10 +50,54 @@ static int file_check(const char *rest, const char *url, struct hf_err *err)
     return rest[0] == '/' ? 0 : hf_fail(err, HF_E_CONFIG, "'%s' has no absolute path", url);
 }
 
+/* "/" and parts of characters that need no quoting, none of them empty, ".", ".." or "~" (which elsewhere is the home). */
+static bool dir_is_valid(const char *s)
+{
+    for (; *s; s += strcspn(s, "/")) {
+        size_t len = strcspn(++s, "/");
+        bool is_last = !s[len];
+        if ((len == 0 && !is_last) || (len == 1 && (*s == '.' || *s == '~')) ||
+            (len == 2 && s[0] == '.' && s[1] == '.'))
+            return false;
+        for (size_t i = 0; i < len; i++)
+            if (!isalnum((unsigned char)s[i]) && !strchr("._~@=+-", s[i]))
+                return false;
+    }
+    return true;
+}
+
+/* HOST[:PORT]/DIR */
+static int server_check(const char *rest, const char *url, struct hf_err *err)
+{
+    size_t len = strcspn(rest, "/");
+    unsigned port = 0;
+    HF_AUTOFREE char *host = NULL;
+    HF_AUTOFREE char *endpoint = strndup(rest, len);
+    if (!endpoint)
+        return hf_fail_nomem(err);
+    if (hf_config_endpoint_parse(endpoint, url, &host, &port, err) != 0)
+        return -1;
+    if (rest[len] != '/')
+        return hf_fail(err, HF_E_CONFIG, "'%s' names no directory", url);
+    return dir_is_valid(rest + len)
+               ? 0
+               : hf_fail(err, HF_E_CONFIG, "'%s': not a directory from the root on", url);
+}
+
+static int sftp_check(const char *rest, const char *url, struct hf_err *err)
+{
+    size_t len = strcspn(rest, "/@");
+    if (len == 0 || rest[len] != '@' || rest[0] == '-' ||
+        strspn(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") != len)
+        return hf_fail(err, HF_E_CONFIG, "'%s' names no user", url);
+    return server_check(rest + len + 1, url, err);
+}
+
 static const struct {
     const char *head;
     int (*check)(const char *rest, const char *url, struct hf_err *err);
-} schemes[] = {{"file://", file_check}, {"s3+https://", s3_check}, {"s3+http://", s3_check}};
+} schemes[] = {{"file://", file_check}, {"s3+https://", s3_check}, {"s3+http://", s3_check},
+               {"sftp://", sftp_check}, {"davs://", server_check}, {"dav://", server_check}};
 
 static int store_url_parse(const char *text, void *field, struct hf_err *err)
 {
@@ -105,7 +149,8 @@ static int recipients_parse(const char *text, void *field, struct hf_err *err)
 
 const struct hf_type hf_type_STORE_URL = {
     .name = "url",
-    .expects = "s3+https://HOST[:PORT]/BUCKET[/PREFIX], s3+http://… or file:///DIR",
+    .expects = "s3+https://HOST[:PORT]/BUCKET[/PREFIX], sftp://USER@HOST[:PORT]/DIR, "
+               "davs://HOST[:PORT]/DIR, s3+http://…, dav://… or file:///DIR",
     .parse = store_url_parse,
     .clear = hf_config_text_clear};
 const struct hf_type hf_type_PIN = {

@@ -24,6 +24,7 @@ static const char *const unreadable_words[] = {
     [HF_UNREADABLE_FAIL] = "fail", [HF_UNREADABLE_WARN] = "warn", NULL};
 static const char *const off_host_words[] = {
     [HF_OFF_HOST_VERIFY] = "verify", [HF_OFF_HOST_ASSUME] = "assume", NULL};
+static const char *const repack_words[] = {[HF_REPACK_YES] = "yes", [HF_REPACK_NO] = "no", NULL};
 static const char *const compression_words[] = {[HF_COMPRESSION_ZSTD] = "zstd",
                                                 [HF_COMPRESSION_GZIP] = "gzip",
                                                 [HF_COMPRESSION_NONE] = "none",
@@ -64,6 +65,7 @@ WORD_PARSE(rest, enum hf_rest, 0)
 WORD_PARSE(uncovered, enum hf_uncovered, 0)
 WORD_PARSE(unreadable, enum hf_unreadable, 0)
 WORD_PARSE(off_host, enum hf_off_host, 0)
+WORD_PARSE(repack, enum hf_repack, 0)
 WORD_PARSE(compression, enum hf_compression, 0)
 WORD_PARSE(checkpoint, enum hf_checkpoint_use, 0)
 WORD_PARSE(grade, enum hf_grade, HF_GRADE_A)
@@ -88,6 +90,8 @@ const struct hf_type hf_type_OFF_HOST = {.name = "word",
                                          .expects = "verify or assume",
                                          .choices = off_host_words,
                                          .parse = off_host_parse};
+const struct hf_type hf_type_REPACK = {
+    .name = "word", .expects = "yes or no", .choices = repack_words, .parse = repack_parse};
 const struct hf_type hf_type_COMPRESSION = {.name = "word",
                                             .expects = "zstd, gzip or none",
                                             .choices = compression_words,

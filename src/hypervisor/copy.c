@@ -155,10 +155,13 @@ int hv_copy_export(const struct hf_export *theirs, struct hf_export_copy *out, s
         return fail_nonsense(err, "an export that lies nowhere");
     out->form = theirs->form;
     out->size_bytes = theirs->size_bytes;
+    out->has_lost_changes = theirs->has_lost_changes;
     if (hv_copy_text(theirs->uri, HV_TEXT_MAX, &out->uri, err) != 0 ||
         hv_copy_text(theirs->allocation_ctx, HV_TEXT_MAX, &out->allocation_ctx, err) != 0)
         return -1;
-    return hv_copy_text(theirs->dirty_ctx, HV_TEXT_MAX, &out->dirty_ctx, err);
+    if (hv_copy_text(theirs->dirty_ctx, HV_TEXT_MAX, &out->dirty_ctx, err) != 0)
+        return -1;
+    return hv_copy_text(theirs->compare_why, HV_TEXT_MAX, &out->compare_why, err);
 }
 
 /* The capacity follows from n: powers of two. */
@@ -274,6 +277,7 @@ void hf_export_copy_free(struct hf_export_copy *e)
     free(e->uri);
     free(e->allocation_ctx);
     free(e->dirty_ctx);
+    free(e->compare_why);
     *e = (struct hf_export_copy){0};
 }
 

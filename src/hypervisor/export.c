@@ -55,7 +55,7 @@ int hf_hv_export_end(struct hf_hv_capture *cap, const struct hf_hv_call *call, s
     return hv_call_go_with(cap, c, err);
 }
 
-static int add_dropped(void *ctx, const char *line)
+static int add_checkpoint(void *ctx, const char *line)
 {
     const struct hv_sink *s = ctx;
     return hv_copy_line(&s->c->texts, line, s->err);
@@ -65,8 +65,8 @@ static int run_checkpoint_drop(struct hv_core *core, struct hv_call *c, const st
                                struct hf_err *err)
 {
     struct hv_sink sink = {c, err};
-    return core->table->checkpoint_drop(core->instance, call, c->args[0], c->args[1], add_dropped,
-                                        &sink, err);
+    return core->table->checkpoint_drop(core->instance, call, c->args[0], c->args[1],
+                                        add_checkpoint, &sink, err);
 }
 
 int hf_hv_checkpoint_drop(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
@@ -81,6 +81,28 @@ int hf_hv_checkpoint_drop(struct hf_hv *hv, const struct hf_hv_call *call, const
     if (hv_call_go(c, err) != 0)
         return -1;
     *dropped = c->texts;
+    c->texts = (struct hf_strv)HF_STRV_INIT;
+    return 0;
+}
+
+static int run_checkpoint_list(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
+                               struct hf_err *err)
+{
+    struct hv_sink sink = {c, err};
+    return core->table->checkpoint_list(core->instance, call, c->args[0], add_checkpoint, &sink,
+                                        err);
+}
+
+int hf_hv_checkpoint_list(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                          struct hf_strv *out, struct hf_err *err)
+{
+    HF_AUTO(hv_call) struct hv_call *c = HV_CALL_NEW(hv, checkpoint_list, call, err);
+    if (!c)
+        return -1;
+    hv_call_arg(c, 0, vm_id);
+    if (hv_call_go(c, err) != 0)
+        return -1;
+    *out = c->texts;
     c->texts = (struct hf_strv)HF_STRV_INIT;
     return 0;
 }

@@ -189,6 +189,8 @@ struct hf_export_copy {
     enum hf_export_form form;
     char *uri, *allocation_ctx, *dirty_ctx; /* each may be NULL, but for the URI of a form that has one */
     uint64_t size_bytes;
+    char *compare_why; /* no dirty_ctx although a parent was asked for; or NULL: it does not say */
+    bool has_lost_changes;
 };
 void hf_export_copy_free(struct hf_export_copy *e);
 HF_DEFINE_AUTO_VALUE(hf_export_copy, hf_export_copy_free)
@@ -205,6 +207,9 @@ int hf_hv_export_end(struct hf_hv_capture *cap, const struct hf_hv_call *call, s
 /* Ours, but the one called keep (NULL: all). Goes on when the user cancels. dropped: those that are gone, when all are. */
 int hf_hv_checkpoint_drop(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                           const char *keep, struct hf_strv *dropped, struct hf_err *err) HF_CHECKED;
+/* Ours, the newest first. */
+int hf_hv_checkpoint_list(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                          struct hf_strv *out, struct hf_err *err) HF_CHECKED;
 
 struct hf_hv_rollback_plan {
     char *undo_token;

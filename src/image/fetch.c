@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "image/ids.h"
 #include "image/image_intern.h"
+#include "image/verify.h"
 #include "io/age_stream.h"
 
 #include <stdlib.h>
@@ -259,15 +260,44 @@ static int read_record(struct hf_image_fetch *f, struct opened *o, const struct 
     return hf_image_record_unpack(f->stored, f->stored + HF_IMAGE_RECORD_HEAD, e, w->out, err);
 }
 
+/* UNDAMAGED also: that could not be found out. Read past all caches. */
+static enum hf_image_damage damage_of(struct hf_image *im, const unsigned char *id)
+{
+    struct hf_err why = HF_ERR_INIT;
+    enum hf_image_damage what = HF_IMAGE_DAMAGED_OBJECT;
+    int rc = hf_image_verify_stored(im, id, &why);
+    if (rc == 0) {
+        what = HF_IMAGE_DAMAGED_CONTENT;
+        rc = hf_image_verify_content(im, id, &why);
+    }
+    return rc < 0 && why.cls == HF_E_CORRUPT ? what : HF_IMAGE_UNDAMAGED;
+}
+
+/* Once per pack; and what a server said wrong, here or in the index, is no damage: it has to say so again and again. */
+static void note_damage(struct hf_image *im, const unsigned char id[HF_IMAGE_PACK_ID])
+{
+    struct hf_err ignored = HF_ERR_INIT;
+    enum hf_image_damage what = HF_IMAGE_DAMAGED_CONTENT;
+    if (hf_image_chunks_is_condemned(im->chunks, id))
+        return;
+    for (int i = 0; i < 2 && what != HF_IMAGE_UNDAMAGED; i++)
+        what = damage_of(im, id);
+    if (what != HF_IMAGE_UNDAMAGED)
+        (void)!hf_image_mark_damaged(im, id, what, &ignored);
+}
+
 /* A pack that is missing, or shorter than it was, is damage of the image. */
 static int fail_want(struct hf_image_fetch *f, const struct hf_image_want *w, struct hf_err *err)
 {
     char hex[HF_IMAGE_PACK_HEX] = "?";
     struct hf_image_pack pack;
-    if (hf_image_chunks_pack(f->im->chunks, w->place.pack, &pack))
+    const bool is_known = hf_image_chunks_pack(f->im->chunks, w->place.pack, &pack);
+    if (is_known)
         hf_hex(pack.id, HF_IMAGE_PACK_ID, hex);
     if (err->cls == HF_E_NOT_FOUND)
         hf_fail(err, HF_E_CORRUPT, "%s", err->message);
+    if (is_known && err->cls == HF_E_CORRUPT)
+        note_damage(f->im, pack.id);
     if (w->disk_at == UINT64_MAX)
         return hf_wrap(err, "pack %s at %u", hex, w->place.entry.at);
     return hf_wrap(err, "the disk at %llu: pack %s at %u", (unsigned long long)w->disk_at, hex,

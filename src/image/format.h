@@ -41,6 +41,14 @@ static inline bool hf_image_is_hole(const unsigned char *id)
     return memcmp(id, hf_image_hole, HF_IMAGE_ID) == 0;
 }
 
+/* Of any length and at any address; the ends first, where data is most likely. */
+static inline bool hf_image_is_zero(const unsigned char *p, size_t len)
+{
+    if (len < 16)
+        return memcmp(p, hf_image_hole, len) == 0;
+    return memcmp(p, hf_image_hole, 16) == 0 && memcmp(p, p + 16, len - 16) == 0;
+}
+
 /* ---- names of objects ------------------------------------------------------------------- */
 
 #define HF_IMAGE_NAME_MAX 64
@@ -48,10 +56,25 @@ static inline bool hf_image_is_hole(const unsigned char *id)
 /* "packs/xx/ID", "trees/xx/ID", with ".age" */
 void hf_image_pack_name(enum hf_image_kind kind, const unsigned char id[HF_IMAGE_PACK_ID],
                         bool is_encrypted, char out[HF_IMAGE_NAME_MAX]);
+/* "condemned/ID" */
+void hf_image_condemned_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX]);
+bool hf_image_condemned_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID]);
+/* "damaged/ID" */
+void hf_image_damaged_name(const unsigned char id[HF_IMAGE_PACK_ID], char out[HF_IMAGE_NAME_MAX]);
+bool hf_image_damaged_id(const char *name, unsigned char out[HF_IMAGE_PACK_ID]);
+/* "moved/OLD/NEW" */
+#define HF_IMAGE_MOVED_MAX 80
+void hf_image_moved_name(const unsigned char old[HF_IMAGE_PACK_ID],
+                         const unsigned char new_id[HF_IMAGE_PACK_ID],
+                         char out[HF_IMAGE_MOVED_MAX]);
+bool hf_image_moved_ids(const char *name, unsigned char out_old[HF_IMAGE_PACK_ID],
+                        unsigned char out_new[HF_IMAGE_PACK_ID]);
 /* "index/ID.idx", with ".age" */
 void hf_image_index_name(const unsigned char id[HF_IMAGE_PACK_ID], bool is_encrypted,
                          char out[HF_IMAGE_NAME_MAX]);
 /* The other way round; false: another name. */
+bool hf_image_pack_id(enum hf_image_kind kind, const char *name, bool is_encrypted,
+                      unsigned char out[HF_IMAGE_PACK_ID]);
 bool hf_image_index_id(const char *name, bool is_encrypted, unsigned char out[HF_IMAGE_PACK_ID]);
 
 /* ---- packs ------------------------------------------------------------------------------ */

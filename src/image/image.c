@@ -132,6 +132,17 @@ struct hf_io_source *hf_image_decrypt_pack(struct hf_image *im, enum hf_image_ki
     return ids ? hf_age_source_known(file, ids, key, err) : fail_keyless(file, err);
 }
 
+int hf_image_mark_damaged(struct hf_image *im, const unsigned char id[HF_IMAGE_PACK_ID],
+                          enum hf_image_damage what, struct hf_err *err)
+{
+    char name[HF_IMAGE_NAME_MAX];
+    struct hf_store_receipt receipt;
+    const char *why = what == HF_IMAGE_DAMAGED_CONTENT ? "content" : "";
+    hf_image_chunks_condemn(im->chunks, id, true);
+    hf_image_damaged_name(id, name);
+    return hf_store_put_bytes(im->store, name, why, strlen(why), true, &receipt, err);
+}
+
 /* ---- an index --------------------------------------------------------------------------- */
 
 static int read_object(struct hf_image *im, const char *name, uint64_t bytes, struct hf_buf *out,

@@ -40,11 +40,21 @@ struct hf_image_refreshed {
     struct hf_err first_damage; /* names the first of them */
 };
 
-/* Lists the index objects and the condemned packs, reads what is new, eight at a time. To be called when a run begins. */
+/* Lists the index objects, the condemned and the damaged packs, reads what is new, eight at a time. To be called when a run begins. */
 int hf_image_refresh(struct hf_image *im, struct hf_image_refreshed *out, struct hf_err *err)
     HF_CHECKED;
-/* Only the condemned packs: just before a manifest. */
-int hf_image_refresh_condemned(struct hf_image *im, struct hf_err *err) HF_CHECKED;
+/* Only the condemned and damaged packs: just before a manifest. with_gone: for who has looked last a long time ago. What has been removed since then
+ * counts as condemned, too. */
+int hf_image_refresh_condemned(struct hf_image *im, bool with_gone, struct hf_err *err) HF_CHECKED;
+
+/* What is wrong with a pack: its object (or it is missing); or that is what its index says, and its content is not: no digest tells. */
+enum hf_image_damage { HF_IMAGE_UNDAMAGED, HF_IMAGE_DAMAGED_OBJECT, HF_IMAGE_DAMAGED_CONTENT };
+
+/* Marks it on the store: from then on nobody takes from it what a new point needs, this image at once, others from their next refresh on. What can
+ * only be read there is read there still. Done by whatever reads a record that is not what its id says, if the pack says so again; that it cannot be
+ * marked is no failure of the reading. Threads: any. */
+int hf_image_mark_damaged(struct hf_image *im, const unsigned char id[HF_IMAGE_PACK_ID],
+                          enum hf_image_damage what, struct hf_err *err) HF_CHECKED;
 
 const struct hf_image_keys *hf_image_keys(const struct hf_image *im);
 struct hf_image_chunks *hf_image_chunks(struct hf_image *im);

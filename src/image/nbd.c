@@ -26,6 +26,11 @@ uint64_t hf_nbd_size(const struct hf_nbd *n)
     return n->size;
 }
 
+bool hf_nbd_knows_changes(const struct hf_nbd *n)
+{
+    return n->dirty_ctx != NULL;
+}
+
 /* libnbd puts "nbd_function: " in front. */
 static const char *reason(void)
 {

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,7 @@ void hf_nbd_close(struct hf_nbd *n); /* takes NULL */
 HF_DEFINE_AUTO(hf_nbd, hf_nbd_close)
 
 uint64_t hf_nbd_size(const struct hf_nbd *n);
+bool hf_nbd_knows_changes(const struct hf_nbd *n); /* it was opened with dirty_ctx */
 
 struct hf_nbd_range {
     uint64_t from, to; /* from < to */
@@ -53,6 +55,9 @@ struct hf_nbd_ranges {
 };
 void hf_nbd_ranges_free(struct hf_nbd_ranges *r);
 HF_DEFINE_AUTO_VALUE(hf_nbd_ranges, hf_nbd_ranges_free)
+/* Behind those that are there; one that touches the last is joined to it. */
+int hf_nbd_ranges_add(struct hf_nbd_ranges *r, uint64_t from, uint64_t to, struct hf_err *err)
+    HF_CHECKED;
 
 /* data NULL: len zero bytes. At most request_bytes of data at a time, valid during the call; a hole may be longer. -1 ends the
  * reading with the callback's error. */
@@ -66,5 +71,8 @@ int hf_nbd_read(struct hf_nbd *n, const struct hf_nbd_range *ranges, size_t n_ra
  * be cut by the size), neighbours joined. Bounded by size / unit. */
 int hf_nbd_changes(struct hf_nbd *n, uint64_t size, uint64_t unit, struct hf_nbd_ranges *out,
                    struct hf_err *err) HF_CHECKED;
+/* What the allocation context calls zero there, rounded inwards. No such context: none. */
+int hf_nbd_holes(struct hf_nbd *n, uint64_t size, uint64_t unit, struct hf_nbd_ranges *out,
+                 struct hf_err *err) HF_CHECKED;
 
 #endif

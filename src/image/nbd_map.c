@@ -87,7 +87,7 @@ static int wait_for_map(struct hf_nbd *n, struct hf_err *err)
     return nbd_map_take(n, err);
 }
 
-static int add_range(struct hf_nbd_ranges *r, uint64_t from, uint64_t to, struct hf_err *err)
+int hf_nbd_ranges_add(struct hf_nbd_ranges *r, uint64_t from, uint64_t to, struct hf_err *err)
 {
     if (r->n && from <= r->items[r->n - 1].to) {
         if (to > r->items[r->n - 1].to)
@@ -104,33 +104,79 @@ static int add_range(struct hf_nbd_ranges *r, uint64_t from, uint64_t to, struct
     return 0;
 }
 
-static int collect(struct hf_nbd *n, uint64_t size, uint64_t unit, struct hf_nbd_ranges *out,
-                   struct hf_err *err)
+/* One extent after the other, whole units or not: what joins is one run, and is rounded when it ends. */
+struct collecting {
+    uint64_t size, unit;
+    uint32_t flag;
+    bool is_inward;
+    struct nbd_extent run; /* from == to: none */
+    struct hf_nbd_ranges *out;
+};
+
+static int end_run(struct collecting *c, struct hf_err *err)
 {
-    for (uint64_t at = 0; at < size; at = n->map.items[n->map.n - 1].to) {
-        if (nbd_map_ask(n, n->dirty_ctx, at, size, err) != 0 || wait_for_map(n, err) != 0)
-            return -1;
-        for (size_t i = 0; i < n->map.n; i++) {
-            const struct nbd_extent *e = &n->map.items[i];
-            uint64_t from = e->from / unit * unit, to = (e->to + unit - 1) / unit * unit;
-            if (e->flags & DIRTY && add_range(out, from, to < size ? to : size, err) != 0)
-                return -1;
-        }
+    uint64_t from = c->run.from, to = c->run.to, up = c->unit - 1;
+    c->run.from = c->run.to = 0;
+    if (c->is_inward) {
+        from = (from + up) / c->unit * c->unit;
+        to = to == c->size ? to : to / c->unit * c->unit;
+    } else if (to > from) {
+        from = from / c->unit * c->unit;
+        to = (to + up) / c->unit * c->unit;
     }
+    if (to > c->size)
+        to = c->size;
+    return from < to ? hf_nbd_ranges_add(c->out, from, to, err) : 0;
+}
+
+static int take_extent(struct collecting *c, const struct nbd_extent *e, struct hf_err *err)
+{
+    if (!(e->flags & c->flag))
+        return end_run(c, err);
+    if (c->run.from == c->run.to)
+        c->run = *e;
+    c->run.to = e->to;
     return 0;
+}
+
+static int collect(struct hf_nbd *n, const char *context, struct collecting *c, struct hf_err *err)
+{
+    for (uint64_t at = 0; at < c->size; at = n->map.items[n->map.n - 1].to) {
+        if (nbd_map_ask(n, context, at, c->size, err) != 0 || wait_for_map(n, err) != 0)
+            return -1;
+        for (size_t i = 0; i < n->map.n; i++)
+            if (take_extent(c, &n->map.items[i], err) != 0)
+                return -1;
+    }
+    return end_run(c, err);
+}
+
+static int ask_all(struct hf_nbd *n, const char *context, struct collecting *c, struct hf_err *err)
+{
+    if (!c->unit || c->size > n->size)
+        return hf_fail(err, HF_E_INTERNAL, "extents beyond a disk, or in no units");
+    if (nbd_check_open(n, err) != 0)
+        return -1;
+    if (collect(n, context, c, err) == 0)
+        return 0;
+    if (n->h)
+        nbd_give_up(n);
+    return -1;
 }
 
 int hf_nbd_changes(struct hf_nbd *n, uint64_t size, uint64_t unit, struct hf_nbd_ranges *out,
                    struct hf_err *err)
 {
-    if (!n->dirty_ctx || !unit || size > n->size)
-        return hf_fail(err, HF_E_INTERNAL,
-                       "changes of a disk without such a context, or beyond it");
-    if (nbd_check_open(n, err) != 0)
-        return -1;
-    if (collect(n, size, unit, out, err) == 0)
-        return 0;
-    if (n->h)
-        nbd_give_up(n);
-    return -1;
+    struct collecting c = {.size = size, .unit = unit, .flag = DIRTY, .out = out};
+    if (!n->dirty_ctx)
+        return hf_fail(err, HF_E_INTERNAL, "changes of a disk without such a context");
+    return ask_all(n, n->dirty_ctx, &c, err);
+}
+
+int hf_nbd_holes(struct hf_nbd *n, uint64_t size, uint64_t unit, struct hf_nbd_ranges *out,
+                 struct hf_err *err)
+{
+    struct collecting c = {
+        .size = size, .unit = unit, .flag = LIBNBD_STATE_ZERO, .is_inward = true, .out = out};
+    return n->allocation_ctx ? ask_all(n, n->allocation_ctx, &c, err) : 0;
 }

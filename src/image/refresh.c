@@ -2,8 +2,7 @@
  *
  * What the store has, against what this host knows: two listings, and the index objects that are new.
  */
-#include "base/hex.h"
-#include "base/thread.h"
+#include "base/many.h"
 #include "image/image_intern.h"
 
 #include <pthread.h>
@@ -55,11 +54,12 @@ static int take_index(void *ctx, const struct hf_store_object *o, struct hf_err 
     return add_id(l->ids, &one, err);
 }
 
+/* A damaged one is as good as one that is going to be removed: nothing new may rely on it. */
 static int take_condemned(void *ctx, const struct hf_store_object *o, struct hf_err *err)
 {
     struct listing *l = ctx;
     struct hf_image_listed one = {.bytes = o->bytes};
-    if (hf_unhex(o->name + strlen("condemned/"), one.id, sizeof one.id) < 0)
+    if (!hf_image_condemned_id(o->name, one.id) && !hf_image_damaged_id(o->name, one.id))
         return 0;
     return add_id(l->ids, &one, err);
 }
@@ -72,17 +72,70 @@ static int list(struct hf_image *im, const char *prefix, hf_store_emit take, str
     return hf_store_list(im->store, &what, take, &l, err) ? -1 : 0;
 }
 
-int hf_image_refresh_condemned(struct hf_image *im, struct hf_err *err)
+static int compare(const void *a, const void *b)
 {
-    __attribute__((cleanup(free_ids))) struct ids ids = {0};
-    struct hf_image_pack p;
-    if (list(im, "condemned/", take_condemned, &ids, err) < 0)
+    return memcmp(((const struct hf_image_listed *)a)->id, ((const struct hf_image_listed *)b)->id,
+                  HF_IMAGE_PACK_ID);
+}
+
+static int list_indexes(struct hf_image *im, struct ids *out, struct hf_err *err)
+{
+    if (list(im, "index/", take_index, out, err) < 0)
+        return hf_wrap(err, "the list of indexes");
+    if (out->n)
+        qsort(out->at, out->n, sizeof *out->at, compare);
+    return 0;
+}
+
+static int list_condemned(struct hf_image *im, struct ids *out, struct hf_err *err)
+{
+    if (list(im, "condemned/", take_condemned, out, err) < 0)
         return hf_wrap(err, "the list of condemned packs");
+    return list(im, "damaged/", take_condemned, out, err) < 0
+               ? hf_wrap(err, "the list of damaged packs")
+               : 0;
+}
+
+/* A pack that was condemned once is not used again before the next whole refresh: that its condemnation is gone does not say that the pack
+ * is there. */
+static void condemn(struct hf_image *im, const struct ids *condemned)
+{
+    for (size_t i = 0; i < condemned->n; i++)
+        hf_image_chunks_condemn(im->chunks, condemned->at[i].id, true);
+}
+
+static void condemn_gone(struct hf_image *im, const struct ids *indexes)
+{
+    struct hf_image_pack p;
+    for (uint32_t i = 0; i < hf_image_chunks_packs_n(im->chunks); i++) {
+        struct hf_image_listed one;
+        if (!hf_image_chunks_pack(im->chunks, i, &p))
+            continue;
+        memcpy(one.id, p.id, sizeof one.id);
+        if (!indexes->n || !bsearch(&one, indexes->at, indexes->n, sizeof *indexes->at, compare))
+            hf_image_chunks_condemn(im->chunks, p.id, true);
+    }
+}
+
+static void reprieve_all(struct hf_image *im)
+{
+    struct hf_image_pack p;
     for (uint32_t i = 0; i < hf_image_chunks_packs_n(im->chunks); i++)
         if (hf_image_chunks_pack(im->chunks, i, &p))
             hf_image_chunks_condemn(im->chunks, p.id, false);
-    for (size_t i = 0; i < ids.n; i++)
-        hf_image_chunks_condemn(im->chunks, ids.at[i].id, true);
+}
+
+/* The condemnations are listed first, here and below: who removes a pack takes its index before them, so in the other order one that is being
+ * removed could look like one that nobody has condemned. */
+int hf_image_refresh_condemned(struct hf_image *im, bool with_gone, struct hf_err *err)
+{
+    __attribute__((cleanup(free_ids))) struct ids ids = {0};
+    __attribute__((cleanup(free_ids))) struct ids indexes = {0};
+    if (list_condemned(im, &ids, err) < 0 || (with_gone && list_indexes(im, &indexes, err) < 0))
+        return -1;
+    condemn(im, &ids);
+    if (with_gone)
+        condemn_gone(im, &indexes);
     return 0;
 }
 
@@ -91,25 +144,23 @@ int hf_image_refresh_condemned(struct hf_image *im, struct hf_err *err)
 struct reading {
     struct hf_image *im;
     const struct ids *ids;
-    pthread_mutex_t lock;
-    size_t next;
-    bool has_failed;
-    struct hf_err failed;
+    pthread_mutex_t lock; /* of out */
     struct hf_image_refreshed *out;
 };
 
-/* Under the lock. One that is damaged is passed over, one that vanished was pruned just now: neither ends the run. */
-static void judge(struct reading *r, int rc, const struct hf_err *err)
+/* One that is damaged is passed over, one that vanished was pruned just now: neither ends the run. */
+static int judge(struct reading *r, int rc, const struct hf_err *what, struct hf_err *err)
 {
-    if (rc == 0) {
-        r->out->added++;
-    } else if (err->cls == HF_E_CORRUPT) {
-        if (r->out->damaged++ == 0)
-            hf_err_copy(&r->out->first_damage, err);
-    } else if (err->cls != HF_E_NOT_FOUND && !r->has_failed) {
-        r->has_failed = true;
-        hf_err_copy(&r->failed, err);
+    if (rc < 0 && what->cls != HF_E_CORRUPT && what->cls != HF_E_NOT_FOUND) {
+        hf_err_copy(err, what);
+        return -1;
     }
+    pthread_mutex_lock(&r->lock);
+    r->out->added += rc == 0;
+    if (rc < 0 && what->cls == HF_E_CORRUPT && r->out->damaged++ == 0)
+        hf_err_copy(&r->out->first_damage, what);
+    pthread_mutex_unlock(&r->lock);
+    return 0;
 }
 
 /* What is damaged is so twice: what a server said wrong once, in its listing or in the answer, would cost all that the index names. */
@@ -135,59 +186,32 @@ static int read_one(struct hf_image *im, const struct hf_image_listed *one, stru
     return hf_image_chunks_add(im->chunks, &pack, entries, &number, err);
 }
 
-static void *read_some(void *arg)
+static int read_nth(void *reading, size_t i, struct hf_err *err)
 {
-    struct reading *r = arg;
-    pthread_mutex_lock(&r->lock);
-    while (r->next < r->ids->n && !r->has_failed) {
-        struct hf_err err = HF_ERR_INIT;
-        const struct hf_image_listed *one = &r->ids->at[r->next++];
-        pthread_mutex_unlock(&r->lock);
-        int rc = read_one(r->im, one, &err);
-        pthread_mutex_lock(&r->lock);
-        judge(r, rc, &err);
-    }
-    pthread_mutex_unlock(&r->lock);
-    return NULL;
+    struct reading *r = reading;
+    struct hf_err what = HF_ERR_INIT;
+    const int rc = read_one(r->im, &r->ids->at[i], &what);
+    return judge(r, rc, &what, err);
 }
 
-/* With no thread at all the caller reads alone: so one that does not start is no error. */
 static int read_all(struct hf_image *im, const struct ids *ids, struct hf_image_refreshed *out,
                     struct hf_err *err)
 {
-    struct reading r = {.im = im, .ids = ids, .out = out, .failed = HF_ERR_INIT};
-    pthread_t threads[READERS];
-    size_t n = 0;
-    pthread_mutex_init(&r.lock, NULL);
-    while (n < READERS - 1 && n + 1 < ids->n &&
-           hf_thread_start(&threads[n], read_some, &r) == 0)
-        n++;
-    read_some(&r);
-    for (size_t i = 0; i < n; i++)
-        pthread_join(threads[i], NULL);
+    struct reading r = {.im = im, .ids = ids, .out = out, .lock = PTHREAD_MUTEX_INITIALIZER};
+    const int rc = hf_many(ids->n, READERS - 1, read_nth, &r, err);
     pthread_mutex_destroy(&r.lock);
-    if (!r.has_failed)
-        return 0;
-    hf_err_copy(err, &r.failed);
-    return -1;
-}
-
-static int compare(const void *a, const void *b)
-{
-    return memcmp(((const struct hf_image_listed *)a)->id, ((const struct hf_image_listed *)b)->id,
-                  HF_IMAGE_PACK_ID);
+    return rc;
 }
 
 int hf_image_refresh(struct hf_image *im, struct hf_image_refreshed *out, struct hf_err *err)
 {
+    __attribute__((cleanup(free_ids))) struct ids condemned = {0};
     __attribute__((cleanup(free_ids))) struct ids there = {0};
     __attribute__((cleanup(free_ids))) struct ids fresh = {0};
     uint32_t known = 0;
     *out = (struct hf_image_refreshed){.first_damage = HF_ERR_INIT};
-    if (list(im, "index/", take_index, &there, err) < 0)
-        return hf_wrap(err, "the list of indexes");
-    if (there.n)
-        qsort(there.at, there.n, sizeof *there.at, compare);
+    if (list_condemned(im, &condemned, err) < 0 || list_indexes(im, &there, err) < 0)
+        return -1;
     struct hf_image_pack p;
     for (uint32_t i = 0; i < hf_image_chunks_packs_n(im->chunks); i++)
         known += hf_image_chunks_pack(im->chunks, i, &p);
@@ -202,5 +226,7 @@ int hf_image_refresh(struct hf_image *im, struct hf_image_refreshed *out, struct
     out->packs = (uint32_t)(there.n - fresh.n) + out->added;
     if (hf_image_chunks_save(im->chunks, err) < 0)
         return -1;
-    return hf_image_refresh_condemned(im, err);
+    reprieve_all(im);
+    condemn(im, &condemned);
+    return 0;
 }

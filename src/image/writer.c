@@ -134,11 +134,8 @@ void hf_image_write_close(struct hf_image_writer *w)
     end_threads(w, true);
     for (size_t i = 0; i < HF_ARRAY_SIZE(w->presses); i++)
         hf_image_press_close(&w->presses[i]);
-    for (size_t i = 0; i < HF_IMAGE_FILLS; i++) {
-        free(w->fills[i].data);
-        free(w->fills[i].entries);
-        free(w->fills[i].seen);
-    }
+    for (size_t i = 0; i < HF_IMAGE_FILLS; i++)
+        hf_image_fill_free(&w->fills[i]);
     for (uint64_t i = 0; w->segments && i < hf_image_segments_n(&w->shape); i++)
         free(w->segments[i]);
     free(w->segments);
@@ -289,6 +286,22 @@ int hf_image_write_id(struct hf_image_writer *w, uint64_t n, const unsigned char
                            (unsigned long long)n);
     }
     return rc < 0 ? -1 : hf_image_tell(w, &w->presses[CALLER], n, id, err);
+}
+
+int hf_image_write_same(struct hf_image_writer *w, uint64_t n, const unsigned char id[HF_IMAGE_ID],
+                        struct hf_err *err)
+{
+    if (check_chunk(w, n, err) < 0)
+        return -1;
+    uint64_t at = n * w->shape.chunk_bytes, len = hf_image_chunk_len(&w->shape, n);
+    if (check_extent(w, at, len, err) < 0)
+        return -1;
+    close_chunk(w);
+    if (hf_image_tell_holes(w, &w->presses[CALLER], w->next, n - w->next, err) < 0)
+        return -1;
+    w->next = n + 1;
+    w->at = at + len;
+    return hf_image_write_id(w, n, id, err);
 }
 
 /* ---- finish ----------------------------------------------------------------------------- */

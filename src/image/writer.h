@@ -11,11 +11,12 @@
  * Crash     what was sent stays, without a root; the next run uses it.
  * Threads   one caller. Several writers may share one hf_image; what they find in each other's unfinished packs is sent twice.
  *
- * Before the manifest: hf_image_refresh_condemned; when hf_image_chunks_is_condemned says so of one of the packs, the disk is written
- * again, by the ids of the tree just written: what is condemned now is NOT_FOUND there, and has to be read once more.
+ * Before the manifest: hf_image_refresh_condemned, and the manifest within half an hour of it (point/prune.h); when
+ * hf_image_chunks_is_condemned says so of one of the packs, the disk is written again, by the ids of the tree just written: what is condemned
+ * now is NOT_FOUND there, and has to be read once more.
  *
  * The disk is told in ascending extents (write, write_hole; what is left out is a hole), or chunk by chunk in any order (write_chunk,
- * write_id, and holes for what is left out), each once. Not both.
+ * write_id, and holes for what is left out), each once. Not both; among extents write_same stands for one that is a whole chunk.
  */
 #ifndef HF_IMAGE_WRITER_H
 #define HF_IMAGE_WRITER_H
@@ -66,6 +67,10 @@ int hf_image_write_chunk(struct hf_image_writer *w, uint64_t n, const void *data
 /* As another tree has it. NOT_FOUND: it is not on the store, or condemned: then the chunk has to be read and written. */
 int hf_image_write_id(struct hf_image_writer *w, uint64_t n, const unsigned char id[HF_IMAGE_ID],
                       struct hf_err *err) HF_CHECKED;
+
+/* Among extents: the next is chunk n, and it is as another tree has it. NOT_FOUND as above. */
+int hf_image_write_same(struct hf_image_writer *w, uint64_t n, const unsigned char id[HF_IMAGE_ID],
+                        struct hf_err *err) HF_CHECKED;
 
 /* *out is to be freed. Nothing but close afterwards. */
 int hf_image_write_finish(struct hf_image_writer *w, struct hf_image_written *out,

@@ -10,8 +10,8 @@
 #ifndef HF_IMAGE_WRITER_INTERN_H
 #define HF_IMAGE_WRITER_INTERN_H
 
+#include "image/fill.h"
 #include "image/ids.h"
-#include "image/image_intern.h"
 #include "image/writer.h"
 
 #include <pthread.h>
@@ -21,21 +21,6 @@
 #define HF_IMAGE_BUFFERS_MAX (2 * HF_IMAGE_WORKERS_MAX * HF_IMAGE_IDS + 8)
 #define HF_IMAGE_SENDERS 10 /* a store is far away: what counts is how much is on its way */
 #define HF_IMAGE_FILLS (HF_IMAGE_SENDERS + 2)
-#define HF_IMAGE_SEEN ((size_t)2 * HF_IMAGE_RECORDS_MAX)
-
-enum hf_image_fill_state { HF_IMAGE_FREE, HF_IMAGE_FILLING, HF_IMAGE_FULL, HF_IMAGE_SENDING };
-
-/* A pack on its way. */
-struct hf_image_fill {
-    enum hf_image_fill_state state;
-    enum hf_image_kind kind;
-    unsigned char id[HF_IMAGE_PACK_ID];
-    unsigned char *data;
-    size_t len, cap;
-    struct hf_image_entry *entries; /* HF_IMAGE_RECORDS_MAX of them */
-    uint32_t n;
-    uint16_t *seen; /* HF_IMAGE_SEEN of them: number of an entry and 1, by its id */
-};
 
 /* What one thread needs to make records. */
 struct hf_image_press {

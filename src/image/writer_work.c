@@ -180,14 +180,6 @@ int hf_image_segments_finish(struct hf_image_writer *w, struct hf_image_press *p
 
 /* ---- the workers ------------------------------------------------------------------------ */
 
-/* Of any length and at any address; the ends first, where data is most likely. */
-static bool is_zero(const unsigned char *p, size_t len)
-{
-    if (len < 16)
-        return memcmp(p, hf_image_hole, len) == 0;
-    return memcmp(p, hf_image_hole, 16) == 0 && memcmp(p, p + 16, len - 16) == 0;
-}
-
 static int keep_chunk(struct hf_image_writer *w, struct hf_image_press *p,
                       const struct hf_image_job *job, const unsigned char id[HF_IMAGE_ID],
                       struct hf_err *err)
@@ -226,7 +218,7 @@ static int do_chunks(struct hf_image_writer *w, struct hf_image_press *p,
     size_t whole_n = 0, last_n = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t len = hf_image_chunk_len(&w->shape, jobs[i].n);
-        if (is_zero(jobs[i].data, len)) {
+        if (hf_image_is_zero(jobs[i].data, len)) {
             if (hf_image_tell(w, p, jobs[i].n, hf_image_hole, err) < 0)
                 return -1;
         } else if (len == w->shape.chunk_bytes) {

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/secret.h"
 
 #include <stdbool.h>
@@ -47,12 +48,15 @@ struct hf_http_request {
     const char *range;          /* "0-99", or NULL */
     const void *body;           /* or NULL; borrowed */
     size_t body_len;
-    const char *sigv4, *user; /* signature by AWS SigV4: "aws:amz:REGION:s3", access key, secret */
+    /* With a secret: signed by AWS SigV4 where there is a sigv4, "aws:amz:REGION:s3"; else Basic, which shows it to the server. */
+    const char *sigv4, *user;
     const struct hf_secret *secret;
     void *into; /* the body of a 2xx answer goes here, if given: at most into_len bytes */
     size_t into_len;
     size_t answer_max; /* of any other body; 0: 64 KiB */
     int64_t timeout_ms;
+    /* On a connection of its own: what gets no answer on a kept one, libcurl sends again, done or not. For what must not be done twice. */
+    bool is_single;
     const struct hf_cancel *cancel; /* of this request alone; NULL: that of the options */
 };
 
@@ -69,9 +73,40 @@ HF_DEFINE_AUTO_VALUE(hf_http_answer, hf_http_answer_free)
 int hf_http_run(struct hf_http *h, const struct hf_http_request *req, struct hf_http_answer *out,
                 struct hf_err *err) HF_CHECKED;
 
+/* ---- a body that comes in pieces --------------------------------------------------------- */
+
+#define HF_HTTP_UNKNOWN UINT64_MAX /* bytes of a body: it is sent in chunks */
+
+struct hf_http_upload;
+
+/* A PUT. Of the request its url, headers, user, secret and cancel count, and timeout_ms: so long may pass without a byte that goes.
+ * Nothing is repeated. clock is borrowed; the rest is too, until the end. */
+struct hf_http_upload *hf_http_upload_begin(struct hf_http *h, const struct hf_http_request *req,
+                                            uint64_t bytes, const struct hf_clock *clock,
+                                            struct hf_err *err) HF_CHECKED;
+/* 1: the server has answered already, and takes no more: finish says what. */
+int hf_http_upload_write(struct hf_http_upload *u, const void *data, size_t len, struct hf_err *err)
+    HF_CHECKED;
+/* As hf_http_run; the answer may take so long. */
+int hf_http_upload_finish(struct hf_http_upload *u, int64_t answer_ms, struct hf_http_answer *out,
+                          struct hf_err *err) HF_CHECKED;
+void hf_http_upload_free(struct hf_http_upload *u); /* before finish: the request is cut short */
+HF_DEFINE_AUTO(hf_http_upload, hf_http_upload_free)
+
+/* ---- what an answer says ----------------------------------------------------------------- */
+
 /* The header's value, copied and NUL-terminated, cut at `size`; false: there is none. */
 bool hf_http_header(const struct hf_http_answer *a, const char *name, char *out, size_t size);
 /* The answer's Date in seconds since the epoch; -1: none. */
 int64_t hf_http_date(const struct hf_http_answer *a, const char *name);
+/* When to come back, at most an hour; 0: nothing is said. */
+int64_t hf_http_retry_after_ms(const struct hf_http_answer *a);
+/* Is this what `into` was to hold: len bytes from `at` on? Also from a server that knows no ranges, where that makes no difference.
+ * CORRUPT: other bytes, or the end before. */
+int hf_http_judge_range(const struct hf_http_answer *a, uint64_t at, size_t len, struct hf_err *err)
+    HF_CHECKED;
+/* Of an answer to HEAD: length, and Last-Modified (0: not said). CORRUPT: no length. */
+int hf_http_judge_head(const struct hf_http_answer *a, uint64_t *out_bytes, int64_t *out_changed_s,
+                       struct hf_err *err) HF_CHECKED;
 
 #endif

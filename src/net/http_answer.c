@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/http.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define AFTER_MAX_S 3600
 
 void hf_http_answer_free(struct hf_http_answer *a)
 {
@@ -35,4 +41,65 @@ int64_t hf_http_date(const struct hf_http_answer *a, const char *name)
 {
     char text[64];
     return hf_http_header(a, name, text, sizeof text) ? (int64_t)curl_getdate(text, NULL) : -1;
+}
+
+static int64_t within_an_hour(int64_t seconds)
+{
+    return seconds < 0 ? 0 : (seconds < AFTER_MAX_S ? seconds : AFTER_MAX_S) * 1000;
+}
+
+int64_t hf_http_retry_after_ms(const struct hf_http_answer *a)
+{
+    char text[64];
+    if (!hf_http_header(a, "Retry-After", text, sizeof text))
+        return 0;
+    size_t digits = strspn(text, "0123456789");
+    if (digits > 0 && !text[digits])
+        return within_an_hour(digits < 10 ? strtol(text, NULL, 10) : AFTER_MAX_S);
+    int64_t then = hf_http_date(a, "Retry-After"), now = hf_http_date(a, "Date"); /* by its clock */
+    return then > 0 && now > 0 ? within_an_hour(then - now) : 0;
+}
+
+/* "bytes 0-99/1234" */
+static bool is_range(const struct hf_http_answer *a, uint64_t at, uint64_t *out_total)
+{
+    char text[80];
+    uint64_t first = 0, last = 0;
+    return hf_http_header(a, "Content-Range", text, sizeof text) &&
+           sscanf(text, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64, &first, &last, out_total) == 3 &&
+           first == at && last - first + 1 == a->into_have;
+}
+
+int hf_http_judge_range(const struct hf_http_answer *a, uint64_t at, size_t len, struct hf_err *err)
+{
+    uint64_t total = a->into_have;
+    bool is_whole = a->status == 200 && at == 0; /* from a server that knows no ranges, or proxy */
+    if (!is_whole && (a->status != 206 || !is_range(a, at, &total))) {
+        hf_fail(err, HF_E_CORRUPT, "the store answers other bytes than were asked for");
+        err->retryable = true;
+        return -1;
+    }
+    if (a->into_have == len)
+        return 0;
+    hf_fail(err, HF_E_CORRUPT, "it ends at byte %" PRIu64 ": truncated", total);
+    err->retryable = total >= at + len;
+    return -1;
+}
+
+int hf_http_judge_head(const struct hf_http_answer *a, uint64_t *out_bytes, int64_t *out_changed_s,
+                       struct hf_err *err)
+{
+    char text[32];
+    char *end = NULL;
+    errno = 0;
+    if (hf_http_header(a, "Content-Length", text, sizeof text) && isdigit((unsigned char)text[0])) {
+        *out_bytes = strtoull(text, &end, 10);
+        int64_t changed = hf_http_date(a, "Last-Modified");
+        *out_changed_s = changed > 0 ? changed : 0;
+        if (!*end && errno == 0 && *out_bytes <= INT64_MAX)
+            return 0;
+    }
+    hf_fail(err, HF_E_CORRUPT, "the store does not say how long it is");
+    err->retryable = true;
+    return -1;
 }

@@ -13,6 +13,7 @@ void hf_point_artifact_free(struct hf_point_artifact *a)
     free(a->objects);
     hf_db_position_free(&a->position);
     free(a->name);
+    free(a->incremental_why);
     *a = (struct hf_point_artifact){0};
 }
 

@@ -9,7 +9,7 @@
  * it is looked at before the JSON is. The key is every writing host's: the MAC says that one of them wrote it, not which.
  *
  * Which packs a point needs stands in it (packs of disks and of trees), so pruning reads manifests and no trees. Packs are never
- * changed; whoever moves records to another pack writes the manifests that named the old one again.
+ * changed, nor are manifests: where what a pack held has been moved to stands beside it (point/moved.h).
  *
  * Reading distrusts also what has the right MAC: sizes, counts, names. Errors: CORRUPT; UNSUPPORTED: a newer format. Threads: any.
  */
@@ -46,6 +46,8 @@ struct hf_point_artifact {
     unsigned char root[HF_IMAGE_ID];
     bool is_incremental;
     char parent[HF_ID_MAX]; /* the point that it was taken against, or "" */
+    char *incremental_why;  /* it was read whole; NULL: it was not, or nobody said why */
+    uint64_t read_bytes;    /* of the disk, from the hypervisor; holes count */
     /* files: when they were read; 0: not said */
     int64_t read_from_us, read_to_us;
     /* dump: what it shows, where the server keeps a binlog; that of the point unless it took a lock of its own */

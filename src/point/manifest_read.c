@@ -47,6 +47,11 @@ static int get_count(struct json_object *o, const char *key, uint64_t *out, stru
     return 0;
 }
 
+static int opt_count(struct json_object *o, const char *key, uint64_t *out, struct hf_err *err)
+{
+    return json_object_object_get_ex(o, key, NULL) ? get_count(o, key, out, err) : 0;
+}
+
 static int get_ms(struct json_object *o, const char *key, double *out, struct hf_err *err)
 {
     struct json_object *v = NULL;
@@ -206,7 +211,9 @@ static int read_image(struct json_object *o, struct hf_point_artifact *a, struct
     const char *parent = NULL;
     if (get_hex(o, "root", a->root, sizeof a->root, err) < 0 ||
         hf_json_get_bool(o, "incremental", &a->is_incremental, err) < 0 ||
-        hf_json_opt_string(o, "parent", &parent, err) < 0)
+        hf_json_opt_string(o, "parent", &parent, err) < 0 ||
+        copy_opt(o, "incremental_why", &a->incremental_why, err) < 0 ||
+        opt_count(o, "read_bytes", &a->read_bytes, err) < 0)
         return -1;
     if (parent && !hf_id_is_valid(parent))
         return hf_fail(err, HF_E_CORRUPT, "'parent' is no point");

@@ -84,7 +84,9 @@ static int add_image(struct json_object *o, const struct hf_point_artifact *a)
 {
     return add_id(o, "root", a->root, sizeof a->root) < 0 ||
                    hf_json_add_bool(o, "incremental", a->is_incremental) < 0 ||
-                   hf_json_add_string(o, "parent", a->parent[0] ? a->parent : NULL) < 0
+                   hf_json_add_string(o, "incremental_why", a->incremental_why) < 0 ||
+                   hf_json_add_string(o, "parent", a->parent[0] ? a->parent : NULL) < 0 ||
+                   hf_json_add_int(o, "read_bytes", (int64_t)a->read_bytes) < 0
                ? -1
                : 0;
 }

@@ -151,14 +151,22 @@ int hf_point_read(struct hf_site *s, const struct hf_point_name *n, struct hf_ma
 
 struct resting {
     struct hf_point_rest *out;
+    size_t prefix_len;
     int64_t changed_s;
 };
+
+/* Of either kind: one of a store that was encrypted later, or was before, is no leftover. */
+static bool is_manifest(const char *object)
+{
+    return strcmp(object, "manifest.json") == 0 || strcmp(object, "manifest.json.age") == 0;
+}
 
 static int take_rest(void *ctx, const struct hf_store_object *o, struct hf_err *err)
 {
     struct resting *r = ctx;
     (void)err;
     r->out->objects++;
+    r->out->has_manifest = r->out->has_manifest || is_manifest(o->name + r->prefix_len);
     r->out->bytes += o->bytes;
     if (o->changed_s > r->changed_s)
         r->changed_s = o->changed_s;
@@ -174,6 +182,7 @@ int hf_point_rest(struct hf_site *s, const struct hf_point_name *n, struct hf_po
     *out = (struct hf_point_rest){.age_s = -1};
     if (hf_point_prefix(n, prefix, err) < 0)
         return -1;
+    r.prefix_len = strlen(prefix);
     const struct hf_store_list what = {.prefix = prefix};
     if (hf_store_list(s->store, &what, take_rest, &r, err) ||
         hf_store_now(s->store, &now_s, err) < 0)
@@ -245,4 +254,12 @@ int hf_point_commit(struct hf_site *s, struct hf_manifest *m, struct hf_err *err
         return hf_wrap(err, "the manifest of point %s", m->point.id);
     HF_POINT("point.after_manifest");
     return 0;
+}
+
+int hf_point_withdraw(struct hf_site *s, const struct hf_point_name *n, struct hf_err *err)
+{
+    char name[HF_POINT_NAME_MAX];
+    return hf_point_manifest_name(n, s->is_encrypted, name, err) < 0
+               ? -1
+               : hf_store_remove(s->store, name, err);
 }

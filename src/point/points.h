@@ -41,9 +41,10 @@ int hf_points_find(struct hf_site *s, const char *text, struct hf_point_name *ou
 int hf_point_read(struct hf_site *s, const struct hf_point_name *n, struct hf_manifest *out,
                   struct hf_err *err) HF_CHECKED;
 
-/* A folder without a manifest. */
+/* A folder whose manifest cannot be had. */
 struct hf_point_rest {
     uint64_t objects, bytes;
+    bool has_manifest; /* it is listed: it came just now, or it is there and was not given */
     int64_t age_s; /* since its newest object, by the store's clock; -1: the store does not tell */
 };
 int hf_point_rest(struct hf_site *s, const struct hf_point_name *n, struct hf_point_rest *out,
@@ -64,5 +65,8 @@ int hf_points_each(struct hf_site *s, const struct hf_points_filter *filter, hf_
 /* The point comes into being: m->point says where (m->store is set); confirmed by the store's answer or by being read back. CONFLICT: it has a manifest already. A failure
  * may leave it there, whole (the store did not answer). */
 int hf_point_commit(struct hf_site *s, struct hf_manifest *m, struct hf_err *err) HF_CHECKED;
+/* The other way round: its manifest is gone, and with it the point; its objects stay. Without a manifest: nothing. */
+int hf_point_withdraw(struct hf_site *s, const struct hf_point_name *n, struct hf_err *err)
+    HF_CHECKED;
 
 #endif

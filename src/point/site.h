@@ -6,6 +6,10 @@
  *     metadata.key    the metadata identity, 0600
  *     store.json      holdfast.json as it was when this host first saw it
  *     chunks…         image/chunks.h, a cache
+ *     manifests/      point/need.h, a cache
+ *     journal/        of prunes (point/prune.h)
+ *     reading         run/point_reading.h
+ *     waste           what the last prune found of the packs, a cache
  *
  * Trust     holdfast.json has no seal: whoever can write to the store can change it. So what is encrypted is encrypted to the recipients
  *           of the configuration, never to those in it; and a store that has another id, size of chunks or metadata identity than this

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
 #include "base/path.h"
 #include "io/memory.h"
 #include "point/site_intern.h"
@@ -120,7 +121,8 @@ static int take_over(struct hf_site *s, const struct hf_site_doc *doc, const cha
 
 int hf_site_key_restore(struct hf_site *s, const struct hf_site_doc *doc, struct hf_err *err)
 {
-    HF_AUTOFREE char *found = hf_path_join(s->dir, FOUND_FILE);
+    /* Of this process: another one may see the store for the first time just now. */
+    HF_AUTOFREE char *found = hf_asprintf("%s/" FOUND_FILE ".%d", s->dir, (int)getpid());
     HF_AUTO(hf_secret) struct hf_secret *sealed = NULL;
     if (!found)
         return hf_fail_nomem(err);

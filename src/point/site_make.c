@@ -14,7 +14,8 @@ static int is_there(const struct hf_site *s, struct hf_err *err)
 
 static int refuse_remains(void *ctx, const struct hf_store_object *o, struct hf_err *err)
 {
-    static const char *const ours[] = {"points/", "packs/", "trees/", "index/", "condemned/"};
+    static const char *const ours[] = {"points/",    "packs/",   "trees/", "index/",
+                                       "condemned/", "damaged/", "moved/"};
     const struct hf_site *s = ctx;
     for (size_t i = 0; i < HF_ARRAY_SIZE(ours); i++)
         if (strncmp(o->name, ours[i], strlen(ours[i])) == 0) {

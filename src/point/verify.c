@@ -15,6 +15,7 @@ struct hf_verify *hf_verify_begin(struct hf_site *site, struct hf_image *image,
     v->site = site;
     v->image = image;
     v->opts = *opts;
+    v->unmarked = (struct hf_err)HF_ERR_INIT;
     if (opts->depth == HF_VERIFY_CONTENT && site->is_encrypted && !site->identities) {
         hf_age_fail_keyless(err);
         hf_hint(err,
@@ -30,7 +31,14 @@ void hf_verify_end(struct hf_verify *v)
     if (!v)
         return;
     free(v->packs);
+    free(v->marks);
+    hf_moved_free(&v->moved);
     free(v);
+}
+
+const struct hf_err *hf_verify_unmarked(const struct hf_verify *v)
+{
+    return v->unmarked.cls == HF_E_NONE ? NULL : &v->unmarked;
 }
 
 int hf_verify_judge(const struct hf_verify *v, const struct hf_point_name *n,
@@ -155,7 +163,7 @@ static int verify_parts(struct hf_verify *v, const struct hf_manifest *m, struct
     uint64_t before = out->complaints;
     if (hf_verify_packs(v, m, out, err) < 0)
         return -1;
-    return out->complaints > before ? hf_verify_disks(v, m, out, err) : 0;
+    return out->complaints > before || v->has_gone ? hf_verify_disks(v, m, out, err) : 0;
 }
 
 int hf_verify_point(struct hf_verify *v, const struct hf_point_name *n, struct hf_verified *out,

@@ -7,7 +7,8 @@
  *     READ       beside that each object and pack is read, and has the digest that manifest or index say. Needs no key of the data
  *     CONTENT    beside that each record of each pack is unpacked and is what its id says. Needs the key of the data, or a plain store
  *
- * Which disks a damaged pack costs what, and from which offset on, is told behind it.
+ * Which disks a damaged pack costs what, and from which offset on, is told behind it. A pack that is found damaged, or missing, is marked on
+ * the store (docs/format.md), so that the next backup sends what lies there again; one that is marked is bad until it was read and found good.
  *
  * A pack that several points need is read once per verification. Memory: that of the manifest, one byte per pack, windows of 4 MiB.
  * Objects and packs are read past this host's caches where the store allows. Threads: one at a time; no writer or reader of the image beside begin.
@@ -48,6 +49,9 @@ struct hf_verify *hf_verify_begin(struct hf_site *site, struct hf_image *image,
                                   const struct hf_verify_opts *opts, struct hf_err *err) HF_CHECKED;
 void hf_verify_end(struct hf_verify *v);
 HF_DEFINE_AUTO(hf_verify, hf_verify_end)
+
+/* Why a mark could not be set or taken away; NULL: each could. */
+const struct hf_err *hf_verify_unmarked(const struct hf_verify *v);
 
 int hf_verify_point(struct hf_verify *v, const struct hf_point_name *n, struct hf_verified *out,
                     struct hf_err *err) HF_CHECKED;

@@ -7,8 +7,8 @@ struct lost {
 };
 
 /* A tree that cannot be walked was told of before. */
-static int count_lost(struct hf_verify *v, const struct hf_point_artifact *a, struct lost *out,
-                      struct hf_err *what)
+static int count_lost(struct hf_verify *v, const struct hf_point_artifact *a,
+                      struct hf_verified *sum, struct lost *out, struct hf_err *what)
 {
     HF_AUTO(hf_image_tree)
     struct hf_image_tree *t = hf_image_tree_open(v->image, a->root, what);
@@ -20,7 +20,8 @@ static int count_lost(struct hf_verify *v, const struct hf_point_artifact *a, st
             hf_image_tree_run(t, at, &is_hole, &alike, what) < 0)
             return -1;
         for (uint64_t i = at; !is_hole && i < at + alike; i++) {
-            if (hf_image_tree_place(t, i, &is_hole, &place, what) < 0)
+            if (hf_image_tree_place(t, i, &is_hole, &place, what) < 0 ||
+                hf_verify_pack_read(v, place.pack, sum, what) < 0)
                 return -1;
             if (hf_verify_pack_is_bad(v, place.pack) && out->chunks++ == 0)
                 out->first = i;
@@ -35,7 +36,7 @@ static int verify_disk(struct hf_verify *v, const struct hf_manifest *m,
 {
     struct hf_err what = HF_ERR_INIT;
     struct lost lost = {0};
-    if (count_lost(v, a, &lost, &what) < 0)
+    if (count_lost(v, a, out, &lost, &what) < 0)
         return what.cls == HF_E_CORRUPT ? 0 : hf_verify_judge(v, &m->point, out, &what, err);
     if (lost.chunks == 0)
         return 0;

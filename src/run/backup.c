@@ -18,8 +18,11 @@ static void backup_close(struct backup *b)
         free(b->stores[i].written);
         backup_close_store(&b->stores[i]);
     }
-    for (size_t d = 0; d < b->n_disks; d++)
+    for (size_t d = 0; d < b->n_disks; d++) {
         hf_export_copy_free(&b->disks[d].export);
+        free(b->disks[d].incremental_why);
+    }
+    backup_parent_free(b);
     free(b->disks);
     free(b->definition);
     hf_secured_free(&b->secured);
@@ -203,7 +206,8 @@ static int make_point(struct backup *b, struct hf_err *err)
     bool with_rest = rests_until_files(b);
     b->creation->services_rest = with_rest;
     if (backup_list_disks(b, err) < 0 || backup_know_secured(b, err) < 0 ||
-        backup_open_stores(b, err) < 0 || backup_take_definition(b, err) < 0 ||
+        backup_open_stores(b, err) < 0 || backup_choose_parent(b, err) < 0 ||
+        backup_take_definition(b, err) < 0 ||
         creation_prepare(b->creation, err) < 0)
         return -1;
     int rc = with_rest ? take_with_rest(b, err) : take(b, b->run->env, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/point.h"
 #include "image/nbd.h"
+#include "point/prune.h"
 #include "run/backup_intern.h"
 
 #include <stdlib.h>
@@ -102,9 +103,9 @@ static int put_range(struct backup_store *s, uint64_t at, const void *data, uint
                 : hf_image_write_hole(s->writer, at, len, err);
 }
 
-static int take_range(void *ctx, uint64_t at, const void *data, uint64_t len, struct hf_err *err)
+int backup_put_range(struct backup *b, uint64_t at, const void *data, uint64_t len,
+                     struct hf_err *err)
 {
-    struct backup *b = ctx;
     if (backup_watch_check(b, err) < 0)
         return -1;
     for (size_t i = 0; i < b->n_stores; i++) {
@@ -119,21 +120,46 @@ static int take_range(void *ctx, uint64_t at, const void *data, uint64_t len, st
     return backup_has_stores(b, err);
 }
 
-static int read_export(struct backup *b, const struct hf_export_copy *e, struct hf_err *err)
+static int take_range(void *ctx, uint64_t at, const void *data, uint64_t len, struct hf_err *err)
+{
+    return backup_put_range(ctx, at, data, len, err);
+}
+
+static struct hf_nbd *open_export(const struct backup *b, const struct hf_export_copy *e,
+                                  bool with_changes, struct hf_err *err)
 {
     const struct hf_nbd_opts opts = {
         .uri = e->uri,
         .allocation_ctx = e->allocation_ctx,
+        .dirty_ctx = with_changes ? e->dirty_ctx : NULL,
         .clock = b->run->env->clock,
         .cancel = backup_watch_cancel(b),
     };
-    HF_AUTO(hf_nbd) struct hf_nbd *n = hf_nbd_open(&opts, err);
+    struct hf_err why = HF_ERR_INIT;
+    struct hf_nbd *n = hf_nbd_open(&opts, &why);
+    if (!n && why.cls == HF_E_NOT_FOUND && opts.dirty_ctx)
+        return open_export(b, e, false, err); /* a server that does not know the bitmap */
+    if (!n)
+        hf_err_copy(err, &why);
+    return n;
+}
+
+static int read_export(struct backup *b, struct backup_disk *d, struct hf_err *err)
+{
+    bool is_done = false;
+    const struct hf_export_copy *e = &d->export;
+    HF_AUTO(hf_nbd) struct hf_nbd *n = open_export(b, e, true, err);
     if (!n)
         return -1;
     if (hf_nbd_size(n) < e->size_bytes) /* more: rounded up to whole sectors */
         return hf_fail(err, HF_E_CONFLICT, "the export has %llu bytes, the disk %llu",
                        (unsigned long long)hf_nbd_size(n), (unsigned long long)e->size_bytes);
+    if (backup_read_changes(b, d, n, &is_done, err) < 0)
+        return -1;
+    if (is_done)
+        return 0;
     const struct hf_nbd_range whole = {0, e->size_bytes};
+    d->read_bytes += e->size_bytes;
     return hf_nbd_read(n, &whole, e->size_bytes ? 1 : 0, take_range, b, err);
 }
 
@@ -144,7 +170,7 @@ static int read_disk(struct backup *b, size_t disk, struct hf_err *err)
     struct backup_disk *d = &b->disks[disk];
     if (open_writers(b, disk, err) < 0)
         return -1;
-    if (read_export(b, &d->export, err) < 0) {
+    if (read_export(b, d, err) < 0) {
         if (backup_watch_check(b, &given_up) < 0)
             hf_err_copy(err, &given_up);
         return hf_wrap(err, "disk %s", d->target);
@@ -162,18 +188,37 @@ static bool is_condemned(const struct backup_store *s, const struct hf_image_wri
     return false;
 }
 
+bool backup_looked_long_ago(const struct backup *b, const struct backup_store *s)
+{
+    return hf_clock_past_ms(b->run->env->clock, &s->looked) > HF_PRUNE_HURRY_MS;
+}
+
+int backup_look_again(const struct backup *b, struct backup_store *s, size_t *out_n,
+                      struct hf_err *err)
+{
+    const struct hf_clock_mark now = hf_clock_mark(b->run->env->clock);
+    if (hf_image_refresh_condemned(s->image, backup_looked_long_ago(b, s), err) < 0)
+        return -1;
+    s->looked = now;
+    *out_n = 0;
+    for (size_t i = 0; i < b->n_disks; i++)
+        *out_n += is_condemned(s, &s->written[i]);
+    return 0;
+}
+
 /* What a prune has condemned since the run began is sent again: the disks of which something lies there count as not written. */
 static int forget_condemned(struct backup *b, struct backup_store *s, size_t *n, struct hf_err *err)
 {
-    if (hf_image_refresh_condemned(s->image, err) < 0)
+    size_t found = 0;
+    if (backup_look_again(b, s, &found, err) < 0)
         return -1;
-    for (size_t i = 0; i < b->n_disks; i++) {
+    for (size_t i = 0; found && i < b->n_disks; i++) {
         if (!is_condemned(s, &s->written[i]))
             continue;
         hf_image_written_free(&s->written[i]);
         s->written[i] = (struct hf_image_written){0};
-        (*n)++;
     }
+    *n += found;
     return 0;
 }
 

@@ -6,7 +6,9 @@
  * backup_stores.c   the stores: opened, dropped when they fail
  * backup_offhost.c  are they off the host?
  * backup_watch.c    the export under way, asked how it does
+ * backup_parent.c   the point that it is incremental to
  * backup_disks.c    the disks, from the export to the stores
+ * backup_changes.c  a disk of which only what changed is read
  * backup_put.c      files of the point, each to all stores at the same time
  * backup_dump.c     the dump among them
  * backup_files.c    the archive among them
@@ -17,6 +19,7 @@
 #ifndef HF_RUN_BACKUP_INTERN_H
 #define HF_RUN_BACKUP_INTERN_H
 
+#include "image/nbd.h"
 #include "image/writer.h"
 #include "io/place.h"
 #include "point/points.h"
@@ -41,12 +44,14 @@ struct backup_store {
     struct hf_store_site at;
     struct hf_image *image;
     struct hf_offhost_verdict off_host;
+    struct hf_manifest parent;        /* of the point of backup.parent */
     struct hf_image_writer *writer;   /* of the disk that is being read */
     struct hf_image_written *written; /* one per disk */
     struct hf_manifest manifest;
     struct hf_point_artifact
-        parts[HF_POINT_KINDS]; /* but images: their objects; in the run's lock */
-    uint64_t objects, bytes;   /* sent for this point */
+        parts[HF_POINT_KINDS];   /* but images: their objects; in the run's lock */
+    struct hf_clock_mark looked; /* when it was last asked which packs are condemned */
+    uint64_t objects, bytes;     /* sent for this point */
     bool has_point;
     struct hf_err failed; /* class NONE: it is still in the run */
 };
@@ -54,6 +59,17 @@ struct backup_store {
 struct backup_disk {
     const char *target; /* borrowed */
     struct hf_export_copy export;
+    bool is_incremental;
+    char *incremental_why; /* it is not; once it was read */
+    uint64_t read_bytes;
+};
+
+/* What it is incremental to: the newest checkpoint of the hypervisor whose point every store has. */
+struct backup_parent {
+    char *checkpoint; /* NULL: to nothing */
+    struct hf_point_name point;
+    char *why; /* there is none */
+    bool is_lost; /* … and there should be one */
 };
 
 /* What a point is made of. But for images it is files: what is written into its place is objects of the point. */
@@ -82,6 +98,7 @@ struct backup {
     struct hf_secured
         secured; /* what a store must not be; the guest's own addresses, once it told them */
     struct hf_disk_list all_disks;
+    struct backup_parent parent;
     struct backup_disk *disks; /* those that are captured */
     size_t n_disks;
     char *definition; /* NULL: the hypervisor gives none */
@@ -150,6 +167,26 @@ int backup_list_disks(struct backup *b, struct hf_err *err);
 int backup_open_exports(struct backup *b, struct hf_err *err);
 /* All of them to all stores, then the end of the export. */
 int backup_read_disks(struct backup *b, struct hf_err *err);
+/* So long ago that a pack which was condemned since then may be gone before a manifest could save it. */
+bool backup_looked_long_ago(const struct backup *b, const struct backup_store *s);
+/* Looks again. *out_n: disks of which something lies in packs that are condemned, or gone. */
+int backup_look_again(const struct backup *b, struct backup_store *s, size_t *out_n,
+                      struct hf_err *err);
+
+/* For one range of the disk that is being read, data NULL: zeros. To the stores that have a writer; counted. */
+int backup_put_range(struct backup *b, uint64_t at, const void *data, uint64_t len,
+                     struct hf_err *err);
+
+/* backup_parent.c */
+/* Once the stores are open, before the capture is planned. What goes wrong in choosing is a reason to compare, and no error. */
+int backup_choose_parent(struct backup *b, struct hf_err *err);
+void backup_parent_free(struct backup *b);
+
+/* backup_changes.c */
+/* To the writers that are open, with what changed since the parent alone read from n. *out_done false: it cannot be done, and all of
+ * the disk is to be read: why, is in the disk, and a warning where it is news. Nothing was told to the writers then. */
+int backup_read_changes(struct backup *b, struct backup_disk *d, struct hf_nbd *n, bool *out_done,
+                        struct hf_err *err);
 
 /* backup_point.c */
 int backup_take_definition(struct backup *b, struct hf_err *err);

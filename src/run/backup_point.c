@@ -83,6 +83,16 @@ static int set_how(const struct backup *b, struct hf_manifest *m, struct hf_err 
 
 /* ---- what ------------------------------------------------------------------------------- */
 
+static int set_changes(const struct backup *b, const struct backup_disk *d,
+                       struct hf_point_artifact *a, struct hf_err *err)
+{
+    a->is_incremental = d->is_incremental;
+    a->read_bytes = d->read_bytes;
+    if (d->is_incremental)
+        memcpy(a->parent, b->parent.point.id, sizeof a->parent);
+    return set_text(&a->incremental_why, d->incremental_why, err);
+}
+
 static int add_disks(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     for (size_t i = 0; i < b->n_disks; i++) {
@@ -94,17 +104,50 @@ static int add_disks(const struct backup *b, struct backup_store *s, struct hf_e
         a->bytes = b->disks[i].export.size_bytes;
         a->stored_bytes = w->stored_bytes;
         memcpy(a->root, w->root, sizeof a->root);
-        if (hf_manifest_add_packs(&s->manifest, w->packs, w->packs_n, err) < 0)
+        if (set_changes(b, &b->disks[i], a, err) < 0 ||
+            hf_manifest_add_packs(&s->manifest, w->packs, w->packs_n, err) < 0)
             return -1;
     }
     return 0;
+}
+
+/* ---- packs that are condemned meanwhile ------------------------------------------------- */
+
+/* The disks cannot be read any more: only whether all is still there. */
+static int look_once_more(const struct backup *b, struct backup_store *s, struct hf_err *err)
+{
+    size_t n = 0;
+    if (!backup_looked_long_ago(b, s))
+        return 0;
+    if (backup_look_again(b, s, &n, err) < 0)
+        return -1;
+    if (n == 0)
+        return 0;
+    hf_fail(err, HF_E_CONFLICT, "packs were condemned when the disks had been read already");
+    return hf_hint(err, "The next backup sends again what is missing.");
+}
+
+/* Who removes packs relies on that there is no manifest any more which knew nothing of their condemnation. */
+static int stand_by(const struct backup *b, struct backup_store *s, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    if (!backup_looked_long_ago(b, s))
+        return 0;
+    hf_fail(err, HF_E_CONFLICT, "the manifest took so long that packs it names may be gone");
+    if (hf_point_withdraw(s->at.site, &b->point, &why) < 0) {
+        hf_also(err, &why);
+        return hf_left(err, "point %s/%s on store '%s', which may lack packs", b->point.vm,
+                       b->point.id, s->config->label);
+    }
+    return hf_hint(err, "It is taken back. The next backup sends again what is missing.");
 }
 
 static int commit_point(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     if (set_which(b, &s->manifest, err) < 0 || set_how(b, &s->manifest, err) < 0 ||
         add_disks(b, s, err) < 0 || backup_add_parts(b, s, err) < 0 ||
-        hf_point_commit(s->at.site, &s->manifest, err) < 0)
+        look_once_more(b, s, err) < 0 || hf_point_commit(s->at.site, &s->manifest, err) < 0 ||
+        stand_by(b, s, err) < 0)
         return -1;
     s->objects++;
     s->has_point = true;

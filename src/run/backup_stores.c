@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "point/prune.h"
 #include "run/backup_intern.h"
 
 #define SWEEP_MS 10000
-#define LEFT_BEHIND_S                                                                              \
-    (INT64_C(48) * 3600) /* no put takes so long: what is older belongs to nobody */
 
 void backup_close_store(struct backup_store *s)
 {
@@ -11,6 +10,7 @@ void backup_close_store(struct backup_store *s)
     hf_image_close(s->image);
     hf_store_site_close(&s->at);
     hf_manifest_free(&s->manifest);
+    hf_manifest_free(&s->parent);
     backup_parts_free(s);
 }
 
@@ -51,7 +51,7 @@ static int sweep(const struct backup_store *s, uint64_t *n, struct hf_err *err)
     int64_t now_s = 0;
     return hf_store_now(s->at.store, &now_s, err) < 0
                ? -1
-               : hf_store_sweep(s->at.store, now_s - LEFT_BEHIND_S, n, err);
+               : hf_store_sweep(s->at.store, now_s - HF_PRUNE_DEAD_PUT_S, n, err);
 }
 
 void backup_sweep_stores(struct backup *b)
@@ -121,6 +121,7 @@ static int refresh(struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     struct hf_image_refreshed found = {.first_damage = HF_ERR_INIT};
     s->image = hf_site_image(s->at.site, err);
+    s->looked = hf_clock_mark(b->run->env->clock);
     if (!s->image || hf_image_refresh(s->image, &found, err) < 0 || warn_of_keys(b, s, err) < 0)
         return -1;
     if (!found.damaged)

@@ -52,10 +52,16 @@ static int ask(struct backup_watch *w, struct hf_err *err)
     return rc;
 }
 
+/* The end of a backup does not wait for the next look. */
+static void rest(struct backup_watch *w, int64_t ms)
+{
+    for (; ms > 0 && !atomic_load(&w->stop); ms -= IDLE_MS)
+        hf_clock_sleep_ms(w->backup->run->env->clock, IDLE_MS);
+}
+
 static void *watch(void *arg)
 {
     struct backup_watch *w = arg;
-    const struct hf_clock *clock = w->backup->run->env->clock;
     while (!atomic_load(&w->stop)) {
         struct hf_err err = HF_ERR_INIT;
         bool is_on = atomic_load(&w->is_on);
@@ -64,7 +70,7 @@ static void *watch(void *arg)
             if (is_over(&err))
                 break;
         }
-        hf_clock_sleep_ms(clock, is_on ? EVERY_MS : IDLE_MS);
+        rest(w, is_on ? EVERY_MS : IDLE_MS);
     }
     return NULL;
 }

@@ -80,6 +80,7 @@ static int plan_capture(struct creation *c, struct hf_err *err)
         .vm_id = run->found.id,
         .name = c->name,
         .label = c->label,
+        .parent = c->parent,
         .checkpoint = run->vm->checkpoint, /* of an export */
     };
     struct hf_hv_call call = hf_env_call(run->env, run->id, PREPARE_MS);
@@ -182,8 +183,8 @@ static int hold(struct creation *c, struct hf_err *err)
     c->result.timeline.start_us = run->started_us;
     c->result.timeline.start_wall_us = run->started_wall_us;
     int result = hf_hold_run(&plan, &c->result, err);
-    /* Writers work off what waited, on a disk and processors that we may share with them. */
-    if (result == 0)
+    /* Writers work off what waited, on a disk and processors that we may share with them. With nothing held none did. */
+    if (result == 0 && (plan.rest || plan.lock || plan.freeze))
         hf_clock_sleep_ms(run->env->clock, BREATH_MS);
     creation_wait_home(c);
     return result;

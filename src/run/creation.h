@@ -25,6 +25,7 @@ struct creation {
     struct hf_run *run;
     enum hf_capture_kind kind;
     const char *label;                    /* or NULL */
+    const char *parent;                   /* of an export: the checkpoint to be incremental to, or NULL */
     const struct hf_snapshot_create *req; /* of a snapshot */
     int (*look)(void *ctx,
                 struct hf_err *err); /* before anything is held, with the guest at hand; or NULL */

@@ -17,7 +17,9 @@ static int add_artifact(struct json_object *list, const struct hf_point_artifact
         hf_json_add_int(o, "bytes", (int64_t)a->bytes) < 0 ||
         hf_json_add_int(o, "stored_bytes", (int64_t)a->stored_bytes) < 0 ||
         hf_json_add_bool(o, "incremental", a->is_incremental) < 0 ||
-        hf_json_add_string(o, "digest", digest) < 0)
+        hf_json_add_string(o, "incremental_why", a->incremental_why) < 0 ||
+        hf_json_add_string(o, "digest", digest) < 0 ||
+        (a->kind == HF_POINT_IMAGE && hf_json_add_int(o, "read_bytes", (int64_t)a->read_bytes) < 0))
         return hf_fail_nomem(err);
     return 0;
 }

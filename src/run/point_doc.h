@@ -11,7 +11,7 @@
 #include "net/json.h"
 #include "point/manifest.h"
 
-/* "artifacts": a {"kind","name","bytes","stored_bytes","incremental","digest"} for each. */
+/* "artifacts": a {"kind","name","bytes","stored_bytes","incremental","incremental_why","digest"} for each, of an image "read_bytes" too. */
 int hf_point_doc_artifacts(struct json_object *doc, const struct hf_manifest *m, struct hf_err *err)
     HF_CHECKED;
 

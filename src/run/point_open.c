@@ -13,6 +13,7 @@ struct opening {
 
 void hf_open_point_close(struct hf_open_point *p)
 {
+    hf_point_reading_end(p->reading);
     hf_manifest_free(&p->manifest);
     hf_store_site_close(&p->at);
     *p = (struct hf_open_point){0};
@@ -33,8 +34,10 @@ static int open_on(struct opening *o, const struct hf_config_store *config, stru
             err->cls = HF_E_UNREACHABLE;
         return -1;
     }
-    if (hf_points_find(p->at.site, o->wish->text, &name, err) < 0 ||
-        hf_point_read(p->at.site, &name, &p->manifest, err) < 0)
+    if (hf_points_find(p->at.site, o->wish->text, &name, err) < 0)
+        return -1;
+    p->reading = o->wish->to_read ? hf_point_reading_begin(p->at.site, name.id) : NULL;
+    if (hf_point_read(p->at.site, &name, &p->manifest, err) < 0)
         return -1;
     if (o->wish->to_read && p->at.site->is_encrypted && !p->at.site->identities) {
         hf_age_fail_keyless(err);

@@ -13,6 +13,7 @@
 
 #include "image/image.h"
 #include "point/manifest.h"
+#include "run/point_reading.h"
 #include "run/store_site.h"
 
 struct hf_point_wish {
@@ -26,6 +27,7 @@ struct hf_open_point {
     const struct hf_config_store *config; /* where it is read from; borrowed of env */
     struct hf_store_site at;
     struct hf_manifest manifest;
+    struct hf_point_reading *reading; /* to_read: until it is closed no prune of this host takes it */
 };
 void hf_open_point_close(struct hf_open_point *p); /* by value: empties it */
 HF_DEFINE_AUTO_VALUE(hf_open_point, hf_open_point_close)

@@ -2,6 +2,7 @@
 #include "run/verify_points.h"
 
 #include "run/known_points.h"
+#include "run/point_reading.h"
 #include "run/store_site.h"
 
 #include <stdlib.h>
@@ -95,6 +96,8 @@ static void log_copy(const struct verifying *v, const struct hf_point_name *n)
 static int verify_copy(struct verifying *v, const struct hf_point_name *n, struct hf_err *err)
 {
     struct hf_verified done = {0};
+    HF_AUTO(hf_point_reading)
+    struct hf_point_reading *reading = hf_point_reading_begin(v->site, n->id);
     hf_strv_free(&v->damage);
     v->is_absent = false;
     if (hf_verify_point(v->verify, n, &done, err) < 0)
@@ -148,6 +151,20 @@ static int list_one(struct verifying *v, struct hf_points *out, struct hf_err *e
 
 /* ---- a store ---------------------------------------------------------------------------- */
 
+static void log_unmarked(const struct verifying *v)
+{
+    struct hf_err why = HF_ERR_INIT;
+    const struct hf_err *found = hf_verify_unmarked(v->verify);
+    if (!found)
+        return;
+    hf_err_copy(&why, found);
+    hf_wrap(&why,
+            "store %s: a mark of damage could not be set or taken away; without it backups go on "
+            "relying on what is damaged",
+            v->store);
+    hf_log_err(v->env->log, HF_LOG_WARN, "verify", &why);
+}
+
 static int look(struct verifying *v, struct hf_err *err)
 {
     HF_AUTO(hf_points) struct hf_points points = {0};
@@ -169,6 +186,8 @@ static int look(struct verifying *v, struct hf_err *err)
     for (size_t i = 0; verify && i < points.n; i++)
         if (verify_copy(v, &points.items[i], err) < 0)
             return -1;
+    if (verify)
+        log_unmarked(v);
     return verify ? 0 : -1;
 }
 

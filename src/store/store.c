@@ -2,8 +2,10 @@
 #include "store/store.h"
 
 #include "io/sha256.h"
+#include "store/dav/dav.h"
 #include "store/path/path.h"
 #include "store/s3/s3.h"
+#include "store/sftp/sftp.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -41,19 +43,22 @@ static int wrap(struct hf_store *s, const char *name, struct hf_err *err)
     return hf_wrap(err, "%s: %s", s->url, name);
 }
 
-static bool starts_with(const char *s, const char *start)
-{
-    return strncmp(s, start, strlen(start)) == 0;
-}
+static const struct {
+    const char *head;
+    struct hf_store *(*open)(const struct hf_store_opts *opts, struct hf_err *err);
+} kinds[] = {
+    {"file://", hf_store_path_open},  {"s3+https://", hf_store_s3_open},
+    {"s3+http://", hf_store_s3_open}, {"sftp://", hf_store_sftp_open},
+    {"davs://", hf_store_dav_open},   {"dav://", hf_store_dav_open},
+};
 
 static struct hf_store *open_kind(const struct hf_store_opts *opts, struct hf_err *err)
 {
-    if (starts_with(opts->url, "file://"))
-        return hf_store_path_open(opts, err);
-    if (starts_with(opts->url, "s3+http://") || starts_with(opts->url, "s3+https://"))
-        return hf_store_s3_open(opts, err);
+    for (size_t i = 0; i < HF_ARRAY_SIZE(kinds); i++)
+        if (strncmp(opts->url, kinds[i].head, strlen(kinds[i].head)) == 0)
+            return kinds[i].open(opts, err);
     hf_fail(err, HF_E_CONFIG,
-            "no store of this kind: file://, s3+https:// or s3+http:// is wanted");
+            "no store of this kind: file://, s3+https://, sftp:// or davs:// is wanted");
     return NULL;
 }
 

@@ -100,19 +100,28 @@ struct hf_store {
 };
 
 struct hf_store_opts {
-    const char *url; /* file:///DIR, s3+https://HOST[:PORT]/BUCKET[/PREFIX], s3+http://… */
+    const char
+        *url; /* file:///DIR, s3+https://HOST[:PORT]/BUCKET[/PREFIX], sftp://USER@HOST[:PORT]/DIR,
+                      * davs://HOST[:PORT]/DIR; s3+http://… and dav://… without TLS */
     const struct hf_clock *clock;
     const struct hf_cancel *cancel; /* or NULL */
     uint64_t rate_bytes_s;          /* 0: no limit; of what is written and read, together */
     /* S3 */
     const char *region, *access_key;
+    uint64_t part_bytes; /* 0: 16 MiB */
+    /* SFTP */
+    const char *key_file;    /* private, without passphrase; NULL: the ssh-agent */
+    const char *known_hosts; /* NULL: /etc/ssh/ssh_known_hosts */
+    /* WebDAV */
+    const char *user; /* NULL: no login */
+    /* S3, WebDAV */
     const char *secret_file; /* private, its first line */
     const char *ca_file;     /* or NULL: the system's */
     const char *
         pin; /* "sha256//…" of the server's public key, or NULL; without ca_file it alone decides */
-    uint64_t part_bytes; /* 0: 16 MiB */
-    int64_t retry_ms;    /* 0: 5 minutes; per request with all its retries */
-    int64_t stall_ms;    /* 0: 30 s; a transfer that stands still for so long has failed */
+    /* all but a directory */
+    int64_t retry_ms; /* 0: 5 minutes; per request with all its retries */
+    int64_t stall_ms; /* 0: 30 s; a transfer that stands still for so long has failed */
 };
 
 /* CONFIG: no such kind of store, or an option is wrong. Nothing is created; file:// asks that the directory exists. All options

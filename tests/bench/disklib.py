@@ -19,12 +19,13 @@ MACHINES = """
 set -euo pipefail
 . "$1/tests/plugin/odd.sh"
 # Their disks lie elsewhere: end_odd does not find them.
-trap 'for name in full sparse; do V destroy $name >/dev/null 2>&1 || true; done; end_odd' EXIT
+names=("${@:3}")
+trap 'for name in "${names[@]}"; do V destroy $name >/dev/null 2>&1 || true; done; end_odd' EXIT
 : >"$LAB/$MARK"
 record_lab "$LAB" $$
 start_daemon
 dir=$2
-for name in full sparse; do
+for name in "${names[@]}"; do
     machine $name "<disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/>
         <source file='$dir/$name.qcow2'/><target dev='vda' bus='virtio'/></disk>"
 done
@@ -74,10 +75,10 @@ def make_disk(folder, mib):
 
 
 class Machines:
-    """Two of them, paused, in a libvirtd of their own."""
+    """They are paused, each with one disk FOLDER/NAME.qcow2, in a libvirtd of their own."""
 
-    def __init__(self, folder):
-        self.process = subprocess.Popen(["bash", "-c", MACHINES, "bench", ROOT, folder], stdin=subprocess.PIPE,
+    def __init__(self, folder, names=("full", "sparse")):
+        self.process = subprocess.Popen(["bash", "-c", MACHINES, "bench", ROOT, folder, *names], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.uri, self.daemon = (self.process.stdout.readline().strip() for _ in range(2))
         if not self.daemon:
@@ -86,6 +87,11 @@ class Machines:
     def write(self, at_mib, mib, pattern):
         """As the guest would."""
         print(f"io full 0 write -P {pattern} {at_mib}M {mib}M", file=self.process.stdin, flush=True)
+        self.process.stdout.readline()
+
+    def write_file(self, name, at, path, count):
+        """The same, with the content of a file."""
+        print(f"io {name} 0 write -s {path} {at} {count}", file=self.process.stdin, flush=True)
         self.process.stdout.readline()
 
     def stop(self):
@@ -108,14 +114,19 @@ def watch_memory(pid):
 
 
 class Bench:
+    names = ("full", "sparse")
+
     def __init__(self, args, folder):
         self.args, self.folder, self.n = args, folder, 0
         self.seconds, self.cpu, self.peak = {}, {}, {}
-        make_disk(folder, args.mib)
+        self.make_disks()
         subprocess.run(["age-keygen", "-o", folder / "identity"], check=True, stderr=subprocess.DEVNULL)
         self.recipient = subprocess.run(["age-keygen", "-y", folder / "identity"], check=True, capture_output=True,
                                         text=True).stdout.strip()
-        self.machines = Machines(folder)
+        self.machines = Machines(folder, self.names)
+
+    def make_disks(self):
+        make_disk(self.folder, self.args.mib)
 
     def new(self, name):
         self.n += 1
@@ -145,7 +156,7 @@ class Bench:
         folder = self.new("site")
         conf = folder / "conf"
         conf.write_text(f"[defaults]\nstate = {folder}/state\nplugin-dir = {BUILD}/plugins\n[hypervisor here]\nplugin = libvirt\n"
-                        f"uri = {self.machines.uri}\n[vm full]\nhypervisor = here\n[vm sparse]\nhypervisor = here\n"
+                        f"uri = {self.machines.uri}\n" + "".join(f"[vm {n}]\nhypervisor = here\n" for n in self.names) +
                         f"[store s]\nurl = {url}\noff-host = assume\n" +
                         (f"recipients = {self.recipient}\n" if encrypted else "") + keys)
         conf.chmod(0o600)

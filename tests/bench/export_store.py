@@ -138,7 +138,7 @@ class SlowStore:
 
     def do_HEAD(self, h, path, _query, _body):
         content = self._content(path)
-        h._answer(404 if content is None else 200, length=len(content or b""))
+        h._answer(404 if content is None else 200, length=len(content or b""), Last_Modified="Thu, 01 Jan 2026 00:00:00 GMT")
 
     def do_DELETE(self, h, path, _query, _body):
         self.names.pop(path, None)
@@ -163,13 +163,18 @@ class SlowStore:
         bucket, after = path.rstrip("/") + "/", query.get("start-after", "")
         with self.lock:
             sizes = sorted((n.removeprefix(bucket), sum(p.stat().st_size for _, p in parts)) for n, parts in self.names.items())
-        prefix, groups, rows = query.get("prefix", ""), [], []
+        prefix, rows, keys = query.get("prefix", ""), {}, int(query.get("max-keys", 1000))
         for n, size in sizes:
             if not n.startswith(prefix) or n <= after:
                 continue
-            if "delimiter" in query and "/" in n[len(prefix):]:
-                groups.append(prefix + n[len(prefix):].split("/")[0] + "/")
-            else:
-                rows.append(f"<Contents><Key>{n}</Key><Size>{size}</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>")
-        rows += [f"<CommonPrefixes><Prefix>{g}</Prefix></CommonPrefixes>" for g in dict.fromkeys(groups)]
-        return h._answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{''.join(rows)}</ListBucketResult>".encode())
+            deep = "delimiter" in query and "/" in n[len(prefix):]
+            group = prefix + n[len(prefix):].split("/")[0] + "/"
+            if deep and group <= after:    # begun there, and told already
+                continue
+            rows.setdefault(group if deep else n, f"<CommonPrefixes><Prefix>{group}</Prefix></CommonPrefixes>" if deep else
+                            f"<Contents><Key>{n}</Key><Size>{size}</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>")
+            if len(rows) > keys:
+                break
+        more = "true" if len(rows) > keys else "false"
+        text = "".join(list(rows.values())[:keys])
+        return h._answer(200, f"<ListBucketResult><IsTruncated>{more}</IsTruncated>{text}</ListBucketResult>".encode())

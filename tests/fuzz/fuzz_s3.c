@@ -3,6 +3,7 @@
  * Any bytes as the XML of an S3 store, in each of its kinds: read, or CORRUPT. What was read is whole, in order and within its bounds.
  * The same bytes as a key that is decoded.
  */
+#include "net/urlcode.h"
 #include "store/s3/s3_intern.h"
 #include "store/s3/s3_xml.h"
 
@@ -55,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(strlen(id) < sizeof id);
     HF_AUTOFREE char *text = strndup(xml, size);
     size_t before = text ? strlen(text) : 0;
-    if (text && hf_s3_url_decode(text) == 0)
+    if (text && hf_url_decode(text, true) == 0)
         assert(strlen(text) <= before);
     return 0;
 }

@@ -188,6 +188,8 @@ class Site:
         self.lab = lab_env()
         self.plugin_keys = {}  # of the section [hypervisor lab], besides
         self.stores = {}  # the sections [store NAME]
+        self.defaults = {}  # of the section [defaults], besides
+        self.env = {}  # of every run, besides
         self.keys = {
             "hypervisor": "lab",
             "name": self.lab["DOMAIN"],
@@ -202,13 +204,14 @@ class Site:
         self.write(**vm_keys)
 
     def write(self, **vm_keys):
-        """(Re)writes the configuration; a value None removes the key."""
+        """(Re)writes the configuration; a value None removes the key, one of a list makes it stand several times."""
         self.keys.update({k.replace("_", "-"): v for k, v in vm_keys.items()})
-        lines = ["[defaults]", f"state = {self.state}", "[hypervisor lab]", "plugin = libvirt",
-                 f"uri = {self.lab['URI']}"]
+        lines = ["[defaults]", f"state = {self.state}", *(f"{k} = {v}" for k, v in self.defaults.items()), "[hypervisor lab]",
+                 "plugin = libvirt", f"uri = {self.lab['URI']}"]
         sections = {"": self.plugin_keys, "[vm db]": self.keys, **{f"[store {n}]": s for n, s in self.stores.items()}}
         for head, keys in sections.items():
-            lines += [head, *(f"{k} = {v}" for k, v in keys.items() if v is not None)]
+            rows = [(k, v) for k, of_key in keys.items() for v in (of_key if isinstance(of_key, list) else [of_key])]
+            lines += [head, *(f"{k} = {v}" for k, v in rows if v is not None)]
         self.config.write_text("\n".join(lines) + "\n")
         self.config.chmod(0o600)
 
@@ -217,7 +220,8 @@ class Site:
         return [str(binary), "-c", str(self.config), *(["--json"] if as_json else []), *args]
 
     def environ(self, **more):
-        return {**os.environ, "HOLDFAST_PLUGIN_DIR": str(build_dir() / "plugins"), "HOLDFAST_APP_DIR": str(SOURCE / "apps"), **more}
+        return {**os.environ, "HOLDFAST_PLUGIN_DIR": str(build_dir() / "plugins"), "HOLDFAST_APP_DIR": str(SOURCE / "apps"),
+                **self.env, **more}
 
     def run(self, *args, as_json=True, timeout=180, env=None):
         p = subprocess.run(self.command(*args, as_json=as_json), capture_output=True, text=True, timeout=timeout,

@@ -649,11 +649,33 @@ static void drop(const char *keep, size_t most, const char *what)
     check(rc == 0 && told <= most, what, &err);
 }
 
+static int take_line(void *ctx, const char *line)
+{
+    return hf_strv_add(ctx, line);
+}
+
+/* What an export was to leave, and no more. */
+static void lists_its_checkpoint(const char *name)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_strv) struct hf_strv told = HF_STRV_INIT;
+    struct hf_call call = call_in(30000);
+    if (!t.p->checkpoint_list)
+        return;
+    int rc = t.p->checkpoint_list(t.in, &call, t.id, take_line, &told, &err);
+    check(rc == 0 && told.n <= 1 && (!told.n || strcmp(told.items[0], name) == 0),
+          "checkpoint_list", &err);
+    call.flags = UINT32_C(1) << 31;
+    rc = t.p->checkpoint_list(t.in, &call, t.id, take_line, &told, &err);
+    check(failed_as(rc, &err, HF_E_UNSUPPORTED), "checkpoint_list refuses unknown flag bits", &err);
+}
+
 static void drops_its_checkpoint(const char *name)
 {
     struct hf_err err = HF_ERR_INIT;
     struct hf_call strange = call_in(10000);
     size_t told = 0;
+    lists_its_checkpoint(name);
     strange.flags = UINT32_C(1) << 31;
     int rc = t.p->checkpoint_drop(t.in, &strange, t.id, NULL, count_text, &told, &err);
     check(failed_as(rc, &err, HF_E_UNSUPPORTED), "checkpoint_drop refuses unknown flag bits", &err);

@@ -185,8 +185,8 @@ static int tell_exports(struct drive *d, const char *id, struct hf_hv_capture *c
             continue;
         if (hf_hv_export_disk(cap, &call, l.items[i].target, &e, err) != 0)
             return -1;
-        printf("export %s %s %s %s %llu\n", l.items[i].target, e.uri, or_dash(e.allocation_ctx),
-               or_dash(e.dirty_ctx), (unsigned long long)e.size_bytes);
+        printf("export %s %s %s %s %llu %s\n", l.items[i].target, e.uri, or_dash(e.allocation_ctx),
+               or_dash(e.dirty_ctx), (unsigned long long)e.size_bytes, or_dash(e.compare_why));
     }
     puts("exported");
     fflush(stdout);
@@ -261,6 +261,20 @@ static int do_drop(struct drive *d, char **args, struct hf_err *err)
         return -1;
     for (size_t i = 0; i < dropped.n; i++)
         printf("dropped %s\n", dropped.items[i]);
+    return 0;
+}
+
+/* checkpoints VM: ours. */
+static int do_checkpoints(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTOFREE char *id = NULL;
+    HF_AUTO(hf_strv) struct hf_strv names = HF_STRV_INIT;
+    struct hf_hv_call call = call_of(d);
+    if (find_id(d, args[0], &id, err) != 0 ||
+        hf_hv_checkpoint_list(d->hv, &call, id, &names, err) != 0)
+        return -1;
+    for (size_t i = 0; i < names.n; i++)
+        puts(names.items[i]);
     return 0;
 }
 
@@ -471,6 +485,7 @@ static const struct verb {
     {"freeze", 1, do_freeze},   {"thaw", 1, do_thaw},         {"state", 1, do_state},
     {"mounts", 1, do_mounts},   {"rollback", 3, do_rollback}, {"settle", 2, do_settle},
     {"undo", 2, do_undo},       {"export", 4, do_export},     {"drop", 1, do_drop},
+    {"checkpoints", 1, do_checkpoints},
     {"machine-plan", 4, do_machine_plan},
     {"machine-create", 1, do_machine_create},
     {"machine-start", 1, do_machine_start},

@@ -4,6 +4,7 @@
  */
 #include "base/base64.h"
 #include "chain.h"
+#include "checkpoint_words.h"
 #include "disks.h"
 #include "export.h"
 #include "harness/hf_test.h"
@@ -365,13 +366,51 @@ static void an_exports_request_names_all_disks(void **state)
     HF_AUTOFREE char *mixed = lv_export_backup_xml(vm, &e);
     assert_contains(mixed, "backupmode=\"full\"");
     HF_AUTOFREE char *point = lv_export_checkpoint_xml(vm, &e);
-    assert_contains(point, "<description>holdfast run=run&amp;2</description>");
+    assert_contains(point, "<description>holdfast run=run&amp;2\nvda\t");
     assert_contains(point, "<disk name=\"vda\" checkpoint=\"bitmap\"/>");
     assert_contains(point, "<disk name=\"sda\" checkpoint=\"no\"/>");
     HF_AUTOFREE char *token = lv_export_token("u-1", &e, &err);
     assert_true(lv_export_token_is(token));
     assert_false(lv_export_token_is("{\"v\":1}"));
     assert_false(lv_export_token_is("nonsense"));
+}
+
+static void a_disk_is_known_by_the_files_of_its_checkpoint(void **state)
+{
+    (void)state;
+    static const char words[] =
+        "holdfast run=r\nvda\t/d/a.hf-1\t/d/a\t/d/base\nvdb\t/d/b\t/d/base\nvdc\t/d/b c";
+    static const struct {
+        const char *target, *layers[4], *says;
+    } cases[] = {
+        {"vda", {"/d/a.hf-1", "/d/a", "/d/base"}, NULL},
+        {"vda", {"/d/a.hf-2", "/d/a.hf-1", "/d/a", "/d/base"}, NULL}, /* one more overlay */
+        {"vda", {"/d/a", "/d/base"}, NULL},                           /* merged down */
+        {"vda", {"/d/a.hf-2", "/d/a", "/d/base"}, NULL},              /* both */
+        {"vdb", {"/d/a.hf-1", "/d/a", "/d/base"}, "in the file of another disk"},
+        {"vda", {"/d/b", "/d/base"}, "in the file of another disk"},
+        {"vda", {"/d/new"}, "in another file"},
+        {"vda", {"/d/a.hf-1", "/d/a", "/d/other"}, "stands on another file"},
+        {"vdc", {"/d/b c"}, NULL},
+        {"vdc", {"/d/b"}, "in the file of another disk"},
+        {"vdc", {"/d/c"}, "in another file"},
+        {"vd", {"/d/a"}, "made without it"},
+        {"vdd", {NULL}, "made without it"},
+        {"vda", {NULL}, "in another file"},
+    };
+    for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++) {
+        HF_AUTO(hf_strv) struct hf_strv files = HF_STRV_INIT;
+        for (size_t k = 0; k < 4 && cases[i].layers[k]; k++)
+            assert_int_equal(hf_strv_add(&files, cases[i].layers[k]), 0);
+        const char *says = lv_checkpoint_doubt(words, cases[i].target, &files);
+        if (cases[i].says)
+            assert_contains(says, cases[i].says);
+        else
+            assert_null(says);
+    }
+    const struct hf_strv none = HF_STRV_INIT;
+    assert_non_null(lv_checkpoint_doubt("holdfast run=of-before", "vda", &none));
+    assert_non_null(lv_checkpoint_doubt("", "vda", &none));
 }
 
 static void a_rollbacks_token_names_nothing_but_what_a_rollback_makes_and_removes(void **state)
@@ -425,6 +464,7 @@ int main(void)
         HF_TEST(only_the_active_layers_of_a_definition_change),
         HF_TEST(a_rollbacks_token_names_nothing_but_what_a_rollback_makes_and_removes),
         HF_TEST(an_exports_directory_is_known_by_its_name),
+        HF_TEST(a_disk_is_known_by_the_files_of_its_checkpoint),
         HF_TEST(an_exports_request_names_all_disks),
         HF_TEST(base64_goes_both_ways_and_is_bounded),
     };

@@ -37,8 +37,8 @@
 #define HF_PLUGIN_MAGIC UINT32_C(0x48664c44)
 #define HF_HOST_MAGIC UINT32_C(0x48664854)
 #define HF_ABI_MAJOR 1
-#define HF_ABI_MINOR 3 /* 1: the four steps of a rollback; where overlays lie. 2: exports that are watched and ended; checkpoints.
-                        * 3: machines made from a stored definition */
+#define HF_ABI_MINOR 4 /* 1: the four steps of a rollback; where overlays lie. 2: exports that are watched and ended; checkpoints.
+                        * 3: machines made from a stored definition. 4: which checkpoints there are; why a disk is to be compared */
 #define HF_PLUGIN_ENTRY "holdfast_plugin_entry"
 #define HF_NO_DEADLINE INT64_MAX
 
@@ -216,6 +216,11 @@ struct hf_export {
     const char *allocation_ctx;  /* NBD metadata context of holes, or NULL */
     const char *dirty_ctx;       /* NBD metadata context of changes since the parent, or NULL */
     uint64_t size_bytes;
+    /* since 1.4: of a disk without changes although a parent was asked for: why, to go behind a colon; or NULL. A context
+     * is told only when no change since the parent can be missing from it, but for what lies beyond the parent's size. */
+    const char *compare_why;
+    uint8_t has_lost_changes; /* … and that was not to be expected: the operator is warned */
+    uint8_t reserved[7];
 };
 
 /* Since 1.2: how an export under way is doing. */
@@ -517,6 +522,10 @@ struct hf_plugin {
                            struct hf_err *err);
     int (*machine_list)(struct hf_instance *in, const struct hf_call *call, hf_machine_cb emit, void *ctx,
                         struct hf_err *err);
+
+    /* Since ABI 1.4. Names of this VM's checkpoints that holdfast made, the newest first. Whatever state the VM is in. */
+    int (*checkpoint_list)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, hf_text_cb emit,
+                           void *ctx, struct hf_err *err);
 };
 
 typedef const struct hf_plugin *(*hf_plugin_entry_fn)(const struct hf_host *host);

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/strv.h"
 #include "store/path/path_intern.h"
+#include "store/walk.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -15,12 +16,21 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int add_entry(int fd, const char *name, struct hf_strv *out, struct hf_err *err)
+/* What lies behind a link would be taken for removed. In the store's own directory no object of a backup lies. */
+static int judge_link(const char *prefix, const char *name, struct hf_err *err)
+{
+    return prefix[0] ? hf_store_fail_link(name, err) : 0;
+}
+
+static int add_entry(int fd, const char *prefix, const char *name, struct hf_strv *out,
+                     struct hf_err *err)
 {
     struct stat st;
     if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0
                                : hf_path_store_fail(err, errno, "cannot examine what lies in it");
+    if (S_ISLNK(st.st_mode))
+        return judge_link(prefix, name, err);
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return 0;
     if (out->n == ENTRIES_MAX)
@@ -30,14 +40,14 @@ static int add_entry(int fd, const char *name, struct hf_strv *out, struct hf_er
 }
 
 /* What is no name of an object, as our hidden files, is not listed. */
-static int read_dir(int fd, struct hf_strv *out, struct hf_err *err)
+static int read_dir(int fd, const char *prefix, struct hf_strv *out, struct hf_err *err)
 {
     HF_PATH_AUTODIR DIR *d = hf_path_store_open_listing(fd, err);
     if (!d)
         return -1;
     errno = 0;
     for (struct dirent *e = readdir(d); e; errno = 0, e = readdir(d))
-        if (hf_store_name_is_valid(e->d_name) && add_entry(fd, e->d_name, out, err) < 0)
+        if (hf_store_name_is_valid(e->d_name) && add_entry(fd, prefix, e->d_name, out, err) < 0)
             return -1;
     if (errno)
         return hf_path_store_fail(err, errno, "cannot list a directory");
@@ -108,7 +118,7 @@ static int visit(const struct walk *w, int fd, const char *entry, const char *na
 static int walk_dir(const struct walk *w, int fd, const char *prefix, struct hf_err *err)
 {
     HF_AUTO(hf_strv) struct hf_strv entries = HF_STRV_INIT;
-    if (read_dir(fd, &entries, err) < 0)
+    if (read_dir(fd, prefix, &entries, err) < 0)
         return hf_wrap(err, "%s: %s", w->store->url, prefix);
     for (size_t i = 0; i < entries.n; i++) {
         HF_AUTOFREE char *name = hf_asprintf("%s%s", prefix, entries.items[i]);

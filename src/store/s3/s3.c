@@ -28,33 +28,10 @@ struct wanted {
     size_t len;
 };
 
-/* "bytes 0-99/1234" */
-static int judge_range(const struct wanted *w, const struct hf_http_answer *a, uint64_t *out_total)
-{
-    char text[80];
-    uint64_t first = 0, last = 0;
-    if (!hf_http_header(a, "Content-Range", text, sizeof text) ||
-        sscanf(text, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64, &first, &last, out_total) != 3)
-        return -1;
-    return first == w->at && last - first + 1 == a->into_have ? 0 : -1;
-}
-
 static int judge_get(void *ctx, const struct hf_http_answer *a, struct hf_err *err)
 {
     const struct wanted *w = ctx;
-    uint64_t total = a->into_have;
-    bool is_whole =
-        a->status == 200 && w->at == 0; /* from a store that knows no ranges, or proxy */
-    if (!is_whole && (a->status != 206 || judge_range(w, a, &total) < 0)) {
-        hf_fail(err, HF_E_CORRUPT, "the store answers other bytes than were asked for");
-        err->retryable = true;
-        return -1;
-    }
-    if (a->into_have == w->len)
-        return 0;
-    hf_fail(err, HF_E_CORRUPT, "it ends at byte %" PRIu64 ": truncated", total);
-    err->retryable = total >= w->at + w->len;
-    return -1;
+    return hf_http_judge_range(a, w->at, w->len, err);
 }
 
 static int s3_get(struct hf_store *store, const char *name, uint64_t at, void *buf, size_t len,
@@ -78,19 +55,7 @@ static int s3_get(struct hf_store *store, const char *name, uint64_t at, void *b
 static int judge_head(void *ctx, const struct hf_http_answer *a, struct hf_err *err)
 {
     struct hf_store_object *o = ctx;
-    char text[32];
-    char *end = NULL;
-    errno = 0;
-    if (hf_http_header(a, "Content-Length", text, sizeof text) && isdigit((unsigned char)text[0])) {
-        o->bytes = strtoull(text, &end, 10);
-        int64_t changed = hf_http_date(a, "Last-Modified");
-        o->changed_s = changed > 0 ? changed : 0;
-        if (!*end && errno == 0 && o->bytes <= INT64_MAX)
-            return 0;
-    }
-    hf_fail(err, HF_E_CORRUPT, "the store does not say how long it is");
-    err->retryable = true;
-    return -1;
+    return hf_http_judge_head(a, &o->bytes, &o->changed_s, err);
 }
 
 static int s3_head(struct hf_store *store, const char *name, struct hf_store_object *out,

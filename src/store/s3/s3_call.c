@@ -96,7 +96,7 @@ static int try_all(struct hf_s3 *s, const struct hf_s3_request *r, struct hf_htt
         http->timeout_ms = hf_clock_left_ms(s->clock, deadline_ms) + work_ms + 1;
         if (try_once(s, r, http, out, &one) == 0)
             return 0;
-        if (!is_worth_it(r, &one, &nonsense) || !hf_retry_wait(&retry, hf_s3_retry_after_ms(out)))
+        if (!is_worth_it(r, &one, &nonsense) || !hf_retry_wait(&retry, hf_http_retry_after_ms(out)))
             return give_up(cancel, &retry, &one, err);
     }
 }

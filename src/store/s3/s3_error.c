@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define TEXT_MAX 200
-#define AFTER_MAX_S 3600
 
 static const struct rule {
     const char *code;
@@ -155,21 +154,4 @@ int hf_s3_fail(const struct hf_s3 *s, const struct hf_http_answer *a, struct hf_
         return r->hint ? hf_hint(err, "%s", r->hint) : -1;
     }
     return fail_status(a, code, err);
-}
-
-static int64_t within_an_hour(int64_t seconds)
-{
-    return seconds < 0 ? 0 : (seconds < AFTER_MAX_S ? seconds : AFTER_MAX_S) * 1000;
-}
-
-int64_t hf_s3_retry_after_ms(const struct hf_http_answer *a)
-{
-    char text[64];
-    if (!hf_http_header(a, "Retry-After", text, sizeof text))
-        return 0;
-    size_t digits = strspn(text, "0123456789");
-    if (digits > 0 && !text[digits])
-        return within_an_hour(digits < 10 ? strtol(text, NULL, 10) : AFTER_MAX_S);
-    int64_t then = hf_http_date(a, "Retry-After"), now = hf_http_date(a, "Date"); /* by its clock */
-    return then > 0 && now > 0 ? within_an_hour(then - now) : 0;
 }

@@ -44,8 +44,6 @@ int hf_s3_url_parse(struct hf_s3 *s, const char *url, struct hf_err *err) HF_CHE
 /* Of an object, or with NULL of the bucket. NULL: no memory, or too many parameters. */
 char *hf_s3_url(const struct hf_s3 *s, const char *name, const struct hf_s3_param *params,
                 size_t n);
-/* %41 and '+', in place. -1: not so encoded, or a NUL in it. */
-int hf_s3_url_decode(char *text) HF_CHECKED;
 
 /* ---- digests: s3_hash.c ----------------------------------------------------------------- */
 
@@ -84,8 +82,6 @@ int hf_s3_call(struct hf_s3 *s, const struct hf_s3_request *r, struct hf_http_an
 int hf_s3_fail(const struct hf_s3 *s, const struct hf_http_answer *a, struct hf_err *err);
 /* Its <Code>, "" when there is none. */
 void hf_s3_code(const struct hf_http_answer *a, char *out, size_t size);
-/* What the answer says of when to come back, at most an hour; 0: nothing. */
-int64_t hf_s3_retry_after_ms(const struct hf_http_answer *a);
 
 /* ---- uploads in parts: s3_upload.c, and s3_list.c for what an earlier one has left ---------- */
 

@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "net/urlcode.h"
+#include "store/address.h"
 #include "store/s3/s3_intern.h"
 
-#include <ctype.h>
 #include <string.h>
-
-static bool is_plain(char c)
-{
-    return isalnum((unsigned char)c) || (c && strchr("-._~", c));
-}
-
-/* Once, upper-case hex, and nothing that needs it not: libcurl signs it as it stands, the store as it should be. */
-static void encode(struct hf_buf *out, const char *text, bool is_path)
-{
-    for (; *text; text++) {
-        if (is_plain(*text) || (is_path && *text == '/'))
-            hf_buf_add(out, text, 1);
-        else
-            hf_buf_printf(out, "%%%02X", (unsigned char)*text);
-    }
-}
 
 static int by_name(const void *a, const void *b)
 {
@@ -34,8 +19,8 @@ char *hf_s3_url(const struct hf_s3 *s, const char *name, const struct hf_s3_para
     hf_buf_printf(&url, "%s/%s", s->origin, s->bucket);
     if (name) {
         hf_buf_str_add(&url, "/");
-        encode(&url, s->prefix, true);
-        encode(&url, name, true);
+        hf_url_encode(&url, s->prefix, true);
+        hf_url_encode(&url, name, true);
     }
     if (n > 0) {
         memcpy(sorted, params, n * sizeof *sorted);
@@ -43,57 +28,14 @@ char *hf_s3_url(const struct hf_s3 *s, const char *name, const struct hf_s3_para
     }
     for (size_t i = 0; i < n; i++) {
         hf_buf_str_add(&url, i ? "&" : "?");
-        encode(&url, sorted[i].name, false);
+        hf_url_encode(&url, sorted[i].name, false);
         hf_buf_str_add(&url, "=");
-        encode(&url, sorted[i].value, false);
+        hf_url_encode(&url, sorted[i].value, false);
     }
     return hf_buf_steal(&url);
 }
 
-static int digit(char c)
-{
-    return isdigit((unsigned char)c)    ? c - '0'
-           : isxdigit((unsigned char)c) ? tolower(c) - 'a' + 10
-                                        : -1;
-}
-
-int hf_s3_url_decode(char *text)
-{
-    char *to = text;
-    for (const char *p = text; *p; p++) {
-        char c = *p == '+' ? ' ' : *p;
-        if (c == '%') {
-            int high = digit(p[1]), low = high < 0 ? -1 : digit(p[2]);
-            if (low < 0 || (high == 0 && low == 0))
-                return -1;
-            c = (char)(high << 4 | low);
-            p += 2;
-        }
-        *to++ = c;
-    }
-    *to = '\0';
-    return 0;
-}
-
 /* ---- the store's address ---------------------------------------------------------------- */
-
-static bool is_host(const char *host)
-{
-    size_t len = strcspn(host, ":");
-    const char *port = host + len;
-    if (host[0] == '[') { /* IPv6 */
-        len = strspn(host + 1, "0123456789abcdefABCDEF:.") + 1;
-        if (host[len] != ']')
-            return false;
-        port = host + len + 1;
-    } else if (len == 0 ||
-               strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") !=
-                   len) {
-        return false;
-    }
-    size_t digits = *port == ':' ? strspn(port + 1, "0123456789") : 0;
-    return !*port || (digits > 0 && digits < 6 && !port[1 + digits]);
-}
 
 static bool is_bucket(const char *b)
 {
@@ -130,7 +72,7 @@ int hf_s3_url_parse(struct hf_s3 *s, const char *url, struct hf_err *err)
     s->bucket = strndup(slash + 1, (size_t)(end - slash) - 1);
     if (!at || !s->bucket)
         return hf_fail_nomem(err);
-    if (!is_host(at))
+    if (!hf_store_host_is_valid(at))
         return hf_fail(err, HF_E_CONFIG, "this is no HOST[:PORT]; keys are options of their own");
     if (!is_bucket(s->bucket))
         return hf_fail(err, HF_E_CONFIG, "'%.80s' is no name of a bucket", s->bucket);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/s3/s3_xml.h"
 
+#include "net/urlcode.h"
 #include "store/s3/s3_intern.h"
 
 #include <ctype.h>
@@ -152,7 +153,7 @@ static bool take_field(struct hf_s3_entry *e, const char *name, char **text)
 {
     uint64_t number = 0;
     if (strcmp(name, "Key") == 0 || strcmp(name, "Prefix") == 0)
-        return hf_s3_url_decode(*text) == 0 && keep_text(&e->key, text);
+        return hf_url_decode(*text, true) == 0 && keep_text(&e->key, text);
     if (strcmp(name, "UploadId") == 0)
         return keep_text(&e->id, text);
     if (strcmp(name, "ETag") == 0)

@@ -30,9 +30,9 @@ def need(name, what):
 
 
 class Sshd:
-    """Logins as root with a key of its own, until closed or this process dies."""
+    """Logins as root with a key of its own, until closed or this process dies. config: further lines of sshd_config."""
 
-    def __init__(self):
+    def __init__(self, *config):
         if os.geteuid() != 0 or not Path("/usr/sbin/sshd").exists():
             need("sshd", "needs sshd and root")
         self.tmp = tempfile.TemporaryDirectory(prefix="hf-sshd-")
@@ -48,7 +48,8 @@ class Sshd:
         (self.dir / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host}\n")
         (self.dir / "config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.dir}/host\nPidFile none\nUsePAM no\n"
-            f"AuthorizedKeysFile {self.dir}/authorized_keys\nStrictModes no\nPermitRootLogin yes\n")
+            f"AuthorizedKeysFile {self.dir}/authorized_keys\nStrictModes no\nPermitRootLogin yes\n" +
+            "".join(f"{line}\n" for line in config))
         # Ends with this process, however it ends.
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "/usr/sbin/sshd", "-D", "-f", self.dir / "config"],
                                         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -316,7 +316,10 @@ static void changes_are_told_in_whole_units(void **state)
                             (const char *const[]){qemu_nbd, option, "-r", "-t", "-e", "4", "-B",
                                                   "b0", "-x", "d", image, NULL},
                             "d");
-    HF_AUTO(hf_nbd) struct hf_nbd *n = OPEN(&s, .dirty_ctx = "qemu:dirty-bitmap:b0");
+    HF_AUTO(hf_nbd) struct hf_nbd *n =
+        OPEN(&s, .allocation_ctx = "base:allocation", .dirty_ctx = "qemu:dirty-bitmap:b0");
+    HF_AUTO(hf_nbd_ranges) struct hf_nbd_ranges holes = {0};
+    assert_true(hf_nbd_knows_changes(n));
     HF_AUTO(hf_nbd_ranges) struct hf_nbd_ranges r = {0}, fine = {0}, cut = {0};
     assert_hf_ok(hf_nbd_changes(n, hf_nbd_size(n), 4 * MIB, &r, &err), &err);
     assert_int_equal(r.n, 2);
@@ -328,6 +331,15 @@ static void changes_are_told_in_whole_units(void **state)
     assert_hf_ok(hf_nbd_changes(n, 10 * MIB, 4 * MIB, &cut, &err), &err);
     assert_int_equal(cut.n, 1);
     is_range(&cut, 0, 0, 10 * MIB);
+    /* Data: 1M+64k, 5M+64k, 9M+8M, 64M+64k (a cluster); holes: whole units between. */
+    assert_hf_ok(hf_nbd_holes(n, hf_nbd_size(n), 4 * MIB, &holes, &err), &err);
+    assert_int_equal(holes.n, 1);
+    is_range(&holes, 0, 20 * MIB, 64 * MIB);
+    hf_nbd_ranges_free(&holes);
+    assert_hf_ok(hf_nbd_holes(n, 63 * MIB, MIB, &holes, &err), &err);
+    assert_int_equal(holes.n, 4);
+    is_range(&holes, 0, 0, MIB);
+    is_range(&holes, 3, 17 * MIB, 63 * MIB);
     struct seen seen = {0};
     assert_hf_ok(hf_nbd_read(n, fine.items, fine.n, see, &seen, &err), &err);
     assert_int_equal(seen.data_bytes + seen.hole_bytes, 8 * MIB + 65536 + 65536 + 32768);

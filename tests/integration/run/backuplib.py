@@ -76,8 +76,7 @@ class Judge:
         doc = json.loads(text)["manifest"]
         self.named.add(str(path.relative_to(self.folder)))
         packs = base64.b64decode(doc["packs"])
-        for at in range(0, len(packs), 16):
-            assert packs[at:at + 16].hex() in self.store.packs, f"{path} names a pack that has no index"
+        self._packs(path, [packs[at:at + 16].hex() for at in range(0, len(packs), 16)])
         disks = {}
         for a in doc["artifacts"]:
             for o in a.get("objects", []):
@@ -85,6 +84,17 @@ class Judge:
             if "root" in a:
                 disks[a["name"]] = self._disk(a, out)
         return disks
+
+    def _packs(self, path, named):
+        """What a manifest names, and what the content of that was moved to; gone is only what was moved."""
+        todo, seen = list(named), set(named)
+        while todo:
+            pack = todo.pop()
+            moved = {p.name for p in (self.folder / "moved" / pack).glob("*")}
+            self.named |= {f"moved/{pack}/{new}" for new in moved}
+            assert pack in self.store.packs or moved or pack not in named, f"{path} names a pack that has no index"
+            todo += moved - seen
+            seen |= moved
 
     def _object(self, path, o):
         data = path.read_bytes()

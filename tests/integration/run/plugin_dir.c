@@ -11,6 +11,9 @@
  *   ROOT/NAME/TARGET.sock         where it does; a killed process leaves it
  *   ROOT/NAME/full         there: the scratch space of an export is full
  *   ROOT/NAME/CHECK.cp     a checkpoint: "ours" or "foreign"
+ *   ROOT/NAME/CHECK.TARGET.was    what the disk was when it was made; what differs from it now is what changed
+ *   ROOT/NAME/TARGET.lost, TARGET.plain   there: it has lost its bitmaps; it is of a format without
+ *   ROOT/NAME/TARGET.blind        there: its bitmaps call nothing changed, which is a lie
  *   ROOT/NAME/off, internal     there: the VM is off; its disks have internal snapshots
  *   ROOT/NAME/machine      a machine from a stored definition: "RUN PURPOSE made" or "… settled"; its disks are absolute paths
  *   ROOT/NAME/paused       there: the VM is paused;  domain.former: of the machine that it replaced
@@ -68,9 +71,11 @@ struct hf_capture {
     char *vm, *name, *label;
     char *domain_before; /* as planned */
     char *token;
+    char *parent; /* checkpoint, or NULL */
     bool is_export, leaves_checkpoint;
     struct served {
-        char *target, *socket, *uri;
+        char *target, *socket, *uri, *dirty_ctx;
+        const char *compare_why;
         uint64_t bytes;
         pid_t server;
     } served[EXPORTS_MAX];
@@ -476,6 +481,8 @@ static void end_servers(struct hf_capture *cap)
         free(v->target);
         free(v->socket);
         free(v->uri);
+        free(v->dirty_ctx);
+        *v = (struct served){0};
     }
     cap->n_served = 0;
 }
@@ -491,6 +498,7 @@ static void dir_capture_free(struct hf_instance *in, struct hf_capture *cap)
     free(cap->name);
     free(cap->label);
     free(cap->domain_before);
+    free(cap->parent);
     free(cap->token);
     free(cap);
 }
@@ -498,8 +506,10 @@ static void dir_capture_free(struct hf_instance *in, struct hf_capture *cap)
 static int check_request(struct hf_instance *in, const struct hf_capture_request *req,
                          struct hf_err *err)
 {
-    if (req->struct_size < sizeof *req || req->parent || req->scratch_dir)
-        return hf_fail(err, HF_E_UNSUPPORTED, "no increments");
+    if (req->struct_size < sizeof *req || req->scratch_dir)
+        return hf_fail(err, HF_E_UNSUPPORTED, "no scratch space");
+    if (req->parent && req->kind != HF_CAPTURE_EXPORT)
+        return hf_fail(err, HF_E_UNSUPPORTED, "a snapshot has no parent");
     if (!is_name(req->name))
         return hf_fail(err, HF_E_CONFIG, "'%s' is no name of a snapshot", req->name);
     const char *vm = vm_of(in, req->vm_id, err);
@@ -539,6 +549,9 @@ static int dir_capture_plan(struct hf_instance *in, const struct hf_call *call,
     *out = capture_new(in, vm, req);
     (*out)->domain_before = HF_STEAL(domain);
     (*out)->leaves_checkpoint = leaves_checkpoint(in, vm, req);
+    if (req->parent && !((*out)->parent = strdup(req->parent)))
+        abort();
+    plan->is_incremental = req->parent != NULL;
     plan->leaves_checkpoint = (*out)->leaves_checkpoint;
     plan->undo_token = (*out)->token;
     return 0;
@@ -595,6 +608,129 @@ static int switch_layers(struct hf_capture *cap, struct hf_err *err)
     return rename_vm_file(cap->in, cap->vm, snap_new, snap, err);
 }
 
+/* ---- what changed: an image over the content of then, whose bitmap knows what was written over it ---- */
+
+#define RANGE 4096u
+
+static int run_program(char **argv, struct hf_err *err)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(null, 1);
+        execvp(argv[0], argv);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+        return hf_fail(err, HF_E_PLUGIN, "%s: status %d", argv[0], status);
+    return 0;
+}
+
+#define RUN(err, ...) run_program((char *[]){__VA_ARGS__, NULL}, err)
+
+/* [at, at + len) of the file `from`, as the guest would write it. */
+static int write_range(char *image, const char *data, size_t at, size_t len, char *piece,
+                       struct hf_err *err)
+{
+    HF_AUTOFREE char *command = hf_asprintf("write -s %s %zu %zu", piece, at, len);
+    if (!command || hf_path_write(piece, data + at, len, 0600, err) < 0)
+        return -1;
+    return RUN(err, (char[]){"qemu-io"}, (char[]){"-f"}, (char[]){"qcow2"}, (char[]){"-c"}, command,
+               image);
+}
+
+/* Runs of what differs within [from, to). */
+static int write_ranges(char *image, const char *then, size_t then_len, const char *now,
+                        size_t from, size_t to, char *piece, struct hf_err *err)
+{
+    for (size_t at = from, end; at < to; at = end) {
+        size_t step = to - at < RANGE ? to - at : RANGE;
+        end = at + step;
+        if (end <= then_len && memcmp(then + at, now + at, step) == 0)
+            continue;
+        while (end < to && end < then_len &&
+               memcmp(then + end, now + end, to - end < RANGE ? to - end : RANGE) != 0)
+            end += to - end < RANGE ? to - end : RANGE;
+        if (write_range(image, now, at, end - at, piece, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* What lies beyond the disk of then is there, and not dirty: as it is with QEMU. */
+static int make_image(struct hf_capture *cap, char *was, const char *now, size_t len, bool is_blind,
+                      char *image, struct hf_err *err)
+{
+    size_t then_len = 0;
+    HF_AUTOFREE char *then = hf_path_read(was, (size_t)256 << 20, &then_len, err);
+    HF_AUTOFREE char *size = hf_asprintf("%zu", len);
+    HF_AUTOFREE char *piece = hf_asprintf("%s.piece", image);
+    if (!then || !size || !piece)
+        return -1;
+    size_t common = then_len < len ? then_len : len;
+    int rc =
+        RUN(err, (char[]){"qemu-img"}, (char[]){"create"}, (char[]){"-q"}, (char[]){"-f"},
+            (char[]){"qcow2"}, (char[]){"-b"}, was, (char[]){"-F"}, (char[]){"raw"}, image, size);
+    if (rc == 0 && common < len)
+        rc = write_range(image, now, common, len - common, piece, err);
+    if (rc == 0 && is_blind)
+        rc = write_ranges(image, then, common, now, 0, common, piece, err);
+    if (rc == 0)
+        rc = RUN(err, (char[]){"qemu-img"}, (char[]){"bitmap"}, (char[]){"--add"}, (char[]){"-g"},
+                 (char[]){"4096"}, image, cap->parent);
+    if (rc == 0 && !is_blind)
+        rc = write_ranges(image, then, common, now, 0, common, piece, err);
+    unlink(piece);
+    return rc;
+}
+
+/* NULL: its changes are known. */
+static const char *why_compare(const struct hf_capture *cap, const char *target, const char *was)
+{
+    HF_AUTOFREE char *lost = hf_asprintf("%s.lost", target),
+                     *plain = hf_asprintf("%s.plain", target);
+    HF_AUTOFREE char *checkpoint = hf_asprintf("%s.cp", cap->parent);
+    return !exists(cap->in, cap->vm, checkpoint) ? "the checkpoint is gone"
+           : exists(cap->in, cap->vm, plain)     ? "its format has no room for a bitmap"
+           : exists(cap->in, cap->vm, lost)      ? "its bitmap is lost"
+           : access(was, F_OK) != 0              ? "the checkpoint was made without it"
+                                                 : NULL;
+}
+
+/* ---- an export --------------------------------------------------------------------------- */
+
+static int serve(struct served *v, const char *bitmap, char *file, struct hf_err *err)
+{
+    pid_t parent = getpid();
+    unlink(v->socket); /* of an export whose coordinator was killed: nobody listens */
+    v->server = fork();
+    if (v->server == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == parent)
+            execlp("qemu-nbd", "qemu-nbd", "-r", "-t", "-f", bitmap ? "qcow2" : "raw", "-x",
+                   v->target, "-k", v->socket, file, bitmap ? "-B" : NULL, bitmap, (char *)NULL);
+        _exit(127);
+    }
+    for (int waited = 0; access(v->socket, F_OK) != 0; waited += 10) {
+        if (waited >= SERVES_WITHIN_MS)
+            return hf_fail(err, HF_E_UNREACHABLE, "no qemu-nbd");
+        hf_clock_sleep_ms(hf_clock_system(), 10);
+    }
+    return 0;
+}
+
+/* What a later export tells its changes by. */
+static int keep_content(struct hf_capture *cap, const char *target, const char *data, size_t len,
+                        struct hf_err *err)
+{
+    HF_AUTOFREE char *was = pathf(cap->in, cap->vm, "%s.%s.was", cap->name, target);
+    HF_AUTOFREE char *plain = hf_asprintf("%s.plain", target);
+    if (!cap->leaves_checkpoint || exists(cap->in, cap->vm, plain))
+        return 0;
+    return hf_path_write(was, data, len, 0600, err);
+}
+
 /* Whole sectors: qemu-nbd serves nothing else. */
 static int keep_disk(struct hf_instance *in, const char *vm, const char *target, const char *layers,
                      void *ctx, struct hf_err *err)
@@ -606,33 +742,30 @@ static int keep_disk(struct hf_instance *in, const char *vm, const char *target,
         abort();
     HF_AUTOFREE char *from = path_of(in, vm, words.items[0]);
     HF_AUTOFREE char *to = pathf(in, vm, "%s.%s.new", target, cap->name);
+    HF_AUTOFREE char *was = pathf(in, vm, "%s.%s.was", cap->parent ? cap->parent : "", target);
+    HF_AUTOFREE char *blind = hf_asprintf("%s.blind", target);
     size_t len = 0;
     HF_AUTOFREE char *data = hf_path_read(from, (size_t)256 << 20, &len, err);
-    if (!data || hf_path_write(to, data, len, 0600, err) < 0)
+    if (!data)
         return -1;
     v->bytes = (len + SECTOR - 1) / SECTOR * SECTOR;
-    if (truncate(to, (off_t)v->bytes) != 0)
-        return hf_fail_sys(err, errno, "truncate '%s'", to);
+    HF_AUTOFREE char *whole = calloc(1, v->bytes + 1);
+    if (!whole)
+        abort();
+    memcpy(whole, data, len);
     v->target = strdup(target);
     v->socket = pathf(in, vm, "%s.sock", target);
     v->uri = hf_asprintf("nbd+unix:///%s?socket=%s", target, v->socket);
-    unlink(v->socket); /* of an export whose coordinator was killed: nobody listens */
-    pid_t parent = getpid();
-    v->server = fork();
-    if (v->server == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() == parent)
-            execlp("qemu-nbd", "qemu-nbd", "-r", "-t", "-f", "raw", "-x", target, "-k", v->socket,
-                   to, (char *)NULL);
-        _exit(127);
-    }
     cap->n_served++;
-    for (int waited = 0; access(v->socket, F_OK) != 0; waited += 10) {
-        if (waited >= SERVES_WITHIN_MS)
-            return hf_fail(err, HF_E_UNREACHABLE, "no qemu-nbd");
-        hf_clock_sleep_ms(hf_clock_system(), 10);
-    }
-    return 0;
+    v->compare_why = cap->parent ? why_compare(cap, target, was) : NULL;
+    bool is_by_changes = cap->parent && !v->compare_why;
+    if (is_by_changes)
+        v->dirty_ctx = hf_asprintf("qemu:dirty-bitmap:%s", cap->parent);
+    if ((is_by_changes ? make_image(cap, was, whole, v->bytes, exists(in, vm, blind), to, err)
+                       : hf_path_write(to, whole, v->bytes, 0600, err)) < 0 ||
+        keep_content(cap, target, whole, v->bytes, err) < 0)
+        return -1;
+    return serve(v, is_by_changes ? cap->parent : NULL, to, err);
 }
 
 /* The job is what a crash leaves. */
@@ -720,6 +853,18 @@ static int merge_away(struct hf_instance *in, const char *vm, const char *name, 
     return remove_file(in, vm, "job", err);
 }
 
+static int forget_content(struct hf_instance *in, const char *vm, const char *checkpoint,
+                          struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv files = HF_STRV_INIT;
+    list_files(in, vm, ".was", &files);
+    for (size_t i = 0; i < files.n; i++)
+        if (strncmp(files.items[i], checkpoint, strlen(checkpoint)) == 0 &&
+            remove_file(in, vm, files.items[i], err) < 0)
+            return -1;
+    return 0;
+}
+
 static int dir_capture_discard(struct hf_instance *in, const struct hf_call *call,
                                const char *vm_id, const char *name, const char *undo_token,
                                struct hf_err *err)
@@ -733,7 +878,7 @@ static int dir_capture_discard(struct hf_instance *in, const struct hf_call *cal
         return hf_fail(err, HF_E_CONFLICT, "token '%s' is not of snapshot '%s'", undo_token, name);
     HF_AUTOFREE char *checkpoint = hf_asprintf("%s.cp", name);
     if (start_job(in, vm, name, err) < 0 || work(in, call, env_ms("DIR_DISCARD_MS"), err) < 0 ||
-        remove_file(in, vm, checkpoint, err) < 0)
+        remove_file(in, vm, checkpoint, err) < 0 || forget_content(in, vm, name, err) < 0)
         return -1;
     return merge_away(in, vm, name, err);
 }
@@ -755,6 +900,9 @@ static int dir_export_disk(struct hf_instance *in, const struct hf_call *call,
         out->uri = keep(in, strdup(v->uri));
         out->allocation_ctx = "base:allocation";
         out->size_bytes = v->bytes;
+        out->compare_why = v->compare_why;
+        out->has_lost_changes = v->compare_why && !strstr(v->compare_why, "format");
+        out->dirty_ctx = v->dirty_ctx ? keep(in, strdup(v->dirty_ctx)) : NULL;
         return 0;
     }
     return hf_fail(err, HF_E_NOT_FOUND, "'%s' is not exported", target);
@@ -789,9 +937,28 @@ static int drop_checkpoint(struct hf_instance *in, const char *vm, const char *f
     HF_AUTOFREE char *name = strndup(file, strlen(file) - strlen(".cp"));
     if (!text || strncmp(text, "ours\n", 5) != 0 || (keep_name && strcmp(name, keep_name) == 0))
         return text ? 0 : -1;
-    if (remove_file(in, vm, file, err) < 0)
+    if (remove_file(in, vm, file, err) < 0 || forget_content(in, vm, name, err) < 0)
         return -1;
     return dropped(ctx, name) ? -1 : 0;
+}
+
+/* Names begin with their time. */
+static int dir_checkpoint_list(struct hf_instance *in, const struct hf_call *call,
+                               const char *vm_id, hf_text_cb emit, void *ctx, struct hf_err *err)
+{
+    ENTER(in);
+    const char *vm = vm_of(in, vm_id, err);
+    if (!vm || begin_call(in, call, "checkpoint_list", vm, err) < 0)
+        return -1;
+    HF_AUTO(hf_strv) struct hf_strv files = HF_STRV_INIT;
+    list_files(in, vm, ".cp", &files);
+    for (size_t i = files.n; i-- > 0;) {
+        HF_AUTOFREE char *text = read_vm_file(in, vm, files.items[i], err);
+        HF_AUTOFREE char *name = strndup(files.items[i], strlen(files.items[i]) - strlen(".cp"));
+        if (!text || (strncmp(text, "ours\n", 5) == 0 && emit(ctx, name)))
+            return -1;
+    }
+    return 0;
 }
 
 static int dir_checkpoint_drop(struct hf_instance *in, const struct hf_call *call,
@@ -1340,8 +1507,8 @@ static const struct hf_plugin plugin = {
     .name = "dir",
     .version = HF_VERSION,
     .description = "directories that play virtual machines",
-    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_MULTI_DISK | HF_CAN_GUEST_EXEC |
-                    HF_CAN_MACHINE,
+    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_INCREMENTAL | HF_CAN_MULTI_DISK |
+                    HF_CAN_GUEST_EXEC | HF_CAN_MACHINE,
     .keys = keys,
     .n_keys = HF_ARRAY_SIZE(keys),
     .open = dir_open,
@@ -1361,6 +1528,7 @@ static const struct hf_plugin plugin = {
     .export_watch = dir_export_watch,
     .export_end = dir_export_end,
     .checkpoint_drop = dir_checkpoint_drop,
+    .checkpoint_list = dir_checkpoint_list,
     .snapshot_list = dir_snapshot_list,
     .snapshot_delete = dir_snapshot_delete,
     .guest_ping = dir_guest_ping,

@@ -74,6 +74,32 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
+# ---- other days ----------------------------------------------------------------------------
+
+LATER = BUILD / "tests/integration/run/later.so"
+
+
+def need_later():
+    """For who begins programs on other days."""
+    if SANITIZED or not LATER.exists():
+        missing("later", f"{LATER} is not built, or cannot be preloaded before a sanitizer")
+
+
+def later(file, seconds):
+    """The environment of a program whose time of day is so much later; the file may be written anew while it runs."""
+    file.write_text(f"{int(seconds)}\n")
+    return {"LD_PRELOAD": str(LATER), "LATER": str(file)}
+
+
+def age(folder, seconds, *patterns):
+    """All files below that match are so much older: by the clock of a store in a directory, which is the file system's."""
+    for pattern in patterns or ("*",):
+        for path in folder.rglob(pattern):
+            with contextlib.suppress(FileNotFoundError):
+                then = path.stat().st_mtime - seconds
+                os.utime(path, (then, then))
+
+
 def processes(program, folder):
     """Process ids of this program, wherever it lies, whose arguments name that folder."""
     found = []
@@ -333,6 +359,10 @@ class Site:
         """(Re)writes the configuration with these keys of VM web; None removes one."""
         web = self.sections["web"]
         web.update({k.replace("_", "-"): v for k, v in keys.items()})
+        self.write_all()
+
+    def write_all(self):
+        """The configuration as sections and stores are."""
         lines = ["[defaults]", f"state = {self.state}", f"plugin-dir = {PLUGINS}", "[hypervisor here]",
                  "plugin = dir", f"root = {self.vms}"]
         for name, section in self.sections.items():

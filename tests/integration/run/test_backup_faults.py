@@ -87,6 +87,9 @@ class Chain:
         assert set(self.points) <= set(found.points), f"points have gone; {what}"
         assert all(found.points[p] == digests for p in new), f"other disks; {what}"
         assert all(found.points[p] == self.points[p] for p in self.points), f"older points changed; {what}"
+        marks = {s for s in found.strays if s.startswith("damaged/")}
+        assert self.told_lies or not marks, f"called damaged: {marks}; {what}"
+        found.strays -= marks
         assert self.told_lies or found.twice == [], f"sent twice: {found.twice}; {what}"
         if r.status == 0:
             assert new == {r.json["point"]}, f"{new}; {what}"

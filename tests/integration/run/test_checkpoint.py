@@ -8,6 +8,7 @@ import sqlite3
 
 import runlib
 from runlib import RunTest  # noqa: I001  it says where the others are
+from backuplib import Judge, digests
 import kill_points
 
 runlib.need("qemu-nbd", "qemu-nbd")
@@ -126,12 +127,16 @@ class Checkpoints(RunTest):
         self.assertLess(order.index("backup.after_commit"), order.index("backup.before_checkpoint_drop"))
         for point in order[order.index("run.before_prepare"):]:
             with self.subTest(point=point):
+                (self.site.vm / "vda.img").write_bytes(os.urandom(4096))
                 self.site.run("backup", "web", **self.site.points(f"{point}=kill"))
                 runlib.wait_until(lambda: not self.site.journals(), UNDO_WITHIN_S, "no end of the undo")
                 self.assertTrue(self.checkpoints())
                 self.assertEqual(set(self.checkpoints()) - set(self.in_catalog().values()), set(), "of no point")
                 doc = self.backup_when_free()
                 self.assertEqual(self.checkpoints(), [doc["checkpoint"]])
+                self.assertTrue(all(a["incremental"] for a in doc["artifacts"] if a["kind"] == "image"), doc["artifacts"])
+                now = digests({t: (self.site.vm / f"{t}.img").read_bytes() for t in ("vda", "vdb")})
+                self.assertEqual(Judge(self.folder).look().points[doc["point"]], now)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command of docs/guides/stores.md and keys.md, in its order: a NAS that is a directory, a bucket of OpenStack Swift.
+"""Every command of docs/guides/stores.md and keys.md, in its order: a NAS that is a directory, a bucket of OpenStack Swift, servers of
+sftp and WebDAV.
 
 All of it is this machine, so each store of the guides gets `off-host = assume`, but the one whose refusal is shown.
 """
@@ -17,6 +18,7 @@ from runlib import SOURCE, RunTest
 
 sys.path[1:1] = [str(SOURCE / "tests/guest"), str(SOURCE / "tests/integration/store")]
 os.environ.setdefault("HOLDFAST_BUILD_DIR", str(runlib.BUILD))
+import remotelib  # noqa: E402
 import swiftlib  # noqa: E402
 from guide import Guide  # noqa: E402
 
@@ -85,6 +87,9 @@ class GuideTest(Guide, RunTest):
             self.names[POINT] = made[1]
         if "age-keygen -o holdfast.key" in body:
             self.names["age1THE-PUBLIC-KEY"] = runlib.recipient_of(self.folder / "holdfast.key")
+        if "ssh-keygen -q" in body:
+            with (self.sftp.sshd.dir / "authorized_keys").open("a") as f:
+                f.write((self.folder / "etc/box.key.pub").read_text())
         if "openssl s_client" in body:
             self.names["THE-LINE-ABOVE"] = self.said.strip()
         if "--store here" in body:
@@ -105,9 +110,15 @@ class Stores(GuideTest):
         cls.swift = swiftlib.Swift()
         cls.addClassCleanup(cls.swift.stop)
         cls.swift.make_bucket("holdfast")
+        cls.sftp, cls.dav = remotelib.Sftp(), remotelib.Dav()
+        cls.addClassCleanup(cls.sftp.stop)
+        cls.addClassCleanup(cls.dav.stop)
 
     def test_every_command_of_the_guide_for_stores_does_what_it_says(self):
         self.names = {
+            "sftp://backup@box.example.org/srv/holdfast": self.sftp.url(self.sftp.new_folder()),
+            "box.example.org": f"-p {self.sftp.port} 127.0.0.1", "davs://dav.example.org/holdfast": self.dav.url(self.dav.new_folder()),
+            "/etc/holdfast/cloud-ca.pem": self.dav.ca, "user = backup": f"user = {remotelib.USER}", "THE-PASSWORD": remotelib.PASSWORD,
             "/etc/holdfast/vault-ca.pem": self.swift.ca, "s3.example.org:8443": f"127.0.0.1:{self.swift.port}",
             "eu-central-1": swiftlib.REGION, "ACCESS-KEY": swiftlib.ACCESS_KEY, "SECRET-KEY": swiftlib.SECRET,
             "age1THE-PUBLIC-KEY": runlib.make_identity(self.folder / "holdfast.key")} | self.names | {"/etc/holdfast": self.folder / "etc"}
@@ -115,8 +126,9 @@ class Stores(GuideTest):
         self.assertIn(self.names[POINT], self.said)
         self.assertEqual({p.name for p in (self.folder / "nas/holdfast").iterdir()},
                          {"holdfast.json", "points", "packs", "trees", "index"})
-        doc = self.ok(self.site.run("backup", "web01", "--store", "vault2"))
-        self.assertTrue(doc["protected"])
+        for name in ("vault2", "box", "cloud"):
+            doc = self.ok(self.site.run("backup", "web01", "--store", name))
+            self.assertTrue(doc["protected"])
 
 
 class Keys(GuideTest):

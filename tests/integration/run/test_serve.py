@@ -247,7 +247,7 @@ class ServeTest(unittest.TestCase):
         served.io("read -v 0 16")
         (vault / "packs").rename(vault / "away")
         self.assertIn("Input/output error", served.io(f"read {5 * MIB} 4096", good=False))
-        self.assertIn("store 'vault'", served.log.read_text())
+        runlib.wait_until(lambda: "store 'vault'" in served.log.read_text(), 10, "its log does not name the store")
         (vault / "away").rename(vault / "packs")
         served.io(f"read {5 * MIB} 4096")
         self.assertEqual(served.end(), 0)

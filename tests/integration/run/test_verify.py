@@ -93,6 +93,73 @@ class Verifying(StoresTest):
             self.flip(small)
             self.assertIn("disk 'vdb': 1 chunk lies in damaged packs, the first at 0", self.damage())
 
+    def test_what_is_found_damaged_is_sent_again_by_the_next_backup(self):
+        """Incremental, compared, and after a pack was found missing: the old point stays damaged, the next one is whole."""
+        first = last = self.backup()
+        for spoil in (self.flip, lambda p: p.unlink()):
+            large = max(self.objects("packs"), key=lambda p: (p.stat().st_size, p.stat().st_mtime))
+            spoil(large)
+            self.damage(last, "--read")
+            self.assertIn(large.name, [p.name for p in self.objects("damaged")])
+            doc = self.ok(self.site.run("backup", "web"))
+            self.assertTrue(all(a["incremental"] for a in doc["artifacts"] if a["kind"] == "image"))
+            self.verify(doc["point"], "--read")
+            self.damage(last)
+            last = doc["point"]
+            out = self.site.dir / "restored"
+            self.ok(self.site.run("restore", "image", first, "--disk", "vda", "--to", str(out)))
+            self.assertEqual(out.read_bytes(), (self.site.vm / "vda.img").read_bytes())
+            out.unlink()
+        self.site.write(checkpoint="never")
+        tree = max(self.objects("trees"), key=lambda p: p.stat().st_mtime)
+        self.flip(tree)
+        point = self.backup()  # never looked at the old tree
+        self.assertIn(tree.name, self.damage(point, "--read"))
+        self.verify(self.backup(), "--read")
+
+    def test_a_mark_goes_when_the_pack_is_good_again_or_gone(self):
+        point = self.backup()
+        pack = self.objects("packs")[0]
+        with self.changed(pack):
+            self.flip(pack)
+            self.damage(point, "--read")
+        self.assertIn("was found damaged before, by reading it", self.damage(point))
+        self.verify(point, "--read")
+        self.verify(point)
+        self.assertEqual(self.objects("damaged"), [])
+        mark = self.site.dir / "vault/damaged" / pack.name
+        mark.parent.mkdir(exist_ok=True)
+        mark.write_text("content")  # what its digest does not tell
+        self.assertIn("was found damaged before, by reading its content", self.damage(point, "--read"))
+        self.verify(point, "--content")
+        self.assertFalse(mark.exists())
+        mark.parent.mkdir(exist_ok=True)
+        (mark.parent / ("0" * 32)).touch()
+        self.verify(point)
+        self.assertEqual(self.objects("damaged"), [])
+
+    def test_a_mark_that_cannot_be_set_is_said_and_changes_nothing_else(self):
+        point = self.backup()
+        self.flip(self.objects("packs")[0])
+        r = self.site.run("verify", point, "--read", HOLDFAST_POINT="store.path.before_rename=error")
+        self.assertEqual((r.status, r.json["damaged"]), (1, 1), str(r))
+        self.assertIn("a mark of damage could not be set", r.stderr)
+        self.assertEqual(self.objects("damaged"), [])
+
+    def test_what_a_restore_cannot_read_is_sent_again_too(self):
+        first = self.backup()
+        large = max(self.objects("packs"), key=lambda p: p.stat().st_size)
+        self.flip(large)
+        self.ok(self.site.run("restore", "image", first, "--disk", "vda", "--to", str(self.site.dir / "restored")), 1)
+        self.assertEqual([p.name for p in self.objects("damaged")], [large.name])
+        self.verify(self.backup(), "--read")
+
+    def test_a_parent_whose_tree_cannot_be_read_is_compared_and_its_tree_written_again(self):
+        self.backup()
+        for path in self.objects("trees"):
+            self.flip(path)
+        self.verify(self.backup(), "--read")
+
     def check_swapped(self, store):
         a, b = self.objects("packs", store)[:2]
         with self.changed(a, b):

@@ -178,7 +178,10 @@ class Proxy:
         return xml_error(500, "InternalError") if kind == "500-after" else answer
 
     def _forward(self, request):
-        lines = "".join(f"{k}: {v}\r\n" for k, v in request.headers if k.lower() not in ("expect", "connection"))
+        lines = "".join(f"{k}: {v}\r\n" for k, v in request.headers
+                        if k.lower() not in ("expect", "connection", "transfer-encoding"))
+        if request.header("transfer-encoding"):
+            lines += f"Content-Length: {len(request.body)}\r\n"
         raw = socket.create_connection(("127.0.0.1", self.swift.port), 30)
         with self.swift.tls.wrap_socket(raw, server_hostname="127.0.0.1") as up, up.makefile("rb") as f:
             up.sendall(f"{request.method} {request.target} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n".encode("latin-1"))

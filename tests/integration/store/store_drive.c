@@ -7,12 +7,13 @@
  *   put NAME FILE [unknown] [replace] [resume] [confirm] [abandon=N] [die=N]
  *                            says "BYTES SHA256 confirmed|unconfirmed"; confirm: reads back what is not confirmed; abandon, die:
  *                            after N bytes
+ *   pull NAME FILE           all of it, in order, as restores read
  *   get NAME AT LEN FILE     head NAME → "BYTES CHANGED"        remove NAME
  *   list PREFIX [shallow] [after=NAME] → "NAME BYTES CHANGED" each
- *   now                      sweep BEFORE → how many
+ *   now                      space                         sweep BEFORE → how many
  *
- * Options come from the environment: HOLDFAST_S3_REGION, _ACCESS_KEY, _SECRET_FILE, _CA, _PART_BYTES, _RETRY_MS, _STALL_MS;
- * HOLDFAST_CANCEL_MS: cancels after so long. An error is one line "error CLASS: message | hint | left"; status 1.
+ * Options come from the environment: HOLDFAST_S3_REGION, _ACCESS_KEY, _SECRET_FILE, _CA, _PIN, _PART_BYTES, _RETRY_MS, _STALL_MS,
+ * _KEY_FILE, _KNOWN_HOSTS, _USER, of whatever store; HOLDFAST_CANCEL_MS: cancels after so long. An error is one line "error CLASS: message | hint | left"; status 1.
  */
 #include "store/store.h"
 
@@ -20,6 +21,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+
+#define WINDOW ((size_t)16 << 20)
 
 static long long number(const char *name)
 {
@@ -99,6 +102,24 @@ static int do_get(struct hf_store *s, char **args, struct hf_err *err)
                                               : hf_fail_sys(err, errno, "cannot write the file");
 }
 
+static int do_pull(struct hf_store *s, char **args, struct hf_err *err)
+{
+    static char block[1 << 20];
+    HF_AUTO(hf_io_source) struct hf_io_source *from = hf_store_source(s, args[0], WINDOW, err);
+    HF_AUTOFILE FILE *f = from ? fopen(args[1], "w") : NULL;
+    if (!from)
+        return -1;
+    for (uint64_t at = 0; f && at < from->size;) {
+        size_t n = from->size - at < sizeof block ? (size_t)(from->size - at) : sizeof block;
+        if (hf_io_read_at(from, at, block, n, err) < 0)
+            return -1;
+        if (fwrite(block, 1, n, f) != n)
+            return hf_fail_sys(err, errno, "cannot write the file");
+        at += n;
+    }
+    return f ? 0 : hf_fail_sys(err, errno, "cannot write the file");
+}
+
 static int do_head(struct hf_store *s, char **args, struct hf_err *err)
 {
     struct hf_store_object o;
@@ -136,6 +157,16 @@ static int do_now(struct hf_store *s, char **args, struct hf_err *err)
     return 0;
 }
 
+static int do_space(struct hf_store *s, char **args, struct hf_err *err)
+{
+    uint64_t n = 0;
+    (void)args;
+    if (hf_store_space(s, &n, err) < 0)
+        return -1;
+    printf("%llu\n", (unsigned long long)n);
+    return 0;
+}
+
 static int do_sweep(struct hf_store *s, char **args, struct hf_err *err)
 {
     uint64_t n = 0;
@@ -150,8 +181,9 @@ static const struct {
     int n_args;
     int (*run)(struct hf_store *s, char **args, struct hf_err *err);
 } verbs[] = {
-    {"put", 2, do_put},       {"get", 4, do_get}, {"head", 1, do_head},   {"list", 1, do_list},
-    {"remove", 1, do_remove}, {"now", 0, do_now}, {"sweep", 1, do_sweep},
+    {"put", 2, do_put},   {"get", 4, do_get},     {"pull", 2, do_pull},
+    {"head", 1, do_head}, {"list", 1, do_list},   {"remove", 1, do_remove},
+    {"now", 0, do_now},   {"space", 0, do_space}, {"sweep", 1, do_sweep},
 };
 
 /* ---- cancelling ------------------------------------------------------------------------- */
@@ -172,7 +204,11 @@ static int run(char **argv, int n_args, struct hf_err *err)
                                  .cancel = cancel,
                                  .region = getenv("HOLDFAST_S3_REGION"),
                                  .access_key = getenv("HOLDFAST_S3_ACCESS_KEY"),
+                                 .key_file = getenv("HOLDFAST_S3_KEY_FILE"),
+                                 .known_hosts = getenv("HOLDFAST_S3_KNOWN_HOSTS"),
+                                 .user = getenv("HOLDFAST_S3_USER"),
                                  .secret_file = getenv("HOLDFAST_S3_SECRET_FILE"),
+                                 .pin = getenv("HOLDFAST_S3_PIN"),
                                  .ca_file = getenv("HOLDFAST_S3_CA"),
                                  .part_bytes = (uint64_t)number("HOLDFAST_S3_PART_BYTES"),
                                  .retry_ms = number("HOLDFAST_S3_RETRY_MS"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of stores stand on: one Swift per program, a bucket and a folder per test, the driver program."""
 
+import atexit
 import hashlib
 import os
 import shutil
@@ -35,21 +36,22 @@ class Done:
 
 
 class Case(unittest.TestCase):
+    """Each test has a bucket of its own; what it does to Swift it undoes."""
+
     maxDiff = 4000
+    swift = None
     n_buckets = 0
 
     @classmethod
     def setUpClass(cls):
-        cls.swift = swiftlib.Swift()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.swift.stop()
+        if not Case.swift:
+            Case.swift = swiftlib.Swift()
+            atexit.register(Case.swift.stop)
 
     def setUp(self):
         self.dir = Path(tempfile.mkdtemp(prefix="test-", dir=self.swift.dir))
         self.addCleanup(shutil.rmtree, self.dir, True)
-        type(self).n_buckets += 1
+        Case.n_buckets += 1
         self.bucket = self.swift.make_bucket(f"bucket-{os.getpid()}-{self.n_buckets}")
         self.secret = self.file("secret", swiftlib.SECRET.encode() + b"\n")
         self.port = self.swift.port

@@ -45,7 +45,7 @@ use = egg:swift#s3api
 location = {region}
 max_upload_part_num = 10000
 min_segment_size = 5242880
-allowable_clock_skew = 900
+allowable_clock_skew = {skew}
 [filter:slo]
 use = egg:swift#slo
 max_manifest_segments = 10000
@@ -109,11 +109,13 @@ def key_files(folder):
 
 
 class Swift:
-    def __init__(self):
+    def __init__(self, skew_s=900):
+        """skew_s: by how much a request may be dated off its clock."""
         runlib.need("swift", "swift-ring-builder", "swift-object-server", "swift-proxy-server", "memcached", "openssl")
         self.dir = home()
         self.ports = dict(zip(("account", "container", "object", "proxy", "cache"), free_ports(5)))
         self.port = self.ports["proxy"]
+        self.skew_s = skew_s
         make_ca(self.dir, "ca")
         make_ca(self.dir, "other")
         self.ca = self.dir / "ca.crt"
@@ -134,7 +136,8 @@ class Swift:
             self._conf(kind, f"[pipeline:main]\npipeline = {kind}-server\n[app:{kind}-server]\nuse = egg:swift#{kind}\n"
                              "container_update_timeout = 60\n")
         filters = "".join(f"[filter:{f}]\nuse = egg:swift#{f.replace('-', '_')}\n" for f in PLAIN)
-        self._conf("proxy", PROXY.format(pipeline=PIPELINE, region=REGION, cache=self.ports["cache"], secret=SECRET) + filters,
+        proxy = PROXY.format(pipeline=PIPELINE, region=REGION, cache=self.ports["cache"], secret=SECRET, skew=self.skew_s)
+        self._conf("proxy", proxy + filters,
                    f"cert_file = {self.dir}/ca-server.crt\nkey_file = {self.dir}/ca-server.key\n")
 
     def _ring(self, kind):
@@ -232,7 +235,10 @@ class Swift:
         assert status // 100 == 2, body
 
     def set_clock(self, off_s):
-        (self.dir / "clock").write_text(str(off_s))
+        """The proxy's: what is put gets that time."""
+        new = self.dir / "clock.new"
+        new.write_text(str(off_s))
+        new.rename(self.dir / "clock")
 
     def data_files(self):
         return sorted((self.dir / "data/d1/objects").glob("*/*/*/*.data"), key=lambda p: p.stat().st_mtime)
@@ -265,17 +271,21 @@ class Bucket:
         return f"prefix={self.below.replace('/', '%2F')}"
 
     def names(self):
-        names, after = [], ""
+        return list(self.sizes())
+
+    def sizes(self):
+        """Name → bytes."""
+        sizes, after = {}, ""
         while True:
             start = f"&start-after={sigv4.canonical_path(after).replace('/', '%2F')}" if after else ""
             status, _, body = self.swift.call("GET", f"/{self.name}", f"list-type=2&max-keys=1000&{self._query()}{start}")
             assert status == 200, body
             page = ET.fromstring(XMLNS.sub(b"", body))
-            keys = [k.text for k in page.iterfind("Contents/Key")]
-            names += [k[len(self.below):] for k in keys]
+            found = {c.findtext("Key"): int(c.findtext("Size")) for c in page.iterfind("Contents")}
+            sizes |= {k[len(self.below):]: n for k, n in found.items()}
             if page.findtext("IsTruncated") != "true":
-                return names
-            after = keys[-1]
+                return sizes
+            after = max(found)
 
     def get(self, name):
         """The object; None: not there."""

@@ -152,6 +152,10 @@ AT(hf_plugin, rollback_undo, 304);
 AT(hf_plugin, export_watch, 312);
 AT(hf_plugin, export_end, 320);
 AT(hf_plugin, checkpoint_drop, 328);
+/* Since 1.4. */
+AT(hf_plugin, checkpoint_list, 384);
+AT(hf_export, compare_why, 40);
+AT(hf_export, has_lost_changes, 48);
 AT(hf_rollback_request, vm_id, 8);
 AT(hf_rollback_request, name, 16);
 AT(hf_rollback_request, run, 24);

@@ -222,6 +222,7 @@ static int actor_export_disk(struct hf_instance *in, const struct hf_call *call,
     out->form = is(in, "exports_formless") ? 9 : HF_EXPORT_NBD;
     out->uri = is(in, "exports_nowhere") ? "" : "nbd+unix:///vda?socket=/s";
     out->allocation_ctx = "base:allocation";
+    out->compare_why = "its bitmap is lost";
     out->size_bytes = 5;
     return 0;
 }
@@ -254,6 +255,14 @@ static int actor_checkpoint_drop(struct hf_instance *in, const struct hf_call *c
     if (dropped(ctx, "hf-old"))
         return -1;
     return is(in, "keeps_checkpoints") ? fail(err, HF_E_PLUGIN, "it stays") : 0;
+}
+
+static int actor_checkpoint_list(struct hf_instance *in, const struct hf_call *call,
+                                 const char *vm_id, hf_text_cb emit, void *ctx, struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)err;
+    trace(in, "list");
+    return emit(ctx, "hf-new") || emit(ctx, "hf-old") ? -1 : 0;
 }
 
 static void actor_capture_free(struct hf_instance *in, struct hf_capture *cap)
@@ -559,6 +568,7 @@ static const struct hf_plugin plugin = {
     .export_watch = actor_export_watch,
     .export_end = actor_export_end,
     .checkpoint_drop = actor_checkpoint_drop,
+    .checkpoint_list = actor_checkpoint_list,
     .machine_plan = actor_machine_plan,
     .machine_create = actor_machine_create,
     .machine_start = actor_machine_start,

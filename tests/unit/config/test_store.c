@@ -48,6 +48,7 @@ static void fills_in_defaults(void **state)
     assert_string_equal(s->region, "us-east-1");
     assert_int_equal(s->off_host, HF_OFF_HOST_VERIFY);
     assert_int_equal(s->compression, HF_COMPRESSION_ZSTD);
+    assert_int_equal(s->repack, HF_REPACK_YES);
     assert_int_equal(s->rate_limit, 0);
     assert_int_equal(s->patience, 5 * 60 * 1000);
     assert_int_equal(s->recipients.n, 0);
@@ -65,7 +66,7 @@ static void reads_all_keys(void **state)
                                "\nrate-limit = 50M\npatience = 7s\n"
                                "off-host = assume\nrecipients = " KEY ", age1" /* 58: */
                                "0123456789012345678901234567890123456789012345678901234567\n"
-                               "identity-file = /i\ncompression = gzip\n");
+                               "identity-file = /i\ncompression = gzip\nrepack = no\n");
     const struct hf_config_store *s = hf_config_store_at(c, 0);
     assert_string_equal(s->url, "s3+https://[fd00::5]:8443/b/site.1/x");
     assert_string_equal(s->access_key_file, "/a");
@@ -80,6 +81,7 @@ static void reads_all_keys(void **state)
     assert_string_equal(s->recipients.items[0], KEY);
     assert_string_equal(s->identity_file, "/i");
     assert_int_equal(s->compression, HF_COMPRESSION_GZIP);
+    assert_int_equal(s->repack, HF_REPACK_NO);
 }
 
 static void refuses_wrong_urls(void **state)
@@ -152,8 +154,19 @@ static void keys_that_contradict_each_other_are_refused(void **state)
 {
     (void)state;
     assert_refused("url = file:///m\nrate-limit = 1M\nregion = x\n",
-                   "test.conf:4: [store vault]: a key of S3", "name a bucket");
-    assert_refused("url = file:///m\nca-file = /c\n", "test.conf:3: ", "name a bucket");
+                   "test.conf:4: [store vault]: region is a key of S3", "another kind of store");
+    assert_refused("url = file:///m\nca-file = /c\n", "test.conf:3: ", "another kind of store");
+    assert_refused("url = sftp://b@h/d\nregion = x\n", "test.conf:3: ", "another kind of store");
+    assert_refused("url = sftp://b@h/d\npin = " PIN "\n", "test.conf:3: ", "another kind");
+    assert_refused("url = davs://h/d\nssh-key = /k\n",
+                   "test.conf:3: [store vault]: ssh-key is a key of sftp://", "another kind");
+    assert_refused(URL "user = u\npassword-file = /p\n",
+                   "test.conf:3: [store vault]: user is a key of davs://", "another kind");
+    assert_refused("url = file:///m\npassword-file = /p\n", "test.conf:3: ", "another kind");
+    assert_refused("url = dav://h/d\nca-file = /c\n", "test.conf:3: [store vault]: nothing",
+                   "davs://");
+    assert_refused("url = davs://h/d\nuser = u\n", "test.conf:3: [store vault]: one of user",
+                   "belong together");
     assert_refused("url = s3+http://h/b\npin = " PIN "\n", "test.conf:3: [store vault]: nothing",
                    "s3+https://");
     assert_refused("url = s3+http://h/b\nca-file = /c\n", "test.conf:3: [store vault]: nothing",
@@ -162,6 +175,40 @@ static void keys_that_contradict_each_other_are_refused(void **state)
                    "belong together");
     assert_refused(URL "secret-key-file = /a\n", "test.conf:3: [store vault]: one of",
                    "belong together");
+}
+
+static void servers_of_sftp_and_webdav_have_urls_of_their_own(void **state)
+{
+    (void)state;
+    static const char *const right[] = {
+        "sftp://backup@nas/volume1/holdfast",
+        "sftp://b.u-1@[fd00::5]:2222/",
+        "davs://h:8443/dav/b/",
+        "dav://10.0.0.5/",
+        "sftp://u@h/.hidden/@x",
+    };
+    static const char *const wrong[] = {
+        "sftp://nas/d",     "sftp://@nas/d",  "sftp://-o@nas/d",   "sftp://u@nas",
+        "sftp://u@nas:0/d", "sftp://u@h/~/d", "sftp://u@h/a/../b", "sftp://u@h//d",
+        "davs://u@h/d",     "davs://h/a b",   "davs://h/./d",      "davs://h",
+        "dav:///d",         "sftp://u p@h/d",
+    };
+    for (size_t i = 0; i < HF_ARRAY_SIZE(right); i++) {
+        HF_AUTOFREE char *keys = hf_asprintf("url = %s\n", right[i]);
+        HF_AUTO(hf_config) struct hf_config *c = good(keys);
+        assert_string_equal(hf_config_store_at(c, 0)->url, right[i]);
+    }
+    for (size_t i = 0; i < HF_ARRAY_SIZE(wrong); i++) {
+        HF_AUTOFREE char *keys = hf_asprintf("url = %s\n", wrong[i]);
+        assert_refused(keys, "test.conf:2: url: ", "sftp://USER@HOST[:PORT]/DIR");
+    }
+    HF_AUTO(hf_config)
+    struct hf_config *c = good("url = sftp://u@h/d\nssh-key = /k\n[store w]\nurl = davs://h/d\n"
+                               "user = backup\npassword-file = /p\nca-file = /c\n");
+    assert_string_equal(hf_config_store_at(c, 0)->ssh_key, "/k");
+    assert_string_equal(hf_config_store_at(c, 0)->ssh_known_hosts, "/etc/ssh/ssh_known_hosts");
+    assert_string_equal(hf_config_store_at(c, 1)->user, "backup");
+    assert_string_equal(hf_config_store_at(c, 1)->password_file, "/p");
 }
 
 static void a_vm_names_stores_that_are_there(void **state)
@@ -183,15 +230,67 @@ static void a_vm_names_stores_that_are_there(void **state)
     assert_refused(twice, "test.conf:7: stores: 'vault' stands there twice", "[store NAME]");
 }
 
+static void reads_rules_of_keep(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_config)
+    struct hf_config *c =
+        good("url = file:///nas\nkeep = last 3,hourly 24, monthly\t12\nprune-grace = 7d\n");
+    const struct hf_config_store *s = hf_config_find_store(c, "vault", &err);
+    assert_false(s->keep.is_all);
+    assert_int_equal(s->keep.n[HF_KEEP_LAST], 3);
+    assert_int_equal(s->keep.n[HF_KEEP_HOURLY], 24);
+    assert_int_equal(s->keep.n[HF_KEEP_DAILY], 0);
+    assert_int_equal(s->keep.n[HF_KEEP_MONTHLY], 12);
+    assert_int_equal(s->prune_grace, INT64_C(7) * 24 * 3600 * 1000);
+    HF_AUTO(hf_config) struct hf_config *all = good("url = file:///nas\nkeep = all\n");
+    assert_true(hf_config_find_store(all, "vault", &err)->keep.is_all);
+    HF_AUTO(hf_config) struct hf_config *none = good("url = file:///nas\n");
+    assert_int_equal(hf_config_find_store(none, "vault", &err)->keep_line, 0);
+}
+
+static void refuses_rules_of_keep_that_are_none(void **state)
+{
+    (void)state;
+    assert_refused(URL "keep = daily\n", "how many?", "last 3, daily 7");
+    assert_refused(URL "keep = daily 0\n", "how many?", "last 3");
+    assert_refused(URL "keep = daily -1\n", "how many?", "last 3");
+    assert_refused(URL "keep = daily 7 weeks\n", "how many?", "last 3");
+    assert_refused(URL "keep = daily 9999999\n", "how many?", "last 3");
+    assert_refused(URL "keep = dayly 7\n", "begins with none of the rules", "hourly");
+    assert_refused(URL "keep = daily 7, daily 8\n", "'daily' stands there twice", "last 3");
+    assert_refused(URL "keep = all, daily 8\n", "begins with none of the rules", "all, or rules");
+    assert_refused(URL "keep = ,\n", "no rule", "last 3");
+    assert_refused(URL "prune-grace = 1h\n", "out of range", "2h");
+}
+
+static void a_time_zone_has_to_be_there(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    const char *text = "[defaults]\ntimezone = Europe/Berlin\n";
+    HF_AUTO(hf_config) struct hf_config *c = hf_config_parse(text, strlen(text), "test.conf", &err);
+    assert_hf_got(c, &err);
+    assert_string_equal(hf_config_get_defaults(c)->timezone, "Europe/Berlin");
+    text = "[defaults]\ntimezone = Europe/Bonn\n";
+    assert_null(hf_config_parse(text, strlen(text), "test.conf", &err));
+    assert_hf_err(&err, HF_E_CONFIG, "there is no time zone 'Europe/Bonn'");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(fills_in_defaults),
         HF_TEST(reads_all_keys),
+        HF_TEST(reads_rules_of_keep),
+        HF_TEST(refuses_rules_of_keep_that_are_none),
+        HF_TEST(a_time_zone_has_to_be_there),
         HF_TEST(refuses_wrong_urls),
         HF_TEST(refuses_wrong_values),
         HF_TEST(a_secret_key_in_the_wrong_place_is_not_repeated),
         HF_TEST(keys_that_contradict_each_other_are_refused),
+        HF_TEST(servers_of_sftp_and_webdav_have_urls_of_their_own),
         HF_TEST(a_vm_names_stores_that_are_there),
     };
     return HF_RUN_TESTS("config.store", tests);

@@ -155,6 +155,7 @@ static void an_export_is_read_watched_and_ended(void **state)
     assert_string_equal(e.uri, "nbd+unix:///vda?socket=/s");
     assert_string_equal(e.allocation_ctx, "base:allocation");
     assert_null(e.dirty_ctx);
+    assert_string_equal(e.compare_why, "its bitmap is lost");
     assert_int_equal(e.size_bytes, 5);
     assert_int_equal(now.scratch_room_bytes, 2);
     assert_string_equal(traced(), "open plan_export hf-x export_disk export_watch export_end free close");
@@ -199,6 +200,18 @@ static void older_checkpoints_are_dropped_and_told(void **state)
     assert_int_equal(dropped.n, 1);
     assert_string_equal(dropped.items[0], "hf-old");
     assert_string_equal(traced(), "open hf-new close");
+}
+
+static void the_checkpoints_are_told_in_their_order(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_hv) struct hf_hv *hv = must_open(state, "good", NULL);
+    HF_AUTO(hf_strv) struct hf_strv names = HF_STRV_INIT;
+    struct hf_hv_call call = in_ms(5000);
+    assert_hf_ok(hf_hv_checkpoint_list(hv, &call, "1", &names, &err), &err);
+    assert_int_equal(names.n, 2);
+    assert_string_equal(names.items[0], "hf-new");
+    assert_string_equal(names.items[1], "hf-old");
 }
 
 static void a_checkpoint_that_stays_is_an_error(void **state)
@@ -505,6 +518,7 @@ int main(void)
         HF_TEST(an_export_that_lies_nowhere_is_nonsense),
         HF_TEST(a_full_scratch_space_comes_through),
         HF_TEST(older_checkpoints_are_dropped_and_told),
+        HF_TEST(the_checkpoints_are_told_in_their_order),
         HF_TEST(a_checkpoint_that_stays_is_an_error),
         HF_TEST(a_hanging_begin_costs_the_deadline_and_no_more),
         HF_TEST(the_outcome_of_a_late_call_is_told),

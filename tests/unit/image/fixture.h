@@ -74,7 +74,8 @@ static inline int memory_finish(struct hf_io_sink *s, struct hf_err *err)
     pthread_mutex_lock(&m->lock);
     bool fails = ++m->puts == m->fail_put;
     if (!fails) {
-        m->objects = reallocarray(m->objects, m->n + 1, sizeof *m->objects);
+        if (m->n % 4096 == 0) /* tests point to objects while marks of damage come */
+            m->objects = reallocarray(m->objects, m->n + 4096, sizeof *m->objects);
         struct object *o = &m->objects[m->n++];
         snprintf(o->name, sizeof o->name, "%s", k->name);
         o->len = k->data.len;

@@ -169,7 +169,7 @@ static void a_tree_is_read_from_the_pack_that_is_not_condemned(void **state)
     HF_AUTO(hf_image_written) struct hf_image_written one = write_disk(&s, disk, CHUNK);
     for (size_t i = 0; i < one.packs_n; i++)
         condemn(&s, one.packs[i]);
-    assert_hf_ok(hf_image_refresh_condemned(s.im, &err), &err);
+    assert_hf_ok(hf_image_refresh_condemned(s.im, false, &err), &err);
     HF_AUTO(hf_image_written) struct hf_image_written two = write_disk(&s, disk, CHUNK);
     for (size_t i = 0; i < one.packs_n; i++)
         for (enum hf_image_kind kind = HF_IMAGE_DATA; kind <= HF_IMAGE_TREE; kind++) {
@@ -192,7 +192,7 @@ static void a_condemned_pack_is_not_built_upon(void **state)
     assert_int_equal(one.packs_n, 2);
     for (size_t i = 0; i < one.packs_n; i++)
         condemn(&s, one.packs[i]);
-    assert_hf_ok(hf_image_refresh_condemned(s.im, &err), &err);
+    assert_hf_ok(hf_image_refresh_condemned(s.im, false, &err), &err);
     HF_AUTO(hf_image_written) struct hf_image_written two = write_disk(&s, disk, CHUNK);
     assert_int_equal(two.fresh, 1);
     assert_int_equal(two.packs_n, 2);
@@ -214,7 +214,7 @@ static void what_was_condemned_meanwhile_is_written_again_by_the_tree(void **sta
     fill_random(disk, n * CHUNK, 21);
     HF_AUTO(hf_image_written) struct hf_image_written one = write_disk(&s, disk, n * CHUNK);
     condemn(&s, one.packs[0]);
-    assert_hf_ok(hf_image_refresh_condemned(s.im, &err), &err);
+    assert_hf_ok(hf_image_refresh_condemned(s.im, false, &err), &err);
     assert_true(hf_image_chunks_is_condemned(hf_image_chunks(s.im), one.packs[0]));
     HF_AUTO(hf_image_tree) struct hf_image_tree *tree = hf_image_tree_open(s.im, one.root, &err);
     struct hf_image_writer_opts opts = {.disk_bytes = n * CHUNK};
@@ -239,6 +239,88 @@ static void what_was_condemned_meanwhile_is_written_again_by_the_tree(void **sta
     assert_reads(&s, two.root, disk, n * CHUNK);
     hf_image_write_close(HF_STEAL(w));
     hf_image_tree_close(HF_STEAL(tree));
+    site_free(&s);
+}
+
+/* What lies between two listings: a pack that is just being removed, index first, condemnation last. */
+static const struct hf_store_ops *removing_ops;
+static const unsigned char *removing;
+
+static int list_and_remove(struct hf_store *store, const struct hf_store_list *what,
+                           hf_store_emit emit, void *ctx, struct hf_err *err)
+{
+    char name[HF_IMAGE_NAME_MAX];
+    const int rc = removing_ops->list(store, what, emit, ctx, err);
+    if (removing) {
+        hf_image_index_name(removing, true, name);
+        memory_remove(store, name, err);
+        hf_image_condemned_name(removing, name);
+        memory_remove(store, name, err);
+    }
+    removing = NULL;
+    return rc;
+}
+
+static void a_pack_that_is_removed_while_the_run_begins_is_not_built_upon(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct site s = site_new(state, true, CHUNK);
+    unsigned char disk[CHUNK];
+    struct hf_image_refreshed seen;
+    fill_random(disk, CHUNK, 6);
+    HF_AUTO(hf_image_written) struct hf_image_written one = write_disk(&s, disk, CHUNK);
+    removing_ops = s.m->store.ops;
+    struct hf_store_ops ops = *removing_ops;
+    ops.list = list_and_remove;
+    for (size_t i = 0; i < one.packs_n; i++) {
+        condemn(&s, one.packs[i]);
+        removing = one.packs[i];
+        s.m->store.ops = &ops;
+        assert_hf_ok(hf_image_refresh(s.im, &seen, &err), &err);
+        s.m->store.ops = removing_ops;
+        struct hf_image_chunks *chunks = hf_image_chunks(s.im);
+        assert_true(hf_image_chunks_pack_find(chunks, one.packs[i]) == HF_IMAGE_NO_PACK ||
+                    hf_image_chunks_is_condemned(chunks, one.packs[i]));
+    }
+    HF_AUTO(hf_image_written) struct hf_image_written two = write_disk(&s, disk, CHUNK);
+    assert_int_equal(two.fresh, 1);
+    site_free(&s);
+}
+
+static void what_was_condemned_once_is_not_built_upon_in_the_same_run(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct site s = site_new(state, true, CHUNK);
+    unsigned char disk[CHUNK];
+    char name[HF_IMAGE_NAME_MAX];
+    struct hf_image_refreshed seen;
+    fill_random(disk, CHUNK, 6);
+    HF_AUTO(hf_image_written) struct hf_image_written one = write_disk(&s, disk, CHUNK);
+    condemn(&s, one.packs[0]);
+    assert_hf_ok(hf_image_refresh_condemned(s.im, false, &err), &err);
+    hf_image_condemned_name(one.packs[0], name);
+    memory_remove(&s.m->store, name, &err);
+    assert_hf_ok(hf_image_refresh_condemned(s.im, false, &err), &err);
+    assert_true(hf_image_chunks_is_condemned(hf_image_chunks(s.im), one.packs[0]));
+    assert_hf_ok(hf_image_refresh(s.im, &seen, &err), &err);
+    assert_false(hf_image_chunks_is_condemned(hf_image_chunks(s.im), one.packs[0]));
+    site_free(&s);
+}
+
+static void what_was_removed_since_a_look_long_ago_counts_as_condemned(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct site s = site_new(state, true, CHUNK);
+    unsigned char disk[CHUNK];
+    char name[HF_IMAGE_NAME_MAX];
+    fill_random(disk, CHUNK, 6);
+    HF_AUTO(hf_image_written) struct hf_image_written one = write_disk(&s, disk, CHUNK);
+    struct hf_image_chunks *chunks = hf_image_chunks(s.im);
+    hf_image_index_name(one.packs[0], true, name);
+    memory_remove(&s.m->store, name, &err);
+    assert_hf_ok(hf_image_refresh_condemned(s.im, true, &err), &err);
+    assert_true(hf_image_chunks_is_condemned(chunks, one.packs[0]));
+    assert_false(hf_image_chunks_is_condemned(chunks, one.packs[1]));
     site_free(&s);
 }
 
@@ -497,6 +579,9 @@ int main(void)
         HF_TEST(a_tree_is_read_from_the_pack_that_is_not_condemned),
         HF_TEST(a_condemned_pack_is_not_built_upon),
         HF_TEST(what_was_condemned_meanwhile_is_written_again_by_the_tree),
+        HF_TEST(a_pack_that_is_removed_while_the_run_begins_is_not_built_upon),
+        HF_TEST(what_was_condemned_once_is_not_built_upon_in_the_same_run),
+        HF_TEST(what_was_removed_since_a_look_long_ago_counts_as_condemned),
         HF_TEST(chunks_come_in_any_order_or_by_their_ids),
         HF_TEST(an_unknown_id_has_to_be_read),
         HF_TEST(extents_must_ascend_and_lie_on_the_disk),

@@ -33,6 +33,8 @@ static void fill(struct hf_manifest *m)
     a->stored_bytes = 12345;
     a->is_incremental = true;
     memcpy(a->parent, POINT_B, sizeof POINT_B);
+    a->incremental_why = strdup("its bitmap is lost");
+    a->read_bytes = 4711;
     assert_hf_ok(hf_manifest_add_packs(m, packs, 3, &err), &err);
     a = hf_manifest_add_artifact(m, HF_POINT_DUMP, "dump", &err);
     a->has_position = true;
@@ -83,6 +85,8 @@ static void assert_same_artifacts(const struct hf_manifest *m)
     assert_true(a[0].kind == HF_POINT_IMAGE && a[0].root[31] == 0xab && a[0].is_incremental);
     assert_string_equal(a[0].name, "vda");
     assert_string_equal(a[0].parent, POINT_B);
+    assert_string_equal(a[0].incremental_why, "its bitmap is lost");
+    assert_int_equal(a[0].read_bytes, 4711);
     assert_true(a[0].bytes == DISK_BYTES && a[0].stored_bytes == 12345);
     assert_int_equal(a[1].n_objects, 2);
     assert_string_equal(a[1].objects[0].name, "dump/a.sql");

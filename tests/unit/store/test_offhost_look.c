@@ -77,6 +77,11 @@ static void a_server_is_judged_by_its_addresses(void **state)
     assert_url("s3+https://nas.example:8443/b/x", HF_OFFHOST_PROVEN, "nas.example (198.51.100.9)");
     assert_url("s3+http://198.51.100.9/b", HF_OFFHOST_PROVEN, "198.51.100.9");
     assert_url("sftp://u@nas.example:22/x", HF_OFFHOST_PROVEN, "198.51.100.9");
+    assert_url("davs://nas.example/x/y", HF_OFFHOST_PROVEN, "nas.example (198.51.100.9)");
+    assert_url("sftp://u@127.0.0.1:22/x", HF_OFFHOST_NOT, "127.0.0.1 is this host itself");
+    assert_url("sftp://u@[::1]:22/x", HF_OFFHOST_NOT, "::1 is this host itself");
+    assert_url("sftp://u@127.1/x", HF_OFFHOST_NOT, "is this host itself");
+    assert_url("dav://mixed.example/", HF_OFFHOST_NOT, "127.0.0.1) is this host itself");
     assert_url("s3+https://mixed.example/b", HF_OFFHOST_NOT, "127.0.0.1) is this host itself");
     assert_url("s3+https://127.0.0.1:9000/b", HF_OFFHOST_NOT, "127.0.0.1 is this host itself");
     assert_url("s3+https://127.1/b", HF_OFFHOST_NOT, "is this host itself");

@@ -227,6 +227,22 @@ static void links_inside_the_store_are_not_followed(void **state)
     assert_listed(s, "", NULL, false, "");
 }
 
+/* Somebody moved it to another disk: a prune must not take it for removed. */
+static void a_link_in_a_folder_of_the_store_is_no_missing_object(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_store) struct hf_store *s = open_store(state);
+    put(s, "points/a/x", "x");
+    assert_int_equal(symlink("a", hf_test_path(state, "points/b")), 0);
+    struct hf_store_list what = {.prefix = "points/"};
+    for (int shallow = 0; shallow < 2; shallow++) {
+        what.shallow = shallow;
+        assert_int_equal(hf_store_list(s, &what, collect, NULL, &err), -1);
+        assert_hf_err(&err, HF_E_CONFLICT, "points/: 'b' is a link");
+    }
+    assert_listed(s, "points/a/", NULL, false, "points/a/x ");
+}
+
 static void a_sweep_removes_old_leftovers_and_nothing_else(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -362,6 +378,7 @@ int main(void)
         HF_TEST(a_listing_ends_when_its_reader_has_enough),
         HF_TEST(what_lies_deeper_than_names_go_is_not_listed),
         HF_TEST(links_inside_the_store_are_not_followed),
+        HF_TEST(a_link_in_a_folder_of_the_store_is_no_missing_object),
         HF_TEST(a_sweep_removes_old_leftovers_and_nothing_else),
         HF_TEST(a_directory_that_is_not_there_is_not_made),
         HF_TEST(a_directory_that_was_removed_is_no_empty_store),

@@ -92,7 +92,7 @@ static int64_t after(const char *headers)
 {
     struct hf_http_answer a = {.status = 503};
     hf_buf_str_add(&a.headers, headers);
-    int64_t ms = hf_s3_retry_after_ms(&a);
+    int64_t ms = hf_http_retry_after_ms(&a);
     hf_http_answer_free(&a);
     return ms;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/hf_test.h"
+#include "net/urlcode.h"
 #include "store/s3/s3_intern.h"
 
 #include <string.h>
@@ -90,13 +91,13 @@ static void keys_of_a_listing_are_decoded(void **state)
 {
     (void)state;
     char text[] = "a%2Fb+c%2b%C3%A4%25";
-    assert_int_equal(hf_s3_url_decode(text), 0);
+    assert_int_equal(hf_url_decode(text, true), 0);
     assert_string_equal(text, "a/b c+\xc3\xa4%");
     static const char *const bad[] = {"%", "a%2", "%zz", "%00x", "%-1"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(bad); i++) {
         char copy[8];
         snprintf(copy, sizeof copy, "%s", bad[i]);
-        assert_int_equal(hf_s3_url_decode(copy), -1);
+        assert_int_equal(hf_url_decode(copy, true), -1);
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest/ssh_intern.h"
+#include "net/ssh_intern.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #define CONNECT_MS 10000
+#define LOOK_MS 250 /* at the least so often: has somebody cancelled by a parent or a deadline */
 #define FREE_ATTEMPTS 1000
 
 int hf_ssh_library_init(struct hf_err *err)
@@ -26,18 +27,34 @@ size_t hf_ssh_pending(const struct hf_ssh_conn *c)
     return c->pending.len - c->pending_at;
 }
 
+/* What was sent goes, so that the buffer does not grow under one who always has something to send. */
+static void drop_sent(struct hf_ssh_conn *c)
+{
+    if (c->pending_at < c->pending.len / 2)
+        return;
+    c->pending.len -= c->pending_at;
+    if (c->pending.len > 0)
+        memmove(c->pending.data, c->pending.data + c->pending_at, c->pending.len);
+    c->pending_at = 0;
+}
+
 void hf_ssh_flush(struct hf_ssh_conn *c)
 {
     while (hf_ssh_pending(c) > 0) {
         ssize_t n = send(c->fd, c->pending.data + c->pending_at, hf_ssh_pending(c), MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 &&
+            errno != EAGAIN) { /* nobody will ever take it: whoever waits for room must not */
+            c->is_lost = true;
+            c->pending_at = c->pending.len;
+        }
         if (n < 0)
-            return;
+            break;
         c->pending_at += (size_t)n;
     }
-    hf_buf_clear(&c->pending);
-    c->pending_at = 0;
+    if (hf_buf_ok(&c->pending))
+        drop_sent(c);
 }
 
 /* The ssh-agent's socket comes here, too: libssh2 asks it in between, and would wait for ever. */
@@ -51,6 +68,16 @@ static ssize_t agent_io(struct hf_ssh_conn *c, int fd, short events)
     return n > 0 ? 0 : n < 0 ? -errno : -ETIMEDOUT;
 }
 
+/* How many of them went by themselves, without a copy: none while others wait. */
+static size_t send_now(struct hf_ssh_conn *c, const void *bytes, size_t len)
+{
+    hf_ssh_flush(c);
+    ssize_t n = hf_ssh_pending(c) == 0 ? send(c->fd, bytes, len, MSG_NOSIGNAL) : 0;
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        c->is_lost = true;
+    return n > 0 ? (size_t)n : 0;
+}
+
 static LIBSSH2_SEND_FUNC(take_bytes)
 {
     struct hf_ssh_conn *c = *abstract;
@@ -60,11 +87,13 @@ static LIBSSH2_SEND_FUNC(take_bytes)
         ssize_t n = rc < 0 ? rc : send(socket, buffer, length, MSG_NOSIGNAL | MSG_DONTWAIT);
         return n < 0 && rc == 0 ? -errno : n;
     }
-    hf_buf_add(&c->pending, buffer, length);
-    if (!hf_buf_ok(&c->pending))
-        return -ENOMEM;
-    hf_ssh_flush(c);
-    return (ssize_t)length;
+    size_t sent = send_now(c, buffer, length);
+    if (c->is_lost)
+        return -ECONNRESET;
+    if (sent == length)
+        return (ssize_t)length;
+    hf_buf_add(&c->pending, (const char *)buffer + sent, length - sent);
+    return hf_buf_ok(&c->pending) ? (ssize_t)length : -ENOMEM;
 }
 
 static LIBSSH2_RECV_FUNC(give_bytes)
@@ -75,8 +104,11 @@ static LIBSSH2_RECV_FUNC(give_bytes)
     if (rc < 0)
         return rc;
     ssize_t n = recv(socket, buffer, length, MSG_DONTWAIT);
+    int e = n < 0 ? errno : 0;
+    if (socket == c->fd && (n == 0 || (e && e != EAGAIN && e != EINTR)))
+        c->is_lost = true;
     if (n < 0)
-        return errno == EINTR ? -EAGAIN : -errno;
+        return e == EINTR ? -EAGAIN : -e;
     /* libssh2 1.10 asks an agent that has hung up again and again. */
     if (n == 0 && socket != c->fd)
         return -ECONNRESET;
@@ -86,14 +118,17 @@ static LIBSSH2_RECV_FUNC(give_bytes)
 
 bool hf_ssh_wait(struct hf_ssh_conn *c, int64_t until_ms)
 {
-    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    struct pollfd p[] = {{.fd = c->fd, .events = POLLIN},
+                         {.fd = hf_cancel_fd(c->cancel), .events = POLLIN}};
     int left_ms = hf_clock_left_ms(c->clock, until_ms);
-    if (left_ms == 0)
+    if (left_ms == 0 || hf_cancel_is_set(c->cancel))
         return false;
+    if (c->cancel && left_ms > LOOK_MS)
+        left_ms = LOOK_MS;
     hf_ssh_flush(c);
     if (hf_ssh_pending(c) > 0)
-        p.events |= POLLOUT;
-    (void)poll(&p, 1, left_ms); /* EINTR and the end of the time: seen in the next call */
+        p[0].events |= POLLOUT;
+    (void)poll(p, 2, left_ms); /* EINTR, a cancel and the end of the time: seen in the next call */
     return true;
 }
 
@@ -128,7 +163,8 @@ int hf_ssh_fail(struct hf_ssh_conn *c, int rc, const char *what, struct hf_err *
 {
     char *said = NULL;
     libssh2_session_last_error(c->session, &said, NULL, 0);
-    if (class_of(rc) == HF_E_UNREACHABLE)
+    /* What libssh2 was doing when the connection was lost it calls a failed key exchange. */
+    if (class_of(rc) == HF_E_UNREACHABLE || c->is_lost)
         return hf_fail(err, HF_E_UNREACHABLE, "ssh %s: %s: connection lost", c->name, what);
     return hf_fail(err, class_of(rc), "ssh %s: %s: %s", c->name, what,
                    said && *said ? said : "failed");
@@ -136,6 +172,8 @@ int hf_ssh_fail(struct hf_ssh_conn *c, int rc, const char *what, struct hf_err *
 
 int hf_ssh_fail_time(struct hf_ssh_conn *c, const char *what, struct hf_err *err)
 {
+    if (hf_cancel_check(c->cancel, err) < 0)
+        return -1;
     return hf_fail(err, HF_E_TIMEOUT, "ssh %s: %s: not done in time", c->name, what);
 }
 
@@ -188,6 +226,7 @@ static struct hf_ssh_conn *conn_new(const struct hf_ssh_target *t, const struct 
         return NULL;
     }
     c->clock = clock;
+    c->cancel = t->cancel;
     c->fd = -1;
     snprintf(c->name, sizeof c->name, strchr(t->host, ':') ? "%s@[%s]:%u" : "%s@%s:%u", t->user,
              t->host, t->port);
@@ -209,7 +248,7 @@ struct hf_ssh_conn *hf_ssh_connect(const struct hf_ssh_target *t, const struct h
     HF_AUTO(hf_ssh_conn) struct hf_ssh_conn *c = conn_new(t, clock, err);
     if (!c)
         return NULL;
-    if ((c->fd = hf_ssh_dial(t->host, t->port, clock, until_ms, err)) < 0) {
+    if ((c->fd = hf_ssh_dial(t, clock, until_ms, err)) < 0) {
         hf_wrap(err, "ssh %s", c->name);
         return NULL;
     }

@@ -6,7 +6,7 @@
  */
 #include "base/base64.h"
 #include "base/path.h"
-#include "guest/ssh_intern.h"
+#include "net/ssh_intern.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -213,10 +213,10 @@ int hf_known_host_read(const struct hf_ssh_target *t, struct hf_known_host *out,
     if (!text) {
         err->cls = HF_E_CONFIG;
         hf_wrap(err, "host keys");
-        return hf_hint(
-            err,
-            "Make it: ssh-keyscan -p %u %s >>'%s', and compare the keys with those in the guest.",
-            t->port, t->host, t->known_hosts);
+        return hf_hint(err,
+                       "Make it: ssh-keyscan -p %u %s >>'%s', and compare the keys with those on "
+                       "that host itself.",
+                       t->port, t->host, t->known_hosts);
     }
     return hf_known_host_parse(text, out, err) < 0 ? hf_wrap(err, "'%s'", t->known_hosts) : 0;
 }
@@ -281,17 +281,17 @@ static int refuse(const struct hf_ssh_conn *c, const struct hf_known_host *k,
                 c->name, print, k->file);
         return hf_hint(
             err,
-            "Unless the guest was installed anew, somebody may be in between. Compare in the "
-            "guest: "
+            "Unless the host was installed anew, somebody may be in between. Compare there: "
             "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; then replace the line in the file.");
     default:
         hf_fail(err, HF_E_AUTH, "ssh %s: the host is unknown: its key %s is not in '%s'", c->name,
                 print, k->file);
-        return hf_hint(err,
-                       "Compare in the guest: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; "
-                       "then: ssh-keyscan "
-                       "-p %u %s >>'%s'",
-                       k->port, k->host, k->file);
+        return hf_hint(
+            err,
+            "Compare on that host itself: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; "
+            "then: ssh-keyscan "
+            "-p %u %s >>'%s'",
+            k->port, k->host, k->file);
     }
 }
 

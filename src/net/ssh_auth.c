@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/path.h"
 #include "base/secret.h"
-#include "guest/ssh_intern.h"
+#include "net/ssh_intern.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #define OFFERED_MAX 100
 #define AGENT_KEYS_MAX 32
 
-/* ---- what the guest says ---------------------------------------------------------------- */
+/* ---- what the host says ---------------------------------------------------------------- */
 
 /* The methods it offers, without what a terminal would obey. */
 static void keep_printable(char out[OFFERED_MAX], const char *said)
@@ -40,17 +40,17 @@ static int ask_methods(struct hf_ssh_conn *c, const struct hf_ssh_target *t, int
     keep_printable(offered, list);
     if (strstr(list, "publickey"))
         return 0;
-    return hf_fail(err, HF_E_AUTH, "ssh %s: the guest takes no keys from this user, only: %s",
+    return hf_fail(err, HF_E_AUTH, "ssh %s: the host takes no keys from this user, only: %s",
                    c->name, offered);
 }
 
 static int refused(struct hf_ssh_conn *c, const char *which, const char *offered,
                    struct hf_err *err)
 {
-    hf_fail(err, HF_E_AUTH, "ssh %s: the guest does not accept %s (it offers: %s)", c->name, which,
+    hf_fail(err, HF_E_AUTH, "ssh %s: the host does not accept %s (it offers: %s)", c->name, which,
             offered);
     return hf_hint(err,
-                   "Append the public key to authorized_keys of that user in the guest%s. For "
+                   "Append the public key to authorized_keys of that user there%s. For "
                    "root, sshd needs "
                    "PermitRootLogin prohibit-password.",
                    libssh2_version(0x010b00)
@@ -122,9 +122,11 @@ static int read_key(const char *path, struct key *k, struct hf_err *err)
     return hf_ssh_key_check(k->text, path, err);
 }
 
-static bool is_refusal(int rc)
+/* A host that hangs up in between has refused nothing, whatever libssh2 makes of it. */
+static bool is_refusal(const struct hf_ssh_conn *c, int rc)
 {
-    return rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED || rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED;
+    return !c->is_lost &&
+           (rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED || rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED);
 }
 
 static int log_in_by_file(struct hf_ssh_conn *c, const struct hf_ssh_target *t, int64_t until_ms,
@@ -142,7 +144,7 @@ static int log_in_by_file(struct hf_ssh_conn *c, const struct hf_ssh_target *t, 
             return hf_ssh_fail_time(c, "login", err);
     if (rc == 0)
         return 0;
-    if (is_refusal(rc)) {
+    if (is_refusal(c, rc)) {
         HF_AUTOFREE char *which = hf_asprintf("the key '%s'", t->key_file);
         return refused(c, which ? which : "the key", offered, err);
     }
@@ -183,7 +185,7 @@ static int try_identity(struct hf_ssh_conn *c, LIBSSH2_AGENT *agent, const char 
     while ((rc = libssh2_agent_userauth(agent, user, id)) == LIBSSH2_ERROR_EAGAIN)
         if (!hf_ssh_wait(c, until_ms))
             return hf_ssh_fail_time(c, "login", err);
-    if (rc == 0 || is_refusal(rc))
+    if (rc == 0 || is_refusal(c, rc))
         return rc ? 1 : 0;
     return hf_ssh_fail(c, rc, "login by a key of the ssh-agent", err);
 }
