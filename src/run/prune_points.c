@@ -181,6 +181,17 @@ static void tell_damage(const struct pruning *p, const struct hf_prune_repacked 
                r->damage.message);
 }
 
+/* Nothing was condemned then (point/prune.h), and nobody would know why. */
+static void tell_pointless(const struct pruning *p, const struct hf_prune_points *all,
+                           const struct hf_pruned *done)
+{
+    if (all->n == 0 && all->unreadable_n == 0 && done->young.packs + done->waiting.packs > 0)
+        hf_log(p->env->log, HF_LOG_WARN, "prune",
+               "store '%s' has packs and not a single point: none is removed before there is one. "
+               "Is all of the store mounted?",
+               p->config->label);
+}
+
 /* *points and *done: NULL where it did not come so far. */
 static int prune_site(struct pruning *p, struct hf_prune *prune,
                       const struct hf_prune_points **points, struct hf_pruned *sum,
@@ -200,6 +211,7 @@ static int prune_site(struct pruning *p, struct hf_prune *prune,
     p->has_changed = p->has_changed || sum->condemned.packs || sum->removed.packs ||
                      sum->reprieved || sum->abandoned || sum->repacked.done.packs;
     tell_damage(p, &sum->repacked);
+    tell_pointless(p, *points, sum);
     return p->failed.cls ? -1 : 0;
 }
 

@@ -200,8 +200,9 @@ class Packs(PruneTest):
         points.mkdir()
         for _ in range(2):
             self.vault.age(GRACE_S + 10)
-            self.web.prune()
-            self.assertEqual(self.vault.names("condemned"), [])
+            r = self.web.site.run("prune", as_json=False)
+            self.assertEqual((r.status, self.vault.names("condemned")), (0, []), str(r))
+            self.assertIn("has packs and not a single point", r.stderr)
         shutil.rmtree(points, ignore_errors=True)
         (self.dir / "not-mounted").rename(points)
         self.assertEqual(self.vault.judge().points, before)
