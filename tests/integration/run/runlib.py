@@ -86,8 +86,10 @@ def need_later():
 
 
 def later(file, seconds):
-    """The environment of a program whose time of day is so much later; the file may be written anew while it runs."""
-    file.write_text(f"{int(seconds)}\n")
+    """The environment of a program whose time of day is so much later; said again, the same for one that runs."""
+    new = file.with_suffix(".new")
+    new.write_text(f"{int(seconds)}\n")
+    new.rename(file)    # an empty one would be a clock that is right for a moment
     return {"LD_PRELOAD": str(LATER), "LATER": str(file)}
 
 

@@ -392,9 +392,9 @@ class Packs(PruneTest):
     def test_one_that_never_comes_to_act_ends(self):
         """Reading takes longer than what was read may count."""
         self.settle()
-        running = self.web.start("prune", later_s=0, HOLDFAST_POINT="prune.before_mark=stall:300")
+        running = self.web.start("prune", later_s=0, HOLDFAST_POINT="prune.before_mark=stall:1000")
         for n in range(1, 100):
-            self.web.later.write_text(f"{n * HOUR_S}\n")
+            runlib.later(self.web.later, n * HOUR_S)
             if running.process.poll() is not None:
                 break
             time.sleep(0.1)
@@ -426,7 +426,7 @@ class Late(PruneTest):
         running, _ = self.web.start_backup(later_s=0, **self.web.site.points(f"{point}=stall:3000"))
         self.web.site.wait_for_point(point)
         meanwhile()
-        self.web.later.write_text(f"{3 * HOUR_S}\n")
+        runlib.later(self.web.later, 3 * HOUR_S)
         return running.wait()
 
     def condemn_all(self):
@@ -464,7 +464,7 @@ class Late(PruneTest):
         for path in self.vault.folder.glob("points/web/*/manifest.json"):
             path.unlink()
         self.remove_all()
-        self.web.later.write_text(f"{3 * HOUR_S}\n")
+        runlib.later(self.web.later, 3 * HOUR_S)
         r = running.wait()
         self.assertEqual(r.status, 0, str(r))
         self.web.taken[r.json["point"]] = disks
