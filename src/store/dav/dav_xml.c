@@ -160,8 +160,8 @@ static int read_path(const xmlNode *response, char text[HF_DAV_TEXT_MAX], char *
     const xmlNode *href = child_of(response, "href");
     if (!href || !text_of(href, text))
         return nonsense("an entry without a path", err);
-    char *path = text[0] == '/' ? text : strstr(text, "://");
-    path = path && path != text ? strchr(path + 3, '/') : path;
+    char *host = strstr(text, "://");
+    char *path = text[0] == '/' ? text : host ? strchr(host + 3, '/') : NULL;
     if (!path)
         return nonsense("an entry without a path", err);
     path[strcspn(path, "?#")] = '\0';

@@ -147,6 +147,7 @@ static void paths_and_numbers_that_make_no_sense_are_refused(void **state)
         "<D:href></D:href>",
         "",
         "<D:href>https://h</D:href>",
+        "<D:href>://</D:href>",
         "<D:href>/a</D:href><D:propstat><D:status>HTTP/1.1 200 OK</D:status><D:prop>"
         "<D:getcontentlength>1x</D:getcontentlength></D:prop></D:propstat>",
         "<D:href>/a</D:href><D:propstat><D:status>HTTP/1.1 200 OK</D:status><D:prop>"
