@@ -84,12 +84,14 @@ class Ledger:
         gone = set(self.points) - survivors(KEEP[self.name], self.points, self.verified)
         for point in gone:
             del self.points[point]
+        for pack in set(self.condemned) - set(self.written):  # removed the last time
+            del self.condemned[pack]
         for pack in set(self.written) - self.named():
             if pack not in self.condemned:
                 if hour - self.written[pack] >= GRACE_H:
                     self.condemned[pack] = hour
             elif hour - self.condemned[pack] >= GRACE_H:
-                del self.condemned[pack], self.written[pack]
+                del self.written[pack]
         return gone
 
     # -- the comparison -----------------------------------------------------------------------

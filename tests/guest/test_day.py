@@ -19,14 +19,24 @@ from hf import Shell, compare, instant, is_mysql, lab, lab_env, main, sql
 from backuplib import MIB, BackupTest, runlib, swiftlib
 from daylib import GRACE_H, KEEP, ZONE, Ledger
 
-BEGIN = datetime(2026, 10, 24, 18, 20, tzinfo=timezone.utc)
+
+
+def last_long_day():
+    """The evening before the last day that had 25 hours: the last Sunday of October, which is over."""
+    now = datetime.now(timezone.utc)
+    year = now.year - (now.month < 11)
+    end = datetime(year, 10, 31, 18, 20, tzinfo=timezone.utc)
+    return end - timedelta(days=end.isoweekday() % 7 + 1)
+
+
+BEGIN = last_long_day()
 HOURS = 24
 YEARS_S = 10 * 365 * 24 * 3600  # the host's own clock, by which its requests are dated, is not simulated
 
 # What happens in which hour, besides what happens in each.
 VERIFIED = (1, 10)
 PRUNED = (*range(1, HOURS, 3), HOURS - 1)
-AFTER = (HOURS + 2, HOURS + 5)  # the evening: what was condemned last is removed
+AFTER = (HOURS + 2, HOURS + 5, HOURS + 6)  # the evening: what was condemned last is removed, and then its condemnation
 RELEASES = (5, 11, 17)
 APPEARS, DISAPPEARS = 2, 5
 SNAPSHOT, SNAPSHOT_ENDS = 8, 12
@@ -61,11 +71,12 @@ class Day(BackupTest):
         super().setUp()
         self.tidy()
         self.before = self.site.layers()
-        self.off_s, self.off_at, self.spent = None, {}, {}
+        self.off_at, self.dated, self.spent = {}, {}, {}
         self.wrote_before = self.wrote_until = 0  # in the lives of its QEMU before, and when the last point was begun
         self.clock(0)
         self.site.defaults["timezone"] = ZONE.key
-        keys = {name: {"prune_grace": f"{int(GRACE_H * 60)}m", "keep": ", ".join(f"{r} {n}" for r, n in rules.items())}
+        # What is moved has other names, which cannot be worked out before: it has tests of its own.
+        keys = {name: {"prune_grace": f"{int(GRACE_H * 60)}m", "keep": ", ".join(f"{r} {n}" for r, n in rules.items()), "repack": "no"}
                 for name, rules in KEEP.items()}
         self.add_path("shelf", **keys["shelf"])
         self.add_swift("vault", recipients=self.recipient, identity_file=str(self.identity), **keys["vault"])
@@ -82,14 +93,19 @@ class Day(BackupTest):
         lab("ssh", "cd /root/day && shred -n 0 -z release hourly; sync; rm -rf /root/day", check=False)
 
     def clock(self, hour):
-        """So late it is for who makes points, and for the stores. The directory's clock is this machine's, so that what lies there
-        becomes older instead."""
-        off_s = int((BEGIN + timedelta(hours=hour)).timestamp() - time.time())
-        if self.off_s is not None:
-            runlib.age(self.site.dir / "shelf", off_s - self.off_s)
-        self.off_s = self.off_at[hour] = off_s
+        """So late it is for who makes points, and for the bucket. The directory's clock is this machine's: what lies there is dated
+        anew after each step, as the day's clock would have."""
+        self.off_s = self.off_at[hour] = off_s = int((BEGIN + timedelta(hours=hour)).timestamp() - time.time())
         self.swift.set_clock(off_s)
         self.site.env.update(runlib.later(self.site.dir / "later", off_s))
+
+    def date(self):
+        """What has come to the directory since, in this hour."""
+        for path in (self.site.dir / "shelf").rglob("*"):
+            then = path.stat().st_mtime_ns
+            if path.is_file() and self.dated.get(path) != then:
+                self.dated[path] = then + self.off_s * 10 ** 9
+                os.utime(path, ns=(self.dated[path], self.dated[path]))
 
     def spend(self, part, fn, *args):
         began = time.monotonic()
@@ -169,6 +185,7 @@ class Day(BackupTest):
         new = self.spend("changes", self.change, hour)
         wrote = self.written() + self.wrote_before
         self.reports[hour] = doc = self.spend("backups", self.backup)
+        self.date()
         self.points[hour] = doc["point"]
         self.assertEqual((doc["grade"], doc["protected"]), ("B", True), doc)
         self.assertEqual([w for w in doc["warnings"] if "only assumed to be off the host" not in w], [])
@@ -206,6 +223,7 @@ class Day(BackupTest):
         gone = {name: ledger.prune(hour) for name, ledger in self.ledgers.items()}
         before = {name: ledger.sizes() for name, ledger in self.ledgers.items()}
         doc = self.ok(self.site.run("prune"))
+        self.date()
         for name, ledger in self.ledgers.items():
             ledger.assert_agrees(gone[name], doc, before[name])
 
