@@ -445,13 +445,13 @@ class LoadedTest(GuestTest):
 
     def assert_stalls_are_true(self, rounds, one_round):
         """stall_ms agrees with what the writer saw in so many rounds; each returns by how much the writer's view was longer.
-        The machine stalls the writer by itself now and then, so one round of several may have such a moment in it; two, or
-        the middle one, may not. Of one or two rounds none is the middle one: where one is too long, three are made."""
+        The machine stalls the writer by itself now and then, so a few rounds may have such a moment in them, two of five; the
+        middle one may not. Where one of fewer than five is too long, five are made."""
         excess = []
-        while len(excess) < rounds or (len(excess) < 3 and max(excess) > SLACK_MS):
+        while len(excess) < rounds or (len(excess) < 5 and max(excess) > SLACK_MS):
             excess.append(one_round())
         self.assertLessEqual(statistics.median(excess), SLACK_MS, excess)
-        self.assertLessEqual(sum(e > SLACK_MS for e in excess), 1, excess)
+        self.assertLessEqual(sum(e > SLACK_MS for e in excess), 2, excess)
 
     @contextlib.contextmanager
     def recovered(self, frozen):
