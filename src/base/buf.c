@@ -107,6 +107,18 @@ char *hf_buf_steal(struct hf_buf *b)
     return data;
 }
 
+int hf_room(unsigned char **p, size_t *cap, size_t need, struct hf_err *err)
+{
+    if (need <= *cap)
+        return 0;
+    unsigned char *more = realloc(*p, need);
+    if (!more)
+        return hf_fail_nomem(err);
+    *p = more;
+    *cap = need;
+    return 0;
+}
+
 char *hf_asprintf(const char *fmt, ...)
 {
     HF_AUTO(hf_buf) struct hf_buf b = HF_BUF_INIT;

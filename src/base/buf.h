@@ -41,6 +41,9 @@ char *hf_buf_steal(struct hf_buf *b);
 
 HF_DEFINE_AUTO_VALUE(hf_buf, hf_buf_free)
 
+/* Room for so many bytes in *p, which has *cap of them (NULL: none) and keeps its content. To be freed. */
+int hf_room(unsigned char **p, size_t *cap, size_t need, struct hf_err *err) HF_CHECKED;
+
 /* A formatted string, to be freed; NULL: no memory. */
 char *hf_asprintf(const char *fmt, ...) HF_PRINTF(1, 2);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/fetch.h"
 
+#include "base/buf.h"
 #include "base/hex.h"
 #include "base/secret.h"
 #include "image/ids.h"
@@ -66,18 +67,6 @@ void hf_image_fetch_free(struct hf_image_fetch *f)
 
 /* ---- the object ------------------------------------------------------------------------- */
 
-static int grow(unsigned char **p, size_t *cap, size_t need, struct hf_err *err)
-{
-    if (need <= *cap)
-        return 0;
-    unsigned char *more = realloc(*p, need);
-    if (!more)
-        return hf_fail_nomem(err);
-    *p = more;
-    *cap = need;
-    return 0;
-}
-
 static bool range_has(const struct hf_image_fetch *f, const struct object *o, uint64_t at,
                       uint64_t len)
 {
@@ -92,7 +81,7 @@ static int load_range(struct object *o, uint64_t at, uint64_t end, struct hf_err
     if (at >= end || range_has(f, o, at, end - at))
         return 0;
     f->range_of = NULL;
-    if (grow(&f->range, &f->range_cap, (size_t)(end - at), err) < 0 ||
+    if (hf_room(&f->range, &f->range_cap, (size_t)(end - at), err) < 0 ||
         hf_store_get(f->im->store, o->name, at, f->range, (size_t)(end - at), err) < 0)
         return -1;
     f->range_of = o;
@@ -254,7 +243,7 @@ static int read_record(struct hf_image_fetch *f, struct opened *o, const struct 
 {
     const struct hf_image_entry *e = &w->place.entry;
     size_t len = HF_IMAGE_RECORD_HEAD + (size_t)e->stored;
-    if (grow(&f->stored, &f->stored_cap, len, err) < 0 ||
+    if (hf_room(&f->stored, &f->stored_cap, len, err) < 0 ||
         hf_io_read_at(o->content, e->at, f->stored, len, err) < 0)
         return -1;
     return hf_image_record_unpack(f->stored, f->stored + HF_IMAGE_RECORD_HEAD, e, w->out, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/move.h"
 
+#include "base/buf.h"
 #include "image/fill.h"
 
 #include <stdlib.h>
@@ -78,18 +79,6 @@ static int open_pack(struct hf_image_mover *m, const struct hf_image_pack *from,
                : hf_fail(err, HF_E_CORRUPT, "%s: it is not as long as its index says", name);
 }
 
-static int grow(unsigned char **p, size_t *cap, size_t need, struct hf_err *err)
-{
-    if (need <= *cap)
-        return 0;
-    unsigned char *more = realloc(*p, need);
-    if (!more)
-        return hf_fail_nomem(err);
-    *p = more;
-    *cap = need;
-    return 0;
-}
-
 /* With its head, into stored; proven. */
 static int read_record(struct hf_image_mover *m, const struct hf_image_pack *from,
                        const struct hf_image_entry *e, struct hf_err *err)
@@ -97,8 +86,8 @@ static int read_record(struct hf_image_mover *m, const struct hf_image_pack *fro
     char name[HF_IMAGE_NAME_MAX];
     const struct hf_image_keys *k = m->im->keys;
     const size_t len = HF_IMAGE_RECORD_HEAD + (size_t)e->stored;
-    if (grow(&m->stored, &m->stored_cap, len, err) < 0 ||
-        grow(&m->plain, &m->plain_cap, e->plain, err) < 0)
+    if (hf_room(&m->stored, &m->stored_cap, len, err) < 0 ||
+        hf_room(&m->plain, &m->plain_cap, e->plain, err) < 0)
         return -1;
     if (hf_io_read_at(m->open, e->at, m->stored, len, err) == 0 &&
         hf_image_record_open(m->stored, m->stored + HF_IMAGE_RECORD_HEAD, e,

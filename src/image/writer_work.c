@@ -2,6 +2,7 @@
  *
  * Records: hashed, looked for, compressed, appended. Segments: complete when the last of their chunks is.
  */
+#include "base/buf.h"
 #include "image/bytes.h"
 #include "image/writer_intern.h"
 
@@ -25,13 +26,8 @@ void hf_image_press_close(struct hf_image_press *p)
 static int compress(struct hf_image_press *p, int level, const void *data, struct hf_image_entry *e,
                     const void **out, struct hf_err *err)
 {
-    if (e->plain > p->out_cap) {
-        unsigned char *more = realloc(p->out, e->plain);
-        if (!more)
-            return hf_fail_nomem(err);
-        p->out = more;
-        p->out_cap = e->plain;
-    }
+    if (hf_room(&p->out, &p->out_cap, e->plain, err) < 0)
+        return -1;
     size_t n = ZSTD_compressCCtx(p->zstd, p->out, e->plain - 1, data, e->plain, level);
     bool is_smaller = !ZSTD_isError(n) && n > 0;
     e->codec = is_smaller ? HF_IMAGE_ZSTD : HF_IMAGE_RAW;

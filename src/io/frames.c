@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/frames.h"
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,18 +155,6 @@ static int read_table(struct framed *f, struct hf_err *err)
 
 /* ---- content ---------------------------------------------------------------------------- */
 
-static int make_room(unsigned char **buf, size_t *size, size_t wanted, struct hf_err *err)
-{
-    if (wanted <= *size)
-        return 0;
-    unsigned char *more = realloc(*buf, wanted);
-    if (!more)
-        return hf_fail_nomem(err);
-    *buf = more;
-    *size = wanted;
-    return 0;
-}
-
 /* The last frame that begins at `at` or before it: one of no content is never it. */
 static size_t find_frame(const struct framed *f, uint64_t at)
 {
@@ -187,8 +177,8 @@ static int load(struct framed *f, size_t no, struct hf_err *err)
     if (f->at == no)
         return 0;
     f->at = NO_FRAME;
-    if (make_room(&f->in, &f->in_size, stored, err) < 0 ||
-        make_room(&f->out, &f->out_size, content, err) < 0 ||
+    if (hf_room(&f->in, &f->in_size, stored, err) < 0 ||
+        hf_room(&f->out, &f->out_size, content, err) < 0 ||
         hf_io_read_at(f->stored, p->stored, f->in, stored, err) < 0)
         return -1;
     size_t got = ZSTD_decompressDCtx(f->zstd, f->out, content, f->in, stored);
