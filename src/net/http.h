@@ -101,10 +101,15 @@ bool hf_http_header(const struct hf_http_answer *a, const char *name, char *out,
 int64_t hf_http_date(const struct hf_http_answer *a, const char *name);
 /* When to come back, at most an hour; 0: nothing is said. */
 int64_t hf_http_retry_after_ms(const struct hf_http_answer *a);
-/* Is this what `into` was to hold: len bytes from `at` on? Also from a server that knows no ranges, where that makes no difference.
+struct hf_http_range {
+    uint64_t at;
+    size_t len;
+};
+/* Is this what `into` was to hold, a struct hf_http_range? Also from a server that knows no ranges, where that makes no difference.
  * CORRUPT: other bytes, or the end before. */
-int hf_http_judge_range(const struct hf_http_answer *a, uint64_t at, size_t len, struct hf_err *err)
-    HF_CHECKED;
+int hf_http_judge_range(void *range, const struct hf_http_answer *a, struct hf_err *err) HF_CHECKED;
+/* The answer's Date, as hf_http_date tells it, into an int64_t. CORRUPT: it has none. */
+int hf_http_judge_date(void *out_s, const struct hf_http_answer *a, struct hf_err *err) HF_CHECKED;
 /* Of an answer to HEAD: length, and Last-Modified (0: not said). CORRUPT: no length. */
 int hf_http_judge_head(const struct hf_http_answer *a, uint64_t *out_bytes, int64_t *out_changed_s,
                        struct hf_err *err) HF_CHECKED;

@@ -70,20 +70,28 @@ static bool is_range(const struct hf_http_answer *a, uint64_t at, uint64_t *out_
            first == at && last - first + 1 == a->into_have;
 }
 
-int hf_http_judge_range(const struct hf_http_answer *a, uint64_t at, size_t len, struct hf_err *err)
+int hf_http_judge_range(void *range, const struct hf_http_answer *a, struct hf_err *err)
 {
+    const struct hf_http_range *r = range;
     uint64_t total = a->into_have;
-    bool is_whole = a->status == 200 && at == 0; /* from a server that knows no ranges, or proxy */
-    if (!is_whole && (a->status != 206 || !is_range(a, at, &total))) {
+    bool is_whole = a->status == 200 && r->at == 0; /* of who knows no ranges, or a proxy */
+    if (!is_whole && (a->status != 206 || !is_range(a, r->at, &total))) {
         hf_fail(err, HF_E_CORRUPT, "the store answers other bytes than were asked for");
         err->retryable = true;
         return -1;
     }
-    if (a->into_have == len)
+    if (a->into_have == r->len)
         return 0;
     hf_fail(err, HF_E_CORRUPT, "it ends at byte %" PRIu64 ": truncated", total);
-    err->retryable = total >= at + len;
+    err->retryable = total >= r->at + r->len;
     return -1;
+}
+
+int hf_http_judge_date(void *out_s, const struct hf_http_answer *a, struct hf_err *err)
+{
+    int64_t *s = out_s;
+    *s = hf_http_date(a, "Date");
+    return *s > 0 ? 0 : hf_fail(err, HF_E_CORRUPT, "the store's answer has no date");
 }
 
 int hf_http_judge_head(const struct hf_http_answer *a, uint64_t *out_bytes, int64_t *out_changed_s,

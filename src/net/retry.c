@@ -28,3 +28,11 @@ bool hf_retry_wait(struct hf_retry *r, int64_t at_least_ms)
     r->tries++;
     return hf_cancel_sleep(r->cancel, r->clock, pause);
 }
+
+int hf_retry_give_up(const struct hf_retry *r, const struct hf_err *last, struct hf_err *err)
+{
+    if (hf_cancel_check(r->cancel, err) < 0)
+        return -1;
+    hf_err_copy(err, last);
+    return r->tries ? hf_wrap(err, "after %u tries", r->tries + 1) : -1;
+}

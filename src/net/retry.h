@@ -24,4 +24,8 @@ struct hf_retry {
  * before or in mid-pause. */
 bool hf_retry_wait(struct hf_retry *r, int64_t at_least_ms);
 
+/* Always -1: what went wrong last, with how often it was tried; CANCELLED, if it is. */
+int hf_retry_give_up(const struct hf_retry *r, const struct hf_err *last, struct hf_err *err)
+    HF_CHECKED;
+
 #endif

@@ -29,30 +29,19 @@ static int ask_of_one(struct hf_dav *s, const struct hf_dav_request *r, struct h
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
-struct wanted {
-    uint64_t at;
-    size_t len;
-};
-
-static int judge_get(void *ctx, const struct hf_http_answer *a, struct hf_err *err)
-{
-    const struct wanted *w = ctx;
-    return hf_http_judge_range(a, w->at, w->len, err);
-}
-
 static int dav_get(struct hf_store *store, const char *name, uint64_t at, void *buf, size_t len,
                    bool fresh, struct hf_err *err)
 {
     (void)fresh; /* nothing is kept here; what the server keeps, it gives */
     char range[64];
-    struct wanted w = {at, len};
+    struct hf_http_range w = {at, len};
     snprintf(range, sizeof range, "%" PRIu64 "-%" PRIu64, at, at + len - 1);
     struct hf_dav_request r = {.method = "GET",
                                .name = name,
                                .range = range,
                                .into = buf,
                                .into_len = len,
-                               .judge = judge_get,
+                               .judge = hf_http_judge_range,
                                .ctx = &w};
     return ask_of_one(of(store), &r, err);
 }
@@ -79,18 +68,12 @@ int hf_dav_head(struct hf_store *store, const char *name, struct hf_store_object
 
 /* ---- the clock, and the room ------------------------------------------------------------ */
 
-static int judge_now(void *ctx, const struct hf_http_answer *a, struct hf_err *err)
-{
-    *(int64_t *)ctx = hf_http_date(a, "Date");
-    return *(int64_t *)ctx > 0 ? 0 : hf_fail(err, HF_E_CORRUPT, "the server's answer has no date");
-}
-
 static int dav_now(struct hf_store *store, int64_t *out_s, struct hf_err *err)
 {
     struct hf_dav_request r = {.method = "PROPFIND",
                                .name = "",
                                .headers = {"Depth: 0", "Content-Type: application/xml"},
-                               .judge = judge_now,
+                               .judge = hf_http_judge_date,
                                .ctx = out_s};
     return ask_of_one(of(store), &r, err);
 }

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/retry.h"
 #include "net/urlcode.h"
 #include "store/dav/dav_intern.h"
+#include "store/tries.h"
 
 #include <ctype.h>
 #include <string.h>
-
-/* What makes no sense is asked for again, but not for minutes: a wrong server stays wrong. */
-#define NONSENSE_TRIES 3
-#define ONCE_MS 10000
-/* A body is given the time for this beside that of the retries: that nothing stands still is watched elsewhere. */
-#define SLOWEST_BYTES_MS 4
 
 static const struct {
     long least, most;
@@ -95,38 +89,18 @@ static int try_once(struct hf_dav *s, const struct hf_dav_request *r,
     return rc > 0 ? 0 : rc < 0 ? -1 : hf_dav_fail(s, out, err);
 }
 
-static bool is_worth_it(const struct hf_dav_request *r, const struct hf_err *err,
-                        unsigned *nonsense)
-{
-    if (r->once || !err->retryable)
-        return false;
-    return err->cls != HF_E_CORRUPT || ++*nonsense <= NONSENSE_TRIES;
-}
-
-static int give_up(const struct hf_cancel *cancel, const struct hf_retry *retry,
-                   const struct hf_err *last, struct hf_err *err)
-{
-    if (hf_cancel_check(cancel, err) < 0)
-        return -1;
-    hf_err_copy(err, last);
-    return retry->tries ? hf_wrap(err, "after %u tries", retry->tries + 1) : -1;
-}
-
 static int try_all(struct hf_dav *s, const struct hf_dav_request *r, struct hf_http_request *http,
                    struct hf_http_answer *out, struct hf_err *err)
 {
-    int64_t deadline_ms =
-        hf_clock_mono_ms(s->clock) + (r->once ? ONCE_MS : atomic_load(&s->store.patience_ms));
-    struct hf_retry retry = {.clock = s->clock, .cancel = http->cancel, .deadline_ms = deadline_ms};
-    unsigned nonsense = 0;
+    struct hf_tries tries;
+    hf_tries_begin(&tries, &s->store, s->clock, http->cancel, r->body_len + r->into_len, r->once);
     for (;;) {
         struct hf_err one = HF_ERR_INIT;
-        int64_t work_ms = (int64_t)((r->body_len + r->into_len) / SLOWEST_BYTES_MS);
-        http->timeout_ms = hf_clock_left_ms(s->clock, deadline_ms) + work_ms + 1;
+        http->timeout_ms = hf_tries_timeout_ms(&tries);
         if (try_once(s, r, http, out, &one) == 0)
             return 0;
-        if (!is_worth_it(r, &one, &nonsense) || !hf_retry_wait(&retry, hf_http_retry_after_ms(out)))
-            return give_up(http->cancel, &retry, &one, err);
+        if (hf_tries_again(&tries, &one, out, err) < 0)
+            return -1;
         int rc = r->again ? r->again(r->ctx, err) : 0;
         if (rc != 0)
             return rc > 0 ? 0 : -1;

@@ -23,23 +23,12 @@ static struct hf_s3 *of(struct hf_store *s)
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
-struct wanted {
-    uint64_t at;
-    size_t len;
-};
-
-static int judge_get(void *ctx, const struct hf_http_answer *a, struct hf_err *err)
-{
-    const struct wanted *w = ctx;
-    return hf_http_judge_range(a, w->at, w->len, err);
-}
-
 static int s3_get(struct hf_store *store, const char *name, uint64_t at, void *buf, size_t len,
                   bool fresh, struct hf_err *err)
 {
     (void)fresh; /* nothing is kept */
     char range[64];
-    struct wanted w = {at, len};
+    struct hf_http_range w = {at, len};
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
     snprintf(range, sizeof range, "%" PRIu64 "-%" PRIu64, at, at + len - 1);
     struct hf_s3_request r = {.method = "GET",
@@ -47,7 +36,7 @@ static int s3_get(struct hf_store *store, const char *name, uint64_t at, void *b
                               .range = range,
                               .into = buf,
                               .into_len = len,
-                              .judge = judge_get,
+                              .judge = hf_http_judge_range,
                               .ctx = &w};
     return hf_s3_call(of(store), &r, &a, err);
 }
@@ -77,12 +66,6 @@ static int s3_remove(struct hf_store *store, const char *name, struct hf_err *er
     return hf_s3_call(of(store), &r, &a, err);
 }
 
-static int judge_now(void *ctx, const struct hf_http_answer *a, struct hf_err *err)
-{
-    *(int64_t *)ctx = hf_http_date(a, "Date");
-    return *(int64_t *)ctx > 0 ? 0 : hf_fail(err, HF_E_CORRUPT, "the store's answer has no date");
-}
-
 static int s3_now(struct hf_store *store, int64_t *out_s, struct hf_err *err)
 {
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
@@ -91,7 +74,7 @@ static int s3_now(struct hf_store *store, int64_t *out_s, struct hf_err *err)
     struct hf_s3_request r = {.method = "GET",
                               .params = params,
                               .n_params = HF_ARRAY_SIZE(params),
-                              .judge = judge_now,
+                              .judge = hf_http_judge_date,
                               .ctx = out_s};
     return hf_s3_call(of(store), &r, &a, err);
 }

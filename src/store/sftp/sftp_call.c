@@ -95,10 +95,7 @@ int hf_sftp_do(struct hf_sftp *s, uint64_t bytes, hf_sftp_fn fn, void *ctx, stru
             return 0;
         if (hf_sftp_is_worth_it(&one, &nonsense) && hf_retry_wait(&retry, 0))
             continue;
-        if (hf_cancel_check(s->cancel, err) < 0)
-            return -1;
-        hf_err_copy(err, &one);
-        return retry.tries ? hf_wrap(err, "after %u tries", retry.tries + 1) : -1;
+        return hf_retry_give_up(&retry, &one, err);
     }
 }
 

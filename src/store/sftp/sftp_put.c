@@ -34,7 +34,7 @@ struct put {
     uint64_t base;             /* where buf[at] lies in the file: so much the server has */
     struct flight flights[HF_SFTP_REQUESTS_MAX]; /* in the order of the file */
     unsigned first, n_flights;
-    struct hf_retry retry;
+    struct hf_retry retry; /* begins with the first failure: clock */
     unsigned nonsense;
     uint64_t failed_at; /* base at the last failure: behind it patience begins anew */
     struct hf_buf out;  /* what is being sent */
@@ -192,8 +192,7 @@ static int take_acks(struct put *p, struct hf_err *err)
         if (take_ack(p, &a, err) < 0)
             return -1;
     if (p->base > before)
-        hf_sftp_begin_work(p->c,
-                           hf_clock_mono_ms(p->s->clock) + atomic_load(&p->s->store.patience_ms));
+        hf_sftp_begin_work(p->c, patience_end(p));
     return rc;
 }
 
@@ -219,25 +218,17 @@ static int drive(struct put *p, enum wanted what, struct hf_err *err)
 
 /* ---- trouble ---------------------------------------------------------------------------- */
 
-static int give_up(struct put *p, const struct hf_err *last, struct hf_err *err)
-{
-    if (hf_cancel_check(p->s->cancel, err) < 0)
-        return -1;
-    hf_err_copy(err, last);
-    return p->retry.tries ? hf_wrap(err, "after %u tries", p->retry.tries + 1) : -1;
-}
-
 /* After a failure: is it worth another connection? Patience begins anew whenever the server has acknowledged something. */
 static int bear(struct put *p, const struct hf_err *one, struct hf_err *err)
 {
     if (!hf_sftp_is_worth_it(one, &p->nonsense))
-        return give_up(p, one, err);
+        return hf_retry_give_up(&p->retry, one, err);
     if (!p->retry.clock || p->base > p->failed_at)
         p->retry = (struct hf_retry){
             .clock = p->s->clock, .cancel = p->s->cancel, .deadline_ms = patience_end(p)};
     p->failed_at = p->base;
     drop_connection(p);
-    return hf_retry_wait(&p->retry, 0) ? 0 : give_up(p, one, err);
+    return hf_retry_wait(&p->retry, 0) ? 0 : hf_retry_give_up(&p->retry, one, err);
 }
 
 typedef int (*step_fn)(struct put *p, enum wanted what, struct hf_err *err);
@@ -385,6 +376,7 @@ struct hf_io_sink *hf_sftp_put(struct hf_store *store, const char *name,
     }
     p->sink.ops = &put_ops;
     p->s = (struct hf_sftp *)store;
+    p->retry.cancel = p->s->cancel;
     p->replace = how->replace;
     p->cap = how->bytes < CAP ? (size_t)how->bytes + 1 : CAP;
     p->buf = malloc(p->cap);
