@@ -28,23 +28,6 @@ static bool bucket_is_valid(const char *s)
     return true;
 }
 
-static int s3_check(const char *rest, const char *url, struct hf_err *err)
-{
-    size_t len = strcspn(rest, "/");
-    unsigned port = 0;
-    HF_AUTOFREE char *host = NULL;
-    HF_AUTOFREE char *endpoint = strndup(rest, len);
-    if (!endpoint)
-        return hf_fail_nomem(err);
-    if (hf_config_endpoint_parse(endpoint, url, &host, &port, err) != 0)
-        return -1;
-    if (rest[len] != '/')
-        return hf_fail(err, HF_E_CONFIG, "'%s' names no bucket", url);
-    return bucket_is_valid(rest + len)
-               ? 0
-               : hf_fail(err, HF_E_CONFIG, "'%s': not the name of a bucket, or of a prefix", url);
-}
-
 static int file_check(const char *rest, const char *url, struct hf_err *err)
 {
     return rest[0] == '/' ? 0 : hf_fail(err, HF_E_CONFIG, "'%s' has no absolute path", url);
@@ -66,8 +49,13 @@ static bool dir_is_valid(const char *s)
     return true;
 }
 
-/* HOST[:PORT]/DIR */
-static int server_check(const char *rest, const char *url, struct hf_err *err)
+/* What stands behind HOST[:PORT]. */
+struct place {
+    bool (*is_valid)(const char *path);
+    const char *what, *rule;
+};
+
+static int place_check(const char *rest, const char *url, const struct place *p, struct hf_err *err)
 {
     size_t len = strcspn(rest, "/");
     unsigned port = 0;
@@ -78,10 +66,21 @@ static int server_check(const char *rest, const char *url, struct hf_err *err)
     if (hf_config_endpoint_parse(endpoint, url, &host, &port, err) != 0)
         return -1;
     if (rest[len] != '/')
-        return hf_fail(err, HF_E_CONFIG, "'%s' names no directory", url);
-    return dir_is_valid(rest + len)
-               ? 0
-               : hf_fail(err, HF_E_CONFIG, "'%s': not a directory from the root on", url);
+        return hf_fail(err, HF_E_CONFIG, "'%s' names no %s", url, p->what);
+    return p->is_valid(rest + len) ? 0 : hf_fail(err, HF_E_CONFIG, "'%s': not %s", url, p->rule);
+}
+
+static int s3_check(const char *rest, const char *url, struct hf_err *err)
+{
+    static const struct place bucket = {bucket_is_valid, "bucket",
+                                        "the name of a bucket, or of a prefix"};
+    return place_check(rest, url, &bucket, err);
+}
+
+static int server_check(const char *rest, const char *url, struct hf_err *err)
+{
+    static const struct place dir = {dir_is_valid, "directory", "a directory from the root on"};
+    return place_check(rest, url, &dir, err);
 }
 
 static int sftp_check(const char *rest, const char *url, struct hf_err *err)
