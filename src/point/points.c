@@ -76,6 +76,18 @@ static int list_all(struct hf_site *s, struct listing *l, struct hf_err *err)
     return 0;
 }
 
+void hf_points_sort(struct hf_points *p)
+{
+    if (p->n)
+        qsort(p->items, p->n, sizeof *p->items, hf_point_name_compare);
+}
+
+bool hf_points_has(const struct hf_points *sorted, const struct hf_point_name *n)
+{
+    return sorted->n &&
+           bsearch(n, sorted->items, sorted->n, sizeof *n, hf_point_name_compare) != NULL;
+}
+
 int hf_points_list(struct hf_site *s, const struct hf_points_filter *filter, struct hf_points *out,
                    struct hf_err *err)
 {
@@ -86,8 +98,7 @@ int hf_points_list(struct hf_site *s, const struct hf_points_filter *filter, str
     hf_strv_free(&l.vms);
     if (rc < 0)
         return hf_wrap(err, "the points of store '%s'", s->name);
-    if (out->n)
-        qsort(out->items, out->n, sizeof *out->items, hf_point_name_compare);
+    hf_points_sort(out);
     return 0;
 }
 

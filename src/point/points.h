@@ -29,6 +29,9 @@ void hf_points_free(struct hf_points *p); /* by value: empties it */
 HF_DEFINE_AUTO_VALUE(hf_points, hf_points_free)
 int hf_points_add(struct hf_points *p, const struct hf_point_name *n, struct hf_err *err)
     HF_CHECKED;
+void hf_points_sort(struct hf_points *p); /* as hf_point_name_compare does */
+/* Of sorted ones. */
+bool hf_points_has(const struct hf_points *sorted, const struct hf_point_name *n);
 /* out is empty before, and to be freed in any case. */
 int hf_points_list(struct hf_site *s, const struct hf_points_filter *filter, struct hf_points *out,
                    struct hf_err *err) HF_CHECKED;

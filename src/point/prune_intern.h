@@ -97,8 +97,6 @@ typedef int (*hf_prune_take)(void *ctx, const struct hf_need *n, struct hf_err *
 /* All points but those that are known (or NULL) or deleted. */
 int hf_prune_read(struct hf_prune *p, const struct hf_points *known, hf_prune_take take, void *ctx,
                   struct hf_prune_read *out, struct hf_err *err) HF_CHECKED;
-/* sorted as hf_point_name_compare does */
-bool hf_prune_has(const struct hf_points *sorted, const struct hf_point_name *n);
 
 /* ---- prune_pack.c: one pack ------------------------------------------------------------- */
 

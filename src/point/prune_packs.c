@@ -2,7 +2,6 @@
  *
  * What nothing needs: packs, condemned, reprieved and removed; folders of backups that never got a manifest.
  */
-#include "base/point.h"
 #include "point/prune_intern.h"
 
 #include <stdlib.h>
@@ -204,8 +203,7 @@ int hf_prune_rest(struct hf_prune *p, struct hf_pruned *out, struct hf_err *err)
 {
     struct judging m = {.prune = p, .is_dry = p->opts.is_dry, .out = out};
     *out = (struct hf_pruned){.repacked.damage = HF_ERR_INIT};
-    if (p->deleted.n)
-        qsort(p->deleted.items, p->deleted.n, sizeof *p->deleted.items, hf_point_name_compare);
+    hf_points_sort(&p->deleted);
     int rc = p->has_view ? pass(&m, &p->view, err) : look_and_pass(&m, err);
     while (rc > 0)
         rc = look_and_pass(&m, err);

@@ -43,12 +43,6 @@ static int note_damage(struct reading *r, const struct hf_point_name *n, const s
     return 0;
 }
 
-bool hf_prune_has(const struct hf_points *sorted, const struct hf_point_name *n)
-{
-    return sorted->n &&
-           bsearch(n, sorted->items, sorted->n, sizeof *n, hf_point_name_compare) != NULL;
-}
-
 static int read_nth(void *reading, size_t i, struct hf_err *err)
 {
     struct reading *r = reading;
@@ -58,7 +52,7 @@ static int read_nth(void *reading, size_t i, struct hf_err *err)
     HF_AUTO(hf_need) struct hf_need need = {0};
     if (hf_cancel_check(site->cancel, err) < 0)
         return -1;
-    if (hf_prune_has(&r->prune->deleted, n) || (r->known && hf_prune_has(r->known, n)))
+    if (hf_points_has(&r->prune->deleted, n) || (r->known && hf_points_has(r->known, n)))
         return 0;
     if (hf_need_read(site, n, &need, &what) == 0)
         return r->take(r->ctx, &need, err);

@@ -225,10 +225,9 @@ static int read_points(struct hf_prune *p, struct hf_prune_view *v, struct hf_er
     pthread_mutex_destroy(&g.lock);
     if (rc < 0)
         return -1;
-    if (v->points.n) {
+    if (v->points.n)
         qsort(v->points.items, v->points.n, sizeof *v->points.items, newest_first);
-        qsort(v->names.items, v->names.n, sizeof *v->names.items, hf_point_name_compare);
-    }
+    hf_points_sort(&v->names);
     if (!p->opts.is_dry)
         hf_need_forget(p->site, &v->names);
     v->points.unreadable = HF_STEAL(r.unreadable);
@@ -326,7 +325,7 @@ int hf_prune_mark(struct hf_prune *p, struct hf_prune_view *v, struct hf_prune_r
     struct gathering g = {.view = v, .lock = PTHREAD_MUTEX_INITIALIZER};
     v->n_roots = 0;
     for (size_t i = 0; i < v->points.n; i++)
-        if (!hf_prune_has(&p->deleted, &v->points.items[i].name) &&
+        if (!hf_points_has(&p->deleted, &v->points.items[i].name) &&
             mark_point(v, &v->points.items[i], err) < 0)
             return -1;
     HF_POINT("prune.before_mark");

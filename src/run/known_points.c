@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/known_points.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct finding {
@@ -71,7 +70,6 @@ int hf_known_points_on(struct hf_catalog *c, const char *store_id, struct hf_poi
     struct gathering g = {.catalog = c, .store_id = store_id, .out = out};
     if (hf_catalog_points(c, NULL, 0, take_point, &g, err) < 0)
         return -1;
-    if (out->n)
-        qsort(out->items, out->n, sizeof *out->items, hf_point_name_compare);
+    hf_points_sort(out);
     return 0;
 }

@@ -8,8 +8,6 @@
 #include "run/known_points.h"
 #include "run/prune_intern.h"
 
-#include <stdlib.h>
-
 #define THREADS 15
 
 struct checking {
@@ -32,15 +30,8 @@ static int gather_listed(const struct hf_prune_points *all, struct hf_points *ou
     for (size_t i = 0; i < all->unreadable_n; i++)
         if (hf_points_add(out, &all->unreadable[i], err) < 0)
             return -1;
-    if (out->n)
-        qsort(out->items, out->n, sizeof *out->items, hf_point_name_compare);
+    hf_points_sort(out);
     return 0;
-}
-
-static bool has(const struct hf_points *sorted, const struct hf_point_name *n)
-{
-    return sorted->n &&
-           bsearch(n, sorted->items, sorted->n, sizeof *n, hf_point_name_compare) != NULL;
 }
 
 /* It may have come after the listing: then it is in the next. */
@@ -50,7 +41,7 @@ static int list_again(struct hf_site *site, const struct hf_point_name *n, struc
     HF_AUTO(hf_points) struct hf_points now = {0};
     if (hf_points_list(site, &of_vm, &now, err) < 0)
         return -1;
-    if (has(&now, n))
+    if (hf_points_has(&now, n))
         return 0;
     hf_fail(err, HF_E_CORRUPT, "point %s/%s is there, and the store does not list it", n->vm,
             n->id);
@@ -85,7 +76,8 @@ int prune_check_listed(struct pruning *p, const struct hf_prune_points *all, str
         hf_known_points_on(p->catalog, p->site->id, &known, err) < 0)
         return -1;
     for (size_t i = 0; i < known.n; i++)
-        if (!has(&listed, &known.items[i]) && hf_points_add(&c.unlisted, &known.items[i], err) < 0)
+        if (!hf_points_has(&listed, &known.items[i]) &&
+            hf_points_add(&c.unlisted, &known.items[i], err) < 0)
             return -1;
     return hf_many(c.unlisted.n, THREADS, check_nth, &c, err);
 }

@@ -5,7 +5,6 @@
 #include "run/point_reading.h"
 #include "run/store_site.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct verifying {
@@ -42,16 +41,6 @@ static void complain(void *ctx, const struct hf_point_name *n, const struct hf_e
     v->is_nomem = v->is_nomem || hf_strv_add(&v->damage, what->message) < 0;
 }
 
-static bool is_in(const struct hf_point_name *n, const struct hf_point_name *items, size_t count)
-{
-    return count && bsearch(n, items, count, sizeof *n, hf_point_name_compare);
-}
-
-static bool is_known(const struct verifying *v, const struct hf_point_name *n)
-{
-    return is_in(n, v->known.items, v->known.n);
-}
-
 static int add_copy(struct verifying *v, const struct hf_point_name *n,
                     const struct hf_verified *done, struct hf_err *err)
 {
@@ -73,7 +62,7 @@ static int note_in_catalog(struct verifying *v, const struct hf_point_name *n, b
                            struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
-    if ((v->req->depth == HF_VERIFY_THERE && !is_damaged) || !is_known(v, n))
+    if ((v->req->depth == HF_VERIFY_THERE && !is_damaged) || !hf_points_has(&v->known, n))
         return 0;
     if (hf_catalog_copy_verified(v->catalog, n->id, v->site->id, hf_clock_wall_us(v->env->clock),
                                  is_damaged, &why) == 0 ||
@@ -104,7 +93,7 @@ static int verify_copy(struct verifying *v, const struct hf_point_name *n, struc
         return -1;
     if (v->is_nomem)
         return hf_fail_nomem(err);
-    if (done.objects == 0 && v->is_absent && !is_known(v, n)) {
+    if (done.objects == 0 && v->is_absent && !hf_points_has(&v->known, n)) {
         v->n_unfinished++;
         return 0;
     }
@@ -122,10 +111,11 @@ static int list_all(struct verifying *v, struct hf_points *out, struct hf_err *e
     const struct hf_points_filter all = {0};
     if (hf_points_list(v->site, &all, out, err) < 0)
         return -1;
-    size_t there = out->n;
+    const size_t there = out->n;
     for (size_t i = 0; i < v->known.n; i++) {
         const struct hf_point_name *k = &v->known.items[i];
-        if (!is_in(k, out->items, there) && hf_points_add(out, k, err) < 0)
+        const struct hf_points listed = {out->items, there}; /* what is added is not sorted */
+        if (!hf_points_has(&listed, k) && hf_points_add(out, k, err) < 0)
             return -1;
     }
     return 0;
@@ -139,7 +129,7 @@ static int list_one(struct verifying *v, struct hf_points *out, struct hf_err *e
                                                  : strdup(v->req->point);
     if (!whole)
         return hf_fail_nomem(err);
-    if (v->is_wanted_known && is_known(v, &v->wanted))
+    if (v->is_wanted_known && hf_points_has(&v->known, &v->wanted))
         return hf_points_add(out, &v->wanted, err);
     if (hf_points_find(v->site, whole, &n, &why) == 0)
         return hf_points_add(out, &n, err);
