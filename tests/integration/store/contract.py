@@ -10,7 +10,34 @@ from storelib import runlib
 BIG = os.urandom(11 << 20)
 
 
-class Operations:
+class Ranges:
+    """For any case that drives a store."""
+
+    def test_ranges_are_exact_and_an_object_that_ends_before_is_corrupt(self):
+        self.ok("put", "x", self.file("in", BIG[:1000]))
+        for at, n in ((0, 1), (0, 1000), (999, 1), (17, 500)):
+            self.ok("get", "x", at, n, self.dir / "out")
+            self.assertEqual((self.dir / "out").read_bytes(), BIG[at:at + n])
+        self.assertIn("corrupt: ", self.fails("get", "x", 0, 1001, self.dir / "out"))
+        self.assertIn("ends at byte 1000", self.fails("get", "x", 990, 20, self.dir / "out"))
+        self.assertIn("truncated", self.fails("get", "x", 5000, 20, self.dir / "out"))
+
+
+class NoRanges:
+    """The same, where there is a proxy that may change what is asked."""
+
+    def test_a_server_that_knows_no_ranges_gives_no_wrong_bytes(self):
+        self.ok("put", "x", self.file("in", BIG[:1000]))
+
+        def forget(request):
+            request.headers = [h for h in request.headers if h[0].lower() != "range"]
+        self.proxy(before=forget)
+        self.ok("get", "x", 0, 1000, self.dir / "out")
+        self.assertIn("corrupt: ", self.fails("get", "x", 500, 1000, self.dir / "out"))
+        self.assertIn("corrupt: ", self.fails("get", "x", 0, 500, self.dir / "out"))
+
+
+class Operations(Ranges):
     """For a remotelib.Case. has_dirs: empty directories go with what lay in them."""
 
     has_dirs = True
@@ -50,15 +77,6 @@ class Operations:
             self.assertEqual(len(winners), 1, done)
             self.assertEqual(self.stored(f"a/n{n}"), winners[0])
         self.assertEqual(self.hidden(), [])
-
-    def test_ranges_are_exact_and_an_object_that_ends_before_is_corrupt(self):
-        self.ok("put", "x", self.file("in", BIG[:1000]))
-        for at, n in ((0, 1), (0, 1000), (999, 1), (17, 500)):
-            self.ok("get", "x", at, n, self.dir / "out")
-            self.assertEqual((self.dir / "out").read_bytes(), BIG[at:at + n])
-        self.assertIn("corrupt: ", self.fails("get", "x", 0, 1001, self.dir / "out"))
-        self.assertIn("ends at byte 1000", self.fails("get", "x", 990, 20, self.dir / "out"))
-        self.assertIn("truncated", self.fails("get", "x", 5000, 20, self.dir / "out"))
 
     def test_long_ranges_come_whole(self):
         self.ok("put", "x", self.file("in", BIG))

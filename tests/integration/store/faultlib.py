@@ -17,6 +17,17 @@ WORKERS = 6
 SMALL, OTHER = os.urandom(3000), os.urandom(500)
 
 
+def seeded(one_run, runs):
+    """one_run(number) → whether a put has arrived, and the faults that it met; four at a time. Returns how many have, and all that were met."""
+    print(f"seed {SEED}, {runs} runs", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(one_run, range(runs)))
+    met = {kind for _, kinds in results for kind in kinds}
+    arrived = sum(r for r, _ in results)
+    print(f"{arrived} of {runs} arrived; met {', '.join(sorted(met))}", flush=True)
+    return arrived, met
+
+
 class Operation:
     """words: of store_drive, with {name}, {folder}, {out} and the files {small}, {long}; before: what lies there; after: what lies there
     then; says: a pattern."""

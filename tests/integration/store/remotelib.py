@@ -192,10 +192,10 @@ def lay(case, objects):
     case.changed_behind()
 
 
-class Case(unittest.TestCase):
+class Case(storelib.Driver):
     """A folder on the server per test, and the driver program."""
 
-    maxDiff = 4000
+    password = PASSWORD
     make_server = None
     server = None
 
@@ -213,39 +213,12 @@ class Case(unittest.TestCase):
         self.folder = self.server.new_folder()
         self.port = self.server.port
 
-    def file(self, name, content):
-        path = self.dir / name
-        path.write_bytes(content)
-        path.chmod(0o600)
-        return path
-
     def command(self, *arguments, port=None, folder=None, **options):
         given = {"retry_ms": 8000, "stall_ms": 2000} | self.server.options() | options
         env = {k: v for k, v in os.environ.items() if not k.startswith("HOLDFAST_") and k != "SSH_AUTH_SOCK"}
         env |= {f"HOLDFAST_{'' if k in ('cancel_ms', 'point') else 'S3_'}{k.upper()}": str(v) for k, v in given.items()
                 if v is not None}
         return [storelib.DRIVE, self.server.url(folder or self.folder, port or self.port), *map(str, arguments)], env
-
-    def drive(self, *arguments, **options):
-        command, env = self.command(*arguments, **options)
-        begin = time.monotonic()
-        done = subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
-                              preexec_fn=runlib.die_with_parent)
-        self.assertNotIn(PASSWORD, done.stdout + done.stderr)
-        self.assertIn(done.returncode, (0, 1, 9, -9), done.stdout + done.stderr)
-        return storelib.Done(done.returncode, done.stdout, time.monotonic() - begin)
-
-    def ok(self, *arguments, **options):
-        done = self.drive(*arguments, **options)
-        self.assertEqual(done.status, 0, done)
-        return done
-
-    def fails(self, *arguments, **options):
-        done = self.drive(*arguments, **options)
-        self.assertEqual(done.status, 1, done)
-        return done.error
-
-    says = storelib.Case.says
 
     def stored(self, name):
         """As the server has it on its disk; None: not there."""

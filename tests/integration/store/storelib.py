@@ -35,10 +35,45 @@ class Done:
         return f"status {self.status} after {self.took_s:.1f} s: {self.stdout}"
 
 
-class Case(unittest.TestCase):
-    """Each test has a bucket of its own; what it does to Swift it undoes."""
+class Driver(unittest.TestCase):
+    """The driver program, by a command that the kind of store makes; the password is in nothing that it says."""
 
     maxDiff = 4000
+    password = None
+
+    def file(self, name, content):
+        path = self.dir / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        return path
+
+    def drive(self, *arguments, **options):
+        command, env = self.command(*arguments, **options)
+        begin = time.monotonic()
+        done = subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
+                              preexec_fn=runlib.die_with_parent)
+        self.assertNotIn(self.password, done.stdout + done.stderr)
+        self.assertIn(done.returncode, (0, 1, 9, -9), done.stdout + done.stderr)
+        return Done(done.returncode, done.stdout, time.monotonic() - begin)
+
+    def ok(self, *arguments, **options):
+        done = self.drive(*arguments, **options)
+        self.assertEqual(done.status, 0, done)
+        return done
+
+    def fails(self, *arguments, **options):
+        done = self.drive(*arguments, **options)
+        self.assertEqual(done.status, 1, done)
+        return done.error
+
+    def says(self, content, word):
+        return f"{len(content)} {hashlib.sha256(content).hexdigest()} {word}\n"
+
+
+class Case(Driver):
+    """Each test has a bucket of its own; what it does to Swift it undoes."""
+
+    password = swiftlib.SECRET
     swift = None
     n_buckets = 0
 
@@ -56,12 +91,6 @@ class Case(unittest.TestCase):
         self.secret = self.file("secret", swiftlib.SECRET.encode() + b"\n")
         self.port = self.swift.port
 
-    def file(self, name, content):
-        path = self.dir / name
-        path.write_bytes(content)
-        path.chmod(0o600)
-        return path
-
     def proxy(self, **how):
         """From now on the driver talks to it."""
         proxy = s3proxy.Proxy(self.swift, **how)
@@ -78,31 +107,9 @@ class Case(unittest.TestCase):
         url = f"s3+https://127.0.0.1:{port or self.port}/{self.bucket}/{prefix}"
         return [DRIVE, url, *map(str, arguments)], env
 
-    def drive(self, *arguments, **options):
-        command, env = self.command(*arguments, **options)
-        begin = time.monotonic()
-        done = subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
-                              preexec_fn=runlib.die_with_parent)
-        self.assertNotIn(swiftlib.SECRET, done.stdout + done.stderr)
-        self.assertIn(done.returncode, (0, 1, 9, -9), done.stdout + done.stderr)
-        return Done(done.returncode, done.stdout, time.monotonic() - begin)
-
-    def ok(self, *arguments, **options):
-        done = self.drive(*arguments, **options)
-        self.assertEqual(done.status, 0, done)
-        return done
-
-    def fails(self, *arguments, **options):
-        done = self.drive(*arguments, **options)
-        self.assertEqual(done.status, 1, done)
-        return done.error
-
     def stored(self, name, prefix="pre/fix"):
         """The object as Swift has it, past driver and proxy; None: not there."""
         return swiftlib.Bucket(self.swift, self.bucket, prefix).get(name)
 
     def uploads(self):
         return swiftlib.Bucket(self.swift, self.bucket).uploads()
-
-    def says(self, content, word):
-        return f"{len(content)} {hashlib.sha256(content).hexdigest()} {word}\n"

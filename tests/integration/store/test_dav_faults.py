@@ -5,7 +5,6 @@ whole.
 HOLDFAST_SAMPLE=0 makes it 200 runs, HOLDFAST_SEED another series.
 """
 
-import concurrent.futures
 import random
 
 import faultlib
@@ -14,9 +13,8 @@ import s3proxy
 import storelib
 from contract import BIG
 from davlib import PART, Case
-from swiftlib import runlib
 
-SEED = runlib.seed(unset=1)
+SEED = faultlib.SEED
 RUNS = storelib.sample(8, 200)
 SIZES = (0, 1, 4096, PART, 2 * PART + 1, 5 << 20)
 
@@ -28,11 +26,7 @@ class Faults(Case):
     """Seeded runs through a proxy that cuts, stalls, trickles, lies and repeats: a put that says it arrived has arrived, whole."""
 
     def test_a_put_has_arrived_whole_or_has_failed(self):
-        print(f"seed {SEED}, {RUNS} runs", flush=True)
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            results = list(pool.map(self.one_run, range(RUNS)))
-        arrived = sum(r for r, _ in results)
-        print(f"{arrived} of {RUNS} arrived; met {', '.join(sorted({k for _, kinds in results for k in kinds}))}", flush=True)
+        arrived, _ = faultlib.seeded(self.one_run, RUNS)
         self.assertGreater(arrived, RUNS // 3)
 
     def one_run(self, run):

@@ -9,6 +9,7 @@ import sys
 import time
 import unittest
 
+import contract
 import s3proxy
 import sigv4
 import storelib
@@ -29,7 +30,7 @@ SHAPES = {
     ("PUT", "object", "partNumber&uploadId")}
 
 
-class Operations(storelib.Case):
+class Operations(contract.Ranges, contract.NoRanges, storelib.Case):
     def test_objects_of_all_sizes_come_back_as_they_were(self):
         for size in (0, 1, 1000, storelib.PART, 2 * storelib.PART, 2 * storelib.PART + 1, len(BIG)):
             for how in ((), ("unknown",)):
@@ -39,26 +40,6 @@ class Operations(storelib.Case):
                     self.assertEqual(done.stdout, self.says(content, "confirmed"))
                     self.assertEqual(self.stored("a/thing"), content)
                     self.assertEqual(self.ok("head", "a/thing").stdout.split()[0], str(size))
-
-    def test_ranges_are_exact_and_an_object_that_ends_before_is_corrupt(self):
-        self.ok("put", "x", self.file("in", BIG[:1000]))
-        for at, n in ((0, 1), (0, 1000), (999, 1), (17, 500)):
-            self.ok("get", "x", at, n, self.dir / "out")
-            self.assertEqual((self.dir / "out").read_bytes(), BIG[at:at + n])
-        self.assertIn("corrupt: ", self.fails("get", "x", 0, 1001, self.dir / "out"))
-        self.assertIn("ends at byte 1000", self.fails("get", "x", 990, 20, self.dir / "out"))
-        self.assertIn("truncated", self.fails("get", "x", 5000, 20, self.dir / "out"))
-
-    def test_a_store_that_knows_no_ranges_gives_no_wrong_bytes(self):
-        self.ok("put", "x", self.file("in", BIG[:1000]))
-
-        def forget(request):
-            request.headers = [h for h in request.headers if h[0].lower() != "range"]
-
-        self.proxy(before=forget)
-        self.ok("get", "x", 0, 1000, self.dir / "out")
-        self.assertIn("corrupt: ", self.fails("get", "x", 500, 1000, self.dir / "out"))
-        self.assertIn("corrupt: ", self.fails("get", "x", 0, 500, self.dir / "out"))
 
     def test_listings_are_in_order_and_skip_what_is_no_name_of_ours(self):
         ours = ["a/b", "a/c+d@e=f~g", "a.x", "a0", "z"]

@@ -13,10 +13,9 @@ import unittest
 import faultlib
 import s3proxy
 import storelib
-from storelib import runlib
 
 RUNS = storelib.sample(20, 200)
-SEED = runlib.seed(unset=1)  # so does storelib.sample
+SEED = faultlib.SEED
 SIZES = (0, 1, 4096, 1 << 20, storelib.PART + 1, 11 << 20)
 
 
@@ -26,12 +25,7 @@ class Faults(storelib.Case):
         self.content = random.Random(SEED).randbytes(max(SIZES))
 
     def test_a_put_has_arrived_whole_or_has_failed(self):
-        print(f"seed {SEED}, {RUNS} runs", flush=True)
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            results = list(pool.map(self.one_run, range(RUNS)))
-        met = {kind for _, kinds in results for kind in kinds}
-        arrived = sum(r for r, _ in results)
-        print(f"{arrived} of {RUNS} arrived; met {', '.join(sorted(met))}", flush=True)
+        arrived, met = faultlib.seeded(self.one_run, RUNS)
         self.assertGreater(arrived, RUNS // 2)
         if RUNS >= 20:
             self.assertGreaterEqual(len(met), len(s3proxy.FAULTS) - 2, met)

@@ -13,9 +13,8 @@ import remotelib
 import sshproxy
 import storelib
 from contract import BIG
-from swiftlib import runlib
 
-SEED = runlib.seed(unset=1)
+SEED = faultlib.SEED
 RUNS = storelib.sample(8, 200)
 SIZES = (0, 1, 4096, 1 << 20, 5 << 20, 11 << 20)
 
@@ -26,12 +25,7 @@ class Faults(remotelib.Case):
     make_server = remotelib.Sftp
 
     def test_a_put_has_arrived_whole_or_has_failed(self):
-        print(f"seed {SEED}, {RUNS} runs", flush=True)
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            results = list(pool.map(self.one_run, range(RUNS)))
-        met = {kind for _, kinds in results for kind in kinds}
-        arrived = sum(r for r, _ in results)
-        print(f"{arrived} of {RUNS} arrived; met {', '.join(sorted(met))}", flush=True)
+        arrived, met = faultlib.seeded(self.one_run, RUNS)
         self.assertGreater(arrived, RUNS // 2)
         if RUNS >= 100:
             self.assertGreaterEqual(len(met), len(sshproxy.FAULTS) - 1, met)
