@@ -5,7 +5,8 @@
  * An object is put under a hidden name beside its place, its length is looked at, and it is moved (Overwrite: F, so a name that is there
  * is left alone): servers leave what was cut short under the name it was put to. A crash leaves a hidden file, swept later; an empty
  * collection stays, for the request that removes one removes all that somebody puts into it meanwhile. Durable is what the server says it
- * has. ETags are made of time and size: nothing is confirmed by an answer, what was put is read back.
+ * has. ETags are made of time and size: nothing is confirmed by an answer, what was put is read back. That a name is left alone is as true as
+ * the server makes it: Apache looks first and renames then, so of two that put a name at the same instant, one may learn it from what it reads.
  *
  * Login      Basic; without user none.
  * Errors     UNREACHABLE with a hint: the folder itself is not there, which is never NOT_FOUND. NOSPACE: 507.

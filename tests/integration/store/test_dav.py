@@ -56,9 +56,11 @@ class Operations(contract.Operations, contract.NoRanges, Case):
 
 
 class Apache(contract.Operations, Case):
-    """A second opinion: another server, without TLS."""
+    """A second opinion: another server, without TLS. Its MOVE looks for the name first and renames then, so of two at once both may
+    hear that it was free: the one whose bytes are not there learns it when it reads them back, as every backup does."""
 
     make_server = davlib.Apache
+    told_by = ("confirm",)
     has_dirs = False
     keeps_torn = False
 
