@@ -2,11 +2,13 @@
 """What the guest tests stand on: the lab, a private configuration, the holdfast binary, a writer.
 
 The lab (tests/lab/lab up) must be running; HOLDFAST_LAB_DIR names it, HOLDFAST_LAB_GUEST one of its guests
-(default: the first) and HOLDFAST_BUILD_DIR the build to test. Without lab or build a test fails where
-HOLDFAST_TEST_REQUIRE names `guest`, and is skipped (77) elsewhere.
+(default: the first) and HOLDFAST_BUILD_DIR the build to test. Where ctest hands out labs (--resource-spec-file), it is the
+one that ctest gives, in the folder HOLDFAST_LABS. Without lab or build a test fails where HOLDFAST_TEST_REQUIRE names
+`guest`, and is skipped (77) elsewhere. A lab is used by one test at a time: the second waits.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -29,12 +31,33 @@ import timed  # noqa: E402
 LAB = SOURCE / "tests/lab/lab"
 
 
+def take_given_lab():
+    """Of the labs that ctest hands out, the one it gave to this test: "mariadb" and "id:mariadb1,slots:1"."""
+    kind = os.environ.get("CTEST_RESOURCE_GROUP_0")
+    if kind:
+        given = os.environ[f"CTEST_RESOURCE_GROUP_0_{kind.upper()}"]
+        os.environ["HOLDFAST_LAB_DIR"] = str(Path(os.environ["HOLDFAST_LABS"]) / re.fullmatch(r"id:(\w+),.*", given)[1])
+
+
+take_given_lab()  # as it is imported: some modules ask for the lab as they are
+
+
+def occupy_lab():
+    """Waits until no other test has this lab; ends with the process."""
+    used = os.open(Path(os.environ["HOLDFAST_LAB_DIR"]) / "used", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(used, fcntl.LOCK_EX)
+
+
 def need_guest(flavour=None):
-    """Ends the process unless lab and build are there, and the guest is of that flavour (None: any)."""
+    """Ends the process unless lab and build are there, and the guest is of that flavour (None: any); it is this test's then."""
+    flavour = flavour or os.environ.get("HOLDFAST_TEST_FLAVOUR")
     missing = [f"{v} not set" for v in ("HOLDFAST_LAB_DIR", "HOLDFAST_BUILD_DIR") if not os.environ.get(v)]
+    if not missing and not (Path(os.environ["HOLDFAST_LAB_DIR"]) / "env").exists():
+        missing = [f"no lab {os.environ['HOLDFAST_LAB_DIR']}"]
     if not missing and flavour and lab_env()["FLAVOUR"] != flavour:
         missing = [f"no guest of flavour {flavour}"]
     if not missing:
+        occupy_lab()
         return
     if "guest" in os.environ.get("HOLDFAST_TEST_REQUIRE", "").split(","):
         sys.exit(f"FAIL guest: {', '.join(missing)}, and the guest is required")
