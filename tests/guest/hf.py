@@ -524,7 +524,7 @@ class Sampling(unittest.TestLoader):
         return self.suiteClass([cases[i] for i in chosen])
 
 
-def main(loader=unittest.defaultTestLoader, flavour=None):
+def main(flavour=None):
     need_guest(flavour)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    unittest.main(verbosity=2, testLoader=loader, testRunner=timed.Runner)
+    unittest.main(verbosity=2, testLoader=Sampling(), testRunner=timed.Runner)

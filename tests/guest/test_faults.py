@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from hf import Blocker, Guest, GuestTest, Latency, Sampling, db_service, lab, main
+from hf import Blocker, Guest, GuestTest, Latency, db_service, lab, main
 
 GRACE_S = 2.0
 # Far away: what is back before it was not the dead-men's work.
@@ -507,4 +507,4 @@ class Release(FaultTest):
 
 
 if __name__ == "__main__":
-    main(Sampling())
+    main()
