@@ -28,6 +28,7 @@ extern const struct hf_verb hf_verb_restore_vm;
 extern const struct hf_verb hf_verb_restore_app;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
+extern const struct hf_verb hf_verb_policies;
 extern const struct hf_verb hf_verb_plugins;
 extern const struct hf_verb hf_verb_recover;
 extern const struct hf_verb hf_verb_release;
@@ -60,6 +61,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_restore_app,
     &hf_verb_show,
     &hf_verb_status,
+    &hf_verb_policies,
     &hf_verb_plugins,
     &hf_verb_recover,
     &hf_verb_release,

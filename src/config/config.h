@@ -2,7 +2,7 @@
  *
  * config/config.h - the configuration file, typed and checked.
  *
- * INI as in my.cnf and systemd: sections [defaults], [hypervisor NAME], [vm NAME], [store NAME], [app NAME]. Every key stands
+ * INI as in my.cnf and systemd: sections [defaults], [hypervisor NAME], [vm NAME], [store NAME], [app NAME], [policy NAME]. Every key stands
  * once in options.def (name, type, default, range, help); structs, parser, sample file and man page
  * are made from it. Unknown sections and keys, wrong types and values out of range are HF_E_CONFIG
  * with "FILE:LINE: …" and the nearest known name as hint. The file must not be writable by others
@@ -16,6 +16,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/strv.h"
+#include "config/cron.h"
+#include "config/policy_values.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -102,8 +104,8 @@ const char *hf_keep_rule_name(enum hf_keep_rule rule); /* "last", "hourly", … 
 /* Of `whole`, in bytes. */
 uint64_t hf_share_of(const struct hf_share *s, uint64_t whole);
 
-/* Which keys a section has is said by options.def; struct hf_config_defaults, hf_config_hypervisor
- * and hf_config_vm are made from it. */
+/* Which keys a section has is said by options.def; struct hf_config_defaults, hf_config_hypervisor,
+ * hf_config_vm and so on are made from it. */
 struct hf_config;
 
 #include "config/config_types.h"
@@ -132,6 +134,14 @@ size_t hf_config_vm_count(const struct hf_config *c);
 const struct hf_config_vm *hf_config_vm_at(const struct hf_config *c, size_t i);
 size_t hf_config_hypervisor_count(const struct hf_config *c);
 const struct hf_config_hypervisor *hf_config_hypervisor_at(const struct hf_config *c, size_t i);
+size_t hf_config_policy_count(const struct hf_config *c);
+const struct hf_config_policy *hf_config_policy_at(const struct hf_config *c, size_t i);
+/* By name; CONFIG: no such section. */
+const struct hf_config_policy *hf_config_find_policy(const struct hf_config *c, const char *name,
+                                                     struct hf_err *err);
+/* That of the VM: in a checked configuration there is one. */
+const struct hf_config_hypervisor *hf_config_hypervisor_of(const struct hf_config *c,
+                                                           const struct hf_config_vm *vm);
 
 const char *hf_quiesce_name(enum hf_quiesce q);
 /* What this way to rest can prove at the best, and so the required grade unless `require` says another. */

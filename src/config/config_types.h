@@ -61,6 +61,12 @@ struct hf_config_head {
 #define HF_FIELD_COMPRESSION enum hf_compression
 #define HF_FIELD_KEEP struct hf_keep
 #define HF_FIELD_ZONE char * /* there is such a zone (base/zone.h) */
+#define HF_FIELD_CRON struct hf_cron
+#define HF_FIELD_WINDOW struct hf_window
+#define HF_FIELD_SELECTION struct hf_selection
+#define HF_FIELD_PRODUCE unsigned /* bits HF_PRODUCE_… */
+#define HF_FIELD_EVERY int64_t    /* milliseconds; 0: never */
+#define HF_FIELD_TAGS struct hf_strv
 
 /* The head is reached as vm->label for those who use a section and as vm->head by the code for all
  * sections. */
