@@ -172,7 +172,7 @@ static void syncs_each_commit_and_checks_references(void **state)
     assert_int_equal(pragma(c, "PRAGMA synchronous"), 2);
     assert_int_equal(pragma(c, "PRAGMA foreign_keys"), 1);
     assert_int_equal(pragma(c, "PRAGMA busy_timeout"), 5000);
-    assert_int_equal(pragma(c, "PRAGMA user_version"), 3);
+    assert_int_equal(pragma(c, "PRAGMA user_version"), 4);
     assert_int_equal(pragma(c, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
 }
 
