@@ -94,7 +94,8 @@ struct hf_plan *hf_plan_new(const struct hf_config *config, int64_t now_s, struc
         hf_fail_nomem(err);
         return NULL;
     }
-    *p = (struct hf_plan){.config = config, .now_s = now_s, .is_cold = true};
+    *p = (struct hf_plan){
+        .config = config, .now_s = now_s, .line_until_s = HF_NO_TIME, .is_cold = true};
     return init(p, now_s, err) == 0 ? HF_STEAL(p) : NULL;
 }
 
