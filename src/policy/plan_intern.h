@@ -144,6 +144,8 @@ void hf_plan_datastores_set(struct hf_plan *p, struct hf_plan_vm *vm, const char
 
 /* ---- plan_queue.c ----------------------------------------------------------------------- */
 
+/* It is that late, or that early: a clock that was put back is noticed here. */
+void hf_plan_see(struct hf_plan *p, int64_t now_s);
 /* The pair has something new to wait for. */
 void hf_plan_enqueue(struct hf_plan *p, struct hf_plan_pair *pair, int64_t now_s);
 /* It waits no longer. */

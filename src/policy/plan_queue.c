@@ -167,11 +167,17 @@ static void begin_afresh(struct hf_plan *p, int64_t now_s)
             hf_plan_enqueue(p, &p->pairs[i], now_s);
 }
 
+void hf_plan_see(struct hf_plan *p, int64_t now_s)
+{
+    p->is_cold = p->is_cold || now_s < p->now_s;
+    p->now_s = now_s;
+}
+
 static void catch_up(struct hf_plan *p, int64_t now_s)
 {
-    if (p->is_cold || now_s < p->now_s)
+    hf_plan_see(p, now_s);
+    if (p->is_cold)
         begin_afresh(p, now_s);
-    p->now_s = now_s;
     while (p->n_heap > 0 && p->heap[0]->next.begin_s <= now_s)
         hf_plan_enqueue(p, p->heap[0], now_s);
     if (p->is_stirred || p->line_until_s <= now_s)
