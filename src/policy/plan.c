@@ -169,7 +169,7 @@ static void end(struct hf_plan *p, struct hf_plan_pair *pair)
 {
     pair->is_running = false;
     hf_plan_release(p, pair);
-    p->is_stirred = true;
+    hf_plan_from_the_front(p);
 }
 
 static void learn_datastores(struct hf_plan *p, struct hf_plan_pair *pair, const char *names,

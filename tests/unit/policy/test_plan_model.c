@@ -158,7 +158,8 @@ static bool is_waiting(const struct pair *p, int64_t t, struct choice *out)
     if (p->is_running || t < p->not_before_s ||
         hf_window_open(&p->policy->config->window, p->policy->zone, t) != t)
         return false;
-    *out = (struct choice){.pair = p, .attempt = 1, .has_missed = was(p, "busy")};
+    *out =
+        (struct choice){.pair = p, .attempt = 1, .has_missed = was(p, "busy") && p->attempts == 1};
     for (int64_t d = next_due(p, p->served_s); start_for(p, d) <= t; d = next_due(p, d)) {
         if (out->since_s == 0)
             out->since_s = start_for(p, d);
