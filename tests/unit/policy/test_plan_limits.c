@@ -141,7 +141,7 @@ static void drills_read_no_datastore_and_the_latest_run_knows_it(void **state)
     HF_AUTO(hf_buf) struct hf_buf names = HF_BUF_INIT;
     AUTO_WORLD w = world_of(
         ONE_A_STORE VM("a") VM("b")
-            POLICY("p", "*") "schedule = 0 0 1 1 *\ndrill = 1d\n" POLICY("q", "*") SNAPSHOTS,
+            POLICY("p", "*") "schedule = 0 0 1 1 *\ndrill = 1h\n" POLICY("q", "*") SNAPSHOTS,
         at(2, 2, 0));
     load_datastores(&w, "a", "one");
     load_datastores(&w, "b", "one");
@@ -151,13 +151,16 @@ static void drills_read_no_datastore_and_the_latest_run_knows_it(void **state)
     older.datastores = "two";
     hf_plan_load(w.plan, &older, NULL);
     assert_int_equal(start_all(&w, DUE_S, &names),
-                     2); /* the drills are first: by the order of policies */
+                     2); /* the drills are first: they have waited longer */
     assert_string_equal(hf_buf_str(&names), "a/drill b/drill ");
     struct hf_job drill = {.id = 1};
     hf_plan_ended(w.plan, &drill, "done", NULL, DUE_S);
     drill.id = 3;
     hf_plan_ended(w.plan, &drill, "done", NULL, DUE_S);
-    assert_int_equal(start_all(&w, DUE_S, NULL), 1);
+    hf_buf_clear(&names);
+    assert_int_equal(start_all(&w, DUE_S, &names), 1);
+    start_all(&w, DUE_S + HOUR, &names); /* that run has the datastore still */
+    assert_string_equal(hf_buf_str(&names), "a b/drill ");
 }
 
 /* ---- one job a VM ----------------------------------------------------------------------- */
