@@ -200,7 +200,8 @@ static void a_duty_from_the_future_is_followed_from_now_on(void **state)
 {
     (void)state;
     AUTO_WORLD w = one(DAILY "drill = daily\n", at(3, 12, 0));
-    struct hf_duty d = ended_duty("web01", INT64_MAX - 7, 1, "failed");
+    struct hf_duty d = ended_duty("web01", at(3, 2, 0), 1, "failed");
+    d.served_s = INT64_MAX - 7;
     d.ended_us = INT64_MAX;
     load(&w, &d);
     d.kind = HF_DUTY_DRILL;
@@ -210,7 +211,8 @@ static void a_duty_from_the_future_is_followed_from_now_on(void **state)
     assert_job(&job, "web01", at(4, 2, 0), 1, false);
     end(&w, &job, "done", at(4, 2, 0));
     assert_wake(&w, at(4, 2, 0), at(4, 12, 0)); /* the drill, a day later */
-    d = ended_duty("web01", INT64_MIN, 1, "failed");
+    d.kind = HF_DUTY_RUN;
+    d.served_s = d.ended_us = INT64_MIN;
     load(&w, &d);
     job = start(&w, at(4, 2, 0));
     assert_job(&job, "web01", at(4, 2, 0), 1, true);
