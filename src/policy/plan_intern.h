@@ -37,10 +37,9 @@ struct hf_plan_vm {
     struct hf_plan_set stores;                     /* its own; empty: all */
     struct hf_plan_datastore **datastores;         /* of its disks, as far as known */
     size_t n_datastores;
-    int64_t known_us; /* from a run of when */
-    unsigned jobs;    /* that are going on; one, but for what was loaded */
-    unsigned runs;    /* of them: those that read its disks */
-    bool is_claimed;
+    int64_t known_us;          /* from a run of when */
+    struct hf_plan_slots jobs; /* one at a time, but for what was loaded */
+    unsigned runs;             /* of them: those that read its disks */
 };
 
 enum hf_plan_outcome { HF_PLAN_NO_OUTCOME, HF_PLAN_GOOD, HF_PLAN_FAILED, HF_PLAN_BUSY };
@@ -89,6 +88,12 @@ struct hf_plan_pair {
     size_t at;
 };
 
+/* blocked_by: a limit that it was held up by when last looked at, NULL: none. While there is no room, nothing else matters. */
+struct hf_plan_waiting {
+    struct hf_plan_pair *pair; /* NULL: a gap */
+    const struct hf_plan_slots *blocked_by;
+};
+
 #define HF_PLAN_BUCKETS 1024
 
 struct hf_plan {
@@ -109,11 +114,12 @@ struct hf_plan {
     struct hf_plan_datastore *buckets[HF_PLAN_BUCKETS];
 
     bool is_cold; /* nobody's place is to be trusted */
-    struct hf_plan_pair **heap, **line;
-    size_t n_heap, n_line; /* with the gaps in line, which are NULL */
-    int64_t line_until_s;  /* then somebody in it waits for something else */
+    struct hf_plan_pair **heap;
+    struct hf_plan_waiting *line;
+    size_t n_heap, n_line; /* with the gaps */
     size_t cursor;         /* whoever stands before it in line cannot begin until something ends */
-    bool is_stirred;       /* somebody came, and may not stand where he belongs */
+    bool is_unsorted;      /* somebody in line stands where he does not belong */
+    int64_t line_until_s; /* then somebody in it waits for something else, or has waited too long */
     const struct hf_plan_pair *claimant; /* who has a claim; NULL: nobody */
 };
 
@@ -131,7 +137,9 @@ void hf_plan_put_off(struct hf_plan_pair *pair, int64_t now_s);
 
 int hf_plan_limits_init(struct hf_plan *p, struct hf_err *err) HF_CHECKED;
 void hf_plan_limits_free(struct hf_plan *p);
-bool hf_plan_fits(const struct hf_plan_pair *pair);
+bool hf_plan_has_room(const struct hf_plan_slots *s);
+/* The limit that holds the pair up; NULL: none does. */
+const struct hf_plan_slots *hf_plan_blocked_by(const struct hf_plan_pair *pair);
 void hf_plan_take(struct hf_plan *p, struct hf_plan_pair *pair);
 void hf_plan_release(struct hf_plan *p, struct hf_plan_pair *pair);
 void hf_plan_claim(struct hf_plan *p, const struct hf_plan_pair *pair);
@@ -150,6 +158,8 @@ void hf_plan_see(struct hf_plan *p, int64_t now_s);
 void hf_plan_enqueue(struct hf_plan *p, struct hf_plan_pair *pair, int64_t now_s);
 /* Something has ended: each may begin now. */
 void hf_plan_from_the_front(struct hf_plan *p);
+/* A limit is not what it was: nobody knows what held him up. */
+void hf_plan_forget_blocks(struct hf_plan *p);
 /* It waits no longer. */
 void hf_plan_leave(struct hf_plan *p, struct hf_plan_pair *pair);
 

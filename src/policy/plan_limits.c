@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is taken of each limit. Only VMs without a job and pairs without a claim of their own are asked whether they fit.
+ * What is taken of each limit. One that has a claim is not asked whether it fits while it has it.
  */
 #include "base/strv.h"
 #include "policy/plan_intern.h"
@@ -9,7 +9,7 @@
 
 /* ---- slots ------------------------------------------------------------------------------ */
 
-static bool has_room(const struct hf_plan_slots *s)
+bool hf_plan_has_room(const struct hf_plan_slots *s)
 {
     return s->running + s->claimed < s->limit;
 }
@@ -19,31 +19,33 @@ static void run(struct hf_plan_slots *s, bool is_begun)
     s->running = is_begun ? s->running + 1 : s->running - 1;
 }
 
-static bool all_have_room(const struct hf_plan_set *set)
+static const struct hf_plan_slots *first_full(const struct hf_plan_set *set)
 {
-    for (size_t i = 0; i < set->n; i++)
-        if (!has_room(set->items[i]))
-            return false;
-    return true;
+    for (size_t i = 0; set && i < set->n; i++)
+        if (!hf_plan_has_room(set->items[i]))
+            return set->items[i];
+    return NULL;
 }
 
-bool hf_plan_fits(const struct hf_plan_pair *pair)
+const struct hf_plan_slots *hf_plan_blocked_by(const struct hf_plan_pair *pair)
 {
     const struct hf_plan_vm *vm = pair->vm;
-    if (vm->jobs > 0 || vm->is_claimed || (vm->on && !has_room(vm->on)))
-        return false;
+    if (!hf_plan_has_room(&vm->jobs))
+        return &vm->jobs;
+    if (vm->on && !hf_plan_has_room(vm->on))
+        return vm->on;
     /* A drill reads stores, not the VM's disks. */
     for (size_t i = 0; i < vm->n_datastores && !pair->is_drill; i++)
-        if (!has_room(&vm->datastores[i]->slots))
-            return false;
-    return !pair->stores || all_have_room(pair->stores);
+        if (!hf_plan_has_room(&vm->datastores[i]->slots))
+            return &vm->datastores[i]->slots;
+    return first_full(pair->stores);
 }
 
 static void change(struct hf_plan *p, struct hf_plan_pair *pair, bool is_begun)
 {
     struct hf_plan_vm *vm = pair->vm;
     run(&p->all, is_begun);
-    vm->jobs = is_begun ? vm->jobs + 1 : vm->jobs - 1;
+    run(&vm->jobs, is_begun);
     if (!pair->is_drill)
         vm->runs = is_begun ? vm->runs + 1 : vm->runs - 1;
     if (vm->on)
@@ -69,7 +71,7 @@ void hf_plan_release(struct hf_plan *p, struct hf_plan_pair *pair)
 void hf_plan_claim(struct hf_plan *p, const struct hf_plan_pair *pair)
 {
     p->claimant = pair;
-    pair->vm->is_claimed = true;
+    pair->vm->jobs.claimed = 1;
     if (pair->vm->on)
         pair->vm->on->claimed = 1;
     for (size_t i = 0; i < pair->vm->n_datastores && !pair->is_drill; i++)
@@ -84,7 +86,7 @@ void hf_plan_claim_drop(struct hf_plan *p)
     if (!pair)
         return;
     p->claimant = NULL;
-    pair->vm->is_claimed = false;
+    pair->vm->jobs.claimed = 0;
     if (pair->vm->on)
         pair->vm->on->claimed = 0;
     for (size_t i = 0; i < pair->vm->n_datastores && !pair->is_drill; i++)
@@ -171,13 +173,26 @@ static struct hf_plan_datastore **get_all(struct hf_plan *p, const struct hf_pla
     return all;
 }
 
+static bool are_known(const struct hf_plan_vm *vm, struct hf_plan_datastore *const *all, size_t n)
+{
+    bool are = n == vm->n_datastores;
+    for (size_t i = 0; are && i < n; i++)
+        are = all[i] == vm->datastores[i];
+    return are;
+}
+
 void hf_plan_datastores_set(struct hf_plan *p, struct hf_plan_vm *vm, const char *names)
 {
     size_t n = 0;
     struct hf_plan_datastore **all = get_all(p, vm, names, &n);
     if (!all)
         return;
+    if (are_known(vm, all, n)) {
+        put_all(p, all, n);
+        return;
+    }
     hf_plan_claim_drop(p); /* it may be of the old ones */
+    hf_plan_forget_blocks(p);
     for (size_t i = 0; i < n; i++)
         all[i]->slots.running += vm->runs;
     for (size_t i = 0; i < vm->n_datastores; i++)
@@ -214,6 +229,7 @@ static int vm_init(struct hf_plan *p, size_t i)
 {
     struct hf_plan_vm *vm = &p->vms[i];
     vm->config = hf_config_vm_at(p->config, i);
+    vm->jobs.limit = 1;
     vm->hypervisor = hf_config_hypervisor_of(p->config, vm->config);
     for (size_t h = 0; h < hf_config_hypervisor_count(p->config); h++)
         if (vm->hypervisor == hf_config_hypervisor_at(p->config, h))

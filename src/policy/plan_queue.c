@@ -63,61 +63,28 @@ static void heap_remove(struct hf_plan *p, struct hf_plan_pair *pair)
 
 /* ---- the line --------------------------------------------------------------------------- */
 
+static bool is_behind(const struct hf_plan_pair *a, const struct hf_plan_pair *b)
+{
+    return a->next.since_s != b->next.since_s ? a->next.since_s > b->next.since_s : a->id > b->id;
+}
+
 static int by_waiting(const void *a, const void *b)
 {
-    const struct hf_plan_pair *x = *(struct hf_plan_pair *const *)a,
-                              *y = *(struct hf_plan_pair *const *)b;
-    if (x->next.since_s != y->next.since_s)
-        return x->next.since_s < y->next.since_s ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
+    const struct hf_plan_waiting *x = a, *y = b;
+    return is_behind(x->pair, y->pair) ? 1 : -1;
 }
 
 static void close_gaps(struct hf_plan *p)
 {
     size_t n = 0;
     for (size_t i = 0; i < p->n_line; i++) {
-        if (!p->line[i])
+        if (!p->line[i].pair)
             continue;
         p->line[n] = p->line[i];
-        p->line[n]->at = n;
+        p->line[n].pair->at = n;
         n++;
     }
     p->n_line = n;
-}
-
-static void line_add(struct hf_plan *p, struct hf_plan_pair *pair)
-{
-    if (p->n_line == p->n_pairs) /* then there are gaps: it stands nowhere */
-        close_gaps(p);
-    pair->place = HF_PLAN_LINE;
-    pair->at = p->n_line;
-    p->line[p->n_line++] = pair;
-    p->is_stirred = true;
-}
-
-static void line_remove(struct hf_plan *p, struct hf_plan_pair *pair)
-{
-    p->line[pair->at] = NULL;
-    pair->place = HF_PLAN_NOWHERE;
-}
-
-/* Whoever waits for something else now: a later due time, the next opening of the window. */
-static void refresh_line(struct hf_plan *p, int64_t now_s)
-{
-    p->line_until_s = HF_NO_TIME;
-    for (size_t i = 0; i < p->n_line; i++) {
-        struct hf_plan_pair *pair = p->line[i];
-        if (!pair)
-            continue;
-        if (pair->next.until_s <= now_s)
-            hf_plan_find_next(pair, now_s, &pair->next);
-        if (pair->next.begin_s > now_s) {
-            line_remove(p, pair);
-            heap_add(p, pair);
-        } else if (pair->next.until_s < p->line_until_s) {
-            p->line_until_s = pair->next.until_s;
-        }
-    }
 }
 
 void hf_plan_from_the_front(struct hf_plan *p)
@@ -126,18 +93,77 @@ void hf_plan_from_the_front(struct hf_plan *p)
     hf_plan_claim_drop(p);
 }
 
+void hf_plan_forget_blocks(struct hf_plan *p)
+{
+    for (size_t i = 0; i < p->n_line; i++)
+        p->line[i].blocked_by = NULL;
+}
+
+static int64_t patient_until(const struct hf_plan_pair *pair)
+{
+    return pair->next.since_s + HF_PLAN_PATIENCE_S;
+}
+
+/* The line has to be looked at when what one waits for changes, and when he has waited too long. */
+static void look_again_for(struct hf_plan *p, const struct hf_plan_pair *pair, int64_t now_s)
+{
+    if (pair->next.until_s < p->line_until_s)
+        p->line_until_s = pair->next.until_s;
+    if (patient_until(pair) > now_s && patient_until(pair) < p->line_until_s)
+        p->line_until_s = patient_until(pair);
+}
+
+/* Behind all others he changes nothing for them. */
+static void line_add(struct hf_plan *p, struct hf_plan_pair *pair, int64_t now_s)
+{
+    if (p->n_line == p->n_pairs) { /* then there are gaps: it stands nowhere */
+        close_gaps(p);
+        hf_plan_from_the_front(p);
+    }
+    while (p->n_line > 0 && !p->line[p->n_line - 1].pair)
+        p->n_line--;
+    if (p->cursor > p->n_line)
+        p->cursor = p->n_line;
+    if (p->n_line > 0 && !is_behind(pair, p->line[p->n_line - 1].pair))
+        p->is_unsorted = true;
+    pair->place = HF_PLAN_LINE;
+    pair->at = p->n_line;
+    p->line[p->n_line++] = (struct hf_plan_waiting){.pair = pair};
+    look_again_for(p, pair, now_s);
+}
+
+static void line_remove(struct hf_plan *p, struct hf_plan_pair *pair)
+{
+    p->line[pair->at].pair = NULL;
+    pair->place = HF_PLAN_NOWHERE;
+}
+
+/* Whoever waits for something else now: a later due time, the next opening of the window. */
+static void refresh_line(struct hf_plan *p, int64_t now_s)
+{
+    p->line_until_s = HF_NO_TIME;
+    for (size_t i = 0; i < p->n_line; i++) {
+        struct hf_plan_pair *pair = p->line[i].pair;
+        if (!pair)
+            continue;
+        if (pair->next.until_s <= now_s)
+            hf_plan_find_next(pair, now_s, &pair->next);
+        if (pair->next.begin_s > now_s) {
+            line_remove(p, pair);
+            heap_add(p, pair);
+        } else {
+            look_again_for(p, pair, now_s);
+        }
+    }
+}
+
 static void line_up(struct hf_plan *p, int64_t now_s)
 {
-    bool is_sorted = true;
     refresh_line(p, now_s);
     close_gaps(p);
-    for (size_t i = 1; i < p->n_line && is_sorted; i++)
-        is_sorted = by_waiting(&p->line[i - 1], &p->line[i]) < 0;
-    if (!is_sorted) {
-        qsort(p->line, p->n_line, sizeof *p->line, by_waiting);
-        close_gaps(p); /* they have changed places */
-    }
-    p->is_stirred = false;
+    qsort(p->line, p->n_line, sizeof *p->line, by_waiting);
+    close_gaps(p); /* they may have changed places */
+    p->is_unsorted = false;
     hf_plan_from_the_front(p);
 }
 
@@ -157,7 +183,7 @@ void hf_plan_enqueue(struct hf_plan *p, struct hf_plan_pair *pair, int64_t now_s
     hf_plan_settle(pair, now_s);
     hf_plan_find_next(pair, now_s, &pair->next);
     if (pair->next.begin_s <= now_s)
-        line_add(p, pair);
+        line_add(p, pair, now_s);
     else
         heap_add(p, pair);
 }
@@ -184,28 +210,36 @@ static void catch_up(struct hf_plan *p, int64_t now_s)
         begin_afresh(p, now_s);
     while (p->n_heap > 0 && p->heap[0]->next.begin_s <= now_s)
         hf_plan_enqueue(p, p->heap[0], now_s);
-    if (p->is_stirred || p->line_until_s <= now_s)
+    if (p->is_unsorted || p->line_until_s <= now_s)
         line_up(p, now_s);
 }
 
 /* ---- who may begin ---------------------------------------------------------------------- */
 
-static bool has_waited_too_long(const struct hf_plan_pair *pair, int64_t now_s)
+/* The first in line that has waited too long, and does not wait for another job of its VM, gets a claim. Behind one that has not
+ * waited so long nobody has. */
+static void consider_claim(struct hf_plan *p, const struct hf_plan_pair *pair, int64_t now_s,
+                           bool *is_over)
 {
-    return pair->vm->jobs == 0 && now_s - pair->next.since_s >= HF_PLAN_PATIENCE_S;
+    *is_over = p->claimant || patient_until(pair) > now_s;
+    if (!*is_over && pair->vm->jobs.running == 0)
+        hf_plan_claim(p, pair);
 }
 
 static const struct hf_plan_pair *first_that_fits(struct hf_plan *p, int64_t now_s)
 {
+    bool has_no_claims = false;
     catch_up(p, now_s);
-    for (; p->cursor < p->n_line && p->all.running < p->all.limit; p->cursor++) {
-        const struct hf_plan_pair *pair = p->line[p->cursor];
-        if (!pair)
+    for (; p->cursor < p->n_line && hf_plan_has_room(&p->all); p->cursor++) {
+        struct hf_plan_waiting *w = &p->line[p->cursor];
+        if (!w->pair)
             continue;
-        if (hf_plan_fits(pair))
-            return pair;
-        if (!p->claimant && has_waited_too_long(pair, now_s))
-            hf_plan_claim(p, pair);
+        if (!w->blocked_by || hf_plan_has_room(w->blocked_by))
+            w->blocked_by = hf_plan_blocked_by(w->pair);
+        if (!w->blocked_by)
+            return w->pair;
+        if (!has_no_claims)
+            consider_claim(p, w->pair, now_s, &has_no_claims);
     }
     return NULL;
 }
