@@ -136,6 +136,8 @@ static void line_remove(struct hf_plan *p, struct hf_plan_pair *pair)
 {
     p->line[pair->at].pair = NULL;
     pair->place = HF_PLAN_NOWHERE;
+    if (p->claimant == pair)
+        hf_plan_from_the_front(p);
 }
 
 /* Whoever waits for something else now: a later due time, the next opening of the window. */

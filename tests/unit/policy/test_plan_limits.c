@@ -265,6 +265,22 @@ static void nobody_is_passed_over_for_ever(void **state)
     assert_string_equal(jobs[1].vm->label, "a");
 }
 
+/* b has waited for so long that it keeps the second slot from c; by the clock that is right then it has not. */
+static void a_claim_goes_back_with_the_clock(void **state)
+{
+    (void)state;
+    AUTO_WORLD w =
+        world_of(LAB "max-runs = 2\n" FOUR STORES "max-runs = 1\n" POLICY("p", "a, b")
+                     DAILY POLICY("q", "c") "schedule = 0 4 * * *\nproduce = snapshot\n" POLICY(
+                         "r", "d") "schedule = 0 0 1 1 *\n",
+                 at(2, 12, 0));
+    start(&w, DUE_S);
+    const struct hf_job c = start(&w, at(3, 4, 0));
+    end(&w, &c, "failed", at(3, 8, 50));
+    assert_int_equal(hf_plan_wake(w.plan, at(3, 9, 0)), at(3, 9, 5));
+    assert_wake(&w, at(3, 3, 0), at(3, 3, 15)); /* c is tried again */
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -280,6 +296,7 @@ int main(void)
         HF_TEST(who_has_waited_longest_is_first),
         HF_TEST(one_that_waits_holds_nobody_up),
         HF_TEST(nobody_is_passed_over_for_ever),
+        HF_TEST(a_claim_goes_back_with_the_clock),
     };
     return HF_RUN_TESTS("policy.plan_limits", tests);
 }
