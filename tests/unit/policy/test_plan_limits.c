@@ -281,6 +281,43 @@ static void a_claim_goes_back_with_the_clock(void **state)
     assert_wake(&w, at(3, 3, 0), at(3, 3, 15)); /* c is tried again */
 }
 
+/* Nothing ends and nobody came when b has waited for six hours; d, which comes then, finds the slot kept. */
+static void a_claim_is_made_in_time(void **state)
+{
+    (void)state;
+    struct hf_job job;
+    AUTO_WORLD w = world_of(LAB "max-runs = 2\n" FOUR STORES "max-runs = 1\n" POLICY("p", "a, b")
+                                DAILY POLICY("q", "d") "schedule = 0 9 * * *\nproduce = snapshot\n",
+                            at(2, 12, 0));
+    const struct hf_job a = start(&w, DUE_S);
+    assert_true(hf_plan_wake(w.plan, at(3, 3, 0)) == at(3, 9, 0));
+    assert_false(hf_plan_ready(w.plan, at(3, 9, 0), &job));
+    end(&w, &a, "done", at(3, 10, 0));
+    job = start(&w, at(3, 10, 0));
+    assert_job(&job, "b", DUE_S, 1, false);
+    job = start(&w, at(3, 10, 0));
+    assert_job(&job, "d", at(3, 9, 0), 1, false);
+}
+
+/* q's run of b waits for "one", which is gone when it is its turn. */
+static void what_held_somebody_up_may_be_gone(void **state)
+{
+    (void)state;
+    AUTO_WORLD w =
+        world_of(ONE_A_STORE VM("a") VM("b") POLICY("p", "*") SNAPSHOTS POLICY("q", "b") SNAPSHOTS,
+                 at(2, 12, 0));
+    load_datastores(&w, "a", "one");
+    load_datastores(&w, "b", "one");
+    const struct hf_job a = start(&w, DUE_S);
+    assert_int_equal(start_all(&w, DUE_S, NULL), 0);
+    hf_plan_ended(w.plan, &a, "done", "two", DUE_S);
+    const struct hf_job b = start(&w, DUE_S);
+    assert_int_equal(start_all(&w, DUE_S, NULL), 0);
+    hf_plan_ended(w.plan, &b, "done", "two", DUE_S);
+    const struct hf_job q = start(&w, DUE_S);
+    assert_string_equal(q.policy->label, "q");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -297,6 +334,8 @@ int main(void)
         HF_TEST(one_that_waits_holds_nobody_up),
         HF_TEST(nobody_is_passed_over_for_ever),
         HF_TEST(a_claim_goes_back_with_the_clock),
+        HF_TEST(a_claim_is_made_in_time),
+        HF_TEST(what_held_somebody_up_may_be_gone),
     };
     return HF_RUN_TESTS("policy.plan_limits", tests);
 }
