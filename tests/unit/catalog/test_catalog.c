@@ -172,7 +172,7 @@ static void syncs_each_commit_and_checks_references(void **state)
     assert_int_equal(pragma(c, "PRAGMA synchronous"), 2);
     assert_int_equal(pragma(c, "PRAGMA foreign_keys"), 1);
     assert_int_equal(pragma(c, "PRAGMA busy_timeout"), 5000);
-    assert_int_equal(pragma(c, "PRAGMA user_version"), 4);
+    assert_int_equal(pragma(c, "PRAGMA user_version"), 5);
     assert_int_equal(pragma(c, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
 }
 
@@ -272,7 +272,7 @@ static void damaged_pages_are_corrupt_and_never_wrong_rows(void **state)
     hf_catalog_close(HF_STEAL(c));
     const char *path = hf_test_path(state, "catalog.sqlite");
     assert_int_equal(stat(path, &st), 0);
-    overwrite(path, 4096 * 2, st.st_size);
+    overwrite(path, st.st_size / 2, st.st_size); /* in front lies the schema, without which nothing opens */
     c = open_here(state);
     assert_int_equal(hf_catalog_snapshots(c, NULL, true, add_snapshot, &got, &err), -1);
     assert_hf_err(&err, HF_E_CORRUPT, "Move the file aside");
