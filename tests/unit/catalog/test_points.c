@@ -206,6 +206,7 @@ static void a_catalog_of_the_first_schema_gets_the_tables(void **state)
     assert_hf_ok(hf_sql_exec(old,
                              "DROP TABLE drills; DROP TABLE copies; DROP TABLE points;"
                              "DROP TABLE duties; DROP TABLE alarms; DROP TABLE messages;"
+                             "DROP TABLE stalls;"
                              "PRAGMA user_version = 1",
                              "prepare the test", &err),
                  &err);
