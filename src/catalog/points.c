@@ -251,15 +251,17 @@ int hf_catalog_copies(struct hf_catalog *c, const char *point_id, hf_catalog_cop
                       void *ctx, struct hf_err *err)
 {
     HF_AUTOSTMT sqlite3_stmt *s =
-        hf_sql_prepare(c, err,
-                       "SELECT " COPY_COLUMNS " FROM copies WHERE point_id = ?"
-                       " ORDER BY store, store_id",
-                       "s", point_id);
+        hf_sql_take(c, HF_SQL_COPIES, err,
+                    "SELECT " COPY_COLUMNS " FROM copies WHERE point_id = ?"
+                    " ORDER BY store, store_id",
+                    "s", point_id);
     if (!s)
         return -1;
     int rc;
     while ((rc = hf_sql_step(c, s, "list the copies", err)) > 0)
         if (emit_copy(s, emit, ctx, err))
             return -1;
+    if (rc == 0)
+        hf_sql_give_back(c, HF_SQL_COPIES, HF_STEAL(s));
     return rc;
 }

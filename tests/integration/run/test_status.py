@@ -200,6 +200,38 @@ class Runs(StatusTest):
         self.expect(CRITICAL, "overdue", **env)
 
 
+class Policies(StatusTest):
+    """The last results beside the next runs."""
+
+    def shown(self):
+        return self.site.run("policies", as_json=False).stdout
+
+    def last_of_web(self):
+        vm, = self.ok(self.site.run("policies"))["policies"][0]["vms"]
+        return vm["last"]
+
+    def test_how_the_last_run_went_stands_beside_the_next(self):
+        self.assertIn("  last   web never followed: no holdfastd has run here", self.shown())
+        self.tried("done")
+        day = datetime.datetime.fromtimestamp(self.last, datetime.UTC)
+        self.assertIn(f"  last   web done {day:%Y-%m-%d} 02:01\n  next   ", self.shown())
+        self.assertEqual((self.last_of_web()["state"], self.last_of_web()["message"]), ("done", None))
+        self.tried("failed", message="no route to host")
+        self.assertRegex(self.shown(), r"  last   web failed .*\n? *.*no route to host")
+        self.assertIn("no route to host", self.last_of_web()["message"])
+
+    def test_without_a_catalog_or_with_one_that_cannot_be_read_the_rest_is_shown(self):
+        catalog = self.site.state / "catalog.sqlite"
+        catalog.write_bytes(b"not a database, and longer than its header " * 40)
+        self.assertIn("nightly: 0 2 * * *", self.shown())
+        self.assertIn("notice: how the last runs went is not known:", self.shown())
+        for file in self.site.state.glob("catalog.sqlite*"):
+            file.unlink()
+        self.assertNotIn("last", self.shown())
+        self.assertIsNone(self.last_of_web())
+        self.assertFalse(catalog.exists())
+
+
 class Attempts(StatusTest):
     def child(self):
         p = subprocess.Popen(["sleep", "60"])
