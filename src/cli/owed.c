@@ -118,6 +118,7 @@ static void load(struct hf_owed *o, const struct hf_owed_duty *item)
 int hf_owed_open(struct hf_owed *o, const struct hf_config *config, struct hf_catalog *catalog,
                  int64_t now_s, struct hf_err *err)
 {
+    o->now_s = now_s;
     o->plan = hf_plan_new(config, now_s, err);
     if (!o->plan || (catalog && hf_duties(catalog, add_followed, o, err) < 0))
         return -1;

@@ -26,6 +26,7 @@ struct hf_owed {
     size_t n, cap;
     struct hf_strv texts;
     bool has_followed; /* holdfastd has run here: it follows something */
+    int64_t now_s;
 };
 
 /* catalog NULL: none. */

@@ -66,15 +66,22 @@ static struct hf_owed_verdict busy(const struct hf_duty *d, const struct hf_plan
     return (struct hf_owed_verdict){HF_OWED_WARNING, "busy"};
 }
 
+/* What a failed one waits for; an hour late nobody seems to do it. */
+#define LATE_S 3600
+
 static struct hf_owed_verdict failed(const struct hf_duty *d, const struct hf_plan_row *row,
-                                     struct hf_buf *say)
+                                     int64_t now_s, struct hf_buf *say)
 {
+    bool is_retry = row->due_s == d->served_s, is_late = row->start_s < now_s - LATE_S;
     hf_buf_str_add(say, "failed ");
     add_time(say, d->ended_us / 1000000);
     add_why(say, d);
     if (!row->is_running && row->start_s != HF_NO_TIME) {
-        hf_buf_str_add(say, row->due_s == d->served_s ? "; it is tried again " : "; the next is ");
+        hf_buf_str_add(say, is_late    ? "; it should have been tried again "
+                            : is_retry ? "; it is tried again "
+                                       : "; the next is ");
         add_time(say, row->start_s);
+        hf_buf_str_add(say, is_late ? ": does holdfastd run?" : "");
     }
     return (struct hf_owed_verdict){HF_OWED_CRITICAL, "failed"};
 }
@@ -112,7 +119,7 @@ struct hf_owed_verdict hf_owed_judge(const struct hf_owed *o, const struct hf_ow
     if (row->is_overdue && !(has_outcome(d, "busy") && !row->has_missed))
         return overdue(item, row, say);
     if (has_outcome(d, "failed"))
-        return failed(d, row, say);
+        return failed(d, row, o->now_s, say);
     if (has_outcome(d, "degraded"))
         return degraded(d, say);
     if (row->was_ahead)

@@ -119,6 +119,8 @@ class Runs(StatusTest):
         self.tried("failed", error="unreachable", message="hypervisor here: it is | away")
         row = self.expect(CRITICAL, "failed", "hypervisor here: it is | away")
         self.assertEqual((row["error"], row["error_message"]), ("unreachable", "hypervisor here: it is | away"))
+        self.assertIn("tried again", row["message"])
+        self.expect(CRITICAL, "failed", "should have been tried again", **self.later(self.last + 3 * HOUR))
         self.raise_alarm("failed", "it is away")
         self.assertIn("alarm: nightly web: failed since", self.site.run("status", as_json=False).stdout)
         # By hand, as the administrator does it then: the policy's, and no other run, makes it good.
