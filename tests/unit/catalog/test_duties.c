@@ -255,6 +255,8 @@ static void a_catalog_of_the_third_schema_gets_the_tables(void **state)
     assert_hf_ok(hf_catalog_run_begin(c, &run, &err), &err);
     assert_hf_ok(hf_sql_exec(c,
                              "DROP TABLE duties; DROP TABLE alarms; DROP TABLE messages;"
+                             "ALTER TABLE points DROP COLUMN bytes;"
+                             "ALTER TABLE copies DROP COLUMN off_host;"
                              "DROP TABLE stalls; PRAGMA user_version = 3",
                              "prepare the test", &err),
                  &err);
