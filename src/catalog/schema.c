@@ -116,7 +116,24 @@ static const char *const steps[] = {
     "  text TEXT NOT NULL,"
     "  at_us BIGINT NOT NULL,"
     "  tries BIGINT NOT NULL,"
-    "  next_us BIGINT NOT NULL);",
+    "  next_us BIGINT NOT NULL);"
+    /* How many runs held writers up so long at the most, each bucket without those below it; counted when a duty ends. */
+    "CREATE TABLE stalls ("
+    "  policy VARCHAR(255) NOT NULL,"
+    "  vm VARCHAR(255) NOT NULL,"
+    "  bucket INTEGER NOT NULL,"
+    "  runs BIGINT NOT NULL,"
+    "  sum_ms DOUBLE NOT NULL,"
+    "  PRIMARY KEY (policy, vm, bucket));",
+    /* What lists show of a report, so that they need not read it: a million of them are gigabytes. */
+    "ALTER TABLE points ADD COLUMN bytes BIGINT;"
+    "ALTER TABLE copies ADD COLUMN off_host VARCHAR(16);"
+    "UPDATE points SET bytes = (SELECT SUM(json_extract(a.value, '$.bytes'))"
+    "  FROM json_each(points.report, '$.artifacts') AS a) WHERE json_valid(report);"
+    "UPDATE copies SET off_host = (SELECT json_extract(s.value, '$.off_host')"
+    "  FROM points, json_each(points.report, '$.stores') AS s"
+    "  WHERE points.id = copies.point_id AND json_extract(s.value, '$.name') = copies.store)"
+    "  WHERE EXISTS (SELECT 1 FROM points WHERE id = copies.point_id AND json_valid(report));",
 };
 
 static int version_get(struct hf_catalog *c, int64_t *out, struct hf_err *err)

@@ -34,6 +34,7 @@ extern const struct hf_verb hf_verb_recover;
 extern const struct hf_verb hf_verb_release;
 extern const struct hf_verb hf_verb_guardian;
 extern const struct hf_verb hf_verb_sample_config;
+extern const struct hf_verb hf_verb_completion;
 extern const struct hf_verb hf_verb_help;
 
 const struct hf_verb *const hf_verbs[] = {
@@ -67,6 +68,7 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_release,
     &hf_verb_guardian,
     &hf_verb_sample_config,
+    &hf_verb_completion,
     &hf_verb_help,
     NULL,
 };
