@@ -94,7 +94,8 @@ struct hf_plan *hf_plan_new(const struct hf_config *config, int64_t now_s, struc
         hf_fail_nomem(err);
         return NULL;
     }
-    *p = (struct hf_plan){.config = config, .now_s = now_s, .is_cold = true};
+    *p = (struct hf_plan){
+        .config = config, .now_s = now_s, .line_until_s = HF_NO_TIME, .is_cold = true};
     return init(p, now_s, err) == 0 ? HF_STEAL(p) : NULL;
 }
 
@@ -204,6 +205,7 @@ void hf_plan_load(struct hf_plan *p, const struct hf_duty *d, struct hf_job *out
                                          .attempts = d->attempts,
                                          .ended_s = d->ended_us / SECOND_US,
                                          .outcome = outcome_of(d->outcome)};
+    hf_plan_settle(pair, p->now_s); /* now: later would be followed from later on */
     learn_datastores(p, pair, d->datastores, d->success_us);
     p->is_cold = true;
     if (d->began_us == 0 || d->ended_us != 0)
@@ -239,7 +241,7 @@ static struct hf_plan_pair *pair_at(const struct hf_plan *p, const struct hf_job
 void hf_plan_began(struct hf_plan *p, const struct hf_job *job, int64_t now_s)
 {
     struct hf_plan_pair *pair = pair_at(p, job);
-    (void)now_s;
+    hf_plan_see(p, now_s);
     if (!pair || pair->is_running)
         return;
     pair->before = pair->state;
@@ -259,6 +261,7 @@ void hf_plan_ended(struct hf_plan *p, const struct hf_job *job, const char *outc
                    const char *datastores, int64_t now_s)
 {
     struct hf_plan_pair *pair = pair_at(p, job);
+    hf_plan_see(p, now_s);
     if (!pair || !pair->is_running)
         return;
     end(p, pair);

@@ -111,6 +111,7 @@ struct hf_plan {
     bool is_cold; /* nobody's place is to be trusted */
     struct hf_plan_pair **heap, **line;
     size_t n_heap, n_line; /* with the gaps in line, which are NULL */
+    int64_t line_until_s;  /* then somebody in it waits for something else */
     size_t cursor;         /* whoever stands before it in line cannot begin until something ends */
     bool is_stirred;       /* … which has happened, or somebody came */
     const struct hf_plan_pair *claimant; /* who has a claim; NULL: nobody */
@@ -133,7 +134,7 @@ void hf_plan_limits_free(struct hf_plan *p);
 bool hf_plan_fits(const struct hf_plan_pair *pair);
 void hf_plan_take(struct hf_plan *p, struct hf_plan_pair *pair);
 void hf_plan_release(struct hf_plan *p, struct hf_plan_pair *pair);
-void hf_plan_claim(struct hf_plan *p, struct hf_plan_pair *pair);
+void hf_plan_claim(struct hf_plan *p, const struct hf_plan_pair *pair);
 void hf_plan_claim_drop(struct hf_plan *p);
 /* Where the runs of this policy for the VM go; NULL: nowhere. */
 const struct hf_plan_set *hf_plan_stores_of(const struct hf_plan *p, size_t policy,
@@ -143,6 +144,8 @@ void hf_plan_datastores_set(struct hf_plan *p, struct hf_plan_vm *vm, const char
 
 /* ---- plan_queue.c ----------------------------------------------------------------------- */
 
+/* It is that late, or that early: a clock that was put back is noticed here. */
+void hf_plan_see(struct hf_plan *p, int64_t now_s);
 /* The pair has something new to wait for. */
 void hf_plan_enqueue(struct hf_plan *p, struct hf_plan_pair *pair, int64_t now_s);
 /* It waits no longer. */

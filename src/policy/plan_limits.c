@@ -66,7 +66,7 @@ void hf_plan_release(struct hf_plan *p, struct hf_plan_pair *pair)
 
 /* ---- claims ----------------------------------------------------------------------------- */
 
-void hf_plan_claim(struct hf_plan *p, struct hf_plan_pair *pair)
+void hf_plan_claim(struct hf_plan *p, const struct hf_plan_pair *pair)
 {
     p->claimant = pair;
     pair->vm->is_claimed = true;

@@ -75,24 +75,20 @@ static int by_waiting(const void *a, const void *b)
 static void close_gaps(struct hf_plan *p)
 {
     size_t n = 0;
-    for (size_t i = 0; i < p->n_line; i++)
-        if (p->line[i])
-            p->line[n++] = p->line[i];
+    for (size_t i = 0; i < p->n_line; i++) {
+        if (!p->line[i])
+            continue;
+        p->line[n] = p->line[i];
+        p->line[n]->at = n;
+        n++;
+    }
     p->n_line = n;
-}
-
-static void number_off(struct hf_plan *p)
-{
-    for (size_t i = 0; i < p->n_line; i++)
-        p->line[i]->at = i;
 }
 
 static void line_add(struct hf_plan *p, struct hf_plan_pair *pair)
 {
-    if (p->n_line == p->n_pairs) { /* then there are gaps: it stands nowhere */
+    if (p->n_line == p->n_pairs) /* then there are gaps: it stands nowhere */
         close_gaps(p);
-        number_off(p);
-    }
     pair->place = HF_PLAN_LINE;
     pair->at = p->n_line;
     p->line[p->n_line++] = pair;
@@ -105,16 +101,37 @@ static void line_remove(struct hf_plan *p, struct hf_plan_pair *pair)
     pair->place = HF_PLAN_NOWHERE;
 }
 
+/* Whoever waits for something else now: a later due time, the next opening of the window. */
+static void refresh_line(struct hf_plan *p, int64_t now_s)
+{
+    p->line_until_s = HF_NO_TIME;
+    for (size_t i = 0; i < p->n_line; i++) {
+        struct hf_plan_pair *pair = p->line[i];
+        if (!pair)
+            continue;
+        if (pair->next.until_s <= now_s)
+            hf_plan_find_next(pair, now_s, &pair->next);
+        if (pair->next.begin_s > now_s) {
+            line_remove(p, pair);
+            heap_add(p, pair);
+        } else if (pair->next.until_s < p->line_until_s) {
+            p->line_until_s = pair->next.until_s;
+        }
+    }
+}
+
 /* From the front again. */
-static void line_up(struct hf_plan *p)
+static void line_up(struct hf_plan *p, int64_t now_s)
 {
     bool is_sorted = true;
+    refresh_line(p, now_s);
     close_gaps(p);
     for (size_t i = 1; i < p->n_line && is_sorted; i++)
         is_sorted = by_waiting(&p->line[i - 1], &p->line[i]) < 0;
-    if (!is_sorted)
+    if (!is_sorted) {
         qsort(p->line, p->n_line, sizeof *p->line, by_waiting);
-    number_off(p);
+        close_gaps(p); /* they have changed places */
+    }
     p->cursor = 0;
     p->is_stirred = false;
     hf_plan_claim_drop(p);
@@ -150,42 +167,40 @@ static void begin_afresh(struct hf_plan *p, int64_t now_s)
             hf_plan_enqueue(p, &p->pairs[i], now_s);
 }
 
+void hf_plan_see(struct hf_plan *p, int64_t now_s)
+{
+    p->is_cold = p->is_cold || now_s < p->now_s;
+    p->now_s = now_s;
+}
+
 static void catch_up(struct hf_plan *p, int64_t now_s)
 {
-    if (p->is_cold || now_s < p->now_s)
+    hf_plan_see(p, now_s);
+    if (p->is_cold)
         begin_afresh(p, now_s);
-    p->now_s = now_s;
     while (p->n_heap > 0 && p->heap[0]->next.begin_s <= now_s)
         hf_plan_enqueue(p, p->heap[0], now_s);
-    if (p->is_stirred)
-        line_up(p);
+    if (p->is_stirred || p->line_until_s <= now_s)
+        line_up(p, now_s);
 }
 
 /* ---- who may begin ---------------------------------------------------------------------- */
 
-/* False: it does not stand in line any more. */
-static bool still_waits(struct hf_plan *p, struct hf_plan_pair *pair, int64_t now_s)
+static bool has_waited_too_long(const struct hf_plan_pair *pair, int64_t now_s)
 {
-    if (now_s < pair->next.until_s)
-        return true;
-    hf_plan_find_next(pair, now_s, &pair->next);
-    if (pair->next.begin_s <= now_s)
-        return true;
-    line_remove(p, pair);
-    heap_add(p, pair);
-    return false;
+    return pair->vm->jobs == 0 && now_s - pair->next.since_s >= HF_PLAN_PATIENCE_S;
 }
 
-static struct hf_plan_pair *first_that_fits(struct hf_plan *p, int64_t now_s)
+static const struct hf_plan_pair *first_that_fits(struct hf_plan *p, int64_t now_s)
 {
     catch_up(p, now_s);
     for (; p->cursor < p->n_line && p->all.running < p->all.limit; p->cursor++) {
-        struct hf_plan_pair *pair = p->line[p->cursor];
-        if (!pair || !still_waits(p, pair, now_s))
+        const struct hf_plan_pair *pair = p->line[p->cursor];
+        if (!pair)
             continue;
         if (hf_plan_fits(pair))
             return pair;
-        if (!p->claimant && pair->vm->jobs == 0 && now_s - pair->next.since_s >= HF_PLAN_PATIENCE_S)
+        if (!p->claimant && has_waited_too_long(pair, now_s))
             hf_plan_claim(p, pair);
     }
     return NULL;
