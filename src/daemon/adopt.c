@@ -23,16 +23,18 @@ static bool is_verb_of(const char *kind, const char *verb)
     return strcmp(verb, "backup") == 0 || strcmp(verb, "snapshot create") == 0;
 }
 
-/* The policy that the report names, to be freed; NULL: none. */
-static char *policy_of(const struct hf_catalog_run *run)
+/* One that ended well says for which policy. */
+static bool is_for_another(const struct hf_duty *d, const struct hf_catalog_run *run)
 {
     struct hf_err none = HF_ERR_INIT;
     const char *policy = NULL;
+    bool is_good = run->outcome &&
+                   (strcmp(run->outcome, "done") == 0 || strcmp(run->outcome, "degraded") == 0);
     HF_AUTOJSON struct json_object *doc =
         run->report ? hf_json_parse(run->report, strlen(run->report), &none) : NULL;
     if (!doc || hf_json_opt_string(doc, "policy", &policy, &none) < 0 || !policy)
-        return NULL;
-    return strdup(policy);
+        return is_good;
+    return strcmp(policy, d->policy) != 0;
 }
 
 bool hf_adopt_is_of(const struct hf_duty *d, const struct hf_catalog_run *run)
@@ -42,8 +44,7 @@ bool hf_adopt_is_of(const struct hf_duty *d, const struct hf_catalog_run *run)
         return false;
     if (strcmp(d->kind, HF_DUTY_DRILL) == 0)
         return true; /* whoever had it made: the point was drilled */
-    HF_AUTOFREE char *policy = policy_of(run);
-    return !policy || strcmp(policy, d->policy) == 0;
+    return !is_for_another(d, run);
 }
 
 struct search {
@@ -66,16 +67,4 @@ int hf_adopt_find(struct hf_catalog *c, const struct hf_duty *d, struct hf_outco
     struct search s = {d, out};
     hf_outcome_free(out);
     return hf_catalog_runs(c, d->vm, LOOK_BACK, look_at, &s, err);
-}
-
-void hf_adopt_before(struct hf_duty *d, int64_t drill_ms)
-{
-    if (d->attempts > 1) {
-        d->attempts--;
-        return;
-    }
-    /* Runs: the last moment before the due time, so that it is the next one. Drills are counted in whole intervals. */
-    bool is_drill = strcmp(d->kind, HF_DUTY_DRILL) == 0 && drill_ms >= 1000;
-    d->served_s -= is_drill ? drill_ms / 1000 : 1;
-    d->attempts = 0;
 }

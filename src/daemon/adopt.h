@@ -16,16 +16,12 @@ enum hf_adoption {
 /* run: what hf_adopt_is_of found, NULL: nothing. */
 enum hf_adoption hf_adopt(const struct hf_duty *d, bool is_alive, const struct hf_catalog_run *run);
 
-/* Could this run be the one that was begun for the duty? By VM, verb and time; one that ended well has to name the policy, where it
- * names any, so that a good run by hand is not taken for ours. */
+/* Could this run be the one that was begun for the duty? By VM, verb and time; one that ended well has to name the policy as
+ * well, so that a good run by hand is not taken for ours. */
 bool hf_adopt_is_of(const struct hf_duty *d, const struct hf_catalog_run *run);
 
 /* The outcome by the catalog of an attempt whose process is gone; out->outcome NULL: nothing was done for it. */
 int hf_adopt_find(struct hf_catalog *c, const struct hf_duty *d, struct hf_outcome *out,
                   struct hf_err *err) HF_CHECKED;
-
-/* What served_s and attempts of the duty are once its attempt is withdrawn: a due time before the one it was for. drill_ms: of the
- * policy, 0: not known. */
-void hf_adopt_before(struct hf_duty *d, int64_t drill_ms);
 
 #endif

@@ -49,7 +49,7 @@ static int make_command(const struct hf_daemon *d, const struct hf_job *job, con
     const char *const drill[] = {"verify", point, "--drill", NULL};
     const char *const snapshot[] = {"snapshot", "create", vm, "--policy", policy, NULL};
     const char *const backup[] = {"backup", vm, "--policy", policy, NULL};
-    const char *const *verb = is_drill(job) ? drill
+    const char *const *verb = is_drill(job)                                ? drill
                               : job->policy->produce & HF_PRODUCE_SNAPSHOT ? snapshot
                                                                            : backup;
     return add_words(argv, begin) < 0 || add_words(argv, verb) < 0 ? hf_fail_nomem(err) : 0;

@@ -124,9 +124,9 @@ static int make_pipe(int *ours, int *theirs, bool we_write, struct hf_err *err)
 /* What systemd told the daemon is not meant for its runs: one would end the other's watchdog. */
 static char **make_environment(void)
 {
-    static const char *const ours[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=",  "WATCHDOG_PID=",
-                                       "LISTEN_FDS=",    "LISTEN_PID=",     "LISTEN_FDNAMES=",
-                                       "JOURNAL_STREAM="};
+    static const char *const ours[] = {
+        "NOTIFY_SOCKET=", "WATCHDOG_USEC=",  "WATCHDOG_PID=",  "LISTEN_FDS=",
+        "LISTEN_PID=",    "LISTEN_FDNAMES=", "JOURNAL_STREAM="};
     char **env = hf_spawn_environment(NULL);
     size_t to = 0;
     for (size_t from = 0; env && env[from]; from++) {

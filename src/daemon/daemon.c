@@ -7,7 +7,8 @@
 
 #define DELAY_MIN_MS 1000
 #define DELAY_MAX_MS (5 * 60 * 1000)
-#define LOCK_WITHIN_MS 1000 /* a process that its predecessor was just starting may have the lock for a moment */
+#define LOCK_WITHIN_MS                                                                             \
+    1000 /* a process that its predecessor was just starting may have the lock for a moment */
 #define LOCK_AGAIN_MS 20
 #define LOCK_NAME "holdfastd"
 
@@ -40,7 +41,7 @@ void hf_daemon_close(struct hf_daemon *d)
 }
 
 /* Policies that cannot be opened would be found only when the plan is made. */
-static struct hf_config *load_config(const char *path, struct hf_err *err)
+struct hf_config *hf_daemon_load_config(const char *path, struct hf_err *err)
 {
     HF_AUTO(hf_config) struct hf_config *config = hf_config_load(path, err);
     for (size_t i = 0; config && i < hf_config_policy_count(config); i++) {
@@ -87,7 +88,7 @@ struct hf_daemon *hf_daemon_open(const struct hf_daemon_opts *opts, struct hf_er
         return NULL;
     }
     *d = (struct hf_daemon){.opts = *opts, .epoll = -1, .retry_ms = HF_NO_DEADLINE};
-    if (!(d->config = load_config(opts->config_path, err)))
+    if (!(d->config = hf_daemon_load_config(opts->config_path, err)))
         return NULL;
     d->lock = take_lock(opts->clock, hf_config_get_defaults(d->config)->state, err);
     if (!d->lock)
@@ -249,10 +250,10 @@ static int check_state(const struct hf_daemon *d, const struct hf_config *config
 
 int hf_daemon_reload(struct hf_daemon *d, struct hf_err *err)
 {
-    HF_AUTO(hf_config) struct hf_config *config = load_config(d->opts.config_path, err);
+    HF_AUTO(hf_config) struct hf_config *config = hf_daemon_load_config(d->opts.config_path, err);
     if (!config || check_state(d, config, err) < 0) {
-        snprintf(d->bad_config, sizeof d->bad_config, "the configuration was not read again: %s",
-                 err->message);
+        snprintf(d->bad_config, sizeof d->bad_config,
+                 "the configuration was not read again: %.400s", err->message);
         return -1;
     }
     d->bad_config[0] = '\0';

@@ -27,8 +27,9 @@ enum hf_change { HF_CHANGE_BEGAN, HF_CHANGE_ENDED, HF_CHANGE_WITHDRAWN };
 struct hf_daemon_change {
     enum hf_change what;
     const char *policy, *vm, *kind;
-    const struct hf_duty *duty; /* what was written; of HF_CHANGE_ENDED what hf_duty_end needs, of others the attempt */
-    bool has_missed;            /* earlier due times passed without a run */
+    const struct hf_duty *
+        duty; /* what was written; of HF_CHANGE_ENDED what hf_duty_end needs, of others the attempt */
+    bool has_missed; /* earlier due times passed without a run */
 };
 
 /* Who is told. A member that is NULL is not called. Each runs in the loop: it must not wait. */
@@ -46,13 +47,16 @@ struct hf_daemon_hooks {
                   int64_t *io_wake_s, struct hf_err *err);
 };
 
-struct hf_daemon_opts { /* all borrowed */
+struct hf_daemon_opts {      /* all borrowed */
     const char *config_path; /* read again by hf_daemon_reload, and named to the runs */
     const char *program;     /* path of holdfast */
     const struct hf_clock *clock;
     struct hf_log *log;
     const struct hf_daemon_hooks *hooks; /* or NULL */
 };
+
+/* The file, with policies that can be run. CONFIG: it is no good. */
+struct hf_config *hf_daemon_load_config(const char *path, struct hf_err *err) HF_CHECKED;
 
 /* CONFIG: the configuration is no good. BUSY: another one has the state directory. */
 struct hf_daemon *hf_daemon_open(const struct hf_daemon_opts *opts, struct hf_err *err) HF_CHECKED;

@@ -115,8 +115,7 @@ static int read_report(struct json_object *doc, struct hf_outcome *out, struct h
 {
     struct json_object *stall = NULL;
     if (json_object_object_get_ex(doc, "stall_ms", &stall) &&
-        (json_object_is_type(stall, json_type_double) ||
-         json_object_is_type(stall, json_type_int)))
+        (json_object_is_type(stall, json_type_double) || json_object_is_type(stall, json_type_int)))
         out->stall_ms = json_object_get_double(stall);
     out->bytes = bytes_of(doc);
     out->is_protected = is_true(doc, "protected");

@@ -12,7 +12,7 @@
 #include "catalog/duty.h"
 
 struct hf_outcome {
-    const char *outcome; /* as in the duty, static */
+    const char *outcome;                                 /* as in the duty, static */
     char *run_id, *error, *message, *grade, *datastores; /* or NULL; as in the duty */
     double stall_ms;                                     /* negative: none */
     int64_t bytes;
@@ -23,11 +23,11 @@ void hf_outcome_free(struct hf_outcome *o);
 HF_DEFINE_AUTO_VALUE(hf_outcome, hf_outcome_free)
 
 struct hf_ending {
-    int status;        /* as waitpid gives it */
-    const char *out;   /* what it printed */
+    int status;      /* as waitpid gives it */
+    const char *out; /* what it printed */
     size_t out_len;
-    bool is_cut;       /* it printed more */
-    const char *said;  /* its last line on stderr, "" */
+    bool is_cut;      /* it printed more */
+    const char *said; /* its last line on stderr, "" */
 };
 
 /* kind: HF_DUTY_…. -1: no memory. *out is zero, or an earlier one, which is freed. */

@@ -70,10 +70,22 @@ static void settle(struct hf_daemon *d, struct work *w, const char *outcome)
     w->state = WORK_RECORDED;
 }
 
-static int withdraw(struct hf_daemon *d, struct work *w, struct hf_err *err)
+/* The duty as it was; of a pair that is no longer configured, so that the due time is one again if it ever is. */
+static struct hf_duty before(const struct hf_daemon *d, const struct work *w)
 {
     struct hf_duty duty = work_duty(w);
-    hf_adopt_before(&duty, w->job.policy ? w->job.policy->drill : 0);
+    if (w->job.id != HF_PLAN_NONE) {
+        hf_plan_before(d->plan, &w->job, &duty.served_s, &duty.attempts);
+    } else {
+        duty.served_s--;
+        duty.attempts = 0;
+    }
+    return duty;
+}
+
+static int withdraw(struct hf_daemon *d, struct work *w, struct hf_err *err)
+{
+    struct hf_duty duty = before(d, w);
     if (HF_POINT_ERR("daemon.before_withdraw", err) ||
         (hf_duty_withdraw(d->catalog, &duty, err) < 0 && err->cls != HF_E_NOT_FOUND))
         return -1;

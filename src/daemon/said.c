@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHUNKS_MAX 64 /* at a time: more than a pipe holds, and one that never stops holds nobody up */
+#define CHUNKS_MAX                                                                                 \
+    64 /* at a time: more than a pipe holds, and one that never stops holds nobody up */
 #define TIME_LEN (sizeof "2026-11-23T03:00:00.123Z" - 1)
 
 const char *hf_said_split(const char *line, enum hf_log_level *out_level)
