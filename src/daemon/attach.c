@@ -2,6 +2,7 @@
  *
  * The catalog and the plan, and what goes on by them: at the start, after a reload, and after trouble.
  */
+#include "base/path.h"
 #include "base/point.h"
 #include "daemon/adopt.h"
 #include "daemon/daemon_intern.h"
@@ -16,6 +17,23 @@ void daemon_detach(struct hf_daemon *d)
     }
     hf_plan_free(HF_STEAL(d->plan));
     hf_catalog_close(HF_STEAL(d->catalog));
+}
+
+static int look_up(const struct hf_daemon *d, struct stat *out, struct hf_err *err)
+{
+    HF_AUTOFREE char *path =
+        hf_path_join(hf_config_get_defaults(d->config)->state, "catalog.sqlite");
+    if (!path)
+        return hf_fail_nomem(err);
+    return stat(path, out) < 0 ? hf_fail_sys(err, errno, "catalog '%s'", path) : 0;
+}
+
+bool daemon_is_current(const struct hf_daemon *d)
+{
+    struct hf_err none = HF_ERR_INIT;
+    struct stat now;
+    return look_up(d, &now, &none) == 0 && now.st_dev == d->catalog_file.st_dev &&
+           now.st_ino == d->catalog_file.st_ino;
 }
 
 /* ---- what the catalog knows -------------------------------------------------------------- */
@@ -119,7 +137,8 @@ int daemon_attach(struct hf_daemon *d, struct hf_err *err)
     const char *state = hf_config_get_defaults(d->config)->state;
     int64_t now_s = hf_clock_wall_us(d->opts.clock) / 1000000;
     d->catalog = hf_catalog_open(state, d->opts.clock, err);
-    if (!d->catalog || !(d->plan = hf_plan_new(d->config, now_s, err)))
+    if (!d->catalog || look_up(d, &d->catalog_file, err) < 0 ||
+        !(d->plan = hf_plan_new(d->config, now_s, err)))
         return -1;
     if (hf_duties(d->catalog, load, d, err) < 0 || go_through(d, err) < 0)
         return -1;

@@ -14,11 +14,12 @@
 
 /* ---- opened and closed ------------------------------------------------------------------- */
 
+/* all: also those that are not done, or of which somebody still has something to say. */
 static void works_free(struct hf_daemon *d, bool all)
 {
     for (struct work **at = &d->works; *at;) {
         struct work *w = *at;
-        if (!all && w->state != WORK_RECORDED) {
+        if (!all && (w->state != WORK_RECORDED || w->child.err >= 0)) {
             at = &w->next;
             continue;
         }
@@ -188,6 +189,8 @@ static int tell_turned(struct hf_daemon *d, int64_t *io_wake_s, struct hf_err *e
 
 static int turn(struct hf_daemon *d, int64_t *out_wake_s, struct hf_err *err)
 {
+    if (d->catalog && !daemon_is_current(d))
+        daemon_detach(d);
     if ((!d->catalog || !d->plan) && daemon_attach(d, err) < 0)
         return -1;
     if (record_all(d, err) < 0 || begin_all(d, err) < 0)

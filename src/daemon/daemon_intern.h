@@ -11,6 +11,8 @@
 #include "daemon/outcome.h"
 #include "daemon/said.h"
 
+#include <sys/stat.h>
+
 struct work;
 
 /* A descriptor in the daemon's epoll. */
@@ -24,7 +26,7 @@ enum work_state {
     WORK_GOES_ON, /* its process lives */
     WORK_GONE,    /* it was not ours, and is gone: the catalog says how it ended */
     WORK_ENDED,   /* and how is in `outcome`; not recorded yet */
-    WORK_RECORDED /* to be freed */
+    WORK_RECORDED /* to be freed when nobody holds its stderr any more */
 };
 
 /* An attempt that is going on, or whose end is not recorded yet. */
@@ -52,6 +54,7 @@ struct hf_daemon {
     struct hf_vmlock *lock;
     struct hf_catalog *catalog; /* NULL, and no plan: to be opened (attach.c) */
     struct hf_plan *plan;
+    struct stat catalog_file; /* of the catalog that is open */
     struct work *works;
     int epoll;
     int64_t delay_ms, retry_ms; /* after trouble; retry_ms HF_NO_DEADLINE: there is none */
@@ -77,6 +80,8 @@ struct hf_duty work_duty(const struct work *w);
 /* Opens the catalog and makes the plan of the configuration, with all that goes on. */
 int daemon_attach(struct hf_daemon *d, struct hf_err *err) HF_CHECKED;
 void daemon_detach(struct hf_daemon *d);
+/* The catalog that is open is the file of that name: nobody has put another one there. */
+bool daemon_is_current(const struct hf_daemon *d);
 
 /* ---- begin.c, record.c ------------------------------------------------------------------ */
 

@@ -69,6 +69,7 @@ static void settle(struct hf_daemon *d, struct work *w, const char *outcome)
         hf_plan_ended(d->plan, &w->job, outcome, w->outcome.datastores,
                       hf_clock_wall_us(d->opts.clock) / 1000000);
     w->state = WORK_RECORDED;
+    hf_buf_free(&w->said.out); /* it may stay for a while */
 }
 
 /* The duty as it was; of a pair that is no longer configured, so that the due time is one again if it ever is. */

@@ -64,8 +64,8 @@ void work_free(struct work *w)
 struct work *work_find(const struct hf_daemon *d, const struct hf_duty *duty)
 {
     for (struct work *w = d->works; w; w = w->next)
-        if (strcmp(w->policy, duty->policy) == 0 && strcmp(w->vm, duty->vm) == 0 &&
-            strcmp(w->kind, duty->kind) == 0)
+        if (w->state != WORK_RECORDED && strcmp(w->policy, duty->policy) == 0 &&
+            strcmp(w->vm, duty->vm) == 0 && strcmp(w->kind, duty->kind) == 0)
             return w;
     return NULL;
 }
@@ -93,11 +93,14 @@ static void on_out(struct work *w)
 
 static void on_err(struct work *w)
 {
-    if (!hf_said_read_err(&w->said, w->child.err))
-        close_end(w, &w->child.err);
+    if (hf_said_read_err(&w->said, w->child.err))
+        return;
+    hf_said_finish(&w->said);
+    close_end(w, &w->child.err);
 }
 
-/* What it said last may still be in the pipes. Others (its guardian) may hold them open: what is there now counts. */
+/* What it said last may still be in the pipes. Its guardian holds stderr as well, and has something to say where the run was killed:
+ * that is read on. */
 static void read_the_rest(struct work *w)
 {
     if (w->child.out >= 0)
@@ -105,7 +108,6 @@ static void read_the_rest(struct work *w)
     if (w->child.err >= 0)
         on_err(w);
     close_end(w, &w->child.out);
-    close_end(w, &w->child.err);
     hf_said_finish(&w->said);
 }
 

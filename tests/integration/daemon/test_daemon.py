@@ -144,6 +144,7 @@ class Ends(DaemonTest):
         duty = self.wait_ended()
         self.assertEqual((duty["outcome"], duty["success_us"]), ("failed", 0))
         self.assertIn("ended by signal 9", duty["message"])
+        runlib.wait_until(lambda: "undoing what it did" in d.log, 20, "the guardian is heard")
         d.end()
         self.assert_clean()
 

@@ -549,6 +549,23 @@ static void a_catalog_that_is_lost_under_a_run_learns_of_it(void **state)
     assert_int_equal(calls(&s), 1);
 }
 
+/* A catalog that somebody took away and replaced by another one, without a word to us. */
+static void another_catalog_is_noticed(void **state)
+{
+    struct site s = site_new(state);
+    HF_AUTO(hf_daemon) struct hf_daemon *d = open_daemon(&s);
+    settle(d);
+    damage(&s);
+    assert_int_equal(unlink(hf_test_path(state, "state/catalog.sqlite")), 0);
+    pass(&s, HOUR);
+    settle(d); /* of the new one nothing is due yet */
+    assert_int_equal(calls(&s), 0);
+    pass(&s, HOUR);
+    settle(d);
+    assert_int_equal(calls(&s), 1);
+    assert_string_equal(duty_of(&s, "a", HF_DUTY_RUN).outcome, "done");
+}
+
 static void a_full_disk_begins_nothing_and_loses_no_end(void **state)
 {
     struct site s = site_new(state);
@@ -620,6 +637,7 @@ int main(void)
         HF_TEST(a_run_whose_policy_goes_is_recorded_all_the_same),
         HF_TEST(without_a_catalog_nothing_begins_and_nothing_is_hurried),
         HF_TEST(a_catalog_that_is_lost_under_a_run_learns_of_it),
+        HF_TEST(another_catalog_is_noticed),
         HF_TEST(a_full_disk_begins_nothing_and_loses_no_end),
         HF_TEST(an_alarm_that_cannot_be_written_is_trouble_that_passes),
     };
