@@ -57,4 +57,8 @@ int hf_schema_migrate(struct hf_catalog *c, struct hf_err *err) HF_CHECKED;
 int hf_catalog_run_store_end(struct hf_catalog *c, const struct hf_catalog_run *run,
                              struct hf_err *err) HF_CHECKED;
 
+/* stalls.c: counts the stall of a run that ends now, inside the caller's transaction, before its duty's row says that it has ended. */
+struct hf_duty;
+int hf_stalls_count(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err) HF_CHECKED;
+
 #endif

@@ -3,6 +3,7 @@
 #include "catalog/catalog_intern.h"
 #include "catalog/duty.h"
 
+#include <math.h>
 #include <string.h>
 
 #define COLUMNS                                                                                    \
@@ -84,8 +85,8 @@ static int store_success(struct hf_catalog *c, const struct hf_duty *d, struct h
         c, err,
         "UPDATE duties SET success_us = ?, grade = ?, stall_ms = ?, duration_ms = ?, bytes = ?,"
         " is_protected = ?" WHICH,
-        "isdiiisss", d->success_us, d->grade, d->stall_ms, d->duration_ms, d->bytes,
-        (int64_t)d->is_protected, d->policy, d->vm, d->kind);
+        "isdiiisss", d->success_us, d->grade, isfinite(d->stall_ms) ? d->stall_ms : -1.0,
+        d->duration_ms, d->bytes, (int64_t)d->is_protected, d->policy, d->vm, d->kind);
     return change(c, s, d, err);
 }
 
@@ -93,7 +94,9 @@ int hf_duty_end(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *er
 {
     if (HF_POINT_ERR("catalog.before_duty_end", err) || hf_sql_begin(c, err))
         return -1;
-    int rc = store_end(c, d, err);
+    int rc = hf_stalls_count(c, d, err);
+    if (rc == 0)
+        rc = store_end(c, d, err);
     if (rc == 0 && strcmp(d->outcome, "done") == 0)
         rc = store_success(c, d, err);
     return hf_sql_end(c, rc, err);

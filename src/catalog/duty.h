@@ -59,10 +59,26 @@ int hf_duty_begin(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *
 /* Of policy, vm, kind, pid, pid_start. */
 int hf_duty_child(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err) HF_CHECKED;
 /* Of policy, vm, kind, ended_us, outcome, run_id, error, message; with outcome "done" also what comes behind success_us, else
- * that stays. datastores NULL: what is known stays. */
+ * that stays. datastores NULL: what is known stays. stall_ms is counted (hf_stalls), once for an attempt: the end of one that has
+ * ended already changes the row and counts nothing. */
 int hf_duty_end(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err) HF_CHECKED;
 /* Nothing was done for the attempt: as before it. Of policy, vm, kind, served_s, attempts, as they are to be. */
 int hf_duty_withdraw(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err) HF_CHECKED;
+
+/* ---- how long writers were held up ------------------------------------------------------- */
+
+/* Of the runs with outcome "done" or "degraded" and a stall_ms that is not negative, per policy and VM. */
+#define HF_STALL_BUCKETS 14 /* the last one has no upper end */
+struct hf_stalls {
+    const char *policy, *vm;
+    uint64_t runs[HF_STALL_BUCKETS]; /* each without those of the buckets below */
+    double sum_ms;
+};
+/* Upper end, included; of the last one infinity. */
+double hf_stall_bucket_ms(size_t bucket);
+typedef int (*hf_stalls_cb)(void *ctx, const struct hf_stalls *s, struct hf_err *err);
+/* By policy and VM. */
+int hf_stalls(struct hf_catalog *c, hf_stalls_cb emit, void *ctx, struct hf_err *err) HF_CHECKED;
 
 typedef int (*hf_duty_cb)(void *ctx, const struct hf_duty *d, struct hf_err *err);
 /* By policy, VM and kind; as the other lists of the catalog. */

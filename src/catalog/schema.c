@@ -116,7 +116,15 @@ static const char *const steps[] = {
     "  text TEXT NOT NULL,"
     "  at_us BIGINT NOT NULL,"
     "  tries BIGINT NOT NULL,"
-    "  next_us BIGINT NOT NULL);",
+    "  next_us BIGINT NOT NULL);"
+    /* How many runs held writers up so long at the most, each bucket without those below it; counted when a duty ends. */
+    "CREATE TABLE stalls ("
+    "  policy VARCHAR(255) NOT NULL,"
+    "  vm VARCHAR(255) NOT NULL,"
+    "  bucket INTEGER NOT NULL,"
+    "  runs BIGINT NOT NULL,"
+    "  sum_ms DOUBLE NOT NULL,"
+    "  PRIMARY KEY (policy, vm, bucket));",
 };
 
 static int version_get(struct hf_catalog *c, int64_t *out, struct hf_err *err)

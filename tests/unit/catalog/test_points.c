@@ -204,6 +204,8 @@ static void a_catalog_of_the_first_schema_gets_the_tables(void **state)
     assert_hf_ok(hf_catalog_run_begin(old, &run, &err), &err);
     assert_hf_ok(hf_sql_exec(old,
                              "DROP TABLE drills; DROP TABLE copies; DROP TABLE points;"
+                             "DROP TABLE duties; DROP TABLE alarms; DROP TABLE messages;"
+                             "DROP TABLE stalls;"
                              "PRAGMA user_version = 1",
                              "prepare the test", &err),
                  &err);
