@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/alarms.h"
 #include "daemon/daemon.h"
 #include "daemon/loop.h"
 #include "daemon/options.h"
@@ -70,12 +71,21 @@ static int run(const struct hf_daemon_call *call, const char *config_path, struc
                                          .journal = is_journal(),
                                          .debug = getenv("HOLDFAST_DEBUG")};
     HF_AUTO(hf_log) struct hf_log *log = hf_log_new(&log_opts);
-    if (!log)
+    HF_AUTO(hf_daemon_alarms) struct hf_daemon_alarms *alarms = hf_daemon_alarms_new(NULL, NULL);
+    if (!log || !alarms)
         return hf_fail_nomem(err);
+    const struct hf_daemon_hooks hooks = {.ctx = alarms,
+                                          .attached = hf_daemon_alarms_attached,
+                                          .changed = hf_daemon_alarms_changed,
+                                          .trouble = hf_daemon_alarms_trouble,
+                                          .turned = hf_daemon_alarms_turned};
     if (find_program(program, err) < 0 || hf_loop_block_signals(err) < 0)
         return -1;
-    const struct hf_daemon_opts opts = {
-        .config_path = config_path, .program = program, .clock = hf_clock_system(), .log = log};
+    const struct hf_daemon_opts opts = {.config_path = config_path,
+                                        .program = program,
+                                        .clock = hf_clock_system(),
+                                        .log = log,
+                                        .hooks = &hooks};
     HF_AUTO(hf_daemon) struct hf_daemon *d = hf_daemon_open(&opts, err);
     return d ? hf_loop_run(d, &opts, err) : -1;
 }

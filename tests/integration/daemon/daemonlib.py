@@ -219,6 +219,16 @@ class DaemonTest(unittest.TestCase):
         runlib.wait_until(goes_on, WITHIN_S, f"{kind} of {vm} has not begun")
         return self.duty(vm, policy, kind)
 
+    def alarms(self):
+        """Those that are on: kind → text."""
+        return {a["kind"]: a["text"] for a in self.query("SELECT kind, text FROM alarms")}
+
+    def wait_alarms(self, *kinds):
+        """Until these are on, and no others."""
+        runlib.wait_until(lambda: sorted(self.alarms()) == sorted(kinds), WITHIN_S,
+                          f"alarms {kinds}, and there are {self.alarms()}")
+        return self.alarms()
+
     def runs(self, verb="backup"):
         return self.query("SELECT * FROM runs WHERE verb = ? ORDER BY started_us", verb)
 

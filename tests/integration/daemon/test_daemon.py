@@ -31,6 +31,7 @@ class Schedule(DaemonTest):
         self.assertGreater(duty["bytes"], 0)
         self.assertGreater(duty["success_us"], duty["began_us"])
         self.assertTrue(duty["datastores"])
+        self.assertEqual(self.alarms(), {})  # what was missed is made up for
         self.assertEqual(d.end(), 0)
         self.follow()
         self.assertEqual(len(self.runs()), 1)
@@ -63,6 +64,7 @@ class Schedule(DaemonTest):
         duty = self.wait_ended(kind="drill")
         self.assertEqual((duty["outcome"], duty["error"]), ("failed", "not-found"))
         self.assertIn("no recovery point", duty["message"])
+        self.wait_alarms("drill-failed", "drill-overdue")
         d.end()
         for _ in range(2):
             r = self.site.run("backup", "web")
@@ -84,6 +86,7 @@ class Schedule(DaemonTest):
         duty = self.wait_ended()
         self.assertEqual((duty["outcome"], duty["success_us"]), ("degraded", 0))
         self.assertIn("grade E, and A is required", duty["message"])
+        self.assertIn("grade E, and A is required", self.wait_alarms("degraded")["degraded"])
 
 
 class Limits(DaemonTest):
@@ -181,10 +184,12 @@ class Reload(DaemonTest):
         self.assertIn("the former configuration stays in force", d.log)
         self.assertIn("has no key 'schedule'", d.log)
         self.assertTrue(any("trouble" in m and "was not read again" in m for m in d.listen()), d.heard)
+        self.assertIn("has no key 'schedule'", self.wait_alarms("daemon")["daemon"])
         self.site.config.write_text(good)
         d.reload()
         self.assertEqual(self.wait_ended()["outcome"], "done")
         self.assertNotIn("trouble", [m for m in d.listen() if "STATUS=" in m][-1])
+        self.wait_alarms()
 
     def test_a_vm_that_goes_from_the_configuration_while_it_runs(self):
         self.add_vm("db")
@@ -211,9 +216,11 @@ class Trouble(DaemonTest):
         duty = self.wait_ended()
         self.assertEqual((duty["outcome"], duty["success_us"]), ("failed", 0))
         self.assertIn("vault", duty["message"])
+        self.assertIn("vault", self.wait_alarms("failed", "missed")["failed"])
         away.rename(self.store)
         runlib.wait_until(lambda: self.duty()["outcome"] == "done", 30, f"no retry: {d.log}")
         self.assertEqual(len(self.points()), 1)
+        self.wait_alarms()
 
     def test_a_vm_that_is_gone_from_the_hypervisor_is_a_failure(self):
         self.site.vm.rename(self.site.vm.with_name("former"))
@@ -266,6 +273,7 @@ class Trouble(DaemonTest):
         self.assertEqual(self.wait_ended()["outcome"], "done")
         self.assertEqual(len(self.calls()), 1)
         self.assertIn("works again", d.log)
+        self.wait_alarms()
         d.end()
 
 
