@@ -259,5 +259,5 @@ int hf_config_check(struct hf_config *c, struct hf_err *err)
     for (size_t i = 0; i < policies->n; i++)
         if (check_policy(c, policies->items[i], err) != 0)
             return -1;
-    return hf_config_check_stores(c, err);
+    return hf_config_check_stores(c, err) != 0 ? -1 : hf_config_check_notify(c, err);
 }

@@ -251,6 +251,16 @@ const struct hf_config_policy *hf_config_find_policy(const struct hf_config *c, 
     return find(c, HF_SECTION_ID_policy, name, err);
 }
 
+size_t hf_config_notify_count(const struct hf_config *c)
+{
+    return c->sections[HF_SECTION_ID_notify].n;
+}
+
+const struct hf_config_notify *hf_config_notify_at(const struct hf_config *c, size_t i)
+{
+    return c->sections[HF_SECTION_ID_notify].items[i];
+}
+
 const struct hf_config_hypervisor *hf_config_hypervisor_of(const struct hf_config *c,
                                                            const struct hf_config_vm *vm)
 {

@@ -53,6 +53,9 @@ int hf_config_check_stores(const struct hf_config *c, struct hf_err *err) HF_CHE
 int hf_config_check_store_names(const struct hf_config *c, const struct hf_strv *names,
                                 const char *file, unsigned line, struct hf_err *err) HF_CHECKED;
 
+/* What the keys of each [notify NAME] mean for each other (check_notify.c). */
+int hf_config_check_notify(const struct hf_config *c, struct hf_err *err) HF_CHECKED;
+
 /* The whole file, adding to out. CONFIG: not there, too long, or others than root could have written it. */
 int hf_config_read_file(const char *path, struct hf_buf *out, struct hf_err *err) HF_CHECKED;
 int hf_config_parse_text(struct hf_config *c, const char *text, size_t len, struct hf_err *err)

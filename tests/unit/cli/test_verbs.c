@@ -124,13 +124,18 @@ static void the_sample_configuration_parses(void **state)
     assert_fits(r.out);
 }
 
-/* A key of another kind of store than the one that the sample shows. */
-static bool is_of_another_store(const char *line, bool in_store)
+/* A key of another kind of store than the one that the sample shows, or of mail beside the webhook. */
+static bool is_of_another_kind(const char *line, char section)
 {
-    static const char *const keys[] = {";ssh-key ", ";ssh-known-hosts ", ";user ",
-                                       ";password-file "};
-    for (size_t i = 0; in_store && i < HF_ARRAY_SIZE(keys); i++)
-        if (strncmp(line, keys[i], strlen(keys[i])) == 0)
+    static const struct {
+        char section; /* its first letter */
+        const char *key;
+    } keys[] = {
+        {'s', ";ssh-key "},       {'s', ";ssh-known-hosts "}, {'s', ";user "},
+        {'s', ";password-file "}, {'n', ";mail-to "},         {'n', ";mail-from "},
+        {'n', ";smtp "},          {'n', ";smtp-user "},       {'n', ";smtp-password-file "}};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(keys); i++)
+        if (keys[i].section == section && strncmp(line, keys[i].key, strlen(keys[i].key)) == 0)
             return true;
     return false;
 }
@@ -141,10 +146,11 @@ static void every_example_of_the_sample_is_accepted(void **state)
     struct hf_err err = HF_ERR_INIT;
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     HF_AUTO(cli_run) struct cli_run r = cli_run(state, hf_verbs, "holdfast sample-config");
-    bool in_store = false;
+    char section = 0;
     for (char *save = NULL, *l = strtok_r(r.out, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-        in_store = l[0] == '[' ? strncmp(l, "[store ", 7) == 0 : in_store;
-        bool is_shown = l[0] == ';' && l[1] != ' ' && !is_of_another_store(l, in_store);
+        const char *heading = l + (l[0] == ';');
+        section = heading[0] == '[' ? heading[1] : section;
+        bool is_shown = l[0] == ';' && l[1] != ' ' && !is_of_another_kind(l, section);
         hf_buf_printf(&text, "%s\n", is_shown ? l + 1 : l);
     }
     HF_AUTO(hf_config) struct hf_config *c = hf_config_parse(text.data, text.len, "sample", &err);
