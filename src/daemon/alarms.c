@@ -45,12 +45,9 @@ void alarm_keys_free(void **tree)
     tdestroy(HF_STEAL(*tree), free);
 }
 
-struct hf_daemon_alarms *hf_daemon_alarms_new(hf_alarm_targets_fn targets, void *targets_ctx)
+struct hf_daemon_alarms *hf_daemon_alarms_new(void)
 {
-    struct hf_daemon_alarms *a = calloc(1, sizeof *a);
-    if (a)
-        *a = (struct hf_daemon_alarms){.targets = targets, .targets_ctx = targets_ctx};
-    return a;
+    return calloc(1, sizeof(struct hf_daemon_alarms));
 }
 
 void hf_daemon_alarms_free(struct hf_daemon_alarms *a)
@@ -63,12 +60,33 @@ void hf_daemon_alarms_free(struct hf_daemon_alarms *a)
 
 /* ---- written ----------------------------------------------------------------------------- */
 
+void hf_daemon_alarms_configured(void *ctx, const struct hf_config *config)
+{
+    struct hf_daemon_alarms *a = ctx;
+    a->config = config;
+}
+
+/* Names of those who want to hear of this kind; to be freed. NULL: no memory. */
+static const char **targets_of(const struct hf_config *config, const char *kind, size_t *out_n)
+{
+    size_t n = config ? hf_config_notify_count(config) : 0;
+    const char **targets = calloc(n + 1, sizeof *targets);
+    *out_n = 0;
+    for (size_t i = 0; targets && i < n; i++) {
+        const struct hf_config_notify *notify = hf_config_notify_at(config, i);
+        if (hf_strv_has(&notify->on, kind))
+            targets[(*out_n)++] = notify->label;
+    }
+    return targets;
+}
+
 static int raise_or_clear(struct hf_daemon_alarms *a, struct hf_catalog *c,
                           const struct hf_alarm *alarm, bool is_on, struct hf_err *err)
 {
-    const char *targets[HF_ALARM_TARGETS_MAX];
-    size_t n =
-        a->targets ? a->targets(a->targets_ctx, alarm->kind, targets, HF_ALARM_TARGETS_MAX) : 0;
+    size_t n;
+    HF_AUTOFREE const char **targets = targets_of(a->config, alarm->kind, &n);
+    if (!targets)
+        return hf_fail_nomem(err);
     return is_on ? hf_alarm_raise(c, alarm, targets, n, err)
                  : hf_alarm_clear(c, alarm, targets, n, err);
 }

@@ -11,18 +11,15 @@
 
 #include "daemon/daemon.h"
 
-/* Who gets messages about alarms of this kind: at most max names, borrowed until the configuration changes. */
-typedef size_t (*hf_alarm_targets_fn)(void *ctx, const char *kind, const char **out, size_t max);
-#define HF_ALARM_TARGETS_MAX 64
-
 struct hf_daemon_alarms;
 
-/* targets NULL: nobody. NULL: no memory. */
-struct hf_daemon_alarms *hf_daemon_alarms_new(hf_alarm_targets_fn targets, void *targets_ctx);
+/* NULL: no memory. */
+struct hf_daemon_alarms *hf_daemon_alarms_new(void);
 void hf_daemon_alarms_free(struct hf_daemon_alarms *a);
 HF_DEFINE_AUTO(hf_daemon_alarms, hf_daemon_alarms_free)
 
-/* The hooks of these names (daemon/daemon.h), ctx being the alarms. */
+/* The hooks of these names (daemon/daemon.h), ctx being the alarms. Messages are for the [notify NAME] whose key `on` has the kind. */
+void hf_daemon_alarms_configured(void *ctx, const struct hf_config *config);
 int hf_daemon_alarms_attached(void *ctx, struct hf_catalog *c, const struct hf_plan *plan,
                               int64_t now_s, struct hf_err *err);
 int hf_daemon_alarms_changed(void *ctx, struct hf_catalog *c, const struct hf_daemon_change *change,

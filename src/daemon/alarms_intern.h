@@ -11,10 +11,9 @@
 #include "policy/alarms.h"
 
 struct hf_daemon_alarms {
-    hf_alarm_targets_fn targets;
-    void *targets_ctx;
-    void *on;                      /* which are: keys */
-    int64_t looked_s, next_look_s; /* for what is overdue; HF_NO_TIME: not of itself */
+    const struct hf_config *config; /* borrowed */
+    void *on;                       /* which are: keys */
+    int64_t looked_s, next_look_s;  /* for what is overdue; HF_NO_TIME: not of itself */
 };
 
 /* Sets of texts, NULL when empty. */

@@ -71,10 +71,11 @@ static int run(const struct hf_daemon_call *call, const char *config_path, struc
                                          .journal = is_journal(),
                                          .debug = getenv("HOLDFAST_DEBUG")};
     HF_AUTO(hf_log) struct hf_log *log = hf_log_new(&log_opts);
-    HF_AUTO(hf_daemon_alarms) struct hf_daemon_alarms *alarms = hf_daemon_alarms_new(NULL, NULL);
+    HF_AUTO(hf_daemon_alarms) struct hf_daemon_alarms *alarms = hf_daemon_alarms_new();
     if (!log || !alarms)
         return hf_fail_nomem(err);
     const struct hf_daemon_hooks hooks = {.ctx = alarms,
+                                          .configured = hf_daemon_alarms_configured,
                                           .attached = hf_daemon_alarms_attached,
                                           .changed = hf_daemon_alarms_changed,
                                           .trouble = hf_daemon_alarms_trouble,

@@ -44,7 +44,8 @@ int __wrap_hf_alarm_raise(struct hf_catalog *c, const struct hf_alarm *a,
     (void)c;
     if (written.fails)
         return hf_fail(err, HF_E_NOSPACE, "full");
-    assert_true(n == 0 || targets[0]);
+    assert_true(n > 0 && strcmp(targets[0], "all") == 0);
+    assert_true(n == 1 || strcmp(targets[1], "some") == 0);
     assert_true(*a->text && a->since_us > 0);
     written.n_targets = n;
     written.raised++;
@@ -96,7 +97,9 @@ static void assert_on(const char *name)
 
 #define CONFIG                                                                                     \
     "[hypervisor lab]\nplugin = libvirt\n[vm a]\nhypervisor = lab\n"                               \
-    "[policy p]\nvms = *\nschedule = 0 * * * *\ntimezone = UTC\ndrill = daily\n"
+    "[policy p]\nvms = *\nschedule = 0 * * * *\ntimezone = UTC\ndrill = daily\n"                   \
+    "[notify all]\nwebhook = https://example.org/\n"                                               \
+    "[notify some]\nwebhook = https://example.org/\non = failed, daemon\n"
 
 struct site {
     struct hf_config *config;
@@ -130,25 +133,17 @@ static void record(const struct site *s, const struct hf_duty *d)
     hf_plan_load(s->plan, d, NULL);
 }
 
-static size_t two_targets(void *ctx, const char *kind, const char **out, size_t max)
-{
-    (void)ctx;
-    assert_true(*kind && max >= 2);
-    out[0] = "ops";
-    out[1] = "mail";
-    return 2;
-}
-
 static struct site site_new(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
     struct site s = {.config = hf_config_parse(CONFIG, strlen(CONFIG), "test.conf", &err),
-                     .alarms = hf_daemon_alarms_new(two_targets, NULL)};
+                     .alarms = hf_daemon_alarms_new()};
     memset(&written, 0, sizeof written);
     assert_hf_got(s.config, &err);
     s.plan = hf_plan_new(s.config, NOW, &err);
     s.catalog = hf_catalog_open(hf_test_dir(state), &hf_test_clock(state)->clock, &err);
     assert_true(s.plan && s.catalog && s.alarms);
+    hf_daemon_alarms_configured(s.alarms, s.config);
     return s;
 }
 
@@ -196,6 +191,7 @@ static void a_failure_is_on_until_a_good_run_and_nothing_is_written_twice(void *
     end(&s, HF_DUTY_RUN, "degraded");
     assert_int_equal(written.n, 1);
     assert_on("degraded p a");
+    assert_int_equal(written.n_targets, 1);
     end(&s, HF_DUTY_RUN, "done");
     end(&s, HF_DUTY_RUN, "done");
     assert_int_equal(written.n, 0);
