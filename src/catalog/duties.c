@@ -20,6 +20,21 @@ int hf_duty_follow(struct hf_catalog *c, const struct hf_duty *d, struct hf_err 
     return hf_sql_run(c, s, "record the duty", err);
 }
 
+static int follow_each(struct hf_catalog *c, const struct hf_duty *d, size_t n, struct hf_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (hf_duty_follow(c, &d[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+int hf_duty_follow_all(struct hf_catalog *c, const struct hf_duty *d, size_t n, struct hf_err *err)
+{
+    if (hf_sql_begin(c, err) < 0)
+        return -1;
+    return hf_sql_end(c, follow_each(c, d, n, err), err);
+}
+
 /* A statement that has to find its duty. */
 static int change(struct hf_catalog *c, sqlite3_stmt *s, const struct hf_duty *d,
                   struct hf_err *err)

@@ -51,6 +51,9 @@ struct hf_duty {
 
 /* The policy is followed from served_s on; a duty that is there stays as it is. */
 int hf_duty_follow(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err) HF_CHECKED;
+/* The same of many, in one transaction. */
+int hf_duty_follow_all(struct hf_catalog *c, const struct hf_duty *d, size_t n, struct hf_err *err)
+    HF_CHECKED;
 /* Of policy, vm, kind, served_s, attempts, began_us; pid is 0 then, and it has not ended. NOT_FOUND: is not followed. */
 int hf_duty_begin(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err) HF_CHECKED;
 /* Of policy, vm, kind, pid, pid_start. */
