@@ -29,7 +29,7 @@ UNIT = "holdfastd.service"
 DROP_IN = "/etc/systemd/system/holdfastd.service.d"
 CONF = "/etc/holdfast/holdfast.conf"
 MIB = 1 << 20
-SLOW_MIB = 20  # of new content, at a MiB a second and read back: a run that somebody can get in the way of
+SLOW_MIB = 30  # of new content, at a MiB a second and read back: a run that somebody can get in the way of
 RUN_S = 240  # until a policy of each minute has made a run, in an emulated machine that is busy
 BACK_S = 90  # until systemd has a daemon again
 
@@ -235,7 +235,7 @@ class Policy(unittest.TestCase):
         self.assertRegex(host(f"systemctl status --no-pager --full {UNIT}"), r"Status: \"\S")
         self.assertRegex(journal(), rf"minutely: run of {VM}: done")
 
-    def test_a_run_outlives_reload_restart_and_death_of_the_daemon_and_is_begun_once(self):
+    def test_a_run_outlives_reload_restart_upgrade_and_death_of_the_daemon_and_is_begun_once(self):
         host(f"head -c {SLOW_MIB * MIB} /dev/urandom >{VMS}/{VM}/vda.img")
         self.addCleanup(host, f"head -c {2 * MIB} /dev/urandom >{VMS}/{VM}/vda.img")
         run, = wait_for("a run begins", RUN_S, open_runs)
@@ -245,9 +245,10 @@ class Policy(unittest.TestCase):
             self.assert_confined(process)
         host(f"systemctl reload {UNIT}")
         self.assertEqual(show("MainPID"), daemon)
-        host(f"systemctl restart {UNIT}")
-        self.assertTrue(self.is_replaced(daemon))
-        daemon = show("MainPID")
+        for way in (f"systemctl restart {UNIT}", "dpkg -i /root/debs/holdfast_*.deb"):
+            host(way)
+            self.assertTrue(self.is_replaced(daemon), way)
+            daemon = show("MainPID")
         host(f"kill -KILL {daemon}")
         wait_for("another daemon", BACK_S, lambda: self.is_replaced(daemon))
         host(f"kill -0 {pid}")
