@@ -473,8 +473,13 @@ static void damage(const struct site *s)
 {
     HF_AUTOFREE char *path = hf_asprintf("%s/catalog.sqlite", hf_test_path(s->state, "state"));
     HF_AUTOFREE char *aside = hf_asprintf("%s.aside", path);
+    char noise[4097]; /* a shorter one counts as an empty database */
+    memset(noise, 'x', sizeof noise - 1);
+    noise[sizeof noise - 1] = '\0';
+    HF_AUTOFREE char *wal = hf_asprintf("%s-wal", path);
     assert_int_equal(rename(path, aside), 0);
-    hf_test_file(s->state, "state/catalog.sqlite", "this is no database, and never was one", 0600);
+    (void)unlink(wal); /* or the database would be mended from it */
+    hf_test_file(s->state, "state/catalog.sqlite", noise, 0600);
 }
 
 static void without_a_catalog_nothing_begins_and_nothing_is_hurried(void **state)
