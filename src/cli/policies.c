@@ -18,12 +18,11 @@ void hf_policies_close(struct hf_policies *all)
     free(all->items);
     hf_strv_free(&all->notices);
     hf_strv_free(&all->in_none);
+    hf_owed_close(&all->owed);
     *all = (struct hf_policies){0};
 }
 
-static int notice(struct hf_policies *all, const char *fmt, ...) HF_PRINTF(2, 3);
-
-static int notice(struct hf_policies *all, const char *fmt, ...)
+int hf_policies_notice(struct hf_policies *all, const char *fmt, ...)
 {
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     va_list ap;
@@ -61,7 +60,7 @@ static int look_for_clash(struct hf_policies *all, const struct hf_policy *a,
     if (clash == HF_NO_TIME)
         return 0;
     hf_time_rfc3339(clash * 1000000, at);
-    return notice(
+    return hf_policies_notice(
         all,
         "policies %s and %s both begin at %s for %zu VM%s, such as %s: one waits for the other",
         a->config->label, b->config->label, at, n, n == 1 ? "" : "s", vm);
@@ -82,12 +81,12 @@ static int look_at_grade(struct hf_policies *all, const struct hf_policy *p)
     }
     if (n == 0)
         return 0;
-    return notice(all,
-                  "policy %s requires grade %s, which %zu of its VMs cannot reach, such as %s "
-                  "(quiesce = %s: %s at the best)",
-                  p->config->label, hf_grade_name(required), n, first->label,
-                  hf_quiesce_name(first->quiesce),
-                  hf_grade_name(hf_quiesce_grade(first->quiesce, first->freeze)));
+    return hf_policies_notice(
+        all,
+        "policy %s requires grade %s, which %zu of its VMs cannot reach, such as %s "
+        "(quiesce = %s: %s at the best)",
+        p->config->label, hf_grade_name(required), n, first->label, hf_quiesce_name(first->quiesce),
+        hf_grade_name(hf_quiesce_grade(first->quiesce, first->freeze)));
 }
 
 static int look_at_each(struct hf_policies *all)
@@ -96,7 +95,7 @@ static int look_at_each(struct hf_policies *all)
         const char *vm = NULL;
         const struct hf_policy *p = &all->items[i];
         if (count_selected(all, p, NULL, &vm) == 0 &&
-            notice(all, "policy %s selects no VM", p->config->label) != 0)
+            hf_policies_notice(all, "policy %s selects no VM", p->config->label) != 0)
             return -1;
         if (look_at_grade(all, p) != 0)
             return -1;

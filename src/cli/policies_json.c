@@ -78,11 +78,15 @@ static int add_vms(struct json_object *o, const struct hf_policies *all, const s
         const struct hf_config_vm *vm = hf_config_vm_at(all->config, i);
         if (!hf_policy_selects(p, vm))
             continue;
-        struct hf_due due = hf_policy_due(p, vm->label, all->now_s, all->now_s);
+        const struct hf_owed_duty *known =
+            hf_owed_find(&all->owed, p->config->label, vm->label, HF_DUTY_RUN);
+        struct hf_due due = known ? (struct hf_due){known->row.due_s, known->row.start_s, false}
+                                  : hf_policy_due(p, vm->label, all->now_s, all->now_s);
         struct json_object *row = append(list);
         if (!row || hf_json_add_string(row, "vm", vm->label) != 0 ||
             add_time(row, "next_due_at", due.due_s) != 0 ||
-            add_time(row, "next_start_at", due.start_s) != 0)
+            add_time(row, "next_start_at", due.start_s) != 0 ||
+            hf_policies_json_last(row, all, p->config->label, vm->label) != 0)
             return -1;
     }
     return list ? 0 : -1;

@@ -194,6 +194,7 @@ int hf_policies_text(struct hf_buf *out, const struct hf_policies *all, struct h
         hf_buf_str_add(out, i ? "\n" : "");
         add_heading(out, p);
         add_vms(out, all, p);
+        hf_policies_add_last(out, all, p);
         add_runs(out, all, p);
         if (add_kept(out, all, p, err) != 0)
             return -1;

@@ -33,7 +33,8 @@ static int run_policies(struct hf_cli *cli, const struct hf_cli_args *args, stru
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     int64_t days = 0, now = hf_div_floor(hf_clock_wall_us(cli->clock), 1000000);
     if (days_ahead(args, &days, err) != 0 ||
-        hf_policies_open(&all, cli->config, now, now + days * HF_DAY_S, err) != 0)
+        hf_policies_open(&all, cli->config, now, now + days * HF_DAY_S, err) != 0 ||
+        hf_policies_know(&all, cli->clock, err) != 0)
         return -1;
     if (!cli->json)
         return hf_policies_text(&text, &all, err) == 0 ? hf_cli_print(&text, err) : -1;
@@ -48,7 +49,10 @@ const struct hf_verb hf_verb_policies = {
     .max_args = 0,
     .summary = "show which VMs each policy selects, its next runs and what it keeps",
     .help =
-        "Reads the configuration and nothing else. Times are those of the policy's time zone, with "
+        "Reads the configuration, and the catalog of this host where there is one: then how the "
+        "last run "
+        "for each VM went stands beside the next (status tells more of it). Times are those of the "
+        "policy's time zone, with "
         "--json UTC. The "
         "calendar shows what would be there now had every run succeeded for long: a line per month "
         "with the days that "
