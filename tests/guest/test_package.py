@@ -128,6 +128,11 @@ def journal(lines=1000):
     return host(f"journalctl -u {UNIT} -o cat -n {lines}")
 
 
+def boot_id():
+    status, said = host("cat /proc/sys/kernel/random/boot_id", check=False, timeout=60)
+    return said.strip() if status == 0 else None
+
+
 def make_vm(name):
     """One with a disk, whose database is the server of this machine."""
     host(f"install -d {VMS}/{name}; cd {VMS}/{name}; echo vda vda.img >domain; touch agent; head -c {2 * MIB} /dev/urandom >vda.img")
@@ -259,6 +264,18 @@ class Policy(unittest.TestCase):
         self.assert_check(0)
         # The due times that passed meanwhile come as one run.
         another_point(points())
+
+    def test_a_machine_that_goes_down_ends_its_run_and_makes_it_after_the_boot(self):
+        host(f"head -c {SLOW_MIB * MIB} /dev/urandom >{VMS}/{VM}/vda.img")
+        self.addCleanup(host, f"head -c {2 * MIB} /dev/urandom >{VMS}/{VM}/vda.img")
+        run, = wait_for("a run begins", RUN_S, open_runs)
+        before, boot = points(), boot_id()
+        host("systemctl reboot", check=False)
+        wait_for("the machine is back", 240, lambda: boot_id() not in (boot, None))
+        wait_for("it has booted", BACK_S, lambda: self.is_well())
+        self.assertEqual(holdfast("show", run)["outcome"], "failed")   # it was there to say so itself
+        self.assertEqual(host("ls /var/lib/holdfast/journal"), "")
+        another_point(before)
 
     def test_a_daemon_that_hangs_is_killed_and_started_again(self):
         put(f"{DROP_IN}/watchdog.conf", "[Service]\nWatchdogSec=10s\nTimeoutStopSec=5s\n", mode="644")
