@@ -123,5 +123,9 @@ int daemon_attach(struct hf_daemon *d, struct hf_err *err)
         return -1;
     if (hf_duties(d->catalog, load, d, err) < 0 || go_through(d, err) < 0)
         return -1;
-    return follow_new(d, err);
+    if (follow_new(d, err) < 0)
+        return -1;
+    const struct hf_daemon_hooks *hooks = d->opts.hooks;
+    return hooks && hooks->attached ? hooks->attached(hooks->ctx, d->catalog, d->plan, now_s, err)
+                                    : 0;
 }

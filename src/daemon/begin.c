@@ -66,10 +66,8 @@ static struct work *make_work(struct hf_daemon *d, const struct hf_job *job, str
                                  .attempts = job->attempt,
                                  .began_us = hf_clock_wall_us(d->opts.clock)};
     struct work *w = work_new(d, &duty, err);
-    if (w) {
+    if (w)
         w->job = *job;
-        w->has_missed = job->has_missed;
-    }
     return w;
 }
 

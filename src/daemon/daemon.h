@@ -27,9 +27,10 @@ enum hf_change { HF_CHANGE_BEGAN, HF_CHANGE_ENDED, HF_CHANGE_WITHDRAWN };
 struct hf_daemon_change {
     enum hf_change what;
     const char *policy, *vm, *kind;
-    const struct hf_duty *
-        duty; /* what was written; of HF_CHANGE_ENDED what hf_duty_end needs, of others the attempt */
-    bool has_missed; /* earlier due times passed without a run */
+    const struct hf_duty
+        *duty; /* what was written: when ended what hf_duty_end needs, else the attempt */
+    const struct hf_job *job; /* of one that began; its policy and VM are the configuration's */
+    int64_t at_us;            /* wall: now */
 };
 
 /* Who is told. A member that is NULL is not called. Each runs in the loop: it must not wait. */
@@ -37,7 +38,10 @@ struct hf_daemon_hooks {
     void *ctx;
     /* At the start and after each reload: the configuration from now on, valid until the next call. */
     void (*configured)(void *ctx, const struct hf_config *config);
-    /* -1, err: was not taken in; that is a trouble of the daemon (below). */
+    /* The catalog was opened, at the start, after a reload and after trouble: whatever one was told may have to be told again. This and
+     * the next: -1, err: was not taken in; that is a trouble of the daemon (above). */
+    int (*attached)(void *ctx, struct hf_catalog *c, const struct hf_plan *plan, int64_t now_s,
+                    struct hf_err *err);
     int (*changed)(void *ctx, struct hf_catalog *c, const struct hf_daemon_change *change,
                    struct hf_err *err);
     /* What is wrong with the daemon itself; NULL: nothing any more. Said again until it returns 0. */

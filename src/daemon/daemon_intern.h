@@ -36,7 +36,6 @@ struct work {
     const char *kind; /* HF_DUTY_…, static */
     int64_t due_s, began_us, began_ms;
     uint32_t attempt;
-    bool has_missed;
     struct hf_job job; /* of the daemon's plan; id HF_PLAN_NONE: it has none there */
     bool is_known;     /* the catalog that is open has it as going on */
     int64_t pid, pid_start;

@@ -5,6 +5,7 @@
 #include "daemon/notify.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -153,6 +154,7 @@ static void reload(struct loop *l)
         hf_log(l->opts->log, HF_LOG_INFO, "daemon", "read the configuration again");
     }
     turn(l);
+    (void)malloc_trim(0); /* for a moment there were two configurations */
     hf_notify_ready(l->status);
 }
 

@@ -34,11 +34,12 @@ static bool is_journal(void)
 /* `holdfast` beside our own executable. */
 static int find_program(char out[PATH_MAX], struct hf_err *err)
 {
-    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - sizeof "holdfast");
+    static const char name[] = "holdfast";
+    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - sizeof name);
     if (n < 0)
         return hf_fail_sys(err, errno, "finding the own executable in /proc");
     out[n] = '\0';
-    strcpy(strrchr(out, '/') + 1, "holdfast");
+    memcpy(strrchr(out, '/') + 1, name, sizeof name);
     if (access(out, X_OK) < 0)
         return hf_fail_sys(err, errno, "the program of the runs, '%s'", out);
     return 0;

@@ -14,7 +14,8 @@ int daemon_tell(struct hf_daemon *d, enum hf_change what, const struct work *w,
                                             .vm = w->vm,
                                             .kind = w->kind,
                                             .duty = duty,
-                                            .has_missed = w->has_missed};
+                                            .job = what == HF_CHANGE_BEGAN ? &w->job : NULL,
+                                            .at_us = hf_clock_wall_us(d->opts.clock)};
     if (!hooks || !hooks->changed)
         return 0;
     return hooks->changed(hooks->ctx, d->catalog, &change, err) < 0

@@ -154,7 +154,7 @@ static struct hf_plan_state before_attempt(const struct hf_plan_pair *pair)
         return (struct hf_plan_state){
             .served_s = s->served_s, .attempts = s->attempts - 1, .outcome = HF_PLAN_FAILED};
     const int64_t step = pair->is_drill ? hf_plan_interval_s(pair) : 1;
-    return (struct hf_plan_state){.served_s = s->served_s - step};
+    return (struct hf_plan_state){.served_s = s->served_s > step ? s->served_s - step : 0};
 }
 
 static void begin(struct hf_plan *p, struct hf_plan_pair *pair)
@@ -169,7 +169,7 @@ static void end(struct hf_plan *p, struct hf_plan_pair *pair)
 {
     pair->is_running = false;
     hf_plan_release(p, pair);
-    p->is_stirred = true;
+    hf_plan_from_the_front(p);
 }
 
 static void learn_datastores(struct hf_plan *p, struct hf_plan_pair *pair, const char *names,
@@ -205,11 +205,12 @@ void hf_plan_load(struct hf_plan *p, const struct hf_duty *d, struct hf_job *out
                                          .attempts = d->attempts,
                                          .ended_s = d->ended_us / SECOND_US,
                                          .outcome = outcome_of(d->outcome)};
-    hf_plan_settle(pair, p->now_s); /* now: later would be followed from later on */
     learn_datastores(p, pair, d->datastores, d->success_us);
     p->is_cold = true;
-    if (d->began_us == 0 || d->ended_us != 0)
+    if (d->began_us == 0 || d->ended_us != 0) {
+        hf_plan_settle(pair, p->now_s); /* now: later would be followed from later on */
         return;
+    }
     pair->before = before_attempt(pair);
     begin(p, pair);
     if (out_job)

@@ -113,7 +113,7 @@ struct hf_plan {
     size_t n_heap, n_line; /* with the gaps in line, which are NULL */
     int64_t line_until_s;  /* then somebody in it waits for something else */
     size_t cursor;         /* whoever stands before it in line cannot begin until something ends */
-    bool is_stirred;       /* … which has happened, or somebody came */
+    bool is_stirred;       /* somebody came, and may not stand where he belongs */
     const struct hf_plan_pair *claimant; /* who has a claim; NULL: nobody */
 };
 
@@ -148,6 +148,8 @@ void hf_plan_datastores_set(struct hf_plan *p, struct hf_plan_vm *vm, const char
 void hf_plan_see(struct hf_plan *p, int64_t now_s);
 /* The pair has something new to wait for. */
 void hf_plan_enqueue(struct hf_plan *p, struct hf_plan_pair *pair, int64_t now_s);
+/* Something has ended: each may begin now. */
+void hf_plan_from_the_front(struct hf_plan *p);
 /* It waits no longer. */
 void hf_plan_leave(struct hf_plan *p, struct hf_plan_pair *pair);
 

@@ -113,9 +113,10 @@ static int64_t closed_from(const struct hf_plan_pair *pair, int64_t at_s)
 
 /* ---- what comes next -------------------------------------------------------------------- */
 
+/* Each time; one that failed before was tried. */
 static bool found_busy(const struct hf_plan_pair *pair)
 {
-    return pair->state.attempts > 0 && pair->state.outcome == HF_PLAN_BUSY;
+    return pair->state.attempts == 1 && pair->state.outcome == HF_PLAN_BUSY;
 }
 
 /* The latest of the due times that have come. */

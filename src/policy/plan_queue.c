@@ -120,7 +120,12 @@ static void refresh_line(struct hf_plan *p, int64_t now_s)
     }
 }
 
-/* From the front again. */
+void hf_plan_from_the_front(struct hf_plan *p)
+{
+    p->cursor = 0;
+    hf_plan_claim_drop(p);
+}
+
 static void line_up(struct hf_plan *p, int64_t now_s)
 {
     bool is_sorted = true;
@@ -132,9 +137,8 @@ static void line_up(struct hf_plan *p, int64_t now_s)
         qsort(p->line, p->n_line, sizeof *p->line, by_waiting);
         close_gaps(p); /* they have changed places */
     }
-    p->cursor = 0;
     p->is_stirred = false;
-    hf_plan_claim_drop(p);
+    hf_plan_from_the_front(p);
 }
 
 /* ---- coming and going ------------------------------------------------------------------- */

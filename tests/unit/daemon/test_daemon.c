@@ -28,7 +28,7 @@
 
 /* What the hooks were told. */
 static struct {
-    int began, ended, withdrawn, troubles, configured;
+    int attached, began, ended, withdrawn, troubles, configured;
     char outcome[32], trouble[512];
     bool has_missed, refuses;
 } heard;
@@ -40,6 +40,16 @@ static void on_configured(void *ctx, const struct hf_config *config)
     heard.configured++;
 }
 
+static int on_attached(void *ctx, struct hf_catalog *c, const struct hf_plan *plan, int64_t at_s,
+                       struct hf_err *err)
+{
+    (void)ctx;
+    (void)err;
+    assert_true(c && plan && at_s > 0);
+    heard.attached++;
+    return 0;
+}
+
 static int on_changed(void *ctx, struct hf_catalog *c, const struct hf_daemon_change *change,
                       struct hf_err *err)
 {
@@ -49,7 +59,7 @@ static int on_changed(void *ctx, struct hf_catalog *c, const struct hf_daemon_ch
     heard.began += change->what == HF_CHANGE_BEGAN;
     heard.ended += change->what == HF_CHANGE_ENDED;
     heard.withdrawn += change->what == HF_CHANGE_WITHDRAWN;
-    heard.has_missed = heard.has_missed || change->has_missed;
+    heard.has_missed = heard.has_missed || (change->job && change->job->has_missed);
     if (change->what == HF_CHANGE_ENDED)
         snprintf(heard.outcome, sizeof heard.outcome, "%s", change->duty->outcome);
     return 0;
@@ -66,8 +76,10 @@ static int on_trouble(void *ctx, struct hf_catalog *c, const char *text, struct 
     return 0;
 }
 
-static const struct hf_daemon_hooks hooks = {
-    .configured = on_configured, .changed = on_changed, .trouble = on_trouble};
+static const struct hf_daemon_hooks hooks = {.configured = on_configured,
+                                             .attached = on_attached,
+                                             .changed = on_changed,
+                                             .trouble = on_trouble};
 
 struct site {
     void **state;
@@ -418,6 +430,7 @@ static void a_broken_configuration_leaves_the_former_one(void **state)
     assert_string_equal(heard.trouble, "");
     assert_int_equal(heard.troubles, 1);
     assert_int_equal(heard.configured, 2);
+    assert_int_equal(heard.attached, 2);
 }
 
 static void another_state_directory_needs_a_restart(void **state)

@@ -210,6 +210,10 @@ static void busy_attempts_leave_the_retries_to_failed_ones(void **state)
     job = start(&w, at(3, 3, 0));
     end(&w, &job, "failed", at(3, 3, 0));
     assert_wake(&w, at(3, 3, 0), at(3, 3, 20));
+    job = start(&w, at(3, 3, 20));
+    end(&w, &job, "busy", at(3, 3, 20));
+    job = start(&w, at(4, 2, 0)); /* it failed, and was not missed */
+    assert_job(&job, "web01", at(4, 2, 0), 1, false);
 }
 
 /* ---- nothing came of it ----------------------------------------------------------------- */
