@@ -103,9 +103,50 @@ class Package(unittest.TestCase):
             self.ok(said)
 
 
+class Alerts(unittest.TestCase):
+    """The rules for Prometheus, and what the guide says of them."""
+
+    rules = SOURCE / "packaging/prometheus/holdfast.rules.yml"
+
+    def promtool(self, *files):
+        """`promtool test rules` on alerts.yml beside these rules."""
+        with tempfile.TemporaryDirectory(prefix="hf-alerts-") as folder:
+            for name, text in files:
+                (Path(folder) / name).write_text(text)
+            done = run("promtool", "test", "rules", "alerts.yml", cwd=folder)
+            return done.returncode, done.stdout + done.stderr
+
+    def test_each_alert_is_on_when_it_has_to_be_and_never_else(self):
+        series = (Path(__file__).parent / "alerts.yml").read_text()
+        rules = self.rules.read_text()
+        status, said = self.promtool(("alerts.yml", series), (self.rules.name, rules))
+        self.assertEqual(status, 0, said)
+        for right, wrong in (("> 3600", "> 36000"), ("== 0 or", "== 2 or"), ("> 50 * 3600", "> 60 * 3600"), ("for: 26h", "for: 1h"),
+                             ("drill-failed|", ""), ("degraded|", "")):
+            with self.subTest(wrong=wrong):
+                self.assertEqual(rules.count(right), 1)
+                self.assertNotEqual(self.promtool(("alerts.yml", series), (self.rules.name, rules.replace(right, wrong)))[0], 0)
+
+    def test_the_guide_names_each_of_them(self):
+        guide = (SOURCE / "docs/guides/monitoring.md").read_text()
+        alerts = re.findall(r"- alert: (\w+)", self.rules.read_text())
+        self.assertEqual(re.findall(r"^\| `(Holdfast\w+)` \|", guide, re.M), alerts)
+
+    def test_prometheus_takes_the_configuration_of_the_guide(self):
+        guide = (SOURCE / "docs/guides/monitoring.md").read_text()
+        config = re.search(r"^```yaml\n(.*?)^```$", guide, re.M | re.S)[1]
+        with tempfile.TemporaryDirectory(prefix="hf-alerts-") as folder:
+            file = Path(folder) / "prometheus.yml"
+            file.write_text(config.replace("/etc/prometheus/rules/holdfast.rules.yml", str(self.rules)))
+            done = run("promtool", "check", "config", file)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn("6 rules found", done.stdout)
+
+
 if __name__ == "__main__":
     if reason := debian.why_not():
         runlib.missing("release", reason)
     runlib.need("lintian", "lintian", "shellcheck")
+    runlib.need("promtool", "promtool")
     os.environ.setdefault("LC_ALL", "C.UTF-8")
     unittest.main(verbosity=2, testRunner=timed.Runner)
