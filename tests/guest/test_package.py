@@ -29,7 +29,7 @@ UNIT = "holdfastd.service"
 DROP_IN = "/etc/systemd/system/holdfastd.service.d"
 CONF = "/etc/holdfast/holdfast.conf"
 MIB = 1 << 20
-SLOW_MIB = 8  # of new content, at a quarter of that a second and read back: a run that somebody can get in the way of
+SLOW_MIB = 8  # of new content, at a quarter of a MiB a second and read back: a run that somebody can get in the way of
 RUN_S = 240  # until a policy of each minute has made a run, in an emulated machine that is busy
 BACK_S = 90  # until systemd has a daemon again
 
