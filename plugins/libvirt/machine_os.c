@@ -14,7 +14,8 @@ static void check_boot_files(struct lv_making *m, xmlNodePtr os)
     for (size_t i = 0; i < HF_ARRAY_SIZE(files); i++) {
         xmlNodePtr node = lv_xml_child(os, files[i]);
         const char *path = lv_get_text(m, node);
-        if (node && !lv_has(m, LV_HAS_BOOT_FILE, path))
+        /* With elements inside libvirt would take the text of all of them for a path. */
+        if (node && (xmlChildElementCount(node) || !lv_has(m, LV_HAS_BOOT_FILE, path)))
             lv_refuse(m, HF_E_UNSUPPORTED, files[i],
                       "it boots the host's '%s', which is no plain file for everybody to read in "
                       "/boot, " LV_BOOT_DIR " or the machine's folder",

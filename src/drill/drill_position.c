@@ -47,6 +47,7 @@ static bool is_of_head(const char *type)
 
 struct head {
     char *set;       /* of what came before; NULL: not told */
+    bool is_logged;  /* MySQL's: of what is in the binlog, which need not be all */
     bool is_written; /* something follows: the guest writes */
 };
 
@@ -56,6 +57,7 @@ static int take_set(struct head *h, const char *type, const char *info, struct h
     size_t len = strlen(info);
     if (strcmp(type, "Previous_gtids") == 0) {
         h->set = strdup(info);
+        h->is_logged = true;
     } else {
         bool is_bracketed = len >= 2 && info[0] == '[' && info[len - 1] == ']';
         HF_AUTOFREE char *list = is_bracketed ? strndup(info + 1, len - 2) : strdup(info);
@@ -85,6 +87,29 @@ static int read_head(struct drill *d, const char *file, struct head *h, struct h
     return hf_db_query(d->db, hf_buf_str(&sql), take_event, h, err);
 }
 
+static int take_union(void *ctx, unsigned n, char *const *values, struct hf_err *err)
+{
+    struct head *h = ctx;
+    if (n < 1 || !values[0])
+        return 0;
+    free(h->set);
+    h->set = strdup(values[0]);
+    return h->set ? 0 : hf_fail_nomem(err);
+}
+
+/* MySQL's Previous_gtids lacks what is known by the server's table alone (gtid_purged): of times without a binlog, of a server that was
+ * set up from another one's backup. The server itself unites the two. */
+static int add_unlogged(struct drill *d, struct head *h, struct hf_err *err)
+{
+    HF_AUTO(hf_buf) struct hf_buf sql = HF_BUF_INIT;
+    hf_buf_str_add(&sql, "SELECT GTID_SUBTRACT(CONCAT_WS(',', NULLIF(");
+    hf_sql_add_text(&sql, h->set);
+    hf_buf_str_add(&sql, ", ''), NULLIF(@@GLOBAL.gtid_purged, '')), '')");
+    if (!hf_buf_ok(&sql))
+        return hf_fail_nomem(err);
+    return hf_db_query(d->db, hf_buf_str(&sql), take_union, h, err);
+}
+
 static int set_recovered(const struct logs *l, struct hf_drill_recovered *out, struct hf_err *err)
 {
     out->at = (struct hf_db_position){.has_binlog = true, .offset = l->bytes};
@@ -94,11 +119,31 @@ static int set_recovered(const struct logs *l, struct hf_drill_recovered *out, s
     return out->at.file ? 0 : hf_fail_nomem(err);
 }
 
+/* The GTIDs that the server recovered to; `now` is its position of now, whose set may be taken. */
+static int read_set(struct drill *d, struct hf_db_position *now, struct hf_drill_recovered *out,
+                    struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    struct head head = {0};
+    int rc = 0;
+    if (read_head(d, now->file, &head, &why) < 0 || !head.set) {
+        /* Without the right to read events: the set of now. */
+        free(head.set);
+        head.set = HF_STEAL(now->gtid);
+        out->is_later = true;
+    } else if (head.is_logged) {
+        rc = add_unlogged(d, &head, err);
+    }
+    d->is_written = head.is_written;
+    out->at.gtid = head.set;
+    out->has_gtid = out->at.gtid != NULL;
+    return rc;
+}
+
 static int read_recovered(struct drill *d, struct hf_drill_recovered *out, struct hf_err *err)
 {
     HF_AUTO(hf_db_position) struct hf_db_position now = HF_DB_POSITION_INIT;
     struct hf_err why = HF_ERR_INIT;
-    struct head head = {0};
     if (hf_db_position_read(d->db, &now, err) < 0)
         return -1;
     out->has_binlog = now.has_binlog;
@@ -112,19 +157,7 @@ static int read_recovered(struct drill *d, struct hf_drill_recovered *out, struc
             return -1;
         }
     }
-    hf_err_clear(&why);
-    if (set_recovered(&l, out, err) < 0)
-        return -1;
-    if (read_head(d, now.file, &head, &why) < 0 || !head.set) {
-        /* Without the right to read events: the set of now. */
-        free(head.set);
-        head.set = HF_STEAL(now.gtid);
-        out->is_later = true;
-    }
-    d->is_written = head.is_written;
-    out->at.gtid = head.set;
-    out->has_gtid = out->at.gtid != NULL;
-    return 0;
+    return set_recovered(&l, out, err) < 0 ? -1 : read_set(d, &now, out, err);
 }
 
 int drill_compare_position(struct drill *d, struct hf_err *err)

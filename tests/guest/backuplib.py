@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hf import SOURCE, Latency, LoadedTest, lab, lab_env
+from hf import SOURCE, Latency, LoadedTest, answers, lab, lab_env
 
 for folder in ("tests/integration/store", "tests/interop"):
     sys.path.insert(0, str(SOURCE / folder))
@@ -152,7 +152,7 @@ class BackupTest(LoadedTest):
         if lab("virsh", "domstate", self.domain).strip() == "shut off":
             lab("virsh", "start", self.domain)
         deadline = time.monotonic() + BOOT_S
-        while Latency.commit(5) is None:  # a connection made while it boots is accepted, and silent for ever
+        while not answers(5):  # a connection made while it boots is accepted, and silent for ever
             self.assertLess(time.monotonic(), deadline, "the guest does not come up")
             time.sleep(0.5)
 

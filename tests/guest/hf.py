@@ -281,6 +281,15 @@ class Site:
         self.tmp.cleanup()
 
 
+def answers(timeout_s):
+    """Whether the database does, within this time."""
+    try:
+        subprocess.run([LAB, "sql", "-u", "writer", "-e", "SELECT 1"], check=True, capture_output=True, timeout=timeout_s)
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
+        return False
+    return True
+
+
 class Latency:
     """How long a commit takes right now, from a session of its own: the writer's view in the fault tests."""
 

@@ -179,6 +179,10 @@ class Passes(Drill):
     def test_a_point_taken_under_load_passes_again_and_again_and_leaves_nothing(self):
         """… encrypted: what holds the key drills it, and what it decrypts is in memory."""
         self.add_path("safe", recipients=self.recipient, identity_file=str(self.identity))
+        if is_mysql():  # GTIDs that no binlog has any more, only the server's own table
+            sql("INSERT INTO hf_test.pulse VALUES ()")
+            lab("binlog", "off")
+            lab("binlog", "on")
         self.load("--threads", "2")
         doc = self.backup("--store", "safe")
         recovery = []

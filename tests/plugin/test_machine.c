@@ -333,6 +333,9 @@ static void what_cannot_be_made_is_refused(void **state)
     refuse(HEAD "<os><type>hvm</type><kernel>/etc/shadow</kernel></os><devices>" TWO
                 "</devices></domain>",
            HF_E_UNSUPPORTED, "it boots the host's '/etc/shadow'");
+    refuse(HEAD "<os><type>hvm</type><kernel>/boot/<x/>vmlinuz</kernel></os><devices>" TWO
+                "</devices></domain>",
+           HF_E_UNSUPPORTED, "it boots the host's '/boot/vmlinuz'");
     refuse(HEAD
            "<os><type>hvm</type><kernel>/boot/vmlinuz</kernel><dtb>/usr/share/OVMF/OVMF_CODE.fd"
            "</dtb></os><devices>" TWO "</devices></domain>",
