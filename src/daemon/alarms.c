@@ -87,6 +87,7 @@ static int raise_or_clear(struct hf_daemon_alarms *a, struct hf_catalog *c,
     HF_AUTOFREE const char **targets = targets_of(a->config, alarm->kind, &n);
     if (!targets)
         return hf_fail_nomem(err);
+    a->has_news = true;
     return is_on ? hf_alarm_raise(c, alarm, targets, n, err)
                  : hf_alarm_clear(c, alarm, targets, n, err);
 }
@@ -123,6 +124,13 @@ static int set_all(struct hf_daemon_alarms *a, struct hf_catalog *c, const char 
             return -1;
     }
     return 0;
+}
+
+bool hf_daemon_alarms_take_news(struct hf_daemon_alarms *a)
+{
+    const bool had = a->has_news;
+    a->has_news = false;
+    return had;
 }
 
 /* ---- hooks -------------------------------------------------------------------------------- */

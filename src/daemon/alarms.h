@@ -29,4 +29,7 @@ int hf_daemon_alarms_trouble(void *ctx, struct hf_catalog *c, const char *text, 
 int hf_daemon_alarms_turned(void *ctx, struct hf_catalog *c, const struct hf_plan *plan,
                             int64_t now_s, int64_t *io_wake_s, struct hf_err *err);
 
+/* Whether one was raised, cleared or has another text since the last call. */
+bool hf_daemon_alarms_take_news(struct hf_daemon_alarms *a);
+
 #endif

@@ -14,6 +14,7 @@ struct hf_daemon_alarms {
     const struct hf_config *config; /* borrowed */
     void *on;                       /* which are: keys */
     int64_t looked_s, next_look_s;  /* for what is overdue; HF_NO_TIME: not of itself */
+    bool has_news;
 };
 
 /* Sets of texts, NULL when empty. */

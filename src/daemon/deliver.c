@@ -242,13 +242,3 @@ void hf_alarms_deliver_close(struct hf_alarms_deliver *d)
     pthread_mutex_destroy(&d->lock);
     deliver_free(d);
 }
-
-size_t hf_alarms_deliver_targets(void *ctx, const char *kind, const char **out, size_t max)
-{
-    const struct hf_config *c = ctx;
-    size_t n = 0;
-    for (size_t i = 0; i < hf_config_notify_count(c) && n < max; i++)
-        if (hf_strv_has(&hf_config_notify_at(c, i)->on, kind))
-            out[n++] = hf_config_notify_at(c, i)->label;
-    return n;
-}

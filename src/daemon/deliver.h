@@ -40,8 +40,4 @@ void hf_alarms_deliver_kick(struct hf_alarms_deliver *d);
 void hf_alarms_deliver_close(struct hf_alarms_deliver *d);
 HF_DEFINE_AUTO(hf_alarms_deliver, hf_alarms_deliver_close)
 
-/* Who gets messages of this kind, for hf_alarm_raise and _clear: names of the configuration's sections, borrowed from it; how many, at
- * most max. ctx: a const struct hf_config *. */
-size_t hf_alarms_deliver_targets(void *ctx, const char *kind, const char **out, size_t max);
-
 #endif

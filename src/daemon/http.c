@@ -48,7 +48,14 @@ static enum MHD_Result answer_metrics(struct hf_metrics_http *h, struct MHD_Conn
     return rc;
 }
 
-/* Called once with the header of a request, and answered there: what says that it has a body is hung up on behind the answer. */
+static bool has_body(struct MHD_Connection *c)
+{
+    return MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH) ||
+           MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+/* Called with the header of a request, and once more where it is whole. What is answered at the first call is hung up on behind the
+ * answer: what says that it has a body. */
 static enum MHD_Result answer(void *ctx, struct MHD_Connection *c, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_size, void **request)
@@ -57,7 +64,10 @@ static enum MHD_Result answer(void *ctx, struct MHD_Connection *c, const char *u
     (void)version;
     (void)upload;
     (void)upload_size;
-    (void)request;
+    if (!*request && !has_body(c)) {
+        *request = h; /* anything but NULL */
+        return MHD_YES;
+    }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return MHD_queue_response(c, MHD_HTTP_METHOD_NOT_ALLOWED, h->no_method);
     if (strcmp(url, "/metrics") == 0)

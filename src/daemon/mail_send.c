@@ -4,17 +4,21 @@
 
 #include <curl/curl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define CONNECT_MS 10000L
 #define ALL_MS 30000L
 #define LOOK_MS 250
+#define SOCKETS 4 /* one for IPv4, one for IPv6; they are tried side by side */
 
 struct sending {
     CURL *easy;
     CURLM *multi;
     struct curl_slist *to;
     struct hf_buf text;
-    size_t at; /* of it, sent */
+    size_t at;            /* of it, sent */
+    int sockets[SOCKETS]; /* that are open; -1: a free place */
     char why[CURL_ERROR_SIZE];
 };
 
@@ -28,6 +32,41 @@ static void sending_free(struct sending *s)
     hf_buf_free(&s->text);
 }
 HF_DEFINE_AUTO_VALUE(sending, sending_free)
+
+/* ---- its sockets, to hang up ------------------------------------------------------------- */
+
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    struct sending *s = ctx;
+    (void)purpose;
+    const int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    for (size_t i = 0; fd >= 0 && i < SOCKETS; i++) {
+        if (s->sockets[i] >= 0)
+            continue;
+        s->sockets[i] = fd;
+        break;
+    }
+    return fd;
+}
+
+static int close_socket(void *ctx, curl_socket_t fd)
+{
+    struct sending *s = ctx;
+    for (size_t i = 0; i < SOCKETS; i++)
+        if (s->sockets[i] == fd)
+            s->sockets[i] = -1;
+    return close(fd);
+}
+
+/* Or libcurl would say good-bye, and wait for the answer of a server that does not answer. */
+static void hang_up(const struct sending *s)
+{
+    for (size_t i = 0; i < SOCKETS; i++)
+        if (s->sockets[i] >= 0)
+            (void)shutdown(s->sockets[i], SHUT_RDWR);
+}
+
+/* ---- what is sent ------------------------------------------------------------------------ */
 
 static size_t give(char *into, size_t one, size_t n, void *ctx)
 {
@@ -94,6 +133,10 @@ static int set_all(struct sending *s, const struct hf_mail_server *server, const
     curl_easy_setopt(e, CURLOPT_READFUNCTION, give);
     curl_easy_setopt(e, CURLOPT_READDATA, s);
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, s->why);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s);
+    curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, s);
     if (server->user &&
         (curl_easy_setopt(e, CURLOPT_USERNAME, server->user) != CURLE_OK ||
          curl_easy_setopt(e, CURLOPT_PASSWORD, hf_secret_reveal(server->password)) != CURLE_OK))
@@ -112,14 +155,18 @@ static int fail_sending(const struct sending *s, CURLcode rc, struct hf_err *err
     return hf_fail(err, cls, "%s", s->why[0] ? s->why : curl_easy_strerror(rc));
 }
 
+/* ---- sent -------------------------------------------------------------------------------- */
+
 static int run(struct sending *s, const struct hf_cancel *cancel, struct hf_err *err)
 {
     struct curl_waitfd stop = {.fd = hf_cancel_fd(cancel), .events = CURL_WAIT_POLLIN};
     int running = 1, left = 0;
     CURLMcode rc = curl_multi_add_handle(s->multi, s->easy);
     while (rc == CURLM_OK && (rc = curl_multi_perform(s->multi, &running)) == CURLM_OK && running) {
-        if (hf_cancel_check(cancel, err) < 0)
+        if (hf_cancel_check(cancel, err) < 0) {
+            hang_up(s);
             return -1;
+        }
         rc = curl_multi_poll(s->multi, &stop, cancel ? 1 : 0, LOOK_MS, NULL);
     }
     const CURLMsg *m = rc == CURLM_OK ? curl_multi_info_read(s->multi, &left) : NULL;
@@ -131,7 +178,9 @@ static int run(struct sending *s, const struct hf_cancel *cancel, struct hf_err 
 int hf_mail_send(const struct hf_mail_server *server, const struct hf_mail *m,
                  const struct hf_cancel *cancel, struct hf_err *err)
 {
-    HF_AUTO(sending) struct sending s = {.easy = curl_easy_init(), .multi = curl_multi_init()};
+    HF_AUTO(sending)
+    struct sending s = {
+        .easy = curl_easy_init(), .multi = curl_multi_init(), .sockets = {-1, -1, -1, -1}};
     if (!s.easy || !s.multi)
         return hf_fail_nomem(err);
     hf_mail_compose(m, &s.text);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/alarms.h"
 #include "daemon/daemon.h"
 #include "daemon/loop.h"
 #include "daemon/options.h"
+#include "daemon/outward.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -71,17 +71,14 @@ static int run(const struct hf_daemon_call *call, const char *config_path, struc
                                          .journal = is_journal(),
                                          .debug = getenv("HOLDFAST_DEBUG")};
     HF_AUTO(hf_log) struct hf_log *log = hf_log_new(&log_opts);
-    HF_AUTO(hf_daemon_alarms) struct hf_daemon_alarms *alarms = hf_daemon_alarms_new();
-    if (!log || !alarms)
+    if (!log)
         return hf_fail_nomem(err);
-    const struct hf_daemon_hooks hooks = {.ctx = alarms,
-                                          .configured = hf_daemon_alarms_configured,
-                                          .attached = hf_daemon_alarms_attached,
-                                          .changed = hf_daemon_alarms_changed,
-                                          .trouble = hf_daemon_alarms_trouble,
-                                          .turned = hf_daemon_alarms_turned};
     if (find_program(program, err) < 0 || hf_loop_block_signals(err) < 0)
         return -1;
+    HF_AUTO(hf_outward) struct hf_outward *outward = hf_outward_new(hf_clock_system(), log, err);
+    if (!outward)
+        return -1;
+    const struct hf_daemon_hooks hooks = hf_outward_hooks(outward);
     const struct hf_daemon_opts opts = {.config_path = config_path,
                                         .program = program,
                                         .clock = hf_clock_system(),

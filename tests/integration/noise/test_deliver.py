@@ -226,12 +226,12 @@ class Webhook(Case):
             closed = s.getsockname()[1]
         self.configure(ops=f"webhook = http://127.0.0.1:{closed}/")
         self.change("raise")
-        self.change("raise", target="gone")
+        self.change("raise", vm="web02", target="gone")
         self.begin(scale=36000) # ten hours a second
         self.until(lambda: not self.waiting(), 40)
         self.end()
         self.assertIn("ops is not told of 'failed' of nightly web01: ", self.log)
-        self.assertIn("gone is not told of 'failed' of nightly web01: there is no such section", self.log)
+        self.assertIn("gone is not told of 'failed' of nightly web02: there is no such section", self.log)
 
     def test_secrets_that_others_can_read_are_not_sent(self):
         hook = self.serve(Hook())
