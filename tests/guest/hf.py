@@ -281,10 +281,10 @@ class Site:
         self.tmp.cleanup()
 
 
-def answers(timeout_s):
+def answers(timeout_s, statement="SELECT 1"):
     """Whether the database does, within this time."""
     try:
-        subprocess.run([LAB, "sql", "-u", "writer", "-e", "SELECT 1"], check=True, capture_output=True, timeout=timeout_s)
+        subprocess.run([LAB, "sql", "-u", "writer", "-e", statement], check=True, capture_output=True, timeout=timeout_s)
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
         return False
     return True
@@ -300,12 +300,8 @@ class Latency:
     def commit(timeout_s):
         """Seconds until one commit was acknowledged; None when it was not within the time."""
         begin = time.monotonic()
-        try:
-            subprocess.run([LAB, "sql", "-u", "writer", "-e", "INSERT INTO hf_test.pulse VALUES ()"], check=True,
-                           capture_output=True, timeout=timeout_s)
-        except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-            return None
-        return time.monotonic() - begin
+        was_taken = answers(timeout_s, "INSERT INTO hf_test.pulse VALUES ()")
+        return time.monotonic() - begin if was_taken else None
 
     @classmethod
     def accepts(cls, within_s):
