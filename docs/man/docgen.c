@@ -4,12 +4,13 @@
  *
  *     holdfast-docgen SOURCE_DIR OUT_DIR
  *
- * writes holdfast.1.scd, holdfast.conf.5.scd and holdfast-VERB.1.scd for each verb: from
+ * writes holdfast.1.scd, holdfastd.8.scd, holdfast.conf.5.scd and holdfast-VERB.1.scd for each verb: from
  * holdfast-VERB.1.scd.in where somebody wrote one, else from verb.1.scd.in. A placeholder stands
  * alone in its line:
  *
  *     @TITLE@ @NAME@ @SYNOPSIS@ @DESCRIPTION@ @OPTIONS@      of the verb
  *     @VERBS@ @GLOBAL_OPTIONS@ @CLASSES@ @PAGES@              of the program
+ *     @DAEMON_OPTIONS@                                       of holdfastd
  *     @KEYS section@                                         of one section of the configuration
  * file
  */
@@ -17,6 +18,7 @@
 #include "cli/args.h"
 #include "cli/help.h"
 #include "config/schema.h"
+#include "daemon/options.h"
 
 #include <string.h>
 
@@ -68,26 +70,39 @@ static void add_paragraphs(struct hf_buf *out, const char *s)
         hf_buf_str_add(out, "```\n");
 }
 
+/* A term of a list: "-c, --config FILE", and what it is for. */
+static void add_option(struct hf_buf *out, const char *name, char letter, const char *arg,
+                       const char *help)
+{
+    const char short_name[3] = {'-', letter, '\0'};
+    HF_AUTO(hf_buf) struct hf_buf long_name = HF_BUF_INIT;
+    hf_buf_printf(&long_name, "--%s", name);
+    if (letter) {
+        add_bold(out, short_name);
+        hf_buf_str_add(out, ", ");
+    }
+    add_bold(out, hf_buf_str(&long_name));
+    if (arg) {
+        hf_buf_str_add(out, " _");
+        add_text(out, arg);
+        hf_buf_str_add(out, "_");
+    }
+    hf_buf_str_add(out, "\n\t");
+    add_text(out, help);
+    hf_buf_str_add(out, "\n\n");
+}
+
 static void add_options(struct hf_buf *out, const struct hf_cli_opt *opts, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        char letter[3] = {'-', opts[i].letter, '\0'};
-        HF_AUTO(hf_buf) struct hf_buf name = HF_BUF_INIT;
-        hf_buf_printf(&name, "--%s", opts[i].name);
-        if (opts[i].letter) {
-            add_bold(out, letter);
-            hf_buf_str_add(out, ", ");
-        }
-        add_bold(out, hf_buf_str(&name));
-        if (opts[i].arg) {
-            hf_buf_str_add(out, " _");
-            add_text(out, opts[i].arg);
-            hf_buf_str_add(out, "_");
-        }
-        hf_buf_str_add(out, "\n\t");
-        add_text(out, opts[i].help);
-        hf_buf_str_add(out, "\n\n");
-    }
+    for (size_t i = 0; i < n; i++)
+        add_option(out, opts[i].name, opts[i].letter, opts[i].arg, opts[i].help);
+}
+
+static void add_daemon_options(struct hf_buf *out)
+{
+    for (int i = 0; i < HF_DAEMON_OPTIONS; i++)
+        add_option(out, hf_daemon_options[i].name, hf_daemon_options[i].letter,
+                   hf_daemon_options[i].arg, hf_daemon_options[i].help);
 }
 
 /* ---- what stands for a placeholder ------------------------------------------------------ */
@@ -243,6 +258,8 @@ static int fill(struct hf_buf *out, const char *name, const struct hf_verb *verb
         add_verbs(out);
     else if (strcmp(name, "GLOBAL_OPTIONS") == 0)
         add_options(out, hf_cli_globals, HF_GLOBAL_COUNT);
+    else if (strcmp(name, "DAEMON_OPTIONS") == 0)
+        add_daemon_options(out);
     else if (strcmp(name, "CLASSES") == 0)
         add_classes(out);
     else if (strcmp(name, "PAGES") == 0)
@@ -290,6 +307,7 @@ static int write_page(const char *const dirs[2], const char *name, const char *o
 static int write_all(const char *const dirs[2], struct hf_err *err)
 {
     if (write_page(dirs, "holdfast.1", "holdfast.1", NULL, err) != 0 ||
+        write_page(dirs, "holdfastd.8", "holdfastd.8", NULL, err) != 0 ||
         write_page(dirs, "holdfast.conf.5", "holdfast.conf.5", NULL, err) != 0)
         return -1;
     for (size_t i = 0; hf_verbs[i]; i++) {

@@ -9,7 +9,7 @@
 
 struct hf_log {
     enum hf_log_level level;
-    bool json;
+    bool json, journal;
     FILE *out;
     const struct hf_clock *clock;
     struct hf_strv debug;
@@ -25,6 +25,7 @@ struct hf_log *hf_log_new(const struct hf_log_opts *opts)
     pthread_mutex_init(&log->mutex, NULL);
     log->level = opts->level;
     log->json = opts->json;
+    log->journal = opts->journal && !opts->json;
     log->out = opts->out ? opts->out : stderr;
     log->clock = opts->clock ? opts->clock : hf_clock_system();
     if (opts->debug && hf_strv_split(&log->debug, opts->debug, ',') < 0)
@@ -75,6 +76,13 @@ static const char *level_name(enum hf_log_level level)
                                         [HF_LOG_DETAIL] = "detail",
                                         [HF_LOG_DEBUG] = "debug"};
     return (unsigned)level < HF_ARRAY_SIZE(names) ? names[level] : "debug";
+}
+
+/* As in syslog(3). */
+static int priority(enum hf_log_level level)
+{
+    static const int priorities[] = {[HF_LOG_ERROR] = 3, [HF_LOG_WARN] = 4, [HF_LOG_INFO] = 6};
+    return (unsigned)level < HF_ARRAY_SIZE(priorities) ? priorities[level] : 7;
 }
 
 /* Bytes of the well-formed UTF-8 character at s, 0: none. */
@@ -146,6 +154,8 @@ static void format_line(struct hf_log *log, struct hf_buf *b, enum hf_log_level 
         add_json(b, "time", time);
         add_json(b, "level", level_name(level));
         add_json(b, "source", source);
+    } else if (log->journal) {
+        hf_buf_printf(b, "<%d>%s", priority(level), level_name(level));
     } else {
         hf_buf_printf(b, "%s %-6s", time, level_name(level));
     }

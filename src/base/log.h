@@ -24,7 +24,8 @@ struct hf_log;
 struct hf_log_opts {
     enum hf_log_level level; /* lines above it are dropped */
     bool json;
-    FILE *out;                    /* borrowed; stderr when NULL */
+    bool journal; /* for systemd's journal: <PRIORITY> in front, and no time, which it has itself */
+    FILE *out;    /* borrowed; stderr when NULL */
     const char *debug;            /* names as in HOLDFAST_DEBUG, or NULL */
     const struct hf_clock *clock; /* system clock when NULL */
 };

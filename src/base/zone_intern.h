@@ -1,38 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * base/zone_intern.h - the two parts of a zone: what was, from its file, and the rule for what is to come.
+ * base/zone_intern.h - the changes of a zone, and the rule that makes the later ones; private.
  */
 #ifndef HF_BASE_ZONE_INTERN_H
 #define HF_BASE_ZONE_INTERN_H
 
 #include "base/zone.h"
 
-#include <stdbool.h>
-#include <stddef.h>
+#define HF_ZONE_OFFSET_MAX (26 * 3600)
+#define HF_ZONE_LAST_YEAR 2199
+#define HF_ZONE_RULE_MAX 128
 
-enum hf_zone_day_kind { HF_ZONE_JULIAN, HF_ZONE_DAY, HF_ZONE_WEEKDAY };
-
-/* A day of each year, and the second of it. */
 struct hf_zone_change {
-    enum hf_zone_day_kind kind;
-    int day;                  /* JULIAN 1..365, without 29 February; DAY 0..365, with it */
-    int month, week, weekday; /* WEEKDAY: 1..12, 1..5 (5: the last), 0..6 (0: Sunday) */
-    int at_s;                 /* -167 h..167 h after midnight */
+    int64_t at_s;
+    int32_t offset; /* from at_s on */
 };
 
-/* The form of POSIX: "CET-1CEST,M3.5.0,M10.5.0/3". Offsets are ahead of UTC here. */
-struct hf_zone_rule {
-    int standard_s, summer_s;
-    bool has_summer;
-    struct hf_zone_change begin, end; /* of summer */
+/* The changes ascend, and each one does change the offset. */
+struct hf_zone {
+    int32_t first; /* before all changes */
+    struct hf_zone_change *changes;
+    size_t n, cap;
 };
 
-/* False: it is none. */
-bool hf_zone_rule_parse(const char *text, struct hf_zone_rule *out);
-int hf_zone_rule_offset(const struct hf_zone_rule *r, int64_t wall_s);
+/* Appends one, unless the offset is the same already; it has to lie behind the last one. */
+int hf_zone_add(struct hf_zone *z, int64_t at_s, int32_t offset, struct hf_err *err) HF_CHECKED;
+int32_t hf_zone_last_offset(const struct hf_zone *z);
 
-/* Days since 1 January 1970, and the other way round. */
-int64_t hf_zone_days(int year, int month, int day);
-void hf_zone_date(int64_t days, int *year, int *month, int *day);
+/* Appends what the rule says for the times after after_s. CORRUPT: not a rule. */
+int hf_zone_rule_apply(struct hf_zone *z, const char *rule, int64_t after_s, struct hf_err *err)
+    HF_CHECKED;
 
 #endif

@@ -1,167 +1,177 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The rule at the end of a zone's file, and days of the calendar.
+ * The rule at the end of a TZif file, in the form of POSIX's variable TZ with RFC 8536's wider
+ * hours: STD OFFSET [DST [OFFSET] , START [/TIME] , END [/TIME]]. Its offsets count westward.
  */
+#include "base/civil.h"
 #include "base/zone_intern.h"
 
-#include <ctype.h>
 #include <string.h>
 
-#define DAY_S 86400
+#define FIRST_YEAR 1970
+#define HOURS_MAX 167 /* of the time of day at which a rule changes the offset */
 
-/* ---- days ------------------------------------------------------------------------------- */
+struct day_rule {
+    char kind; /* 'M' month.week.weekday, 'J' day without leap days, 'n' day from 0 */
+    unsigned month, week, day; /* day alone for J and n */
+    int32_t time_s;            /* of that day, local */
+};
 
-/* Years begin in March here, so that the day that some have not is the last one; eras are of 400 of them. */
-int64_t hf_zone_days(int year, int month, int day)
+struct rule {
+    int32_t std, dst;
+    bool has_dst;
+    struct day_rule start, end;
+};
+
+static bool read_number(const char **p, unsigned max, unsigned *out)
 {
-    const int64_t y = month <= 2 ? year - 1 : year;
-    const int64_t era = (y >= 0 ? y : y - 399) / 400;
-    const int64_t of_era = y - era * 400;
-    const int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    unsigned value = 0;
+    const char *first = *p;
+    for (; **p >= '0' && **p <= '9'; (*p)++) {
+        value = value * 10 + (unsigned)(**p - '0');
+        if (value > max)
+            return false;
+    }
+    *out = value;
+    return *p > first;
 }
 
-void hf_zone_date(int64_t days, int *year, int *month, int *day)
-{
-    const int64_t z = days + 719468;
-    const int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-    const int64_t of_era = z - era * 146097;
-    const int64_t y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    const int64_t of_year = of_era - (365 * y + y / 4 - y / 100);
-    const int64_t m = (5 * of_year + 2) / 153;
-    *day = (int)(of_year - (153 * m + 2) / 5 + 1);
-    *month = (int)(m < 10 ? m + 3 : m - 9);
-    *year = (int)(y + era * 400 + (*month <= 2));
-}
-
-static bool is_leap(int year)
-{
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-/* 0: Sunday. 1 January 1970 was a Thursday. */
-static int weekday(int64_t days)
-{
-    return (int)(((days + 4) % 7 + 7) % 7);
-}
-
-static int64_t last_of_month(int year, int month)
-{
-    return month == 12 ? hf_zone_days(year, 12, 31) : hf_zone_days(year, month + 1, 1) - 1;
-}
-
-static int64_t change_day(const struct hf_zone_change *c, int year)
-{
-    const int64_t new_year = hf_zone_days(year, 1, 1);
-    if (c->kind == HF_ZONE_DAY)
-        return new_year + c->day;
-    if (c->kind == HF_ZONE_JULIAN)
-        return new_year + c->day - 1 + (is_leap(year) && c->day >= 60);
-    const int64_t first = hf_zone_days(year, c->month, 1);
-    int64_t day = first + (c->weekday - weekday(first) + 7) % 7 + INT64_C(7) * (c->week - 1);
-    while (day > last_of_month(year, c->month))
-        day -= 7;
-    return day;
-}
-
-int hf_zone_rule_offset(const struct hf_zone_rule *r, int64_t wall_s)
-{
-    int year, month, day;
-    if (!r->has_summer)
-        return r->standard_s;
-    const int64_t here = wall_s + r->standard_s;
-    hf_zone_date((here >= 0 ? here : here - DAY_S + 1) / DAY_S, &year, &month, &day);
-    /* Each change is in the time that holds until then. */
-    const int64_t begin = change_day(&r->begin, year) * DAY_S + r->begin.at_s - r->standard_s;
-    const int64_t end = change_day(&r->end, year) * DAY_S + r->end.at_s - r->summer_s;
-    const bool is_summer =
-        begin < end ? wall_s >= begin && wall_s < end : wall_s >= begin || wall_s < end;
-    return is_summer ? r->summer_s : r->standard_s;
-}
-
-/* ---- reading ---------------------------------------------------------------------------- */
-
+/* "CET" or "<+03>"; what it is called does not matter. */
 static bool skip_name(const char **p)
 {
-    const char *begin = *p;
+    static const char *const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     if (**p == '<') {
-        *p = strchr(begin, '>');
-        return *p && (*p)++ - begin >= 4;
+        const char *end = strchr(*p, '>');
+        if (!end || end - *p < 4)
+            return false;
+        *p = end + 1;
+        return true;
     }
-    while (isalpha((unsigned char)**p))
+    size_t n = strspn(*p, letters);
+    *p += n;
+    return n >= 3;
+}
+
+/* [+-]HH[:MM[:SS]] */
+static bool read_time(const char **p, unsigned max_hours, int32_t *out)
+{
+    unsigned part[3] = {0};
+    int32_t sign = 1;
+    if (**p == '+' || **p == '-')
+        sign = *(*p)++ == '-' ? -1 : 1;
+    if (!read_number(p, max_hours, &part[0]))
+        return false;
+    for (size_t i = 1; i < 3 && **p == ':'; i++) {
         (*p)++;
-    return *p - begin >= 3;
-}
-
-static bool read_number(const char **p, int max, int *out)
-{
-    const char *begin = *p;
-    for (*out = 0; isdigit((unsigned char)**p) && *p - begin < 3; (*p)++)
-        *out = *out * 10 + (**p - '0');
-    return *p > begin && *out <= max;
-}
-
-/* "[+-]hh[:mm[:ss]]" */
-static bool read_seconds(const char **p, int hours_max, int *out)
-{
-    int hours, minutes = 0, seconds = 0;
-    const int sign = **p == '-' ? -1 : 1;
-    *p += **p == '-' || **p == '+';
-    if (!read_number(p, hours_max, &hours))
-        return false;
-    if (**p == ':' && (++*p, !read_number(p, 59, &minutes)))
-        return false;
-    if (**p == ':' && (++*p, !read_number(p, 59, &seconds)))
-        return false;
-    *out = sign * (hours * 3600 + minutes * 60 + seconds);
+        if (!read_number(p, 59, &part[i]))
+            return false;
+    }
+    *out = sign * (int32_t)(part[0] * 3600 + part[1] * 60 + part[2]);
     return true;
 }
 
-static bool read_day(const char **p, struct hf_zone_change *out)
+static bool read_separator(const char **p, char wanted)
 {
-    switch (**p) {
-    case 'M':
-        out->kind = HF_ZONE_WEEKDAY;
-        ++*p;
-        return read_number(p, 12, &out->month) && out->month && *(*p)++ == '.' &&
-               read_number(p, 5, &out->week) && out->week && *(*p)++ == '.' &&
-               read_number(p, 6, &out->weekday);
-    case 'J':
-        out->kind = HF_ZONE_JULIAN;
-        ++*p;
-        return read_number(p, 365, &out->day) && out->day;
-    default:
-        out->kind = HF_ZONE_DAY;
-        return read_number(p, 365, &out->day);
-    }
+    if (**p != wanted)
+        return false;
+    (*p)++;
+    return true;
 }
 
-static bool read_change(const char **p, struct hf_zone_change *out)
+static bool read_day(const char **p, struct day_rule *d)
 {
-    *out = (struct hf_zone_change){.at_s = 2 * 3600};
-    if (*(*p)++ != ',' || !read_day(p, out))
+    *d = (struct day_rule){.kind = 'n', .time_s = 2 * 3600};
+    if (**p == 'M' || **p == 'J')
+        d->kind = *(*p)++;
+    bool good = d->kind == 'M'
+                    ? read_number(p, 12, &d->month) && d->month > 0 && read_separator(p, '.') &&
+                          read_number(p, 5, &d->week) && d->week > 0 && read_separator(p, '.') &&
+                          read_number(p, 6, &d->day)
+                    : read_number(p, 365, &d->day) && (d->kind == 'n' || d->day > 0);
+    if (!good)
         return false;
-    return **p != '/' || (++*p, read_seconds(p, 167, &out->at_s));
+    return **p != '/' || (read_separator(p, '/') && read_time(p, HOURS_MAX, &d->time_s));
 }
 
-bool hf_zone_rule_parse(const char *text, struct hf_zone_rule *out)
+static bool read_rule(const char *p, struct rule *r)
 {
-    const char *p = text;
-    *out = (struct hf_zone_rule){0};
-    /* Written the other way round: how far UTC is ahead. */
-    if (!skip_name(&p) || !read_seconds(&p, 24, &out->standard_s))
+    if (!skip_name(&p) || !read_time(&p, 24, &r->std))
         return false;
-    out->standard_s = -out->standard_s;
-    if (!*p)
+    r->std = -r->std;
+    if (*p == '\0')
         return true;
-    out->has_summer = true;
-    out->summer_s = out->standard_s + 3600;
+    r->has_dst = true;
+    r->dst = r->std + 3600;
     if (!skip_name(&p))
         return false;
     if (*p != ',') {
-        if (!read_seconds(&p, 24, &out->summer_s))
+        if (!read_time(&p, 24, &r->dst))
             return false;
-        out->summer_s = -out->summer_s;
+        r->dst = -r->dst;
     }
-    return read_change(&p, &out->begin) && read_change(&p, &out->end) && !*p;
+    return read_separator(&p, ',') && read_day(&p, &r->start) && read_separator(&p, ',') &&
+           read_day(&p, &r->end) && *p == '\0';
+}
+
+/* The local time of the change in that year. */
+static int64_t change_in(const struct day_rule *d, int year)
+{
+    int64_t january = hf_civil_days(year, 1, 1);
+    int64_t day = january + d->day;
+    if (d->kind == 'J') {
+        bool is_behind_leap_day = d->day >= 60 && hf_civil_month_length(year, 2) == 29;
+        day = january + d->day - 1 + is_behind_leap_day;
+    } else if (d->kind == 'M') {
+        int64_t first = hf_civil_days(year, d->month, 1);
+        unsigned to_weekday = (d->day + 7 - hf_civil_weekday(first)) % 7;
+        unsigned in_month = to_weekday + 7 * (d->week - 1);
+        while (in_month >= hf_civil_month_length(year, d->month)) /* week 5 means the last */
+            in_month -= 7;
+        day = first + in_month;
+    }
+    return day * HF_DAY_S + d->time_s;
+}
+
+/* Summer time all year round ends in the very moment in which the next one begins: that is no change. */
+static int add_after(struct hf_zone *z, int64_t at_s, int32_t offset, int64_t after_s,
+                     struct hf_err *err)
+{
+    int64_t last = z->n ? z->changes[z->n - 1].at_s : INT64_MIN;
+    if (at_s <= after_s || at_s < last)
+        return 0;
+    if (at_s == last)
+        z->n--;
+    return hf_zone_add(z, at_s, offset, err);
+}
+
+static int add_year(struct hf_zone *z, const struct rule *r, int year, int64_t after_s,
+                    struct hf_err *err)
+{
+    struct hf_zone_change first = {.at_s = change_in(&r->start, year) - r->std, .offset = r->dst};
+    struct hf_zone_change second = {.at_s = change_in(&r->end, year) - r->dst, .offset = r->std};
+    if (second.at_s < first.at_s) { /* the south: the year begins in summer */
+        struct hf_zone_change swap = first;
+        first = second;
+        second = swap;
+    }
+    return add_after(z, first.at_s, first.offset, after_s, err) != 0 ||
+                   add_after(z, second.at_s, second.offset, after_s, err) != 0
+               ? -1
+               : 0;
+}
+
+int hf_zone_rule_apply(struct hf_zone *z, const char *rule, int64_t after_s, struct hf_err *err)
+{
+    struct rule r = {0};
+    if (!read_rule(rule, &r))
+        return hf_fail(err, HF_E_CORRUPT, "'%.64s' is not a time zone rule", rule);
+    if (z->n == 0 && after_s == INT64_MIN)
+        z->first = r.std;
+    int year = FIRST_YEAR;
+    if (after_s > 0 && after_s < hf_civil_days(HF_ZONE_LAST_YEAR, 1, 1) * HF_DAY_S)
+        year = hf_civil_date(after_s / HF_DAY_S).year;
+    for (; r.has_dst && year <= HF_ZONE_LAST_YEAR; year++)
+        if (add_year(z, &r, year, after_s, err) != 0)
+            return -1;
+    return 0;
 }

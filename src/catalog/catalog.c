@@ -18,6 +18,8 @@ void hf_catalog_close(struct hf_catalog *c)
     if (!c)
         return;
     int saved = errno;
+    for (size_t i = 0; i < HF_SQL_KEPT; i++)
+        sqlite3_finalize(c->kept[i]);
     sqlite3_close(c->db);
     free(c->path);
     free(c);

@@ -94,7 +94,8 @@ struct hf_catalog_point {
     int64_t taken_us;  /* wall, the capture */
     double stall_ms;
     const char *checkpoint; /* that the hypervisor had of it when it was taken, or NULL */
-    const char *report;     /* the JSON document of the backup, or NULL (found on a store) */
+    uint64_t bytes;         /* of its content, before compression; 0: not known */
+    const char *report; /* going in: the JSON document of the backup, or NULL (found on a store); lists leave it alone */
 };
 /* The same point on one store. */
 struct hf_catalog_copy {
@@ -106,6 +107,7 @@ struct hf_catalog_copy {
     bool is_protected;
     int64_t verified_us; /* wall; 0: never since */
     bool is_damaged;     /* by the last verification */
+    const char *off_host; /* "proven", "assumed", as the backup judged its store; NULL: not known */
 };
 /* One transaction: the point, its copies and its run's end (NULL: none). CONFLICT: the point or a copy is there already. */
 int hf_catalog_point_commit(struct hf_catalog *c, const struct hf_catalog_point *p,
@@ -132,6 +134,12 @@ typedef int (*hf_catalog_copy_cb)(void *ctx, const struct hf_catalog_copy *k, st
 /* Newest first; vm NULL: all; taken at since_us or later. As the other lists. */
 int hf_catalog_points(struct hf_catalog *c, const char *vm, int64_t since_us,
                       hf_catalog_point_cb emit, void *ctx, struct hf_err *err) HF_CHECKED;
+/* The same, at most `limit`. */
+int hf_catalog_points_newest(struct hf_catalog *c, const char *vm, int64_t since_us, size_t limit,
+                             hf_catalog_point_cb emit, void *ctx, struct hf_err *err) HF_CHECKED;
+/* How many there are of the VM. */
+int hf_catalog_points_count(struct hf_catalog *c, const char *vm, int64_t *out,
+                            struct hf_err *err) HF_CHECKED;
 /* By the name of the store. */
 int hf_catalog_copies(struct hf_catalog *c, const char *point_id, hf_catalog_copy_cb emit,
                       void *ctx, struct hf_err *err) HF_CHECKED;

@@ -3,7 +3,8 @@
  * catalog/catalog_intern.h - the few SQLite calls that the catalog is written with.
  *
  * Statements are prepared per call: a row's callback may ask the catalog again, and a cached
- * statement would be reset under it.
+ * statement would be reset under it. Those that a list asks for each of its rows are kept between
+ * calls, and taken out while they are in use.
  */
 #ifndef HF_CATALOG_CATALOG_INTERN_H
 #define HF_CATALOG_CATALOG_INTERN_H
@@ -12,8 +13,11 @@
 
 #include <sqlite3.h>
 
+enum hf_sql_kept { HF_SQL_COPIES, HF_SQL_DRILLS, HF_SQL_KEPT };
+
 struct hf_catalog {
     sqlite3 *db;
+    sqlite3_stmt *kept[HF_SQL_KEPT]; /* NULL: none, or in use */
     char *path;
     const struct hf_clock *clock;
 };
@@ -35,6 +39,10 @@ int hf_sql_exec(struct hf_catalog *c, const char *sql, const char *what, struct 
  * s string or NULL, t string where NULL becomes "", i int64_t, d double. */
 sqlite3_stmt *hf_sql_prepare(struct hf_catalog *c, struct hf_err *err, const char *sql,
                              const char *args, ...) HF_CHECKED;
+/* The same, of one that is kept; sql is always the same for it. After its last row it is given back; finalized, it is only lost. */
+sqlite3_stmt *hf_sql_take(struct hf_catalog *c, enum hf_sql_kept which, struct hf_err *err,
+                          const char *sql, const char *args, ...) HF_CHECKED;
+void hf_sql_give_back(struct hf_catalog *c, enum hf_sql_kept which, sqlite3_stmt *s);
 /* 1: a row, 0: no more rows, -1: failed. */
 int hf_sql_step(struct hf_catalog *c, sqlite3_stmt *s, const char *what, struct hf_err *err)
     HF_CHECKED;
@@ -56,5 +64,9 @@ int hf_schema_migrate(struct hf_catalog *c, struct hf_err *err) HF_CHECKED;
 /* runs.c: the update-or-insert of hf_catalog_run_end, inside the caller's transaction. */
 int hf_catalog_run_store_end(struct hf_catalog *c, const struct hf_catalog_run *run,
                              struct hf_err *err) HF_CHECKED;
+
+/* stalls.c: counts the stall of a run that ends now, inside the caller's transaction, before its duty's row says that it has ended. */
+struct hf_duty;
+int hf_stalls_count(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err) HF_CHECKED;
 
 #endif

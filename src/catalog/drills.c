@@ -61,16 +61,22 @@ int hf_catalog_drills(struct hf_catalog *c, const char *point_id, const char *vm
                       hf_catalog_drill_cb emit, void *ctx, struct hf_err *err)
 {
     int64_t rows = limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
-    const char *sql = point_id ? "SELECT " COLUMNS " FROM drills WHERE point_id = ?2"
-                                 " ORDER BY started_us DESC, run_id DESC LIMIT ?1"
-                               : "SELECT " COLUMNS " FROM drills WHERE vm = ?2"
-                                 " ORDER BY started_us DESC, run_id DESC LIMIT ?1";
-    HF_AUTOSTMT sqlite3_stmt *s = hf_sql_prepare(c, err, sql, "is", rows, point_id ? point_id : vm);
+    HF_AUTOSTMT sqlite3_stmt *s =
+        point_id ? hf_sql_take(c, HF_SQL_DRILLS, err,
+                               "SELECT " COLUMNS " FROM drills WHERE point_id = ?2"
+                               " ORDER BY started_us DESC, run_id DESC LIMIT ?1",
+                               "is", rows, point_id)
+                 : hf_sql_prepare(c, err,
+                                  "SELECT " COLUMNS " FROM drills WHERE vm = ?2"
+                                  " ORDER BY started_us DESC, run_id DESC LIMIT ?1",
+                                  "is", rows, vm);
     if (!s)
         return -1;
     int rc;
     while ((rc = hf_sql_step(c, s, "list the drills", err)) > 0)
         if (emit_row(s, emit, ctx, err))
             return -1;
+    if (rc == 0 && point_id)
+        hf_sql_give_back(c, HF_SQL_DRILLS, HF_STEAL(s));
     return rc;
 }

@@ -2,9 +2,9 @@
 #include "base/point.h"
 #include "catalog/catalog_intern.h"
 
-#define POINT_COLUMNS "id, vm, hypervisor, vm_id, grade, taken_us, stall_ms, checkpoint, report"
+#define POINT_COLUMNS "id, vm, hypervisor, vm_id, grade, taken_us, stall_ms, checkpoint, bytes"
 #define COPY_COLUMNS                                                                               \
-    "point_id, store_id, store, objects, bytes, is_protected, verified_us, is_damaged"
+    "point_id, store_id, store, objects, bytes, is_protected, verified_us, is_damaged, off_host"
 
 static int check_point(const struct hf_catalog_point *p, struct hf_err *err)
 {
@@ -18,18 +18,19 @@ static int insert_point(struct hf_catalog *c, const struct hf_catalog_point *p, 
     if (check_point(p, err) < 0)
         return -1;
     HF_AUTOSTMT sqlite3_stmt *s = hf_sql_prepare(
-        c, err, "INSERT INTO points (" POINT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "stttsidss", p->id, p->vm, p->hypervisor, p->vm_id, p->grade, p->taken_us, p->stall_ms,
-        p->checkpoint, p->report);
+        c, err,
+        "INSERT INTO points (" POINT_COLUMNS ", report) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "stttsidsis", p->id, p->vm, p->hypervisor, p->vm_id, p->grade, p->taken_us, p->stall_ms,
+        p->checkpoint, (int64_t)p->bytes, p->report);
     return hf_sql_run(c, s, "record the point", err);
 }
 
 static int insert_copy(struct hf_catalog *c, const struct hf_catalog_copy *k, struct hf_err *err)
 {
     HF_AUTOSTMT sqlite3_stmt *s = hf_sql_prepare(
-        c, err, "INSERT INTO copies (" COPY_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)", "sstiiiii",
-        k->point_id, k->store_id, k->store, (int64_t)k->objects, (int64_t)k->bytes,
-        (int64_t)k->is_protected, k->verified_us, (int64_t)k->is_damaged);
+        c, err, "INSERT INTO copies (" COPY_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "sstiiiiis", k->point_id, k->store_id, k->store, (int64_t)k->objects, (int64_t)k->bytes,
+        (int64_t)k->is_protected, k->verified_us, (int64_t)k->is_damaged, k->off_host);
     return hf_sql_run(c, s, "record a copy of the point", err);
 }
 
@@ -67,9 +68,9 @@ static int update_point(struct hf_catalog *c, const struct hf_catalog_point *p, 
     HF_AUTOSTMT sqlite3_stmt *s =
         hf_sql_prepare(c, err,
                        "UPDATE points SET vm = ?, hypervisor = ?, vm_id = ?, grade = ?,"
-                       " taken_us = ?, stall_ms = ?, checkpoint = ? WHERE id = ?",
-                       "tttsidss", p->vm, p->hypervisor, p->vm_id, p->grade, p->taken_us,
-                       p->stall_ms, p->checkpoint, p->id);
+                       " taken_us = ?, stall_ms = ?, checkpoint = ?, bytes = ? WHERE id = ?",
+                       "tttsidsis", p->vm, p->hypervisor, p->vm_id, p->grade, p->taken_us,
+                       p->stall_ms, p->checkpoint, (int64_t)p->bytes, p->id);
     if (check_point(p, err) < 0 || hf_sql_run(c, s, "record the point", err) < 0)
         return -1;
     return sqlite3_changes(c->db) > 0;
@@ -191,7 +192,7 @@ static int emit_point(sqlite3_stmt *s, hf_catalog_point_cb emit, void *ctx, stru
         .taken_us = sqlite3_column_int64(s, 5),
         .stall_ms = sqlite3_column_double(s, 6),
         .checkpoint = hf_sql_text(s, 7),
-        .report = hf_sql_text(s, 8),
+        .bytes = (uint64_t)sqlite3_column_int64(s, 8),
     };
     return emit(ctx, &p, err) ? -1 : 0;
 }
@@ -199,11 +200,28 @@ static int emit_point(sqlite3_stmt *s, hf_catalog_point_cb emit, void *ctx, stru
 int hf_catalog_points(struct hf_catalog *c, const char *vm, int64_t since_us,
                       hf_catalog_point_cb emit, void *ctx, struct hf_err *err)
 {
-    const char *sql = vm ? "SELECT " POINT_COLUMNS " FROM points WHERE taken_us >= ? AND vm = ?"
-                           " ORDER BY taken_us DESC, id DESC"
+    return hf_catalog_points_newest(c, vm, since_us, SIZE_MAX, emit, ctx, err);
+}
+
+int hf_catalog_points_count(struct hf_catalog *c, const char *vm, int64_t *out, struct hf_err *err)
+{
+    HF_AUTOSTMT sqlite3_stmt *s =
+        hf_sql_prepare(c, err, "SELECT COUNT(*) FROM points WHERE vm = ?", "s", vm);
+    int rc = s ? hf_sql_step(c, s, "count the points", err) : -1;
+    *out = rc > 0 ? sqlite3_column_int64(s, 0) : 0;
+    return rc < 0 ? -1 : 0;
+}
+
+int hf_catalog_points_newest(struct hf_catalog *c, const char *vm, int64_t since_us, size_t limit,
+                             hf_catalog_point_cb emit, void *ctx, struct hf_err *err)
+{
+    int64_t rows = limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
+    const char *sql = vm ? "SELECT " POINT_COLUMNS " FROM points WHERE taken_us >= ? AND vm = ?3"
+                           " ORDER BY taken_us DESC, id DESC LIMIT ?2"
                          : "SELECT " POINT_COLUMNS " FROM points WHERE taken_us >= ?"
-                           " ORDER BY taken_us DESC, id DESC";
-    HF_AUTOSTMT sqlite3_stmt *s = hf_sql_prepare(c, err, sql, vm ? "is" : "i", since_us, vm);
+                           " ORDER BY taken_us DESC, id DESC LIMIT ?2";
+    HF_AUTOSTMT sqlite3_stmt *s =
+        hf_sql_prepare(c, err, sql, vm ? "iis" : "ii", since_us, rows, vm);
     if (!s)
         return -1;
     int rc;
@@ -224,6 +242,7 @@ static int emit_copy(sqlite3_stmt *s, hf_catalog_copy_cb emit, void *ctx, struct
         .is_protected = sqlite3_column_int64(s, 5) != 0,
         .verified_us = sqlite3_column_int64(s, 6),
         .is_damaged = sqlite3_column_int64(s, 7) != 0,
+        .off_host = hf_sql_text(s, 8),
     };
     return emit(ctx, &k, err) ? -1 : 0;
 }
@@ -232,15 +251,17 @@ int hf_catalog_copies(struct hf_catalog *c, const char *point_id, hf_catalog_cop
                       void *ctx, struct hf_err *err)
 {
     HF_AUTOSTMT sqlite3_stmt *s =
-        hf_sql_prepare(c, err,
-                       "SELECT " COPY_COLUMNS " FROM copies WHERE point_id = ?"
-                       " ORDER BY store, store_id",
-                       "s", point_id);
+        hf_sql_take(c, HF_SQL_COPIES, err,
+                    "SELECT " COPY_COLUMNS " FROM copies WHERE point_id = ?"
+                    " ORDER BY store, store_id",
+                    "s", point_id);
     if (!s)
         return -1;
     int rc;
     while ((rc = hf_sql_step(c, s, "list the copies", err)) > 0)
         if (emit_copy(s, emit, ctx, err))
             return -1;
+    if (rc == 0)
+        hf_sql_give_back(c, HF_SQL_COPIES, HF_STEAL(s));
     return rc;
 }

@@ -89,14 +89,19 @@ static int bind_all(sqlite3_stmt *s, const char *args, va_list ap)
     return rc;
 }
 
+static int prepare(struct hf_catalog *c, const char *sql, sqlite3_stmt **out, struct hf_err *err)
+{
+    return sqlite3_prepare_v2(c->db, sql, -1, out, NULL) == SQLITE_OK
+               ? 0
+               : hf_sql_fail(c, "prepare", err);
+}
+
 sqlite3_stmt *hf_sql_prepare(struct hf_catalog *c, struct hf_err *err, const char *sql,
                              const char *args, ...)
 {
     HF_AUTOSTMT sqlite3_stmt *s = NULL;
-    if (sqlite3_prepare_v2(c->db, sql, -1, &s, NULL) != SQLITE_OK) {
-        hf_sql_fail(c, "prepare", err);
+    if (prepare(c, sql, &s, err) < 0)
         return NULL;
-    }
     va_list ap;
     va_start(ap, args);
     int rc = bind_all(s, args, ap);
@@ -106,6 +111,32 @@ sqlite3_stmt *hf_sql_prepare(struct hf_catalog *c, struct hf_err *err, const cha
         return NULL;
     }
     return HF_STEAL(s);
+}
+
+sqlite3_stmt *hf_sql_take(struct hf_catalog *c, enum hf_sql_kept which, struct hf_err *err,
+                          const char *sql, const char *args, ...)
+{
+    HF_AUTOSTMT sqlite3_stmt *s = HF_STEAL(c->kept[which]);
+    if (!s && prepare(c, sql, &s, err) < 0)
+        return NULL;
+    va_list ap;
+    va_start(ap, args);
+    int rc = bind_all(s, args, ap);
+    va_end(ap);
+    if (rc != SQLITE_OK) {
+        hf_sql_fail(c, "bind", err);
+        return NULL;
+    }
+    return HF_STEAL(s);
+}
+
+void hf_sql_give_back(struct hf_catalog *c, enum hf_sql_kept which, sqlite3_stmt *s)
+{
+    sqlite3_reset(s);
+    if (c->kept[which])
+        sqlite3_finalize(s);
+    else
+        c->kept[which] = s;
 }
 
 int hf_sql_step(struct hf_catalog *c, sqlite3_stmt *s, const char *what, struct hf_err *err)

@@ -11,13 +11,13 @@
  */
 static void show_progress(void *ctx, uint64_t done, uint64_t total)
 {
-    (void)ctx;
+    const char *of_what = ctx;
     char have[HF_UNITS_MAX], of[HF_UNITS_MAX];
     hf_format_size(done, have);
     hf_format_size(total, of);
     unsigned percent = total ? (unsigned)(done * 100 / total) : 0;
-    fprintf(stderr, "\r%s of %s, %u %%\033[K%s", have, of, percent,
-            total && done >= total ? "\n" : "");
+    fprintf(stderr, "\r%s%s%s of %s, %u %%\033[K%s", of_what ? of_what : "", of_what ? ": " : "",
+            have, of, percent, total && done >= total ? "\n" : "");
     fflush(stderr);
 }
 

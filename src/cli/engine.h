@@ -9,7 +9,7 @@
 #include "run/env.h"
 
 /* Borrows from cli. Progress goes to stderr: a line that is redrawn on a terminal, nothing when
- * quiet or elsewhere. */
+ * quiet or elsewhere. progress_ctx may be set to a text that stands in front of it. */
 struct hf_env hf_cli_env(struct hf_cli *cli);
 
 #endif

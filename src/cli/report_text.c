@@ -156,10 +156,10 @@ void hf_cli_print_list(struct json_object *doc, const char *name, const char *ke
 int hf_cli_print_report(struct json_object *doc, struct hf_err *err)
 {
     static const char *const plain[][2] = {
-        {"vm", "vm"},         {"snapshot", "snapshot"}, {"label", "label"},
-        {"run", "run"},       {"did", "verb"},          {"started", "started_at"},
-        {"server", "server"}, {"disks", "disks"},       {"quiesce", "quiesce"},
-        {"method", "method"}, {"expires", "expires_at"}};
+        {"vm", "vm"},         {"snapshot", "snapshot"},  {"label", "label"},
+        {"run", "run"},       {"did", "verb"},           {"started", "started_at"},
+        {"server", "server"}, {"disks", "disks"},        {"quiesce", "quiesce"},
+        {"method", "method"}, {"expires", "expires_at"}, {"policy", "policy"}};
     struct json_object *failure = NULL;
     for (size_t i = 0; i < HF_ARRAY_SIZE(plain); i++)
         line(plain[i][0], hf_cli_text(doc, plain[i][1]));

@@ -11,17 +11,15 @@
 #include <stdio.h>
 #include <string.h>
 
-struct counting {
+struct taking {
     struct hf_catalog *catalog;
     struct json_object *last; /* a list of one */
-    int64_t n;
 };
 
-/* Newest first. */
-static int count(void *ctx, const struct hf_catalog_point *p, struct hf_err *err)
+static int take(void *ctx, const struct hf_catalog_point *p, struct hf_err *err)
 {
-    struct counting *c = ctx;
-    return c->n++ == 0 ? hf_point_doc_row(c->last, c->catalog, p, err) : 0;
+    struct taking *t = ctx;
+    return hf_point_doc_row(t->last, t->catalog, p, err);
 }
 
 static int add_drills(struct hf_catalog *catalog, const struct hf_config_vm *vm, int64_t now_us,
@@ -45,15 +43,17 @@ int hf_status_points_add(struct hf_catalog *catalog, const struct hf_config_vm *
                          struct json_object *row, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *last = json_object_new_array();
-    struct counting c = {.catalog = catalog, .last = last};
+    struct taking t = {.catalog = catalog, .last = last};
+    int64_t n = 0;
     if (!last)
         return hf_fail_nomem(err);
-    if (hf_catalog_points(catalog, vm->label, 0, count, &c, err) < 0 ||
+    if (hf_catalog_points_count(catalog, vm->label, &n, err) < 0 ||
+        hf_catalog_points_newest(catalog, vm->label, 0, 1, take, &t, err) < 0 ||
         add_drills(catalog, vm, now_us, row, err) < 0)
         return -1;
-    if (hf_json_add_int(row, "points", c.n) < 0 ||
-        (c.n ? hf_json_add(row, "last_point", json_object_get(json_object_array_get_idx(last, 0)))
-             : hf_json_add_string(row, "last_point", NULL)) < 0)
+    if (hf_json_add_int(row, "points", n) < 0 ||
+        (n ? hf_json_add(row, "last_point", json_object_get(json_object_array_get_idx(last, 0)))
+           : hf_json_add_string(row, "last_point", NULL)) < 0)
         return hf_fail_nomem(err);
     return 0;
 }

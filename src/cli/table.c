@@ -57,13 +57,18 @@ static size_t column_width(const struct hf_table *t, size_t column)
 int hf_table_print(struct hf_table *t, struct hf_err *err)
 {
     HF_AUTO(hf_buf) struct hf_buf out = HF_BUF_INIT;
+    HF_AUTOFREE size_t *widths = calloc(t->columns, sizeof *widths);
+    if (!widths)
+        return hf_fail_nomem(err);
+    for (size_t i = 0; i < t->columns; i++)
+        widths[i] = column_width(t, i);
     for (size_t i = 0; i < t->cells.n; i++) {
         size_t column = i % t->columns;
         if (column + 1 == t->columns) { /* the last one needs no blanks behind it */
             hf_buf_printf(&out, "%s\n", t->cells.items[i]);
             continue;
         }
-        hf_text_pad(&out, t->cells.items[i], column_width(t, column));
+        hf_text_pad(&out, t->cells.items[i], widths[column]);
         hf_buf_str_add(&out, GAP);
     }
     return hf_cli_print(&out, err);

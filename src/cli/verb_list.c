@@ -12,6 +12,7 @@
 
 static const struct hf_cli_opt opts[] = {
     {"since", 0, HF_OPT_DURATION, "TIME", "Only those of the last TIME, such as 12h or 7d."},
+    {"newest", 'n', HF_OPT_INT, "N", "Only the newest N of them."},
 };
 
 extern const struct hf_verb hf_verb_list;
@@ -57,6 +58,16 @@ static int print_list(struct json_object *rows, struct hf_err *err)
     return hf_table_print(t, err);
 }
 
+static int how_many(const struct hf_cli_args *args, size_t *out, struct hf_err *err)
+{
+    const struct hf_cli_value *newest = hf_cli_get(&hf_verb_list, args, "newest");
+    *out = newest->is_set ? (size_t)newest->number : SIZE_MAX;
+    if (!newest->is_set || newest->number >= 1)
+        return 0;
+    hf_fail(err, HF_E_CONFIG, "--newest %s is out of range", newest->text);
+    return hf_hint(err, "Accepted: 1 and more.");
+}
+
 static int run_list(struct hf_cli *cli, const struct hf_cli_args *args, struct hf_err *err)
 {
     struct hf_env env = hf_cli_env(cli);
@@ -65,12 +76,16 @@ static int run_list(struct hf_cli *cli, const struct hf_cli_args *args, struct h
     struct listing l = {.rows = json_object_new_array()};
     if (!doc || hf_json_add(doc, "points", l.rows) < 0)
         return hf_fail_nomem(err);
+    size_t n = 0;
+    if (how_many(args, &n, err) < 0)
+        return -1;
     HF_AUTO(hf_catalog)
     struct hf_catalog *catalog = hf_catalog_open(hf_env_state(&env), env.clock, err);
     int64_t from_us =
         since->is_set ? hf_clock_wall_us(cli->clock) - since->number * INT64_C(1000) : 0;
     l.catalog = catalog;
-    if (!catalog || hf_catalog_points(catalog, args->items[0], from_us, add_row, &l, err) < 0)
+    if (!catalog ||
+        hf_catalog_points_newest(catalog, args->items[0], from_us, n, add_row, &l, err) < 0)
         return -1;
     return cli->json ? hf_cli_print_json(doc, err) : print_list(l.rows, err);
 }
@@ -91,7 +106,8 @@ const struct hf_verb hf_verb_list = {
             "Points that another host took, or that a lost catalog knew, are there after "
             "holdfast catalog rebuild. Snapshots on the hypervisor are listed by snapshot "
             "list.\n\n"
-            "  holdfast list web01 --since 7d",
+            "  holdfast list web01 --since 7d\n"
+            "  holdfast list web01 --newest 10",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),
     .needs_config = true,

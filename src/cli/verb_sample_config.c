@@ -39,7 +39,8 @@ static void sample(struct hf_buf *out)
         const struct hf_section *s = &hf_sections[id];
         hf_buf_str_add(out, "\n\n");
         hf_text_wrap(out, COMMENT, 0, s->help);
-        hf_buf_printf(out, "[%s%s%s]\n", s->name, s->sample ? " " : "", s->sample ? s->sample : "");
+        hf_buf_printf(out, "%s[%s%s%s]\n", s->flags & HF_SECTION_ASIDE ? ";" : "", s->name,
+                      s->sample ? " " : "", s->sample ? s->sample : "");
         for (size_t i = 0; i < s->n_options; i++)
             sample_option(out, &s->options[i]);
         if (s->flags & HF_SECTION_OPEN)

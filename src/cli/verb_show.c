@@ -65,7 +65,7 @@ static int add_copies(struct hf_catalog *catalog, struct json_object *doc, struc
     const char *point = hf_cli_text(doc, "point");
     if (!point || is_drill(doc)) /* that tells of itself */
         return 0;
-    return hf_point_doc_copies(doc, catalog, point, doc, err) < 0
+    return hf_point_doc_copies(doc, catalog, point, err) < 0
                ? -1
                : hf_point_doc_drills(doc, catalog, point, err);
 }

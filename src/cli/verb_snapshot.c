@@ -7,6 +7,7 @@
 #include "catalog/catalog.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/of_policy.h"
 #include "cli/report_text.h"
 #include "run/snapshot.h"
 
@@ -22,6 +23,8 @@ static const struct hf_cli_opt create_opts[] = {
      "Words of your own for the snapshot, shown by list and by the hypervisor."},
     {"keep", 'k', HF_OPT_DURATION, "TIME",
      "How long to keep it, such as 90m, 24h or 7d: then holdfast prune deletes it."},
+    {"policy", 'p', HF_OPT_STRING, "NAME",
+     "As a run of this policy, which has to select the VM: with its require and snapshot-keep."},
 };
 
 extern const struct hf_verb hf_verb_snapshot_create;
@@ -39,6 +42,10 @@ static int run_create(struct hf_cli *cli, const struct hf_cli_args *args, struct
     if (keep->is_set && (keep->number < 1000 || keep->number > KEEP_MAX_MS))
         return hf_fail(err, HF_E_CONFIG, "--keep %s: from 1s to 520w is accepted", keep->text);
     req.keep_ms = keep->number;
+    const char *policy = hf_cli_get(&hf_verb_snapshot_create, args, "policy")->text;
+    if (policy && (hf_cli_policy(cli->config, policy, true, req.vm, &env.policy, err) < 0 ||
+                   hf_cli_policy_selects(cli->config, env.policy, req.vm, err) < 0))
+        return -1;
     if (hf_run_snapshot_create(&env, &req, &doc, &degraded, err) < 0)
         return -1;
     if ((cli->json ? hf_cli_print_json(doc, err) : hf_cli_print_report(doc, err)) < 0)

@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "cli/report_text.h"
 #include "cli/status_points.h"
+#include "cli/status_policies.h"
 #include "cli/status_usage.h"
 #include "run/maintenance.h"
 #include "run/report.h"
@@ -114,7 +115,9 @@ static int gather(struct hf_cli *cli, struct json_object *doc, struct hf_err *er
     if (hf_json_add(doc, "open_runs", hf_json_strings(&open_runs)) < 0 ||
         hf_json_add(doc, "undecided", hf_json_strings(&undecided)) < 0)
         return hf_fail_nomem(err);
-    return hf_status_stores_add(cli->config, doc, err);
+    if (hf_status_stores_add(cli->config, doc, err) < 0)
+        return -1;
+    return hf_status_policies_add(cli->config, catalog, usage.now.wall_us, doc, err);
 }
 
 static int add_line(struct hf_table *t, struct json_object *row)
@@ -166,7 +169,7 @@ static int print_status(struct json_object *doc, struct hf_err *err)
     for (size_t i = 0; i < json_object_array_length(open_runs); i++)
         printf("run %s is under way, or died: `holdfast recover` undoes dead runs\n",
                json_object_get_string(json_object_array_get_idx(open_runs, i)));
-    return 0;
+    return hf_status_policies_print(doc, err);
 }
 
 /* Something is over its limit, or nobody prunes: cron has its time. */
@@ -186,10 +189,35 @@ static bool has_failed_drill(struct json_object *row)
     return drill && !hf_cli_number(drill, "passed");
 }
 
+/* What the policies have to say, in front of the rest; nothing without policies. */
+static void add_policies(struct hf_buf *line, const struct hf_status_sum *sum)
+{
+    hf_status_policies_worst(sum, line);
+    if (line->len)
+        hf_buf_str_add(line, "; ");
+    if (sum->duties || sum->alarms)
+        hf_buf_printf(line,
+                      "of policies %u overdue, %u failed, %u interrupted, %u degraded, %u busy, "
+                      "%u not followed, %u alarms, ",
+                      sum->overdue, sum->failed, sum->interrupted, sum->degraded, sum->busy,
+                      sum->unfollowed, sum->alarms);
+}
+
+static void add_performance(struct hf_buf *line, const struct hf_status_sum *sum, size_t vms)
+{
+    hf_buf_printf(line,
+                  " | vms=%zu duties=%u overdue=%u failed=%u interrupted=%u degraded=%u busy=%u "
+                  "unfollowed=%u alarms=%u",
+                  vms, sum->duties, sum->overdue, sum->failed, sum->interrupted, sum->degraded,
+                  sum->busy, sum->unfollowed, sum->alarms);
+}
+
 /* The line, unless the document is wanted, and the status. */
 static int monitor(struct json_object *doc, bool is_silent)
 {
     struct json_object *vms = NULL, *open_runs = NULL, *undecided = NULL;
+    struct hf_status_sum sum;
+    HF_AUTO(hf_buf) struct hf_buf policies = HF_BUF_INIT, performance = HF_BUF_INIT;
     unsigned failed = 0, degraded = 0, full = 0, unasked = 0, undrilled = 0, late = 0;
     json_object_object_get_ex(doc, "vms", &vms);
     json_object_object_get_ex(doc, "open_runs", &open_runs);
@@ -206,16 +234,20 @@ static int monitor(struct json_object *doc, bool is_silent)
         late += hf_cli_number(row, "drill_overdue") != 0;
         unasked += hf_cli_text(row, "hypervisor_error") != NULL;
     }
-    bool is_warning = degraded || open || waits || full || unasked || late;
-    int status = failed || undrilled ? MONITOR_CRITICAL : is_warning ? MONITOR_WARNING : MONITOR_OK;
+    hf_status_policies_sum(doc, &sum);
+    add_policies(&policies, &sum);
+    add_performance(&performance, &sum, n);
+    bool is_critical = failed || undrilled || sum.level == HF_OWED_CRITICAL;
+    bool is_warning = degraded || open || waits || full || unasked || late || sum.level;
+    int status = is_critical ? MONITOR_CRITICAL : is_warning ? MONITOR_WARNING : MONITOR_OK;
     static const char *const words[] = {"OK", "WARNING", "CRITICAL"};
     if (!is_silent)
-        printf("HOLDFAST %s - %zu VM%s, last run failed on %u, below its grade on %u, "
+        printf("HOLDFAST %s - %s%zu VM%s, last run failed on %u, below its grade on %u, "
                "drill failed on %u, overdue on %u, over a limit or overdue %u, not reached %u, "
-               "%zu run%s open%s\n",
-               words[status], n, n == 1 ? "" : "s", failed, degraded, undrilled, late,
-               full, unasked,
-               open, open == 1 ? "" : "s", waits ? ", a maintenance awaits a decision" : "");
+               "%zu run%s open%s%s\n",
+               words[status], hf_buf_str(&policies), n, n == 1 ? "" : "s", failed, degraded,
+               undrilled, late, full, unasked, open, open == 1 ? "" : "s",
+               waits ? ", a maintenance awaits a decision" : "", hf_buf_str(&performance));
     return status;
 }
 
@@ -262,26 +294,34 @@ const struct hf_verb hf_verb_status = {
     .min_args = 0,
     .max_args = 0,
     .summary = "show the last run, snapshots, last point and open runs of every VM",
-    .help = "Reads the catalog and the journals of this host, and asks the hypervisors, 10 s at "
-            "the most each, for room and limits: what the overlays take, layers of the "
-            "longest chain, free space where overlays lie, which limit of the VM's section is "
-            "exceeded. "
-            "Below it stand the last recovery point of each VM and where it is protected, as the "
-            "catalog "
-            "knows; no store is asked. A store that is only assumed to be off the host (off-host = "
-            "assume) "
-            "is named for as long as it is. "
-            "What has expired and was not pruned is named. A hypervisor that is away is named, and "
-            "the rest is shown.\n\n"
-            "--check makes one line of it for a monitoring system: CRITICAL when the last run of a "
-            "VM failed or was undone; "
-            "WARNING when it missed its grade, a run is open, a failed maintenance awaits a "
-            "decision, a limit is "
-            "exceeded, a snapshot has been expired for more than two hours, or a hypervisor could "
-            "not be asked; "
-            "UNKNOWN when the configuration or the catalog cannot be read. What failed, and "
-            "why, is shown by holdfast show with the run's id, as --json has it. A successful run "
-            "of the VM ends the alarm.",
+    .help =
+        "Reads the catalog and the journals of this host, and asks the hypervisors, 10 s at "
+        "the most each, for room and limits: what the overlays take, layers of the "
+        "longest chain, free space where overlays lie, which limit of the VM's section is "
+        "exceeded. "
+        "Below it stand the last recovery point of each VM and where it is protected, as the "
+        "catalog "
+        "knows; no store is asked. A store that is only assumed to be off the host (off-host = "
+        "assume) "
+        "is named for as long as it is. "
+        "What has expired and was not pruned is named. A hypervisor that is away is named, and "
+        "the rest is shown.\n\n"
+        "Then, for each policy and VM, how its last run and drill went, the last success, and what "
+        "is due next. That comes from the configuration, the catalog and the clock alone, so it is "
+        "true also when holdfastd is dead: overdue is what should have begun more than an hour "
+        "(or twice the policy's retry) ago and has not. A run of the policy by hand or by cron "
+        "(backup --policy) counts as one of holdfastd's.\n\n"
+        "--check makes one line of it for a monitoring system: CRITICAL when the last run of a "
+        "VM failed or was undone, a policy's run or drill is overdue, failed, or ended unknown, or "
+        "no holdfastd has ever followed the policies; "
+        "WARNING when it missed its grade, a policy's run found the VM busy for long, an alarm of "
+        "holdfastd is on, a run is open, a failed maintenance awaits a "
+        "decision, a limit is "
+        "exceeded, a snapshot has been expired for more than two hours, or a hypervisor could "
+        "not be asked; "
+        "UNKNOWN when the configuration or the catalog cannot be read. What failed, and "
+        "why, is shown by holdfast show with the run's id, as --json has it. A successful run "
+        "of the VM ends the alarm.",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),
     .run = run_status,

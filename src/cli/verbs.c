@@ -28,11 +28,13 @@ extern const struct hf_verb hf_verb_restore_vm;
 extern const struct hf_verb hf_verb_restore_app;
 extern const struct hf_verb hf_verb_show;
 extern const struct hf_verb hf_verb_status;
+extern const struct hf_verb hf_verb_policies;
 extern const struct hf_verb hf_verb_plugins;
 extern const struct hf_verb hf_verb_recover;
 extern const struct hf_verb hf_verb_release;
 extern const struct hf_verb hf_verb_guardian;
 extern const struct hf_verb hf_verb_sample_config;
+extern const struct hf_verb hf_verb_completion;
 extern const struct hf_verb hf_verb_help;
 
 const struct hf_verb *const hf_verbs[] = {
@@ -60,11 +62,13 @@ const struct hf_verb *const hf_verbs[] = {
     &hf_verb_restore_app,
     &hf_verb_show,
     &hf_verb_status,
+    &hf_verb_policies,
     &hf_verb_plugins,
     &hf_verb_recover,
     &hf_verb_release,
     &hf_verb_guardian,
     &hf_verb_sample_config,
+    &hf_verb_completion,
     &hf_verb_help,
     NULL,
 };

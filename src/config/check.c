@@ -167,6 +167,55 @@ static int check_vm_times(const struct hf_config_vm *vm, struct hf_err *err)
     return hf_hint(err, "All attempts together need at least the time of one.");
 }
 
+/* ---- [policy NAME] ---------------------------------------------------------------------- */
+
+static bool is_name(const char *pattern)
+{
+    return !strpbrk(pattern, "*?") && strncmp(pattern, HF_SELECT_TAG, strlen(HF_SELECT_TAG)) != 0 &&
+           strncmp(pattern, HF_SELECT_HYPERVISOR, strlen(HF_SELECT_HYPERVISOR)) != 0;
+}
+
+/* A pattern may match nothing today; a name that is misspelt would never be backed up. */
+static int check_policy_names(const struct hf_config *c, const struct hf_config_policy *p,
+                              const struct hf_strv *names, struct hf_err *err)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        struct hf_err none = HF_ERR_INIT;
+        if (!is_name(names->items[i]) || hf_config_find_vm(c, names->items[i], &none))
+            continue;
+        hf_fail(err, HF_E_CONFIG, "%s:%u: vms: there is no section [vm %s]", p->file, p->vms_line,
+                names->items[i]);
+        return hf_hint(err, "%s", none.hint);
+    }
+    return 0;
+}
+
+/* A snapshot is no recovery point: it lies on no store, is kept by its age, and is not drilled. */
+static int check_policy_kind(const struct hf_config_policy *p, struct hf_err *err)
+{
+    const struct {
+        const char *key;
+        unsigned line;
+    } keys[] = {{"stores", p->stores_line}, {"keep", p->keep_line}, {"drill", p->drill_line}};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(keys); i++) {
+        if (!keys[i].line || p->produce != HF_PRODUCE_SNAPSHOT)
+            continue;
+        hf_fail(err, HF_E_CONFIG, "%s:%u: %s has no meaning for produce = snapshot", p->file,
+                keys[i].line, keys[i].key);
+        return hf_hint(err, "Snapshots are kept as long as snapshot-keep says.");
+    }
+    return 0;
+}
+
+static int check_policy(const struct hf_config *c, const struct hf_config_policy *p,
+                        struct hf_err *err)
+{
+    if (check_policy_names(c, p, &p->vms.include, err) < 0 ||
+        check_policy_names(c, p, &p->vms.exclude, err) < 0 || check_policy_kind(p, err) < 0)
+        return -1;
+    return hf_config_check_store_names(c, &p->stores, p->file, p->stores_line, err);
+}
+
 /* ---- all -------------------------------------------------------------------------------- */
 
 static int fill_defaults(struct hf_config *c, struct hf_err *err)
@@ -206,5 +255,9 @@ int hf_config_check(struct hf_config *c, struct hf_err *err)
             check_vm_probes(vm, err) != 0 || check_vm_times(vm, err) != 0)
             return -1;
     }
-    return hf_config_check_stores(c, err);
+    const struct hf_section_list *policies = &c->sections[HF_SECTION_ID_policy];
+    for (size_t i = 0; i < policies->n; i++)
+        if (check_policy(c, policies->items[i], err) != 0)
+            return -1;
+    return hf_config_check_stores(c, err) != 0 ? -1 : hf_config_check_notify(c, err);
 }

@@ -75,15 +75,15 @@ static int check_store(const struct hf_config_store *s, struct hf_err *err)
                       "one of user and password-file is missing", err);
 }
 
-static int check_vm_stores(const struct hf_config *c, const struct hf_config_vm *vm,
-                           struct hf_err *err)
+int hf_config_check_store_names(const struct hf_config *c, const struct hf_strv *names,
+                                const char *file, unsigned line, struct hf_err *err)
 {
     struct hf_err none = HF_ERR_INIT;
-    for (size_t i = 0; i < vm->stores.n; i++) {
-        if (hf_config_find_store(c, vm->stores.items[i], &none))
+    for (size_t i = 0; i < names->n; i++) {
+        if (hf_config_find_store(c, names->items[i], &none))
             continue;
-        hf_fail(err, HF_E_CONFIG, "%s:%u: stores: there is no section [store %s]", vm->file,
-                vm->stores_line, vm->stores.items[i]);
+        hf_fail(err, HF_E_CONFIG, "%s:%u: stores: there is no section [store %s]", file, line,
+                names->items[i]);
         return hf_hint(err, "%s", none.hint);
     }
     return 0;
@@ -94,8 +94,10 @@ int hf_config_check_stores(const struct hf_config *c, struct hf_err *err)
     for (size_t i = 0; i < hf_config_store_count(c); i++)
         if (check_store(hf_config_store_at(c, i), err) != 0)
             return -1;
-    for (size_t i = 0; i < hf_config_vm_count(c); i++)
-        if (check_vm_stores(c, hf_config_vm_at(c, i), err) != 0)
+    for (size_t i = 0; i < hf_config_vm_count(c); i++) {
+        const struct hf_config_vm *vm = hf_config_vm_at(c, i);
+        if (hf_config_check_store_names(c, &vm->stores, vm->file, vm->stores_line, err) != 0)
             return -1;
+    }
     return 0;
 }

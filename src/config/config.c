@@ -235,6 +235,39 @@ const struct hf_config_hypervisor *hf_config_hypervisor_at(const struct hf_confi
     return c->sections[HF_SECTION_ID_hypervisor].items[i];
 }
 
+size_t hf_config_policy_count(const struct hf_config *c)
+{
+    return c->sections[HF_SECTION_ID_policy].n;
+}
+
+const struct hf_config_policy *hf_config_policy_at(const struct hf_config *c, size_t i)
+{
+    return c->sections[HF_SECTION_ID_policy].items[i];
+}
+
+const struct hf_config_policy *hf_config_find_policy(const struct hf_config *c, const char *name,
+                                                     struct hf_err *err)
+{
+    return find(c, HF_SECTION_ID_policy, name, err);
+}
+
+size_t hf_config_notify_count(const struct hf_config *c)
+{
+    return c->sections[HF_SECTION_ID_notify].n;
+}
+
+const struct hf_config_notify *hf_config_notify_at(const struct hf_config *c, size_t i)
+{
+    return c->sections[HF_SECTION_ID_notify].items[i];
+}
+
+const struct hf_config_hypervisor *hf_config_hypervisor_of(const struct hf_config *c,
+                                                           const struct hf_config_vm *vm)
+{
+    struct hf_err none = HF_ERR_INIT;
+    return hf_config_find_hypervisor(c, vm->hypervisor, &none);
+}
+
 bool hf_grade_meets(enum hf_grade have, enum hf_grade required)
 {
     if (required == HF_GRADE_NONE)

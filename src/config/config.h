@@ -2,7 +2,7 @@
  *
  * config/config.h - the configuration file, typed and checked.
  *
- * INI as in my.cnf and systemd: sections [defaults], [hypervisor NAME], [vm NAME], [store NAME], [app NAME]. Every key stands
+ * INI as in my.cnf and systemd: sections [defaults], [hypervisor NAME], [vm NAME], [store NAME], [app NAME], [policy NAME], [notify NAME]. Every key stands
  * once in options.def (name, type, default, range, help); structs, parser, sample file and man page
  * are made from it. Unknown sections and keys, wrong types and values out of range are HF_E_CONFIG
  * with "FILE:LINE: …" and the nearest known name as hint. The file must not be writable by others
@@ -16,6 +16,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/strv.h"
+#include "config/cron.h"
+#include "config/policy_values.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -102,8 +104,18 @@ const char *hf_keep_rule_name(enum hf_keep_rule rule); /* "last", "hourly", … 
 /* Of `whole`, in bytes. */
 uint64_t hf_share_of(const struct hf_share *s, uint64_t whole);
 
-/* Which keys a section has is said by options.def; struct hf_config_defaults, hf_config_hypervisor
- * and hf_config_vm are made from it. */
+/* `metrics-listen`: a numeric address of this host; host NULL: not set. */
+struct hf_listen {
+    char *host;
+    unsigned port;
+};
+/* "localhost", 127.0.0.0/8, ::1. */
+bool hf_host_is_loopback(const char *host);
+/* The same of the host in SCHEME://HOST[:PORT][/…]; an IPv6 address stands in brackets there. */
+bool hf_url_is_loopback(const char *url);
+
+/* Which keys a section has is said by options.def; struct hf_config_defaults, hf_config_hypervisor,
+ * hf_config_vm and so on are made from it. */
 struct hf_config;
 
 #include "config/config_types.h"
@@ -132,6 +144,16 @@ size_t hf_config_vm_count(const struct hf_config *c);
 const struct hf_config_vm *hf_config_vm_at(const struct hf_config *c, size_t i);
 size_t hf_config_hypervisor_count(const struct hf_config *c);
 const struct hf_config_hypervisor *hf_config_hypervisor_at(const struct hf_config *c, size_t i);
+size_t hf_config_policy_count(const struct hf_config *c);
+const struct hf_config_policy *hf_config_policy_at(const struct hf_config *c, size_t i);
+/* By name; CONFIG: no such section. */
+const struct hf_config_policy *hf_config_find_policy(const struct hf_config *c, const char *name,
+                                                     struct hf_err *err);
+size_t hf_config_notify_count(const struct hf_config *c);
+const struct hf_config_notify *hf_config_notify_at(const struct hf_config *c, size_t i);
+/* That of the VM: in a checked configuration there is one. */
+const struct hf_config_hypervisor *hf_config_hypervisor_of(const struct hf_config *c,
+                                                           const struct hf_config_vm *vm);
 
 const char *hf_quiesce_name(enum hf_quiesce q);
 /* What this way to rest can prove at the best, and so the required grade unless `require` says another. */

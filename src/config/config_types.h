@@ -61,6 +61,18 @@ struct hf_config_head {
 #define HF_FIELD_COMPRESSION enum hf_compression
 #define HF_FIELD_KEEP struct hf_keep
 #define HF_FIELD_ZONE char * /* there is such a zone (base/zone.h) */
+#define HF_FIELD_CRON struct hf_cron
+#define HF_FIELD_WINDOW struct hf_window
+#define HF_FIELD_SELECTION struct hf_selection
+#define HF_FIELD_PRODUCE unsigned /* bits HF_PRODUCE_… */
+#define HF_FIELD_EVERY int64_t    /* milliseconds; 0: never */
+#define HF_FIELD_TAGS struct hf_strv
+#define HF_FIELD_LISTEN struct hf_listen
+#define HF_FIELD_WEBHOOK char * /* http(s)://HOST[:PORT][/…], http:// of a loopback address only */
+#define HF_FIELD_SMTP char *    /* smtp(s)://HOST:PORT */
+#define HF_FIELD_MAIL char *    /* printable ASCII without blanks and brackets, with one '@' */
+#define HF_FIELD_MAILS struct hf_strv
+#define HF_FIELD_ALARMS struct hf_strv /* kinds of alarms (catalog/alarm.h) */
 
 /* The head is reached as vm->label for those who use a section and as vm->head by the code for all
  * sections. */

@@ -49,6 +49,12 @@ int hf_option_wrap(const struct hf_config_head *head, const struct hf_option *o,
 
 /* What the keys of each [store NAME] mean for each other, and that the stores of each VM are there (check_store.c). */
 int hf_config_check_stores(const struct hf_config *c, struct hf_err *err) HF_CHECKED;
+/* That each of a list `stores` is a section; file and line are where it stands. */
+int hf_config_check_store_names(const struct hf_config *c, const struct hf_strv *names,
+                                const char *file, unsigned line, struct hf_err *err) HF_CHECKED;
+
+/* What the keys of each [notify NAME] mean for each other (check_notify.c). */
+int hf_config_check_notify(const struct hf_config *c, struct hf_err *err) HF_CHECKED;
 
 /* The whole file, adding to out. CONFIG: not there, too long, or others than root could have written it. */
 int hf_config_read_file(const char *path, struct hf_buf *out, struct hf_err *err) HF_CHECKED;

@@ -18,6 +18,7 @@
 
 #define HF_SECTION_NAMED 1u /* [section NAME], any number */
 #define HF_SECTION_OPEN 2u  /* unknown keys are kept */
+#define HF_SECTION_ASIDE 4u /* in the sample its heading stands behind a ';', too */
 
 struct hf_type {
     const char *name;           /* "duration", for the manual */
@@ -64,14 +65,16 @@ enum hf_section_id {
 extern const struct hf_section hf_sections[HF_SECTION_COUNT];
 
 /* The types of options.def: types.c, types_number.c, types_word.c, types_address.c, types_list.c, types_probe.c,
- * types_store.c, types_keep.c. */
+ * types_store.c, types_keep.c, types_policy.c, types_notify.c. */
 extern const struct hf_type hf_type_STRING, hf_type_PATH, hf_type_DURATION, hf_type_SHARE,
     hf_type_COUNT, hf_type_CATALOG, hf_type_GUEST, hf_type_QUIESCE, hf_type_FREEZE, hf_type_REST,
     hf_type_UNCOVERED, hf_type_UNREADABLE, hf_type_PATTERNS, hf_type_GRADE, hf_type_DB, hf_type_SSH,
     hf_type_UNITS, hf_type_PATHS, hf_type_PROBES, hf_type_APPS, hf_type_SCHEMAS, hf_type_DUMP,
     hf_type_STORES, hf_type_STORE_URL, hf_type_PIN, hf_type_SIZE, hf_type_RECIPIENTS,
     hf_type_OFF_HOST, hf_type_COMPRESSION, hf_type_CHECKPOINT, hf_type_KEEP, hf_type_ZONE,
-    hf_type_REPACK;
+    hf_type_REPACK, hf_type_CRON, hf_type_WINDOW, hf_type_SELECTION, hf_type_PRODUCE, hf_type_EVERY,
+    hf_type_TAGS, hf_type_LISTEN, hf_type_WEBHOOK, hf_type_SMTP, hf_type_MAIL, hf_type_MAILS,
+    hf_type_ALARMS;
 
 /* "low..high" of options.def into two texts. INTERNAL: not one, a bug there, which the tests find. */
 int hf_type_split_range(const char *range, char low[HF_UNITS_MAX], char high[HF_UNITS_MAX],

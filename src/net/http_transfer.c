@@ -77,6 +77,7 @@ static void set_method(CURL *e, const struct hf_http_request *req)
 static void set_bounds(CURL *e, const struct hf_http *h, const struct hf_http_request *req)
 {
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* cancelled, it does not wait for a name server */
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not by a detour of the environment */

@@ -18,6 +18,8 @@ void hf_point_row(const struct hf_manifest *m, char grade[2], struct hf_catalog_
         .stall_ms = m->stall_ms,
         .checkpoint = m->checkpoint,
     };
+    for (size_t i = 0; i < m->n_artifacts; i++)
+        out->bytes += m->artifacts[i].bytes;
 }
 
 void hf_point_copy_row(const struct hf_site *s, const struct hf_manifest *m,

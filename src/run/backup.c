@@ -64,10 +64,20 @@ static int choose_all(struct backup *b, struct hf_err *err)
         b->creation, "the VM is off: its disks alone are backed up, without a dump and files", err);
 }
 
-/* What was asked for, else all of it. */
+static void choose_as(struct backup *b, const struct hf_config_policy *policy)
+{
+    b->parts[HF_POINT_IMAGE].is_wanted = policy->produce & HF_PRODUCE_IMAGE;
+    b->parts[HF_POINT_DUMP].is_wanted = policy->produce & HF_PRODUCE_DUMP;
+    b->parts[HF_POINT_FILES].is_wanted = policy->produce & HF_PRODUCE_FILES;
+}
+
+/* What was asked for, else what the policy says, else all of it. */
 static int choose_parts(struct backup *b, struct hf_err *err)
 {
-    if ((b->req->produce ? parse_produce(b, b->req->produce, err) : choose_all(b, err)) < 0)
+    const struct hf_config_policy *policy = b->run->env->policy;
+    if (!b->req->produce && policy && policy->produce)
+        choose_as(b, policy);
+    else if ((b->req->produce ? parse_produce(b, b->req->produce, err) : choose_all(b, err)) < 0)
         return -1;
     if (!b->parts[HF_POINT_IMAGE].is_wanted) {
         hf_fail(err, HF_E_UNSUPPORTED, "--produce %.60s: a point has an image", b->req->produce);
@@ -95,6 +105,7 @@ static size_t copy_rows(const struct backup *b, struct hf_catalog_copy rows[HF_B
         if (!s->has_point)
             continue;
         hf_point_copy_row(s->at.site, &s->manifest, &rows[n]);
+        rows[n].off_host = hf_off_host_word(s->config, &s->off_host);
         rows[n++].is_protected = backup_is_protected(s);
     }
     return n;
@@ -121,7 +132,7 @@ static int commit(struct backup *b, struct json_object *doc, bool is_degraded, s
 /* All that was asked for: the grade, and every store. */
 static bool is_degraded(const struct backup *b)
 {
-    if (!hf_grade_meets(b->creation->result.grade, b->run->vm->require))
+    if (!hf_grade_meets(b->creation->result.grade, hf_run_required(b->run)))
         return true;
     for (size_t i = 0; i < b->n_stores; i++)
         if (!backup_is_protected(&b->stores[i]))

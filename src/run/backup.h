@@ -26,9 +26,9 @@
 
 struct hf_backup {
     const char *vm;    /* section name */
-    const char *store; /* only to this one; NULL: the VM's stores, or all */
+    const char *store; /* only to this one; NULL: the policy's or the VM's stores, or all */
     const char *
-        produce; /* a list of "image", "dump", "files", with image in it; NULL: all that is configured */
+        produce; /* a list of "image", "dump", "files", with image in it; NULL: what the policy says, else all that is configured */
 };
 
 /* *out_report is to be put: that of `snapshot create` (snapshot null) and "point", "protected", "artifacts", "stores": DESIGN section 7.

@@ -3,6 +3,7 @@
 #include "image/nbd.h"
 #include "point/prune.h"
 #include "run/backup_intern.h"
+#include "run/datastores.h"
 
 #include <stdlib.h>
 
@@ -24,7 +25,7 @@ int backup_list_disks(struct backup *b, struct hf_err *err)
     for (size_t i = 0; i < b->all_disks.n; i++)
         if (!b->all_disks.items[i].skipped)
             b->disks[b->n_disks++].target = b->all_disks.items[i].target;
-    return 0;
+    return hf_datastores_add(&b->creation->datastores, &b->all_disks, err);
 }
 
 static int make_room(struct backup *b, struct hf_err *err)

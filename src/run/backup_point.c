@@ -66,7 +66,7 @@ static int set_how(const struct backup *b, struct hf_manifest *m, struct hf_err 
     const struct creation *c = b->creation;
     const struct hf_hold_result *r = &c->result;
     m->grade = grade_letter(r->grade);
-    m->required = grade_letter(b->run->vm->require);
+    m->required = grade_letter(hf_run_required(b->run));
     m->stall_ms = r->stall_ms;
     m->held_ms = r->held_ms;
     if (set_text(&m->proof, r->proof, err) < 0 || set_text(&m->grade_why, r->why, err) < 0 ||

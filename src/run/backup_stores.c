@@ -92,7 +92,9 @@ static int add_store(struct backup *b, const struct hf_config_store *config, str
 static int choose(struct backup *b, struct hf_err *err)
 {
     const struct hf_config *config = b->run->env->config;
-    const struct hf_strv *named = &b->run->vm->stores;
+    const struct hf_config_policy *policy = b->run->env->policy;
+    const struct hf_strv *named =
+        policy && policy->stores.n ? &policy->stores : &b->run->vm->stores;
     if (b->req->store)
         return add_store(b, hf_config_find_store(config, b->req->store, err), err);
     for (size_t i = 0; i < named->n; i++)

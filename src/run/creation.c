@@ -27,6 +27,7 @@ void creation_close(struct creation *c)
 
     hf_way_close(&c->way);
     hf_strv_free(&c->mounts);
+    hf_strv_free(&c->datastores);
     hf_strv_free(&c->warnings);
     hf_hold_result_free(&c->result);
 }
@@ -68,6 +69,8 @@ static int check_limits(struct creation *c, struct hf_err *err)
     struct hf_hv_call call = hf_env_call(run->env, run->id, PREPARE_MS);
     if (hf_usage_take(run->hv, &call, run->vm, run->found.id, &usage, err) < 0)
         return -1;
+    if (hf_strv_add_all(&c->datastores, &usage.datastores) < 0)
+        return hf_fail_nomem(err);
     return hf_usage_refuse(&usage, run->vm, err);
 }
 
@@ -174,7 +177,7 @@ static int hold(struct creation *c, struct hf_err *err)
         .run_id = run->id,
         .sync_guest = needs_sync(c),
         .lowered_why = c->lowered_why[0] ? c->lowered_why : NULL,
-        .required = run->vm->require,
+        .required = hf_run_required(run),
         .hold_limit_ms = run->vm->hold_limit,
         .clock = run->env->clock,
         .cancel = run->env->cancel,
@@ -239,6 +242,7 @@ struct json_object *creation_report(const struct creation *c, struct hf_err *err
         .server = c->server[0] ? c->server : NULL,
         .method = c->method[0] ? c->method : NULL,
         .stopped = &c->to_start,
+        .datastores = &c->datastores,
         .sources = &c->sources,
     };
     return hf_report_snapshot(&in, err);

@@ -46,6 +46,7 @@ struct creation {
     struct hf_hold_services rest;
     struct hf_hold_freeze freeze;         /* hv NULL: none */
     struct hf_strv mounts;                /* that a freeze freezes */
+    struct hf_strv datastores;            /* where its disks lie (run/datastores.h) */
     char lowered_why[HF_ERR_MESSAGE_MAX]; /* not covered, and accepted; or empty */
     struct hf_hv_capture *capture;
     struct hf_hv_capture_plan plan;

@@ -70,7 +70,7 @@ int creation_prepare_db(struct creation *c, struct hf_err *err)
 
 int creation_check_grade(struct creation *c, struct hf_err *err)
 {
-    const enum hf_grade required = c->run->vm->require;
+    const enum hf_grade required = hf_run_required(c->run);
     if (!c->lock || hf_grade_meets(HF_GRADE_E, required))
         return 0;
     const struct hf_db_lock_plan *plan = hf_db_lock_get_plan(c->lock);

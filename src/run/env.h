@@ -26,6 +26,8 @@ struct hf_env {
     const struct hf_clock *clock;
     void (*progress)(void *ctx, uint64_t done, uint64_t total); /* may be NULL */
     void *progress_ctx;
+    const struct hf_config_policy *
+        policy; /* whose run it is: its stores, produce, require and snapshot-keep count where a request says nothing; NULL: nobody's */
     const struct hf_run
         *within; /* a run that lends its VM's lock to those that are begun with this; NULL: none */
 };

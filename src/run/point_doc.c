@@ -43,26 +43,9 @@ static int add_time(struct json_object *o, const char *key, int64_t wall_us)
 /* ---- what the catalog knows ------------------------------------------------------------- */
 
 struct copying {
-    struct json_object *list, *report;
+    struct json_object *list;
     bool is_protected;
 };
-
-/* As the backup judged it. Borrowed; NULL: it is not known. */
-static const char *off_host_of(struct json_object *report, const char *store)
-{
-    struct json_object *stores = NULL, *name = NULL, *is = NULL;
-    if (!report || !json_object_object_get_ex(report, "stores", &stores) ||
-        !json_object_is_type(stores, json_type_array))
-        return NULL;
-    for (size_t i = 0; i < json_object_array_length(stores); i++) {
-        struct json_object *s = json_object_array_get_idx(stores, i);
-        if (json_object_object_get_ex(s, "name", &name) && name &&
-            strcmp(json_object_get_string(name), store) == 0)
-            return json_object_object_get_ex(s, "off_host", &is) && is ? json_object_get_string(is)
-                                                                       : NULL;
-    }
-    return NULL;
-}
 
 static int add_copy(void *ctx, const struct hf_catalog_copy *k, struct hf_err *err)
 {
@@ -75,7 +58,7 @@ static int add_copy(void *ctx, const struct hf_catalog_copy *k, struct hf_err *e
         hf_json_add_int(o, "objects", (int64_t)k->objects) < 0 ||
         hf_json_add_int(o, "bytes", (int64_t)k->bytes) < 0 ||
         hf_json_add_bool(o, "protected", is_protected) < 0 ||
-        hf_json_add_string(o, "off_host", off_host_of(c->report, k->store)) < 0 ||
+        hf_json_add_string(o, "off_host", k->off_host) < 0 ||
         add_time(o, "verified_at", k->verified_us) < 0 ||
         hf_json_add_bool(o, "damaged", k->is_damaged) < 0)
         return hf_fail_nomem(err);
@@ -83,10 +66,10 @@ static int add_copy(void *ctx, const struct hf_catalog_copy *k, struct hf_err *e
 }
 
 int hf_point_doc_copies(struct json_object *doc, struct hf_catalog *c, const char *point_id,
-                        struct json_object *report, struct hf_err *err)
+                        struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *list = json_object_new_array();
-    struct copying k = {.list = list, .report = report};
+    struct copying k = {.list = list};
     if (!list)
         return hf_fail_nomem(err);
     if (hf_catalog_copies(c, point_id, add_copy, &k, err) < 0)
@@ -97,35 +80,18 @@ int hf_point_doc_copies(struct json_object *doc, struct hf_catalog *c, const cha
     return 0;
 }
 
-/* -1: the report does not tell. */
-static int64_t bytes_of(struct json_object *report)
-{
-    struct json_object *list = NULL, *bytes = NULL;
-    int64_t sum = 0;
-    if (!report || !json_object_object_get_ex(report, "artifacts", &list) ||
-        !json_object_is_type(list, json_type_array))
-        return -1;
-    for (size_t i = 0; i < json_object_array_length(list); i++)
-        if (json_object_object_get_ex(json_object_array_get_idx(list, i), "bytes", &bytes))
-            sum += json_object_get_int64(bytes);
-    return sum;
-}
-
 int hf_point_doc_row(struct json_object *list, struct hf_catalog *c,
                      const struct hf_catalog_point *p, struct hf_err *err)
 {
-    struct hf_err why = HF_ERR_INIT; /* a report that is no JSON tells nothing */
-    HF_AUTOJSON struct json_object *report =
-        p->report ? hf_json_parse(p->report, strlen(p->report), &why) : NULL;
     struct json_object *row = hf_json_append_object(list);
-    int64_t bytes = bytes_of(report);
     if (!row || hf_json_add_string(row, "point", p->id) < 0 ||
         hf_json_add_string(row, "vm", p->vm) < 0 || add_time(row, "taken_at", p->taken_us) < 0 ||
         hf_json_add_string(row, "grade", p->grade) < 0 ||
         hf_json_add(row, "stall_ms", hf_report_ms(p->stall_ms)) < 0 ||
-        (bytes < 0 ? hf_json_add_string(row, "bytes", NULL) : hf_json_add_int(row, "bytes", bytes)))
+        (p->bytes ? hf_json_add_int(row, "bytes", (int64_t)p->bytes)
+                  : hf_json_add_string(row, "bytes", NULL)) < 0)
         return hf_fail_nomem(err);
-    return hf_point_doc_copies(row, c, p->id, report, err) < 0
+    return hf_point_doc_copies(row, c, p->id, err) < 0
                ? -1
                : hf_point_doc_last_drill(row, c, p->id, NULL, err);
 }

@@ -21,10 +21,10 @@ int hf_point_doc_row(struct json_object *list, struct hf_catalog *c,
                      const struct hf_catalog_point *p, struct hf_err *err) HF_CHECKED;
 
 /* "copies" as the catalog has them, and "protected": one of them is. Each is {"store","store_id","objects","bytes","protected",
- * "off_host","verified_at","damaged"}; off_host, "proven" or "assumed", is that of `report` (the backup's; NULL: unknown). A copy that
+ * "off_host","verified_at","damaged"}; off_host, "proven" or "assumed", is as the backup judged it (null: not known). A copy that
  * is damaged protects nothing. */
 int hf_point_doc_copies(struct json_object *doc, struct hf_catalog *c, const char *point_id,
-                        struct json_object *report, struct hf_err *err) HF_CHECKED;
+                        struct hf_err *err) HF_CHECKED;
 
 /* "drills", newest first, at most HF_POINT_DRILLS: {"run","point","store","at","passed","recovery_ms"|null,"duration_ms",
  * "why"|null} each. */

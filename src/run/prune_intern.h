@@ -12,7 +12,7 @@
 
 #include "catalog/catalog.h"
 #include "point/prune.h"
-#include "point/retention.h"
+#include "policy/retention.h"
 #include "run/prune_points.h"
 
 struct pruning {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/keep.h"
 #include "run/point_reading.h"
 #include "run/prune_intern.h"
 #include "run/prune_known.h"
@@ -15,6 +16,8 @@ struct of_vm {
     const struct hf_prune_point **points; /* newest first */
     struct hf_retained *judged;
     size_t n;
+    struct hf_keep keep;
+    struct hf_retention rules;
 };
 
 static void of_vm_free(struct of_vm *v)
@@ -36,14 +39,6 @@ static int gather(const struct hf_prune_points *all, struct of_vm *v, struct hf_
     return 0;
 }
 
-static const struct hf_keep *keep_of(const struct hf_config_store *store,
-                                     const struct hf_config_vm *vm)
-{
-    if (store->keep_line)
-        return &store->keep;
-    return vm->keep_line ? &vm->keep : NULL;
-}
-
 /* The earlier of both clocks: a wrong one must not make points of the future out of those that push others out. */
 static int64_t now_us(const struct pruning *p, const struct hf_prune_points *all)
 {
@@ -63,11 +58,12 @@ static int judge(struct pruning *p, const struct hf_prune_points *all, struct of
                                             .is_verified = k && k->is_verified,
                                             .is_damaged = k && k->is_damaged};
     }
-    const struct hf_retention r = {.keep = keep_of(p->config, v->vm),
-                                   .verified = v->vm->keep_verified,
-                                   .zone = p->zone,
-                                   .now_us = now_us(p, all)};
-    hf_retention_judge(&r, v->judged, v->n);
+    const bool has_keep = hf_keep_of(p->env->config, v->vm, p->config, &v->keep);
+    v->rules = (struct hf_retention){.keep = has_keep ? &v->keep : NULL,
+                                     .verified = v->vm->keep_verified,
+                                     .zone = p->zone,
+                                     .now_us = now_us(p, all)};
+    hf_retention_judge(&v->rules, v->judged, v->n);
     return 0;
 }
 
@@ -119,12 +115,13 @@ static int prune_vm(struct pruning *p, struct hf_prune *prune, const struct hf_p
     p->n_points += (int64_t)v.n;
     for (size_t i = 0; i < v.n; i++) {
         const struct hf_prune_point *point = v.points[i];
-        const struct hf_retained *judged = &v.judged[i];
+        char why[HF_RETENTION_WHY];
         if (hf_cancel_check(p->env->cancel, err) < 0)
             return -1;
-        if ((judged->is_kept
-                 ? prune_add_point(p, &point->name, point->taken_us, "kept", judged->why, err)
-                 : delete_point(p, prune, point, judged->why, err)) < 0)
+        hf_retention_why(&v.rules, v.judged, v.n, i, why);
+        if ((v.judged[i].reasons
+                 ? prune_add_point(p, &point->name, point->taken_us, "kept", why, err)
+                 : delete_point(p, prune, point, why, err)) < 0)
             return -1;
     }
     return 0;
@@ -232,16 +229,26 @@ static struct hf_prune *begin(struct pruning *p, struct hf_site *site, struct hf
 static bool is_concerned(const struct pruning *p, const struct hf_config_store *store)
 {
     const struct hf_config *config = p->env->config;
+    struct hf_keep keep;
     for (size_t i = 0; i < hf_config_vm_count(config); i++)
-        if (keep_of(store, hf_config_vm_at(config, i)))
+        if (hf_keep_of(config, hf_config_vm_at(config, i), store, &keep))
             return true;
     return false;
 }
 
-static bool keep_the_same(const struct hf_config_store *a, const struct hf_config_store *b)
+/* Of each VM. */
+static bool keep_the_same(const struct pruning *p, const struct hf_config_store *a,
+                          const struct hf_config_store *b)
 {
-    return (a->keep_line != 0) == (b->keep_line != 0) &&
-           memcmp(&a->keep, &b->keep, sizeof a->keep) == 0;
+    const struct hf_config *config = p->env->config;
+    for (size_t i = 0; i < hf_config_vm_count(config); i++) {
+        const struct hf_config_vm *vm = hf_config_vm_at(config, i);
+        struct hf_keep of_a = {0}, of_b = {0};
+        if (hf_keep_of(config, vm, a, &of_a) != hf_keep_of(config, vm, b, &of_b) ||
+            memcmp(&of_a, &of_b, sizeof of_a) != 0)
+            return false;
+    }
+    return true;
 }
 
 /* Under another name the same store has other rules: most likely a section that was copied, and its url was not changed. */
@@ -250,7 +257,7 @@ static int check_twins(const struct pruning *p, struct hf_err *err)
     const struct hf_config *config = p->env->config;
     for (size_t i = 0; i < hf_config_store_count(config); i++) {
         const struct hf_config_store *other = hf_config_store_at(config, i);
-        if (strcmp(other->url, p->config->url) == 0 && !keep_the_same(other, p->config))
+        if (strcmp(other->url, p->config->url) == 0 && !keep_the_same(p, other, p->config))
             return hf_fail(err, HF_E_CONFIG,
                            "store '%s' has the same url and another `keep`: which one counts?",
                            other->label);

@@ -64,7 +64,7 @@ static int add_proof(struct json_object *doc, const struct hf_report_snapshot *i
 {
     const struct hf_hold_result *r = in->result;
     return hf_json_add_string(doc, "grade", hf_grade_name(r->grade)) |
-           hf_json_add_string(doc, "required", hf_grade_name(in->run->vm->require)) |
+           hf_json_add_string(doc, "required", hf_grade_name(hf_run_required(in->run))) |
            hf_json_add_string(doc, "proof", r->proof) |
            hf_json_add_string(doc, "grade_why", r->why[0] ? r->why : NULL) |
            hf_json_add(doc, "stall_ms", hf_report_ms(r->stall_ms)) |
@@ -100,21 +100,27 @@ static int add_sources(struct json_object *doc, const struct hf_db_sources *sour
     return hf_json_add(doc, "sources", HF_STEAL(list));
 }
 
-static int add_stopped(struct json_object *doc, const struct hf_strv *stopped)
+/* None: []. */
+static int add_strings(struct json_object *doc, const char *key, const struct hf_strv *list)
 {
-    return stopped ? hf_json_add(doc, "stopped", hf_json_strings(stopped))
-                   : hf_json_add(doc, "stopped", json_object_new_array());
+    return hf_json_add(doc, key, list ? hf_json_strings(list) : json_object_new_array());
+}
+
+int hf_report_policy(struct json_object *doc, const struct hf_run *run)
+{
+    return hf_json_add_string(doc, "policy", run->env->policy ? run->env->policy->label : NULL);
 }
 
 struct json_object *hf_report_snapshot(const struct hf_report_snapshot *in, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
-    if (!doc || add_run(doc, in->run, in->snapshot) ||
+    if (!doc || add_run(doc, in->run, in->snapshot) || hf_report_policy(doc, in->run) < 0 ||
         hf_json_add_string(doc, "label", in->label) < 0 ||
         hf_json_add_string(doc, "server", in->server) < 0 ||
         hf_json_add_string(doc, "quiesce", hf_quiesce_name(in->run->vm->quiesce)) < 0 ||
-        hf_json_add_string(doc, "method", in->method) < 0 || add_stopped(doc, in->stopped) < 0 ||
+        hf_json_add_string(doc, "method", in->method) < 0 || add_strings(doc, "stopped", in->stopped) < 0 ||
         add_sources(doc, in->sources) < 0 || hf_json_add_int(doc, "disks", in->n_disks) < 0 ||
+        add_strings(doc, "datastores", in->datastores) < 0 ||
         add_proof(doc, in) || hf_json_add(doc, "timeline", timeline(&in->result->timeline)) < 0 ||
         hf_json_add(doc, "warnings", hf_json_strings(in->warnings)) < 0) {
         hf_fail_nomem(err);

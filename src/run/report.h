@@ -16,6 +16,7 @@ struct hf_report_snapshot {
     const char *snapshot, *label, *server, *method; /* all but snapshot: or NULL */
     const struct hf_strv *stopped;                  /* services, or NULL */
     const struct hf_db_sources *sources;            /* of a replica, or NULL */
+    const struct hf_strv *datastores;               /* where the disks lie, or NULL */
     uint32_t n_disks;
     const struct hf_hold_result *result;
     const struct hf_strv *warnings;
@@ -39,6 +40,9 @@ struct json_object *hf_report_rollback(const struct hf_report_rollback *in, stru
 
 /* {"error":{"class","message","hint":null|"…","left":[…]}}, to be put; NULL: no memory. */
 struct json_object *hf_report_error(const struct hf_err *err) HF_CHECKED;
+
+/* The member "policy": whose run it is, or null. */
+int hf_report_policy(struct json_object *doc, const struct hf_run *run) HF_CHECKED;
 
 /* {"file","offset","gtid","lsn"} of a position with binlog. */
 struct json_object *hf_report_position(const struct hf_db_position *p) HF_CHECKED;

@@ -96,6 +96,12 @@ static int claim(struct hf_run *run, const struct kind *kind, struct hf_err *err
     return run->guardian ? 0 : -1;
 }
 
+enum hf_grade hf_run_required(const struct hf_run *run)
+{
+    const struct hf_config_policy *policy = run->env->policy;
+    return policy && policy->require != HF_GRADE_NONE ? policy->require : run->vm->require;
+}
+
 int hf_run_wait_guardian(struct hf_run *run, struct hf_err *err)
 {
     return hf_guardian_wait(run->guardian, hf_clock_mono_ms(run->env->clock) + GUARDIAN_MS, err);
@@ -174,10 +180,11 @@ bool hf_run_is_half_deleted(struct hf_run *run, const char *name)
 }
 
 /* The error as the catalog keeps it. NULL: no memory. */
-static char *error_report(const struct hf_err *err)
+static char *error_report(const struct hf_run *run, const struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *doc = hf_report_error(err);
-    return doc ? strdup(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN)) : NULL;
+    return doc && hf_report_policy(doc, run) == 0 ? strdup(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN))
+               : NULL;
 }
 
 static int undo_all(struct hf_run *run, struct hf_err *err)
@@ -204,7 +211,7 @@ int hf_run_fail(struct hf_run *run, struct hf_err *err)
     struct hf_err second = HF_ERR_INIT;
     HF_POINT("run.before_undo");
     bool clean = undo_all(run, err) == 0;
-    HF_AUTOFREE char *report = error_report(err);
+    HF_AUTOFREE char *report = error_report(run, err);
     struct hf_catalog_run row = hf_run_row(run, "failed", report);
     bool recorded = hf_catalog_run_end(run->catalog, &row, &second) == 0;
     if (!recorded)
@@ -227,7 +234,7 @@ static void record_failed_begin(struct hf_run *run, const struct hf_err *err)
         return;
     if (!run->catalog)
         run->catalog = hf_catalog_open(hf_env_state(run->env), run->env->clock, &second);
-    HF_AUTOFREE char *report = error_report(err);
+    HF_AUTOFREE char *report = error_report(run, err);
     struct hf_catalog_run row = hf_run_row(run, "failed", report);
     if (!run->catalog || hf_catalog_run_end(run->catalog, &row, &second) < 0)
         hf_log_err(run->env->log, HF_LOG_WARN, "run", &second);

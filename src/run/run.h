@@ -55,6 +55,8 @@ int hf_run_begin_unguarded(struct hf_run *run, const struct hf_env *env, const c
 /* One apart, guarded. hypervisor: where its machine will be; NULL: that of the VM. */
 int hf_run_begin_apart(struct hf_run *run, const struct hf_env *env, const char *verb,
                        const char *vm_label, const char *hypervisor, struct hf_err *err) HF_CHECKED;
+/* The grade that makes it a success: the policy's, else the VM's. */
+enum hf_grade hf_run_required(const struct hf_run *run);
 /* Waits until the guardian has its connections open. Call before the first effect that a crash must
  * undo at once. */
 int hf_run_wait_guardian(struct hf_run *run, struct hf_err *err) HF_CHECKED;

@@ -15,7 +15,7 @@
 struct hf_snapshot_create {
     const char *vm;    /* section name */
     const char *label; /* or NULL */
-    int64_t keep_ms;   /* until it expires; 0: as snapshot-keep says */
+    int64_t keep_ms;   /* until it expires; 0: as snapshot-keep of the policy or the VM says */
 };
 
 /* *out_degraded: the snapshot is there, its grade is below the required one. */

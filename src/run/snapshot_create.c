@@ -4,10 +4,13 @@
 #include "run/expiry.h"
 #include "run/snapshot.h"
 
-/* 0: never */
+/* As asked for, else as the policy says, else the VM. 0: never */
 static int64_t expires_us(const struct creation *c)
 {
-    int64_t keep_ms = c->req->keep_ms ? c->req->keep_ms : c->run->vm->snapshot_keep;
+    const struct hf_config_policy *policy = c->run->env->policy;
+    int64_t keep_ms = c->req->keep_ms ? c->req->keep_ms : policy ? policy->snapshot_keep : 0;
+    if (!keep_ms)
+        keep_ms = c->run->vm->snapshot_keep;
     return keep_ms ? creation_taken_wall_us(c) + keep_ms * 1000 : 0;
 }
 
@@ -56,8 +59,7 @@ static int commit(struct creation *c, const char *report, bool degraded, struct 
 static int report_and_commit(struct creation *c, struct json_object **out_report,
                              bool *out_degraded, struct hf_err *err)
 {
-    const struct hf_config_vm *vm = c->run->vm;
-    *out_degraded = !hf_grade_meets(c->result.grade, vm->require);
+    *out_degraded = !hf_grade_meets(c->result.grade, hf_run_required(c->run));
     HF_AUTOJSON struct json_object *doc = creation_report(c, err);
     if (!doc || add_expiry(c, doc, err) < 0 ||
         commit(c, json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN), *out_degraded, err) <

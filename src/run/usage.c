@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/units.h"
+#include "run/datastores.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -11,6 +12,7 @@ void hf_usage_free(struct hf_usage *u)
 {
     free(u->store);
     free(u->unknown_store);
+    hf_strv_free(&u->datastores);
     *u = (struct hf_usage){0};
 }
 
@@ -85,7 +87,8 @@ int hf_usage_take(struct hf_hv *hv, const struct hf_hv_call *call, const struct 
     HF_AUTO(hf_disk_list) struct hf_disk_list disks = {0};
     HF_AUTO(hf_snapshot_list) struct hf_snapshot_list list = {0};
     if (hf_hv_vm_disks(hv, call, vm_id, &disks, err) < 0 ||
-        hf_hv_snapshot_list(hv, call, vm_id, &list, err) < 0)
+        hf_hv_snapshot_list(hv, call, vm_id, &list, err) < 0 ||
+        hf_datastores_add(&out->datastores, &disks, err) < 0)
         return -1;
     hf_usage_add_snapshots(out, &list);
     return hf_usage_add_disks(out, vm, &disks, err);

@@ -19,6 +19,7 @@ struct hf_usage {
     char *
         store; /* where overlays come to lie: the one with the least room above min-free; NULL: unknown */
     uint64_t store_total_bytes, store_free_bytes;
+    struct hf_strv datastores; /* where the disks lie (run/datastores.h) */
     char *unknown_store; /* a place whose free space the hypervisor does not tell, or NULL */
 };
 void hf_usage_free(struct hf_usage *u);

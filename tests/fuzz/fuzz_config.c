@@ -28,6 +28,12 @@ static void look_at_all(const struct hf_config *c)
         assert(strstr(s->url, "://") && !s->access_key_file == !s->secret_key_file);
         assert(!s->pin || strlen(s->pin) == 52);
     }
+    for (size_t i = 0; i < hf_config_policy_count(c); i++) {
+        const struct hf_config_policy *p = hf_config_policy_at(c, i);
+        assert(p->vms.include.n > 0 && p->schedule.minutes && p->schedule.hours);
+        assert(p->window.from_min < 1440 && p->window.until_min < 1440);
+        assert(p->produce && p->jitter >= 0);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -346,6 +346,7 @@ class Site:
         self.sections = {"web": {"db": f"tcp://127.0.0.1:{server.port}", "db-defaults-file": server.defaults,
                                  "quiesce": "lock"}}
         self.stores = {}  # the sections [store NAME]
+        self.policies = {}  # the sections [policy NAME]
         self.write()
 
     def make_vm(self, name):
@@ -364,14 +365,15 @@ class Site:
         self.write_all()
 
     def write_all(self):
-        """The configuration as sections and stores are."""
+        """The configuration as sections, stores and policies are."""
         lines = ["[defaults]", f"state = {self.state}", f"plugin-dir = {PLUGINS}", "[hypervisor here]",
                  "plugin = dir", f"root = {self.vms}"]
         for name, section in self.sections.items():
             lines += [f"[vm {name}]", "hypervisor = here"]
             lines += [f"{k} = {v}" for k, v in section.items() if v is not None]
-        for name, section in self.stores.items():
-            lines += [f"[store {name}]", *(f"{k} = {v}" for k, v in section.items())]
+        for kind, sections in (("store", self.stores), ("policy", self.policies)):
+            for name, section in sections.items():
+                lines += [f"[{kind} {name}]", *(f"{k} = {v}" for k, v in section.items())]
         self.config.write_text("\n".join(lines) + "\n")
         self.config.chmod(0o600)
 

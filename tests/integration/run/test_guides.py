@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command of docs/guides/stores.md and keys.md, in its order: a NAS that is a directory, a bucket of OpenStack Swift, servers of
+"""Every command of docs/guides/stores.md, keys.md and policies.md, in its order: a NAS that is a directory, a bucket of OpenStack Swift, servers of
 sftp and WebDAV.
 
 All of it is this machine, so each store of the guides gets `off-host = assume`, but the one whose refusal is shown.
@@ -28,6 +28,7 @@ runlib.need("tools", "zstd", "jq", "openssl", "mariadb")
 
 MIB = 1 << 20
 POINT = "20261123T030000Z-7f3a9c21"  # of the guides
+COMMENT = re.compile(r"\s+;.*")
 MAKES_A_POINT = re.compile(r"^point +web01/(\S+)$", re.M)
 READER = SOURCE / "tests/interop/reader.py"
 
@@ -68,12 +69,14 @@ class GuideTest(Guide, RunTest):
         """A section of a store as it stands now, or a key more of the VM."""
         head, rest = self.ours(body).split("\n", 1)
         kind, name = head.strip("[]").split()
-        keys = dict(line.split(" = ", 1) for line in rest.splitlines())
-        if kind == "store":
+        keys = dict(COMMENT.sub("", line).split(" = ", 1) for line in rest.splitlines())
+        if kind == "policy":
+            self.site.policies[name] = keys
+        elif kind == "store":
             self.site.stores[name] = keys | ({} if name == "here" else {"off-host": "assume"})
         else:
             self.site.sections[name] |= keys
-        self.site.write()
+        self.site.write_all()
 
     @staticmethod
     def do_json(_, body):
@@ -159,6 +162,29 @@ class Keys(GuideTest):
         for key, opens_disk in (("first.key", True), ("second.key", False)):
             subprocess.run(["age", "-d", "-o", os.devnull, "-i", self.folder / key, table], check=True)
             self.assertEqual(self.rebuilt(doc, store, self.folder / key) == self.disk, opens_disk)
+
+
+class Policies(GuideTest):
+    """web01 and db01 are taken care of, web90 is not."""
+
+    def setUp(self):
+        super().setUp()
+        del self.site.sections["web"]
+        for name in ("db01", "web90"):
+            self.site.make_vm(name)
+            self.site.sections[name] = dict(self.site.sections["web01"])
+        self.site.sections["web01"]["tags"] = "gold"
+        nas = self.folder / "nas"
+        nas.mkdir(mode=0o700)
+        self.site.stores["nas"] = {"url": f"file://{nas}", "off-host": "assume"}
+        self.site.write_all()
+        self.ok(self.site.run("store", "init", "nas"))
+
+    def test_every_command_of_the_guide_for_policies_does_what_it_says(self):
+        self.follow(SOURCE / "docs/guides/policies.md", self.folder)
+        self.assertIn("keep", self.said)
+        runs = [(r["vm"], r["state"]) for r in self.ok(self.site.run("status"))["policies"] if r["kind"] == "run"]
+        self.assertEqual(runs, [("web01", "done"), ("db01", "done"), ("web01", "done")])
 
 
 if __name__ == "__main__":

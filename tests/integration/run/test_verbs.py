@@ -8,7 +8,7 @@ from runlib import RunTest, main
 CREATE_KEYS = {"run", "verb", "vm", "snapshot", "started_at", "label", "server", "disks", "grade", "required", "proof",
                "grade_why", "stall_ms", "held_ms", "attempts", "worst_attempt_ms", "position", "position_min",
                "position_max", "timeline", "warnings", "quiesce", "method", "stopped", "sources", "rest_ms",
-               "clock", "expires_at"}
+               "clock", "expires_at", "policy", "datastores"}
 EVENTS = ["lock_begin", "locked", "capture_begin", "capture_end", "unlocked"]
 
 

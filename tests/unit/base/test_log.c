@@ -82,6 +82,22 @@ static void a_message_stays_one_line_and_cannot_drive_a_terminal(void **state)
         "2026-11-23T03:00:00.000Z error  run=r\\n1 db: a\\nb\\tc\\u001b[2J\\u007f \"q\\\"\n");
 }
 
+/* What is in a message cannot make a line with a priority of its own. */
+static void for_the_journal_lines_begin_with_a_priority(void **state)
+{
+    struct hf_log *log =
+        hf_test_log(state, &(struct hf_log_opts){.level = HF_LOG_DETAIL, .journal = true});
+    hf_log_bind(log, NULL, "web01");
+    hf_log(log, HF_LOG_ERROR, "db", "gone\n<0>panic");
+    hf_log(log, HF_LOG_WARN, "db", "slow");
+    hf_log(log, HF_LOG_INFO, "run", "begins");
+    hf_log(log, HF_LOG_DETAIL, "run", "disk");
+    assert_string_equal(hf_test_logged(state), "<3>error vm=web01 db: gone\\n<0>panic\n"
+                                               "<4>warn vm=web01 db: slow\n"
+                                               "<6>info vm=web01 run: begins\n"
+                                               "<7>detail vm=web01 run: disk\n");
+}
+
 static void json_lines_are_objects(void **state)
 {
     struct hf_log *log =
@@ -231,6 +247,7 @@ int main(void)
         HF_TEST(debug_names_let_their_lines_through),
         HF_TEST(debug_all_means_all),
         HF_TEST(a_message_stays_one_line_and_cannot_drive_a_terminal),
+        HF_TEST(for_the_journal_lines_begin_with_a_priority),
         HF_TEST(json_lines_are_objects),
         HF_TEST(bytes_that_are_no_utf8_are_replaced),
         HF_TEST(an_error_is_up_to_three_lines),

@@ -126,8 +126,77 @@ static void a_damaged_file_is_told_from_a_missing_one(void **state)
     const char *path = hf_test_file(state, "zone", "TZif2 and nothing more", 0600);
     setenv("TZ", path, 1);
     assert_null(hf_zone_open(NULL, &err));
-    assert_hf_err(&err, HF_E_CORRUPT, "is no zone file");
+    assert_hf_err(&err, HF_E_CORRUPT, "this is no zone file");
     unsetenv("TZ");
+}
+
+static void spans_join_and_name_the_offset_before(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_zone) struct hf_zone *z = hf_zone_open("Europe/Berlin", &err);
+    assert_hf_got(z, &err);
+    struct hf_zone_span s = hf_zone_span_at(z, INT64_MIN);
+    size_t n = 0;
+    assert_true(s.from_s == INT64_MIN && s.offset_before == s.offset);
+    for (; s.until_s != HF_ZONE_NEVER; n++) {
+        struct hf_zone_span next = hf_zone_span_at(z, s.until_s);
+        assert_true(next.from_s == s.until_s && next.until_s > next.from_s);
+        assert_true(next.offset_before == s.offset && next.offset != s.offset);
+        s = next;
+    }
+    assert_true(n > 400);
+}
+
+static void refuses_what_is_no_rule(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",
+                                      "CE-1",
+                                      "CET",
+                                      "CET-25",
+                                      "<+0-1",
+                                      "CET-1CEST",
+                                      "CET-1CEST,M3.5.0",
+                                      "CET-1CEST,M13.5.0,M10.5.0",
+                                      "CET-1CEST,M3.6.0,M10.5.0",
+                                      "CET-1CEST,M3.5.7,M10.5.0",
+                                      "CET-1CEST,J0,J1",
+                                      "CET-1CEST,366,1",
+                                      "CET-1CEST,M3.5.0/168,M10.5.0",
+                                      "CET-1CEST,M3.5.0,M10.5.0x"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(bad); i++) {
+        struct hf_err err = HF_ERR_INIT;
+        if (hf_zone_from_rule(bad[i], &err))
+            fail_msg("accepted: %s", bad[i]);
+        assert_hf_err(&err, HF_E_CORRUPT, "is not a time zone rule");
+    }
+}
+
+/* A file that is cut anywhere is refused, or (behind the data) has lost its rule: never read over. */
+static void a_file_cut_anywhere_is_refused(void **state)
+{
+    (void)state;
+    static const unsigned char file[] =
+        "TZif2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\4"
+        "\0\0\0\0\0\0UTC\0"
+        "TZif2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\2\0\0\0\4"
+        "\0\0\0\0\0\1\0\0\1"
+        "\0\0\0\0\0\0\0\0\x0e\x10\0\0UTC\0"
+        "\nCET-1\n";
+    size_t len = sizeof file - 1;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_zone) struct hf_zone *z = hf_zone_parse(file, len, &err);
+    assert_hf_got(z, &err);
+    assert_int_equal(hf_zone_offset(z, 65535), 0);
+    assert_int_equal(hf_zone_offset(z, 65536), 3600);
+    for (size_t n = 0; n < len; n++) {
+        HF_AUTOFREE unsigned char *copy = malloc(n + 1); /* its end is the sanitizer's */
+        memcpy(copy, file, n);
+        if (hf_zone_parse(copy, n, &err))
+            fail_msg("accepted %zu bytes", n);
+        assert_hf_err(&err, HF_E_CORRUPT, "no zone file");
+    }
 }
 
 int main(void)
@@ -138,6 +207,9 @@ int main(void)
         HF_TEST(the_hosts_own_is_what_tz_says),
         HF_TEST(what_is_no_zone_is_refused),
         HF_TEST(a_damaged_file_is_told_from_a_missing_one),
+        HF_TEST(spans_join_and_name_the_offset_before),
+        HF_TEST(refuses_what_is_no_rule),
+        HF_TEST(a_file_cut_anywhere_is_refused),
     };
     return HF_RUN_TESTS("base.zone", tests);
 }

@@ -30,6 +30,7 @@ static struct hf_catalog_point point_of(const char *id, const char *vm)
                                      .taken_us = strcmp(id, POINT_A) ? NOW + 86400000000 : NOW,
                                      .stall_ms = 47.25,
                                      .checkpoint = "hf-cp",
+                                     .bytes = 7,
                                      .report = "{}"};
 }
 
@@ -69,9 +70,9 @@ struct dumping {
 static int add_point(void *ctx, const struct hf_catalog_point *p, struct hf_err *err)
 {
     struct dumping *d = ctx;
-    hf_buf_printf(d->out, "%.8s %s %s %s %s %.2f %lld %s %s", p->id, p->vm, p->hypervisor, p->vm_id,
-                  p->grade, p->stall_ms, (long long)(p->taken_us - NOW) / 1000000,
-                  p->checkpoint ? p->checkpoint : "-", p->report ? p->report : "-");
+    hf_buf_printf(d->out, "%.8s %s %s %s %s %.2f %lld %s %llu", p->id, p->vm, p->hypervisor,
+                  p->vm_id, p->grade, p->stall_ms, (long long)(p->taken_us - NOW) / 1000000,
+                  p->checkpoint ? p->checkpoint : "-", (unsigned long long)p->bytes);
     int rc = hf_catalog_copies(d->c, p->id, add_copy, d->out, err);
     hf_buf_str_add(d->out, "\n");
     return rc;
@@ -88,9 +89,9 @@ static void assert_points(struct hf_catalog *c, const char *vm, int64_t since_us
 }
 
 #define A_BOTH                                                                                     \
-    "20261123 web01 lab 5d1c B 47.25 0 hf-cp {} cellar:3,4096 protected vault:3,4096 protected\n"
+    "20261123 web01 lab 5d1c B 47.25 0 hf-cp 7 cellar:3,4096 protected vault:3,4096 protected\n"
 #define B_BOTH                                                                                     \
-    "20261124 db3 lab 5d1c B 47.25 86400 hf-cp {} cellar:3,4096 protected vault:3,4096 "           \
+    "20261124 db3 lab 5d1c B 47.25 86400 hf-cp 7 cellar:3,4096 protected vault:3,4096 "            \
     "protected\n"
 
 static void points_and_copies_come_back_newest_first(void **state)
@@ -135,7 +136,7 @@ static void a_verification_is_remembered(void **state)
     commit(c, POINT_A, "web01");
     assert_hf_ok(hf_catalog_copy_verified(c, POINT_A, VAULT, NOW, true, &err), &err);
     assert_points(c, NULL, 0,
-                  "20261123 web01 lab 5d1c B 47.25 0 hf-cp {} cellar:3,4096 protected"
+                  "20261123 web01 lab 5d1c B 47.25 0 hf-cp 7 cellar:3,4096 protected"
                   " vault:3,4096 protected verified damaged\n");
     assert_int_equal(hf_catalog_copy_verified(c, POINT_B, VAULT, NOW, true, &err), -1);
     assert_hf_err(&err, HF_E_NOT_FOUND, "has no copy on store");
@@ -149,7 +150,7 @@ static void a_point_goes_with_its_last_copy(void **state)
     commit(c, POINT_B, "db3");
     assert_hf_ok(hf_catalog_copy_forget(c, POINT_A, VAULT, &err), &err);
     assert_points(c, "web01", 0,
-                  "20261123 web01 lab 5d1c B 47.25 0 hf-cp {} cellar:3,4096 protected\n");
+                  "20261123 web01 lab 5d1c B 47.25 0 hf-cp 7 cellar:3,4096 protected\n");
     assert_hf_ok(hf_catalog_copy_forget(c, POINT_A, CELLAR, &err), &err);
     assert_points(c, NULL, 0, B_BOTH);
 }
@@ -174,10 +175,10 @@ static void a_rebuild_takes_the_store_as_it_is(void **state)
     for (size_t i = 0; i < 2; i++)
         assert_hf_ok(hf_catalog_points_rebuild(c, VAULT, points, copies, 2, &err), &err);
     assert_points(c, NULL, 0,
-                  "20261125 db3 lab 5d1c B 47.25 86400 hf-cp - vault:3,5\n"
-                  "20261124 db3 lab 5d1c B 47.25 86400 hf-cp {} cellar:3,4096 protected"
+                  "20261125 db3 lab 5d1c B 47.25 86400 hf-cp 7 vault:3,5\n"
+                  "20261124 db3 lab 5d1c B 47.25 86400 hf-cp 7 cellar:3,4096 protected"
                   " vault:3,5 protected verified\n"
-                  "20261123 web01 lab 5d1c B 47.25 0 hf-cp {} cellar:3,4096 protected\n");
+                  "20261123 web01 lab 5d1c B 47.25 0 hf-cp 7 cellar:3,4096 protected\n");
     assert_hf_ok(hf_catalog_points_rebuild(c, CELLAR, NULL, NULL, 0, &err), &err);
     assert_points(c, "web01", 0, "");
 }
@@ -204,6 +205,8 @@ static void a_catalog_of_the_first_schema_gets_the_tables(void **state)
     assert_hf_ok(hf_catalog_run_begin(old, &run, &err), &err);
     assert_hf_ok(hf_sql_exec(old,
                              "DROP TABLE drills; DROP TABLE copies; DROP TABLE points;"
+                             "DROP TABLE duties; DROP TABLE alarms; DROP TABLE messages;"
+                             "DROP TABLE stalls;"
                              "PRAGMA user_version = 1",
                              "prepare the test", &err),
                  &err);
@@ -214,6 +217,61 @@ static void a_catalog_of_the_first_schema_gets_the_tables(void **state)
     /* and keeps what it had */
     assert_int_equal(hf_catalog_run_begin(c, &run, &err), -1);
     assert_int_equal(err.cls, HF_E_CONFLICT);
+}
+
+static int off_host_is(void *ctx, const struct hf_catalog_copy *k, struct hf_err *err)
+{
+    (void)err;
+    hf_buf_printf(ctx, "%s %s;", k->store, k->off_host ? k->off_host : "-");
+    return 0;
+}
+
+/* As the fourth schema had it: what lists show stands in reports alone, and a report need not be JSON. */
+static void what_lists_show_is_taken_from_the_reports_of_an_older_catalog(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_buf) struct hf_buf got = HF_BUF_INIT;
+    HF_AUTO(hf_catalog) struct hf_catalog *old = open_here(state);
+    commit(old, POINT_A, "web01");
+    commit(old, POINT_B, "db3");
+    assert_hf_ok(
+        hf_sql_exec(old,
+                    "ALTER TABLE points DROP COLUMN bytes; ALTER TABLE copies DROP COLUMN off_host;"
+                    "UPDATE points SET report = 'no JSON' WHERE id = '" POINT_B "';"
+                    "UPDATE points SET report = '{\"artifacts\":[{\"bytes\":40},{\"bytes\":2}],"
+                    "\"stores\":[{\"name\":\"vault\",\"off_host\":\"proven\"},"
+                    "{\"name\":\"cellar\",\"off_host\":null}]}' WHERE id = '" POINT_A "';"
+                    "PRAGMA user_version = 4",
+                    "prepare the test", &err),
+        &err);
+    hf_catalog_close(HF_STEAL(old));
+    HF_AUTO(hf_catalog) struct hf_catalog *c = open_here(state);
+    assert_points(
+        c, NULL, 0,
+        "20261124 db3 lab 5d1c B 47.25 86400 hf-cp 0 cellar:3,4096 protected vault:3,4096 "
+        "protected\n"
+        "20261123 web01 lab 5d1c B 47.25 0 hf-cp 42 cellar:3,4096 protected vault:3,4096 "
+        "protected\n");
+    assert_hf_ok(hf_catalog_copies(c, POINT_A, off_host_is, &got, &err), &err);
+    assert_string_equal(hf_buf_str(&got), "cellar -;vault proven;");
+}
+
+static void the_newest_alone_and_how_many_there_are(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_buf) struct hf_buf got = HF_BUF_INIT;
+    HF_AUTO(hf_catalog) struct hf_catalog *c = open_here(state);
+    struct dumping d = {c, &got};
+    int64_t n = -1;
+    commit(c, POINT_A, "web01");
+    commit(c, POINT_B, "web01");
+    assert_hf_ok(hf_catalog_points_newest(c, "web01", 0, 1, add_point, &d, &err), &err);
+    assert_int_equal(strncmp(hf_buf_str(&got), "20261124 web01 ", 15), 0);
+    assert_int_equal(strchr(hf_buf_str(&got), '\n')[1], '\0');
+    assert_hf_ok(hf_catalog_points_count(c, "web01", &n, &err), &err);
+    assert_int_equal(n, 2);
+    assert_hf_ok(hf_catalog_points_count(c, "db3", &n, &err), &err);
+    assert_int_equal(n, 0);
 }
 
 int main(void)
@@ -227,6 +285,8 @@ int main(void)
         HF_TEST(a_rebuild_takes_the_store_as_it_is),
         HF_TEST(a_rebuild_that_fails_changes_nothing),
         HF_TEST(a_catalog_of_the_first_schema_gets_the_tables),
+        HF_TEST(what_lists_show_is_taken_from_the_reports_of_an_older_catalog),
+        HF_TEST(the_newest_alone_and_how_many_there_are),
     };
     return HF_RUN_TESTS("catalog.points", tests);
 }

@@ -124,13 +124,18 @@ static void the_sample_configuration_parses(void **state)
     assert_fits(r.out);
 }
 
-/* A key of another kind of store than the one that the sample shows. */
-static bool is_of_another_store(const char *line, bool in_store)
+/* A key of another kind of store than the one that the sample shows, or of mail beside the webhook. */
+static bool is_of_another_kind(const char *line, char section)
 {
-    static const char *const keys[] = {";ssh-key ", ";ssh-known-hosts ", ";user ",
-                                       ";password-file "};
-    for (size_t i = 0; in_store && i < HF_ARRAY_SIZE(keys); i++)
-        if (strncmp(line, keys[i], strlen(keys[i])) == 0)
+    static const struct {
+        char section; /* its first letter */
+        const char *key;
+    } keys[] = {
+        {'s', ";ssh-key "},       {'s', ";ssh-known-hosts "}, {'s', ";user "},
+        {'s', ";password-file "}, {'n', ";mail-to "},         {'n', ";mail-from "},
+        {'n', ";smtp "},          {'n', ";smtp-user "},       {'n', ";smtp-password-file "}};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(keys); i++)
+        if (keys[i].section == section && strncmp(line, keys[i].key, strlen(keys[i].key)) == 0)
             return true;
     return false;
 }
@@ -141,10 +146,11 @@ static void every_example_of_the_sample_is_accepted(void **state)
     struct hf_err err = HF_ERR_INIT;
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     HF_AUTO(cli_run) struct cli_run r = cli_run(state, hf_verbs, "holdfast sample-config");
-    bool in_store = false;
+    char section = 0;
     for (char *save = NULL, *l = strtok_r(r.out, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-        in_store = l[0] == '[' ? strncmp(l, "[store ", 7) == 0 : in_store;
-        bool is_shown = l[0] == ';' && l[1] != ' ' && !is_of_another_store(l, in_store);
+        const char *heading = l + (l[0] == ';');
+        section = heading[0] == '[' ? heading[1] : section;
+        bool is_shown = l[0] == ';' && l[1] != ' ' && !is_of_another_kind(l, section);
         hf_buf_printf(&text, "%s\n", is_shown ? l + 1 : l);
     }
     HF_AUTO(hf_config) struct hf_config *c = hf_config_parse(text.data, text.len, "sample", &err);
@@ -201,7 +207,9 @@ static void monitoring_gets_its_line_and_status_whatever_happens(void **state)
     assert_string_equal(
         unasked.out,
         "HOLDFAST WARNING - 1 VM, last run failed on 0, below its grade on 0, "
-        "drill failed on 0, overdue on 0, over a limit or overdue 0, not reached 1, 0 runs open\n");
+        "drill failed on 0, overdue on 0, over a limit or overdue 0, not reached 1, 0 runs open"
+        " | vms=1 duties=0 overdue=0 failed=0 interrupted=0 degraded=0 busy=0 unfollowed=0 "
+        "alarms=0\n");
     record(state, "failed", NULL);
     HF_AUTO(cli_run) struct cli_run failed = run_with_state(state, "status --check --json");
     assert_int_equal(failed.status, 2);
@@ -222,7 +230,7 @@ static void status_has_every_member_also_of_a_vm_without_runs(void **state)
                "\"store\":null,\"store_free_bytes\":null,\"store_total_bytes\":null,"
                "\"hypervisor_error\":\"hypervisor lab: no plugin 'none'\","
                "\"next_expiry_at\":null,\"overdue\":[],\"overdue_ms\":0,\"limits\":[]}],"
-               "\"open_runs\":[],\"undecided\":[],\"stores\":[]}\n");
+               "\"open_runs\":[],\"undecided\":[],\"stores\":[],\"policies\":[],\"alarms\":[]}\n");
 }
 
 static void show_tells_why_a_run_failed_also_when_it_was_undone_later(void **state)

@@ -124,7 +124,7 @@ static void refuses_keys_of_later_versions(void **state)
     assert_refused(LAB "[vm web01]\nschedule = daily\n", "unknown key 'schedule'",
                    "keys of [vm]");
     assert_refused(LAB "[vm web01]\ncheckpoint = yes\n", "checkpoint", "auto, always or never");
-    assert_refused("[policy nightly]\nkeep = last 3\n", "test.conf:1: unknown section [policy]",
+    assert_refused("[fleet west]\nhosts = 3\n", "test.conf:1: unknown section [fleet]",
                    "sample-config");
 }
 

@@ -53,7 +53,9 @@ static void fresh(void **state)
 static void assert_report(const char *wanted)
 {
     char *units[] = {(char[]){"cron.service"}, NULL};
+    char *places[] = {(char[]){"fast"}, (char[]){"pool"}, NULL};
     const struct hf_strv stopped = {.items = units, .n = 1};
+    const struct hf_strv datastores = {.items = places, .n = 2};
     struct hf_err err = HF_ERR_INIT;
     struct hf_report_snapshot in = {
         .run = &a_run,
@@ -62,6 +64,7 @@ static void assert_report(const char *wanted)
         .server = "MariaDB 10.11.19",
         .method = "backup-stage",
         .stopped = &stopped,
+        .datastores = &datastores,
         .n_disks = 2,
         .result = &result,
         .warnings = &warnings,
@@ -74,8 +77,10 @@ static void assert_report(const char *wanted)
 #define HEAD                                                                                       \
     "{\"run\":\"20261123T030000Z-7f3a9c21\",\"verb\":\"snapshot create\",\"vm\":\"web01\","        \
     "\"snapshot\":\"hf-20261123T030000Z-7f3a9c21\",\"started_at\":\"2026-11-23T03:00:00.000Z\","   \
-    "\"label\":\"before upgrade\",\"server\":\"MariaDB 10.11.19\",\"quiesce\":\"lock\","           \
-    "\"method\":\"backup-stage\",\"stopped\":[\"cron.service\"],\"sources\":[],\"disks\":2,"
+    "\"policy\":null,\"label\":\"before upgrade\",\"server\":\"MariaDB "                           \
+    "10.11.19\",\"quiesce\":\"lock\","                                                             \
+    "\"method\":\"backup-stage\",\"stopped\":[\"cron.service\"],\"sources\":[],\"disks\":2,"       \
+    "\"datastores\":[\"fast\",\"pool\"],"
 #define TIMELINE                                                                                   \
     "\"timeline\":[{\"at_ms\":100.000,\"event\":\"lock_begin\"},"                                  \
     "{\"at_ms\":147.346,\"event\":\"unlocked\"}],"
@@ -129,6 +134,26 @@ static void below_b_there_is_a_reason_and_a_bracket_whose_unknown_end_is_null(vo
     hf_strv_free(&warnings);
 }
 
+static void a_run_of_a_policy_names_it_and_has_its_grade_to_reach(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    fresh(state);
+    char name[] = "nightly";
+    const struct hf_config_policy strict = {.label = name, .require = HF_GRADE_A},
+                                  plain = {.label = name};
+    struct hf_env env = *a_run.env;
+    env.policy = &strict;
+    a_run.env = &env;
+    const struct hf_report_snapshot in = {.run = &a_run, .result = &result, .warnings = &warnings};
+    HF_AUTOJSON struct json_object *doc = hf_report_snapshot(&in, &err);
+    assert_hf_got(doc, &err);
+    assert_string_equal(json_object_get_string(json_object_object_get(doc, "policy")), "nightly");
+    assert_string_equal(json_object_get_string(json_object_object_get(doc, "required")), "A");
+    assert_int_equal(json_object_array_length(json_object_object_get(doc, "datastores")), 0);
+    env.policy = &plain;
+    assert_int_equal(hf_run_required(&a_run), HF_GRADE_B);
+}
+
 static void a_deletion_says_what_is_gone_and_how_long_it_took(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -148,6 +173,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         HF_TEST(a_snapshot_of_grade_b_carries_its_position),
         HF_TEST(without_binlog_all_positions_are_null),
+        HF_TEST(a_run_of_a_policy_names_it_and_has_its_grade_to_reach),
         HF_TEST(below_b_there_is_a_reason_and_a_bracket_whose_unknown_end_is_null),
         HF_TEST(a_deletion_says_what_is_gone_and_how_long_it_took),
     };

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "harness/hf_test.h"
-#include "point/retention.h"
+#include "policy/retention.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -142,12 +142,14 @@ static void assert_as_the_model(const struct hf_retention *r, struct hf_retained
         for (size_t i = 0; i < n; i++)
             model_bucket(rule, items[i].taken_us, buckets_of[rule][i]);
     for (size_t i = 0; i < n; i++) {
+        char why[HF_RETENTION_WHY];
         const bool wanted = model(r, items, i);
-        if (items[i].is_kept != wanted)
+        hf_retention_why(r, items, n, i, why);
+        if ((items[i].reasons != 0) != wanted)
             print_error("round %d in %s: point %zu of %zu, at %lld: %s\n", round, zone, i, n,
-                        (long long)items[i].taken_us, items[i].why);
-        assert_int_equal(items[i].is_kept, wanted);
-        assert_true(items[i].why[0]);
+                        (long long)items[i].taken_us, why);
+        assert_int_equal(items[i].reasons != 0, wanted);
+        assert_true(why[0]);
     }
 }
 
@@ -173,7 +175,7 @@ static void random_calendars_are_kept_as_the_model_keeps_them(void **state)
                                        NOW_S * 1000000};
         assert_as_the_model(&r, items, n, name, round);
         for (size_t i = 0; i < n; i++)
-            deleted += !items[i].is_kept;
+            deleted += items[i].reasons == 0;
     }
     unsetenv("TZ");
     tzset();
@@ -192,8 +194,11 @@ static const char *judge(const char *zone_name, struct hf_keep keep, uint32_t ve
     assert_hf_got(zone, &err);
     const struct hf_retention r = {&keep, verified, zone, NOW_S * 1000000};
     hf_retention_judge(&r, items, n);
-    for (size_t i = 0; i < n; i++)
-        hf_buf_printf(&out, "%c %s\n", items[i].is_kept ? '+' : '-', items[i].why);
+    for (size_t i = 0; i < n; i++) {
+        char why[HF_RETENTION_WHY];
+        hf_retention_why(&r, items, n, i, why);
+        hf_buf_printf(&out, "%c %s\n", items[i].reasons ? '+' : '-', why);
+    }
     snprintf(text, sizeof text, "%s", hf_buf_str(&out));
     return text;
 }
@@ -283,9 +288,11 @@ static void without_rules_nothing_goes(void **state)
     HF_AUTO(hf_zone) struct hf_zone *zone = hf_zone_open("Etc/UTC", &err);
     (void)state;
     const struct hf_retention r = {NULL, 1, zone, NOW_S * 1000000};
+    char why[HF_RETENTION_WHY];
     hf_retention_judge(&r, items, 2);
-    assert_true(items[0].is_kept && items[1].is_kept);
-    assert_string_equal(items[1].why, "no keep");
+    assert_true(items[0].reasons && items[1].reasons);
+    hf_retention_why(&r, items, 2, 1, why);
+    assert_string_equal(why, "no keep");
     assert_string_equal(judge("Etc/UTC", (struct hf_keep){.is_all = true}, 1, items, 2),
                         "+ all\n+ all\n");
 }

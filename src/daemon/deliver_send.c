@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One message on its way: the document of a webhook, the mail.
+ */
+#include "base/secret.h"
+#include "daemon/deliver_intern.h"
+#include "daemon/mail.h"
+#include "daemon/utf8.h"
+#include "net/http.h"
+#include "net/json.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define CONNECT_MS 10000
+#define ALL_MS 30000
+#define LENIENT_TRIES 3 /* greylisting is over by then */
+
+/* ---- webhook ----------------------------------------------------------------------------- */
+
+static int add_line(struct json_object *doc, const char *key, const char *text)
+{
+    HF_AUTO(hf_buf) struct hf_buf line = HF_BUF_INIT;
+    hf_utf8_add_line(&line, text);
+    return hf_buf_ok(&line) ? hf_json_add_string(doc, key, hf_buf_str(&line)) : -1;
+}
+
+static struct json_object *document(const struct hf_message *m, const char *host)
+{
+    char since[HF_TIME_MAX];
+    HF_AUTOJSON struct json_object *doc = json_object_new_object();
+    hf_time_rfc3339(m->alarm.since_us, since);
+    if (!doc || add_line(doc, "kind", m->alarm.kind) < 0 ||
+        add_line(doc, "policy", m->alarm.policy) < 0 || add_line(doc, "vm", m->alarm.vm) < 0 ||
+        hf_json_add_string(doc, "since", since) < 0 || add_line(doc, "text", m->alarm.text) < 0 ||
+        hf_json_add_bool(doc, "recovery", m->is_recovery) < 0 || add_line(doc, "host", host) < 0 ||
+        hf_json_add_int(doc, "id", m->id) < 0)
+        return NULL;
+    return HF_STEAL(doc);
+}
+
+/* A token that is no header's value would begin another header. */
+static int bearer(const struct way *w, struct hf_buf *out, struct hf_err *err)
+{
+    if (!w->token_file)
+        return 0;
+    HF_AUTO(hf_secret) struct hf_secret *token = hf_secret_read(w->token_file, err);
+    if (!token)
+        return -1;
+    for (const char *s = hf_secret_reveal(token); *s; s++)
+        if (!isgraph((unsigned char)*s))
+            return hf_fail(err, HF_E_CONFIG, "token-file '%s' holds more than a token",
+                           w->token_file);
+    hf_buf_printf(out, "Authorization: Bearer %s", hf_secret_reveal(token));
+    return hf_buf_ok(out) ? 0 : hf_fail_nomem(err);
+}
+
+static int post(const struct way *w, const char *body, const char *authorization,
+                const struct hf_cancel *cancel, struct hf_err *err)
+{
+    const struct hf_http_opts opts = {
+        .ca_file = w->ca_file, .pin = w->pin, .connect_ms = CONNECT_MS, .cancel = cancel};
+    const char *const headers[] = {"Content-Type: application/json",
+                                   *authorization ? authorization : NULL, NULL};
+    const struct hf_http_request req = {.method = "POST",
+                                        .url = w->webhook,
+                                        .headers = headers,
+                                        .body = body,
+                                        .body_len = strlen(body),
+                                        .timeout_ms = ALL_MS,
+                                        .is_single = true};
+    HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
+    HF_AUTO(hf_http) struct hf_http *h = hf_http_new(&opts, err);
+    if (!h || hf_http_run(h, &req, &a, err) < 0)
+        return -1;
+    return a.status / 100 == 2 ? 0
+                               : hf_fail(err, HF_E_UNREACHABLE, "the server answers %ld", a.status);
+}
+
+static int send_webhook(const struct way *w, const struct hf_message *m, const char *host,
+                        const struct hf_cancel *cancel, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *doc = document(m, host);
+    struct hf_buf authorization = HF_BUF_INIT;
+    if (!doc)
+        return hf_fail_nomem(err);
+    int rc = bearer(w, &authorization, err);
+    if (rc == 0)
+        rc = post(w, json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN),
+                  hf_buf_str(&authorization), cancel, err);
+    if (authorization.data)
+        hf_wipe(authorization.data, authorization.cap);
+    hf_buf_free(&authorization);
+    return rc;
+}
+
+/* ---- mail -------------------------------------------------------------------------------- */
+
+static void add_about(struct hf_buf *out, const struct hf_alarm *a)
+{
+    if (*a->policy || *a->vm)
+        hf_buf_printf(out, "%s%s%s", a->policy, *a->policy && *a->vm ? "/" : "", a->vm);
+    else
+        hf_buf_str_add(out, "holdfastd");
+}
+
+static void add_subject(struct hf_buf *out, const struct hf_message *m, const char *host)
+{
+    hf_buf_printf(out, "[holdfast %s] %s%s: ", host, m->alarm.kind,
+                  m->is_recovery ? " is over" : "");
+    add_about(out, &m->alarm);
+}
+
+static void add_field(struct hf_buf *out, const char *name, const char *value)
+{
+    if (!*value)
+        return;
+    hf_buf_printf(out, "%-7s ", name);
+    hf_utf8_add_line(out, value);
+    hf_buf_str_add(out, "\n");
+}
+
+static void add_body(struct hf_buf *out, const struct hf_message *m, const char *host)
+{
+    char since[HF_TIME_MAX];
+    hf_time_rfc3339(m->alarm.since_us, since);
+    hf_utf8_add_line(out, m->alarm.text);
+    hf_buf_str_add(out, "\n\n");
+    add_field(out, "alarm", m->alarm.kind);
+    add_field(out, "state", m->is_recovery ? "over" : "on");
+    add_field(out, "since", since);
+    add_field(out, "policy", m->alarm.policy);
+    add_field(out, "vm", m->alarm.vm);
+    add_field(out, "host", host);
+    hf_buf_str_add(out, "\nholdfast status tells more.\n");
+}
+
+static int send_mail(const struct way *w, const struct hf_message *m, const char *host,
+                     const struct hf_cancel *cancel, struct hf_err *err)
+{
+    char id[64];
+    HF_AUTO(hf_buf) struct hf_buf subject = HF_BUF_INIT;
+    HF_AUTO(hf_buf) struct hf_buf body = HF_BUF_INIT;
+    HF_AUTO(hf_secret)
+    struct hf_secret *password =
+        w->smtp_password_file ? hf_secret_read(w->smtp_password_file, err) : NULL;
+    if (w->smtp_password_file && !password)
+        return -1;
+    add_subject(&subject, m, host);
+    add_body(&body, m, host);
+    if (!hf_buf_ok(&subject) || !hf_buf_ok(&body))
+        return hf_fail_nomem(err);
+    snprintf(id, sizeof id, "holdfast.%lld.%lld", (long long)m->at_us, (long long)m->id);
+    const struct hf_mail mail = {.from = w->mail_from,
+                                 .to = &w->mail_to,
+                                 .subject = hf_buf_str(&subject),
+                                 .body = hf_buf_str(&body),
+                                 .at_us = m->at_us,
+                                 .id = id};
+    const struct hf_mail_server server = {.url = w->smtp,
+                                          .ca_file = w->ca_file,
+                                          .pin = w->pin,
+                                          .user = w->smtp_user,
+                                          .password = password,
+                                          .is_lenient = m->tries >= LENIENT_TRIES};
+    return hf_mail_send(&server, &mail, cancel, err);
+}
+
+int deliver_send(const struct way *w, const struct hf_message *m, const char *host,
+                 const struct hf_cancel *cancel, struct hf_err *err)
+{
+    return w->webhook ? send_webhook(w, m, host, cancel, err) : send_mail(w, m, host, cancel, err);
+}

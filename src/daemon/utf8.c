@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/utf8.h"
+
+/* Neither surrogates nor longer forms than needed, nor beyond U+10FFFF. */
+static bool begins_well(const unsigned char *s)
+{
+    return !((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+             (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f));
+}
+
+size_t hf_utf8_character(const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    size_t n = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : *s < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return n < 2 || begins_well(s) ? n : 0;
+}
+
+void hf_utf8_add_line(struct hf_buf *out, const char *text)
+{
+    while (*text) {
+        size_t n = hf_utf8_character(text);
+        if (n == 1 && ((unsigned char)*text < ' ' || *text == 0x7f))
+            hf_buf_str_add(out, " ");
+        else
+            hf_buf_add(out, n ? text : "?", n ? n : 1);
+        text += n ? n : 1;
+    }
+}

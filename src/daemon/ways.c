@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/deliver_intern.h"
+
+#include <string.h>
+
+static void way_free(struct way *w)
+{
+    free(w->name);
+    free(w->webhook);
+    free(w->token_file);
+    free(w->ca_file);
+    free(w->pin);
+    free(w->mail_from);
+    free(w->smtp);
+    free(w->smtp_user);
+    free(w->smtp_password_file);
+    hf_strv_free(&w->mail_to);
+}
+
+void ways_free(struct ways *w)
+{
+    if (!w)
+        return;
+    for (size_t i = 0; i < w->n; i++)
+        way_free(&w->items[i]);
+    free(w->items);
+    free(w);
+}
+
+static int copy(char **out, const char *text)
+{
+    *out = text ? strdup(text) : NULL;
+    return text && !*out ? -1 : 0;
+}
+
+static int way_copy(struct way *w, const struct hf_config_notify *n)
+{
+    return copy(&w->name, n->label) || copy(&w->webhook, n->webhook) ||
+                   copy(&w->token_file, n->token_file) || copy(&w->ca_file, n->ca_file) ||
+                   copy(&w->pin, n->pin) || copy(&w->mail_from, n->mail_from) ||
+                   copy(&w->smtp, n->smtp) || copy(&w->smtp_user, n->smtp_user) ||
+                   copy(&w->smtp_password_file, n->smtp_password_file) ||
+                   hf_strv_add_all(&w->mail_to, &n->mail_to) < 0
+               ? -1
+               : 0;
+}
+
+struct ways *ways_of(const struct hf_config *config, struct hf_err *err)
+{
+    HF_AUTO(ways) struct ways *w = calloc(1, sizeof *w);
+    size_t n = hf_config_notify_count(config);
+    if (!w || !(w->items = calloc(n + 1, sizeof *w->items))) {
+        hf_fail_nomem(err);
+        return NULL;
+    }
+    w->users = 1;
+    while (w->n < n) {
+        struct way *one = &w->items[w->n++];
+        if (way_copy(one, hf_config_notify_at(config, w->n - 1)) < 0) {
+            hf_fail_nomem(err);
+            return NULL;
+        }
+    }
+    return HF_STEAL(w);
+}
+
+struct way *ways_find(const struct ways *w, const char *name)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (strcmp(w->items[i].name, name) == 0)
+            return &w->items[i];
+    return NULL;
+}
