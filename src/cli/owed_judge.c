@@ -66,6 +66,20 @@ static struct hf_owed_verdict busy(const struct hf_duty *d, const struct hf_plan
     return (struct hf_owed_verdict){HF_OWED_WARNING, "busy"};
 }
 
+/* How the last attempt that ended did; while another one goes on, when that began is known, and when the former ended no longer. */
+static void add_end(struct hf_buf *say, const struct hf_duty *d, const char *ended,
+                    const char *before)
+{
+    hf_buf_str_add(say, d->ended_us ? ended : before);
+    if (d->ended_us)
+        add_time(say, d->ended_us / 1000000);
+    add_why(say, d);
+    if (d->ended_us)
+        return;
+    hf_buf_str_add(say, "; another began ");
+    add_time(say, d->began_us / 1000000);
+}
+
 /* What a failed one waits for; an hour late nobody seems to do it. */
 #define LATE_S 3600
 
@@ -73,9 +87,7 @@ static struct hf_owed_verdict failed(const struct hf_duty *d, const struct hf_pl
                                      int64_t now_s, struct hf_buf *say)
 {
     bool is_retry = row->due_s == d->served_s, is_late = row->start_s < now_s - LATE_S;
-    hf_buf_str_add(say, "failed ");
-    add_time(say, d->ended_us / 1000000);
-    add_why(say, d);
+    add_end(say, d, "failed ", "the one before failed");
     if (!row->is_running && row->start_s != HF_NO_TIME) {
         hf_buf_str_add(say, is_late    ? "; it should have been tried again "
                             : is_retry ? "; it is tried again "
@@ -88,9 +100,7 @@ static struct hf_owed_verdict failed(const struct hf_duty *d, const struct hf_pl
 
 static struct hf_owed_verdict degraded(const struct hf_duty *d, struct hf_buf *say)
 {
-    hf_buf_str_add(say, "degraded ");
-    add_time(say, d->ended_us / 1000000);
-    add_why(say, d);
+    add_end(say, d, "degraded ", "the one before was degraded");
     return (struct hf_owed_verdict){HF_OWED_WARNING, "degraded"};
 }
 

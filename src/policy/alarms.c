@@ -82,10 +82,12 @@ static bool is(const char *outcome, const char *what)
     return strcmp(outcome, what) == 0;
 }
 
+/* The message of some errors is their class. */
 static void say_bad(const struct hf_duty *d, char out[RAW_MAX])
 {
-    snprintf(out, RAW_MAX, "%s: %s%s%s", d->outcome, d->error ? d->error : "", d->error ? ": " : "",
-             d->message ? d->message : "without a message");
+    const bool has_class = d->error && !(d->message && is(d->error, d->message));
+    snprintf(out, RAW_MAX, "%s: %s%s%s", d->outcome, has_class ? d->error : "",
+             has_class ? ": " : "", d->message ? d->message : "without a message");
 }
 
 static void say_good(const struct hf_duty *d, char out[RAW_MAX])

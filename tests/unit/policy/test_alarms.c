@@ -84,6 +84,9 @@ static void the_text_is_the_errors_own(void **state)
     assert_string_equal(out.items[0].text,
                         "failed: unreachable: vm web01: connect to 10.0.0.5:3306: "
                         "no route to host");
+    d.error = d.message = "cancelled";
+    hf_alarms_of_attempt(NULL, &d, &out);
+    assert_string_equal(out.items[0].text, "failed: cancelled");
     d.error = d.message = NULL;
     hf_alarms_of_attempt(NULL, &d, &out);
     assert_string_equal(out.items[0].text, "failed: without a message");
