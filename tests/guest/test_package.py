@@ -29,8 +29,11 @@ UNIT = "holdfastd.service"
 DROP_IN = "/etc/systemd/system/holdfastd.service.d"
 CONF = "/etc/holdfast/holdfast.conf"
 MIB = 1 << 20
-SLOW_MIB = 16  # of new content, at a quarter of a MiB a second and read back: a run that somebody can get in the way of
+SLOW_MIB = 12  # of new content, at a quarter of a MiB a second and read back: a run that many can get in the way of
+OFF_MIB = 6  # one that can be switched off
 RUN_S = 240  # until a policy of each minute has made a run, in an emulated machine that is busy
+ASK_METRICS = """perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new("127.0.0.1:9469") or exit;
+    print $s "GET /metrics HTTP/1.0\\r\\n\\r\\n"; print <$s>'"""
 BACK_S = 90  # until systemd has a daemon again
 
 CONFIG = f"""[hypervisor here]
@@ -209,6 +212,7 @@ class Policy(HostGuide):
         put(f"/etc/holdfast/{VM}.cnf", re.sub(r"(?m)^(host|port) = .*\n", "", password))
         put(CONF, CONFIG)
         # This machine is the guest as well: as on a real host, whose guests outlive its daemons, its database has to.
+        cls.addClassCleanup(host, f"rm -r {DROP_IN}; systemctl daemon-reload")  # the administrator's: a purge would leave it
         put(f"{DROP_IN}/database.conf", "[Unit]\nAfter=mariadb.service\n", mode="644")
         host(f"holdfast store init vault; systemctl daemon-reload; systemctl start {UNIT}")
         cls.addClassCleanup(host, f"systemctl stop {UNIT}")
@@ -232,6 +236,10 @@ class Policy(HostGuide):
         """Of `status --check`, sooner or later: while a run goes on that is a warning."""
         wait_for(f"status --check says {status}", RUN_S, lambda: host("holdfast status --check", check=False)[0] == status)
 
+    def be_slow(self, mib):
+        host(f"head -c {mib * MIB} /dev/urandom >{VMS}/{VM}/vda.img")
+        self.addCleanup(host, f"head -c {2 * MIB} /dev/urandom >{VMS}/{VM}/vda.img")
+
     def assert_confined(self, pid):
         have = dict(line.split(":\t") for line in host(f"grep -E '^(NoNewPrivs|Seccomp|CapBnd|CapEff|Umask):' /proc/{pid}/status").splitlines())
         self.assertEqual({k: v.strip() for k, v in have.items()}, {
@@ -246,8 +254,7 @@ class Policy(HostGuide):
         self.assertRegex(journal(), rf"minutely: run of {VM}: done")
 
     def test_a_run_outlives_reload_restart_upgrade_and_death_of_the_daemon_and_is_begun_once(self):
-        host(f"head -c {SLOW_MIB * MIB} /dev/urandom >{VMS}/{VM}/vda.img")
-        self.addCleanup(host, f"head -c {2 * MIB} /dev/urandom >{VMS}/{VM}/vda.img")
+        self.be_slow(SLOW_MIB)
         run, = wait_for("a run begins", RUN_S, open_runs)
         pid = int(host(f"pgrep -o -f '^/usr/bin/holdfast .*backup {VM}'"))
         daemon = show("MainPID")
@@ -269,8 +276,7 @@ class Policy(HostGuide):
         another_point(points())
 
     def test_a_machine_that_goes_down_ends_its_run_and_makes_it_after_the_boot(self):
-        host(f"head -c {SLOW_MIB * MIB} /dev/urandom >{VMS}/{VM}/vda.img")
-        self.addCleanup(host, f"head -c {2 * MIB} /dev/urandom >{VMS}/{VM}/vda.img")
+        self.be_slow(OFF_MIB)
         run, = wait_for("a run begins", RUN_S, open_runs)
         before, domain = points(), lab_env()["DOMAIN"]
         host("systemctl poweroff", check=False)
@@ -309,10 +315,14 @@ class Policy(HostGuide):
 
     def test_every_command_of_the_guide_for_monitoring_does_what_it_says(self):
         put(CONF, CONFIG.replace("* * * * *", "@yearly"))  # a run that goes on would be a warning
-        self.addCleanup(lambda: (put(CONF, CONFIG), host(f"systemctl reload {UNIT}")))
+        self.addCleanup(lambda: (put(CONF, CONFIG), host(f"rm -f /etc/holdfast/*.password /etc/holdfast/*.token; systemctl reload {UNIT}")))
         host(f"systemctl reload {UNIT}")
         self.assert_check(0)
         self.do((GUIDES / "monitoring.md").read_text())
+        said = wait_for("the metrics are there", BACK_S, lambda: host(ASK_METRICS, check=False)[1])
+        self.assertRegex(said, rf'(?m)^holdfast_last_success_timestamp_seconds{{[^}}]*vm="{VM}"[^}}]*}} 1\d{{9}}')
+        self.assertNotRegex(said, "SECRET|TOKEN")
+        self.assertEqual(host("ss -Hltn 'sport = 9469' | awk '{print $4}'").split(), ["127.0.0.1:9469"])
 
     def test_status_knows_without_the_daemon(self):
         host(f"systemctl stop {UNIT}")
