@@ -104,11 +104,22 @@ static struct hf_owed_verdict degraded(const struct hf_duty *d, struct hf_buf *s
     return (struct hf_owed_verdict){HF_OWED_WARNING, "degraded"};
 }
 
-static struct hf_owed_verdict ahead(const struct hf_duty *d, struct hf_buf *say)
+/* Clocks that are put right by less than this are nobody's concern. */
+#define SKEW_S 300
+
+/* Until the time that it was done for nothing is made, unless that is so far ahead that the plan does not believe it. */
+static struct hf_owed_verdict ahead(const struct hf_duty *d, const struct hf_plan_row *row,
+                                    struct hf_buf *say)
 {
-    hf_buf_str_add(say, "the clock was wrong: it was done for ");
+    hf_buf_str_add(say, row->was_ahead ? "the clock was wrong: it was done for "
+                                       : "the clock was ahead: it was done for ");
     add_time(say, d->served_s);
-    hf_buf_str_add(say, ", which lies ahead, and counts anew from now on");
+    if (row->was_ahead) {
+        hf_buf_str_add(say, ", which lies ahead, and counts anew from now on");
+    } else {
+        hf_buf_str_add(say, "; the next is ");
+        add_time(say, row->start_s);
+    }
     return (struct hf_owed_verdict){HF_OWED_WARNING, "ahead"};
 }
 
@@ -132,8 +143,8 @@ struct hf_owed_verdict hf_owed_judge(const struct hf_owed *o, const struct hf_ow
         return failed(d, row, o->now_s, say);
     if (has_outcome(d, "degraded"))
         return degraded(d, say);
-    if (row->was_ahead)
-        return ahead(d, say);
+    if (row->was_ahead || d->served_s > o->now_s + SKEW_S)
+        return ahead(d, row, say);
     if (has_outcome(d, "busy"))
         return busy(d, row, say);
     return (struct hf_owed_verdict){HF_OWED_OK, d->outcome ? "done" : "waiting"};

@@ -174,7 +174,8 @@ class Runs(StatusTest):
         row = self.expect(WARNING, "ahead", "the clock was wrong")
         self.assertEqual(when(row["next_due_at"]), self.last + DAY)
         self.tried("done", due=self.last + DAY)
-        self.expect(OK, "done")
+        row = self.expect(WARNING, "ahead", "the clock was ahead")
+        self.assertEqual(when(row["next_due_at"]), self.last + 2 * DAY)
 
     def test_a_vm_that_is_no_longer_configured_is_owed_nothing(self):
         self.tried("done")

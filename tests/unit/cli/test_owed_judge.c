@@ -56,11 +56,25 @@ static void while_another_is_under_way_it_is_the_one_before_that_ended_so(void *
                 "the one before was degraded: no room; another began 2026-11-28T03:00:00Z");
 }
 
+/* The next is a minute behind what it was done for: until then nothing is made, and whoever looks should know why. */
+static void what_was_done_for_a_time_to_come_is_said(void **state)
+{
+    (void)state;
+    struct hf_duty done = duty("done");
+    done.served_s = NOW_S + 180; /* the row's next start is at + 240 */
+    assert_said(&done, false, "done", "");
+    done.served_s = NOW_S + 3600;
+    assert_said(&done, false, "ahead",
+                "the clock was ahead: it was done for 2026-11-28T04:01:00Z; "
+                "the next is 2026-11-28T03:05:00Z");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(says_when_it_ended_and_what_comes_next),
         HF_TEST(while_another_is_under_way_it_is_the_one_before_that_ended_so),
+        HF_TEST(what_was_done_for_a_time_to_come_is_said),
     };
     return HF_RUN_TESTS("cli.owed_judge", tests);
 }
