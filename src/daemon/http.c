@@ -237,7 +237,7 @@ static int listen_at(const struct hf_listen *l, struct hf_err *err)
 /* The descriptor goes to libmicrohttpd. */
 static int start(struct hf_metrics_http *h, int fd, struct hf_err *err)
 {
-    h->mhd = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+    h->mhd = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
                               answer, h, MHD_OPTION_EXTERNAL_LOGGER, be_silent, NULL,
                               MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
                               (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,

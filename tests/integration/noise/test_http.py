@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -152,6 +153,19 @@ class Http(Case):
             self.assertTrue(part, f"hung up on after {answers} answers")
             answers += (tail + part).count(b"HTTP/1.1 200 ")
             tail = part[-12:]  # one byte less than what is counted
+
+    def test_who_hung_up_is_gone_at_once(self):
+        """Also where the end came with the request."""
+        self.put()
+        s = self.connect()
+        os.kill(self.server.pid, signal.SIGSTOP)
+        s.sendall(STAY)
+        s.shutdown(socket.SHUT_WR)
+        os.kill(self.server.pid, signal.SIGCONT)
+        began = time.monotonic()
+        while s.recv(65536):
+            pass
+        self.assertLess(time.monotonic() - began, 2)
 
     def test_slow_clients_keep_nobody_out(self):
         self.put()
