@@ -1,54 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/child.h"
 
-#include "base/buf.h"
-#include "base/path.h"
+#include "base/pid.h"
 #include "base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
-#define STAT_MAX ((size_t)4096)
 #define RELEASE_FD 3 /* in the child */
 
 /* ---- which process ---------------------------------------------------------------------- */
-
-/* The fields behind the name, which may hold blanks and brackets itself; NULL: not ours. */
-static const char *behind_name(const char *stat)
-{
-    const char *open = strchr(stat, '('), *close = strrchr(stat, ')');
-    bool is_ours = open && close && strncmp(open + 1, "holdfast", strlen("holdfast")) == 0;
-    return is_ours ? close + 1 : NULL;
-}
-
-int64_t hf_pid_start(pid_t pid)
-{
-    char path[64], state = 0;
-    int64_t start = 0;
-    struct hf_err none = HF_ERR_INIT;
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    HF_AUTOFREE char *stat = hf_path_read(path, STAT_MAX, NULL, &none);
-    const char *rest = stat ? behind_name(stat) : NULL;
-    /* Of the fields behind the name the first is the state, the 20th the start. */
-    if (!rest || sscanf(rest,
-                        " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d"
-                        " %*d %" SCNd64,
-                        &state, &start) != 2)
-        return 0;
-    return state == 'Z' || state == 'X' ? 0 : start;
-}
 
 /* First the descriptor, then the look: what the descriptor means cannot change any more. */
 int hf_pid_open(pid_t pid, int64_t start)
 {
     HF_AUTOFD int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
-    if (fd < 0 || start == 0 || hf_pid_start(pid) != start)
+    if (fd < 0 || !hf_pid_is(pid, start))
         return -1;
     return HF_STEAL_FD(fd);
 }

@@ -40,8 +40,6 @@ int hf_run_child_reap(struct hf_run_child *c, int *out_status, struct hf_err *er
 void hf_run_child_close(struct hf_run_child *c);
 HF_DEFINE_AUTO_VALUE(hf_run_child, hf_run_child_close)
 
-/* When the process began, in clock ticks since boot. 0: there is none, it is dead, or it is no program of ours. */
-int64_t hf_pid_start(pid_t pid);
 /* The process that began then, as a descriptor that is readable when it has ended; -1: it is gone. */
 int hf_pid_open(pid_t pid, int64_t start);
 

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void look_ahead(const struct hf_cron *c)
 {
     struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(hf_tz) struct hf_tz *tz = hf_tz_from_rule("CET-1CEST,M3.5.0,M10.5.0/3", &err);
+    HF_AUTO(hf_zone) struct hf_zone *tz = hf_zone_from_rule("CET-1CEST,M3.5.0,M10.5.0/3", &err);
     int64_t t = INT64_C(1774700000); /* 2026-03-28 */
     assert(tz);
     for (int i = 0; i < 50; i++) {
@@ -23,7 +23,7 @@ static void look_ahead(const struct hf_cron *c)
             return;
         assert(next > t && next % 60 == 0);
         assert(hf_schedule_last(c, tz, t + 1, next) == next);
-        assert(hf_cron_has_day(c, hf_div_floor(next + hf_tz_offset(tz, next), HF_DAY_S)));
+        assert(hf_cron_has_day(c, hf_div_floor(next + hf_zone_offset(tz, next), HF_DAY_S)));
         t = next;
     }
 }

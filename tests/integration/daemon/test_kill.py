@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""holdfastd is killed at each of its kill points: the next one makes the run that was due, or finds how it ended; never a second one."""
+"""holdfastd is killed at each of its kill points: the next one makes the run that was due, or finds how it ended; never a second one.
+
+And those of them that can fail do so, once and each time: it says so, tries again ever more seldom, and there is no second run either.
+"""
 
 import signal
+import time
 
 import daemonlib
 import runlib
@@ -11,6 +15,9 @@ from daemonlib import DaemonTest
 runlib.need("qemu-nbd", "qemu-nbd")
 
 MINE = "integration.daemon.kill"
+FALLIBLE = kill_points.of(MINE, "HF_POINT_ERR")
+LOOK_ON_S = 6
+TRIES_MAX = 4  # in that time: at once, after 1 s, 2 s and 4 s
 
 
 class Walk(DaemonTest):
@@ -78,15 +85,55 @@ class Walk(DaemonTest):
         self.assertEqual(self.points(), [duty["run_id"]], f"after {point}")
         self.assert_clean()
 
-    def test_each_point(self):
+    def walk(self, points):
+        """Each of these points, with the first scenario that visits it."""
         walked = set()
         for scenario in self.SCENARIOS:
             for point in self.visits(scenario):
-                if point not in walked:
+                if point in points and point not in walked:
                     walked.add(point)
-                    self.die(scenario, point)
-        self.assertEqual(walked, kill_points.of(MINE))
-        print(f"\n  {len(walked)} deaths", flush=True)
+                    yield scenario, point
+        self.assertEqual(walked, points)
+
+    def test_each_point(self):
+        n = 0
+        for scenario, point in self.walk(kill_points.of(MINE)):
+            self.die(scenario, point)
+            n += 1
+        print(f"\n  {n} deaths", flush=True)
+
+    # -- errors ------------------------------------------------------------------------------------
+
+    def wait_log(self, d, piece):
+        runlib.wait_until(lambda: piece in d.log, daemonlib.WITHIN_S, f"'{piece}' is not said: {d.log}")
+
+    def assert_over(self, point, d):
+        """All is made up for, and another daemon finds nothing that is left to do."""
+        self.assert_run_once(point, d)
+        self.wait_alarms()
+        self.assertEqual(d.end(), 0, f"after {point}: {d.log}")
+        self.follow()
+        self.assert_run_once(point, d)
+
+    def test_an_error_once_is_said_and_overcome(self):
+        for scenario, point in self.walk(FALLIBLE):
+            self.new_site()
+            d = scenario(self, self.site.points(f"{point}=error"))
+            self.wait_log(d, f"works again, after: error injected at point {point}")
+            self.assert_over(point, d)
+
+    def test_an_error_each_time_is_an_alarm_and_no_busy_loop(self):
+        for scenario, point in self.walk(FALLIBLE):
+            self.new_site()
+            env = {**self.site.points(f"{point}=error"), "HOLDFAST_POINT_ONCE": ""}
+            d = scenario(self, {k: v for k, v in env.items() if v})
+            self.wait_log(d, f"error injected at point {point}")
+            time.sleep(LOOK_ON_S)
+            self.assertIn(f"error injected at point {point}", self.alarms()["daemon"])
+            self.assertIn(self.site.point_log.read_text().split().count(point), range(2, TRIES_MAX + 1), d.log)
+            self.assertEqual(len(self.runs()), 1 if point == "catalog.before_duty_end" else 0, f"{point}: {d.log}")
+            self.assertEqual(d.end(), 0, f"{point}: {d.log}")
+            self.assert_over(point, self.start().ready())
 
 
 if __name__ == "__main__":

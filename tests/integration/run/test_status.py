@@ -236,8 +236,13 @@ class Policies(StatusTest):
 
 
 class Attempts(StatusTest):
-    def child(self):
-        p = subprocess.Popen(["sleep", "60"])
+    def child(self, name="holdfast"):
+        """One of this name that waits, and when it began."""
+        script = self.site.dir / name
+        script.write_text("#!/bin/sh\nread -r _\n")
+        script.chmod(0o755)
+        p = subprocess.Popen([script], stdin=subprocess.PIPE)
+        self.addCleanup(p.stdin.close)
         self.addCleanup(p.wait)
         self.addCleanup(p.kill)
         with open(f"/proc/{p.pid}/stat", encoding="ascii") as f:
@@ -254,6 +259,11 @@ class Attempts(StatusTest):
 
     def test_a_number_that_another_process_has_now_is_not_the_run(self):
         self.owe(served_s=int(self.last), attempts=1, began_us=us(self.now - 60), pid=os.getpid(), pid_start=1)
+        self.expect(CRITICAL, "interrupted")
+
+    def test_another_program_that_has_number_and_time_after_a_reboot_is_not_the_run(self):
+        p, start = self.child("cron")
+        self.owe(served_s=int(self.last), attempts=1, began_us=us(self.now - 60), pid=p.pid, pid_start=start)
         self.expect(CRITICAL, "interrupted")
 
     def test_a_run_whose_end_nobody_recorded_is_judged_by_its_own_row(self):

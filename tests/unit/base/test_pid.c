@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
 #include "base/path.h"
 #include "base/pid.h"
-#include "base/buf.h"
 #include "harness/hf_test.h"
 
 #include <signal.h>
@@ -23,30 +23,47 @@ static int64_t start_of(pid_t pid)
     return strtoll(word, NULL, 10);
 }
 
+static void be_called(const char *name)
+{
+    assert_int_equal(prctl(PR_SET_NAME, name), 0);
+}
+
 static void a_process_is_itself_and_no_other_of_its_number(void **state)
 {
     (void)state;
+    be_called("holdfastd");
     int64_t start = start_of(getpid());
+    assert_true(start > 0 && hf_pid_start(getpid()) == start);
     assert_true(hf_pid_is(getpid(), start));
     assert_false(hf_pid_is(getpid(), start + 1));
     assert_false(hf_pid_is(0, start));
     assert_false(hf_pid_is(-1, 0));
+    assert_false(hf_pid_is(INT32_MAX, 0));
+}
+
+static void another_program_is_none_of_ours(void **state)
+{
+    (void)state;
+    be_called("cron");
+    int64_t start = start_of(getpid());
+    assert_true(start > 0);
+    assert_int_equal(hf_pid_start(getpid()), 0);
+    assert_false(hf_pid_is(getpid(), start));
 }
 
 static void a_name_with_blanks_and_brackets_changes_nothing(void **state)
 {
     (void)state;
+    be_called("holdfast");
     int64_t start = start_of(getpid());
-    char before[16];
-    assert_int_equal(prctl(PR_GET_NAME, before), 0);
-    assert_int_equal(prctl(PR_SET_NAME, "a) S 1 (b"), 0);
+    be_called("holdfast) S 1 (");
     assert_true(hf_pid_is(getpid(), start));
-    assert_int_equal(prctl(PR_SET_NAME, before), 0);
 }
 
 static void one_that_has_ended_is_none_also_while_nobody_waits_for_it(void **state)
 {
     (void)state;
+    be_called("holdfast");
     pid_t pid = fork();
     if (pid == 0) {
         pause();
@@ -66,6 +83,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(a_process_is_itself_and_no_other_of_its_number),
+        HF_TEST(another_program_is_none_of_ours),
         HF_TEST(a_name_with_blanks_and_brackets_changes_nothing),
         HF_TEST(one_that_has_ended_is_none_also_while_nobody_waits_for_it),
     };
