@@ -5,7 +5,8 @@
  * A plan knows each pair of policy and VM, its duty (catalog/duty.h), and what is going on. Times are seconds since the epoch.
  *
  * Promise   a due time is served once, by one job, or told as missed; several that passed meanwhile are one job (the latest), and
- *           has_missed is set. One VM is never in two jobs at a time. Limits are never exceeded: [defaults] max-runs, [hypervisor]
+ *           has_missed is set. One VM is never in two runs at a time, nor in two drills; a drill waits for a run of its VM, which makes a
+ *           newer point, and a run for no drill, which never touches the VM. Limits are never exceeded: [defaults] max-runs, [hypervisor]
  *           max-runs and max-runs-datastore (of its VMs' disks, as far as their last run has told; drills do not read these), [store]
  *           max-runs (of all the stores a job would send to: those of the policy, else of the VM, else all; snapshots and drills send
  *           to none). Jobs that are loaded count, and may be more than limits that were lowered meanwhile.

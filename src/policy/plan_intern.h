@@ -37,9 +37,8 @@ struct hf_plan_vm {
     struct hf_plan_set stores;                     /* its own; empty: all */
     struct hf_plan_datastore **datastores;         /* of its disks, as far as known */
     size_t n_datastores;
-    int64_t known_us;          /* from a run of when */
-    struct hf_plan_slots jobs; /* one at a time, but for what was loaded */
-    unsigned runs;             /* of them: those that read its disks */
+    int64_t known_us;                  /* from a run of when */
+    struct hf_plan_slots runs, drills; /* one at a time, but for what was loaded */
 };
 
 enum hf_plan_outcome { HF_PLAN_NO_OUTCOME, HF_PLAN_GOOD, HF_PLAN_FAILED, HF_PLAN_BUSY };
@@ -140,6 +139,8 @@ void hf_plan_limits_free(struct hf_plan *p);
 bool hf_plan_has_room(const struct hf_plan_slots *s);
 /* The limit that holds the pair up; NULL: none does. */
 const struct hf_plan_slots *hf_plan_blocked_by(const struct hf_plan_pair *pair);
+/* It waits for another job of its VM, and for no limit. */
+bool hf_plan_waits_for_vm(const struct hf_plan_pair *pair);
 void hf_plan_take(struct hf_plan *p, struct hf_plan_pair *pair);
 void hf_plan_release(struct hf_plan *p, struct hf_plan_pair *pair);
 void hf_plan_claim(struct hf_plan *p, const struct hf_plan_pair *pair);

@@ -27,11 +27,31 @@ static const struct hf_plan_slots *first_full(const struct hf_plan_set *set)
     return NULL;
 }
 
+/* A drill wants the point that a run is making. It never touches the VM: no run waits for it. */
+static const struct hf_plan_slots *full_of_vm(const struct hf_plan_pair *pair)
+{
+    const struct hf_plan_vm *vm = pair->vm;
+    if (!hf_plan_has_room(&vm->runs))
+        return &vm->runs;
+    return pair->is_drill && !hf_plan_has_room(&vm->drills) ? &vm->drills : NULL;
+}
+
+bool hf_plan_waits_for_vm(const struct hf_plan_pair *pair)
+{
+    return pair->vm->runs.running > 0 || (pair->is_drill && pair->vm->drills.running > 0);
+}
+
+static struct hf_plan_slots *own_of_vm(const struct hf_plan_pair *pair)
+{
+    return pair->is_drill ? &pair->vm->drills : &pair->vm->runs;
+}
+
 const struct hf_plan_slots *hf_plan_blocked_by(const struct hf_plan_pair *pair)
 {
     const struct hf_plan_vm *vm = pair->vm;
-    if (!hf_plan_has_room(&vm->jobs))
-        return &vm->jobs;
+    const struct hf_plan_slots *full = full_of_vm(pair);
+    if (full)
+        return full;
     if (vm->on && !hf_plan_has_room(vm->on))
         return vm->on;
     /* A drill reads stores, not the VM's disks. */
@@ -45,9 +65,7 @@ static void change(struct hf_plan *p, struct hf_plan_pair *pair, bool is_begun)
 {
     struct hf_plan_vm *vm = pair->vm;
     run(&p->all, is_begun);
-    run(&vm->jobs, is_begun);
-    if (!pair->is_drill)
-        vm->runs = is_begun ? vm->runs + 1 : vm->runs - 1;
+    run(own_of_vm(pair), is_begun);
     if (vm->on)
         run(vm->on, is_begun);
     for (size_t i = 0; i < vm->n_datastores && !pair->is_drill; i++)
@@ -71,7 +89,7 @@ void hf_plan_release(struct hf_plan *p, struct hf_plan_pair *pair)
 void hf_plan_claim(struct hf_plan *p, const struct hf_plan_pair *pair)
 {
     p->claimant = pair;
-    pair->vm->jobs.claimed = 1;
+    own_of_vm(pair)->claimed = 1;
     if (pair->vm->on)
         pair->vm->on->claimed = 1;
     for (size_t i = 0; i < pair->vm->n_datastores && !pair->is_drill; i++)
@@ -86,7 +104,7 @@ void hf_plan_claim_drop(struct hf_plan *p)
     if (!pair)
         return;
     p->claimant = NULL;
-    pair->vm->jobs.claimed = 0;
+    own_of_vm(pair)->claimed = 0;
     if (pair->vm->on)
         pair->vm->on->claimed = 0;
     for (size_t i = 0; i < pair->vm->n_datastores && !pair->is_drill; i++)
@@ -194,9 +212,9 @@ void hf_plan_datastores_set(struct hf_plan *p, struct hf_plan_vm *vm, const char
     hf_plan_claim_drop(p); /* it may be of the old ones */
     hf_plan_forget_blocks(p);
     for (size_t i = 0; i < n; i++)
-        all[i]->slots.running += vm->runs;
+        all[i]->slots.running += vm->runs.running;
     for (size_t i = 0; i < vm->n_datastores; i++)
-        vm->datastores[i]->slots.running -= vm->runs;
+        vm->datastores[i]->slots.running -= vm->runs.running;
     put_all(p, vm->datastores, vm->n_datastores);
     vm->datastores = all;
     vm->n_datastores = n;
@@ -229,7 +247,7 @@ static int vm_init(struct hf_plan *p, size_t i)
 {
     struct hf_plan_vm *vm = &p->vms[i];
     vm->config = hf_config_vm_at(p->config, i);
-    vm->jobs.limit = 1;
+    vm->runs.limit = vm->drills.limit = 1;
     vm->hypervisor = hf_config_hypervisor_of(p->config, vm->config);
     for (size_t h = 0; h < hf_config_hypervisor_count(p->config); h++)
         if (vm->hypervisor == hf_config_hypervisor_at(p->config, h))

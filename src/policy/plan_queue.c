@@ -224,7 +224,7 @@ static void consider_claim(struct hf_plan *p, const struct hf_plan_pair *pair, i
                            bool *is_over)
 {
     *is_over = p->claimant || patient_until(pair) > now_s;
-    if (!*is_over && pair->vm->jobs.running == 0)
+    if (!*is_over && !hf_plan_waits_for_vm(pair))
         hf_plan_claim(p, pair);
 }
 

@@ -196,6 +196,12 @@ static bool shares(const struct pair *a, const struct pair *b)
     return strcmp(a->vm->hypervisor, b->vm->hypervisor) == 0;
 }
 
+/* A drill wants the point that a run of its VM is making; a run waits for no drill. */
+static bool is_in_the_way_of(const struct pair *o, const struct pair *p)
+{
+    return o->vm == p->vm && (p->is_drill || !o->is_drill);
+}
+
 /* Among those that run, and the one for whom room is kept. */
 static bool has_room(const struct model *m, const struct pair *p, const struct pair *kept)
 {
@@ -204,7 +210,7 @@ static bool has_room(const struct model *m, const struct pair *p, const struct p
         const struct pair *o = &m->pairs[i];
         if (!o->is_running && o != kept)
             continue;
-        if (o->vm == p->vm)
+        if (is_in_the_way_of(o, p))
             return false;
         all += o->is_running;
         on += shares(o, p);
@@ -224,11 +230,11 @@ static bool has_room(const struct model *m, const struct pair *p, const struct p
     return fits;
 }
 
-static bool is_in_a_job(const struct model *m, const struct hf_config_vm *vm)
+static bool waits_for_its_vm(const struct model *m, const struct pair *p)
 {
     bool is = false;
     for (size_t i = 0; i < m->n; i++)
-        is = is || (m->pairs[i].is_running && m->pairs[i].vm == vm);
+        is = is || (m->pairs[i].is_running && is_in_the_way_of(&m->pairs[i], p));
     return is;
 }
 
@@ -255,7 +261,7 @@ static bool choose(const struct model *m, struct choice *out)
             *out = waiting[i];
             return true;
         }
-        if (!kept && !is_in_a_job(m, waiting[i].pair->vm) &&
+        if (!kept && !waits_for_its_vm(m, waiting[i].pair) &&
             m->now_s - waiting[i].since_s >= HF_PLAN_PATIENCE_S)
             kept = waiting[i].pair;
     }

@@ -268,7 +268,7 @@ static void a_drill_keeps_to_the_window(void **state)
     assert_job(&next, "web01", at(2, 21, 30), 1, false);
 }
 
-static void a_drill_waits_while_its_vm_is_in_another_job(void **state)
+static void a_drill_waits_for_a_run_of_its_vm_and_a_run_for_no_drill(void **state)
 {
     (void)state;
     AUTO_WORLD w = one("schedule = 0 12 * * *\ndrill = 1d\n", at(1, 12, 0));
@@ -279,7 +279,10 @@ static void a_drill_waits_while_its_vm_is_in_another_job(void **state)
     const struct hf_job drill = start(&w, at(2, 13, 0));
     assert_job(&drill, "web01", at(2, 12, 0), 1, false);
     assert_string_equal(drill.kind, HF_DUTY_DRILL);
-    assert_int_equal(hf_plan_wake(w.plan, at(3, 12, 0)), HF_NO_TIME);
+    const struct hf_job next = start(&w, at(3, 12, 0));
+    assert_string_equal(next.kind, HF_DUTY_RUN);
+    end(&w, &next, "done", at(3, 13, 0));
+    assert_wake(&w, at(3, 13, 0), at(4, 12, 0)); /* the next drill waits for the one before */
 }
 
 int main(void)
@@ -301,7 +304,7 @@ int main(void)
         HF_TEST(waits_that_began_in_the_future_begin_now),
         HF_TEST(a_drill_comes_on_a_fixed_raster),
         HF_TEST(a_drill_keeps_to_the_window),
-        HF_TEST(a_drill_waits_while_its_vm_is_in_another_job),
+        HF_TEST(a_drill_waits_for_a_run_of_its_vm_and_a_run_for_no_drill),
     };
     return HF_RUN_TESTS("policy.plan_restart", tests);
 }

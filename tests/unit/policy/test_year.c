@@ -28,8 +28,8 @@ struct book {
 
 struct vm {
     size_t kind, hypervisor, datastore;
-    struct book books[2], before; /* runs, drills */
-    bool is_running, is_closed;
+    struct book books[2], before[2]; /* runs, drills */
+    bool is_running[2], is_closed;
     int32_t *points; /* when they were made, after BEGIN_S */
     size_t n_points, cap_points;
 };
@@ -155,9 +155,10 @@ static void begin(struct year *y, const struct hf_job *job)
     struct book *b = &v->books[is_drill(job)];
     const struct hf_policy *p = &y->w.policies[v->kind];
     struct ends *e = &y->ends[v->kind];
-    assert_false(v->is_running);
+    assert_false(v->is_running[0] && !is_drill(job));
+    assert_false(is_drill(job) && (v->is_running[0] || v->is_running[1]));
     assert_int_equal(hf_window_open(&p->config->window, p->zone, y->now_s), y->now_s);
-    v->before = *b;
+    v->before[is_drill(job)] = *b;
     if (b->attempts > 0 && job->due_s == b->served_s)
         check_again(job, b);
     else
@@ -165,7 +166,7 @@ static void begin(struct year *y, const struct hf_job *job)
     b->was_tried = b->was_tried && job->due_s == b->served_s;
     b->served_s = job->due_s;
     b->attempts = job->attempt;
-    v->is_running = true;
+    v->is_running[is_drill(job)] = true;
     count(y, v, is_drill(job), 1);
     assert_true(e->n < RUNNING_MAX);
     const size_t at = (e->first + e->n++) % RUNNING_MAX;
@@ -209,9 +210,9 @@ static void end(struct year *y, const struct hf_job *job)
     const char *outcome = outcome_of(y, job);
     const bool is_good = strcmp(outcome, "done") == 0 || strcmp(outcome, "degraded") == 0;
     count(y, v, is_drill(job), UINT_MAX);
-    v->is_running = false;
+    v->is_running[is_drill(job)] = false;
     if (strcmp(outcome, "withdrawn") == 0) {
-        *b = v->before;
+        *b = v->before[is_drill(job)];
     } else {
         b->outcome = outcome;
         b->ended_s = y->now_s;
