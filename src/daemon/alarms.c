@@ -162,7 +162,8 @@ struct look {
     struct hf_daemon_alarms *alarms;
     struct hf_catalog *catalog;
     int64_t now_s;
-    bool waits; /* somebody is due and has not begun: that may become overdue */
+    bool waits;     /* somebody is due and has not begun: that may become overdue */
+    int64_t next_s; /* then the next of one that runs is due: nothing else may wake us if that run hangs */
 };
 
 static int look_at(void *ctx, const struct hf_plan_row *row, struct hf_err *err)
@@ -170,7 +171,9 @@ static int look_at(void *ctx, const struct hf_plan_row *row, struct hf_err *err)
     struct look *l = ctx;
     struct hf_alarm_changes changes;
     hf_alarms_of_row(row, &changes);
-    l->waits = l->waits || row->is_overdue || (!row->is_running && row->due_s <= l->now_s);
+    l->waits = l->waits || row->is_overdue || row->due_s <= l->now_s;
+    if (row->is_running && row->due_s > l->now_s && row->due_s < l->next_s)
+        l->next_s = row->due_s;
     return set_all(l->alarms, l->catalog, row->policy->label, row->vm->label, &changes,
                    l->now_s * 1000000, false, err);
 }
@@ -179,13 +182,15 @@ int hf_daemon_alarms_turned(void *ctx, struct hf_catalog *c, const struct hf_pla
                             int64_t now_s, int64_t *io_wake_s, struct hf_err *err)
 {
     struct hf_daemon_alarms *a = ctx;
-    struct look l = {a, c, now_s, false};
+    struct look l = {a, c, now_s, false, HF_NO_TIME};
     bool is_early = now_s >= a->looked_s && now_s < a->looked_s + LOOK_EVERY_S;
     if (!is_early) {
         if (hf_plan_rows(plan, now_s, look_at, &l, err) < 0)
             return -1;
         a->looked_s = now_s;
         a->next_look_s = l.waits ? now_s + LOOK_EVERY_S : HF_NO_TIME;
+        if (l.next_s < a->next_look_s)
+            a->next_look_s = l.next_s;
     } else {
         a->next_look_s = a->looked_s + LOOK_EVERY_S; /* something has changed since */
     }
