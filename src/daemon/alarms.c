@@ -162,8 +162,9 @@ struct look {
     struct hf_daemon_alarms *alarms;
     struct hf_catalog *catalog;
     int64_t now_s;
-    bool waits;     /* somebody is due and has not begun: that may become overdue */
-    int64_t next_s; /* then the next of one that runs is due: nothing else may wake us if that run hangs */
+    bool waits; /* somebody is due and has not begun: that may become overdue */
+    int64_t
+        next_s; /* then the next of one that runs is due: nothing else may wake us if that run hangs */
 };
 
 static int look_at(void *ctx, const struct hf_plan_row *row, struct hf_err *err)

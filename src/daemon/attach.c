@@ -36,6 +36,26 @@ bool daemon_is_current(const struct hf_daemon *d)
            now.st_ino == d->catalog_file.st_ino;
 }
 
+/* Before this program was there to be run no clock was right: one that has lost its battery begins in 1970, or when its system was made.
+ * Followed by it, all that was made before would be made again when the right time is known, and new points would be the oldest. */
+#define EARLIEST_US (INT64_C(1767225600) * 1000000) /* 2026-01-01 */
+
+bool daemon_has_clock(const struct hf_daemon *d)
+{
+    return hf_clock_wall_us(d->opts.clock) >= EARLIEST_US;
+}
+
+static int check_clock(const struct hf_daemon *d, struct hf_err *err)
+{
+    char day[HF_TIME_MAX];
+    if (daemon_has_clock(d))
+        return 0;
+    hf_time_rfc3339(hf_clock_wall_us(d->opts.clock), day);
+    return hf_fail(
+        err, HF_E_CONFIG,
+        "the clock of this host is wrong, it shows %.10s: nothing begins until it is set", day);
+}
+
 /* ---- what the catalog knows -------------------------------------------------------------- */
 
 static int load(void *ctx, const struct hf_duty *duty, struct hf_err *err)
@@ -137,7 +157,7 @@ int daemon_attach(struct hf_daemon *d, struct hf_err *err)
     const char *state = hf_config_get_defaults(d->config)->state;
     int64_t now_s = hf_clock_wall_us(d->opts.clock) / 1000000;
     d->catalog = hf_catalog_open(state, d->opts.clock, err);
-    if (!d->catalog || look_up(d, &d->catalog_file, err) < 0 ||
+    if (!d->catalog || look_up(d, &d->catalog_file, err) < 0 || check_clock(d, err) < 0 ||
         !(d->plan = hf_plan_new(d->config, now_s, err)))
         return -1;
     if (hf_duties(d->catalog, load, d, err) < 0 || go_through(d, err) < 0)

@@ -189,7 +189,7 @@ static int tell_turned(struct hf_daemon *d, int64_t *io_wake_s, struct hf_err *e
 
 static int turn(struct hf_daemon *d, int64_t *out_wake_s, struct hf_err *err)
 {
-    if (d->catalog && !daemon_is_current(d))
+    if (d->catalog && (!daemon_is_current(d) || !daemon_has_clock(d)))
         daemon_detach(d);
     if ((!d->catalog || !d->plan) && daemon_attach(d, err) < 0)
         return -1;

@@ -82,6 +82,8 @@ int daemon_attach(struct hf_daemon *d, struct hf_err *err) HF_CHECKED;
 void daemon_detach(struct hf_daemon *d);
 /* The catalog that is open is the file of that name: nobody has put another one there. */
 bool daemon_is_current(const struct hf_daemon *d);
+/* It shows a time that can be; with another one daemon_attach fails. */
+bool daemon_has_clock(const struct hf_daemon *d);
 
 /* ---- begin.c, record.c ------------------------------------------------------------------ */
 

@@ -264,6 +264,37 @@ static void clocks_that_jump_make_nothing_run_twice(void **state)
     assert_int_equal(calls(&s), 2);
 }
 
+/* A host that starts with an empty clock battery, and learns the time a little later. */
+static void a_clock_of_another_age_begins_nothing_and_forgets_nothing(void **state)
+{
+    struct site s = site_new(state);
+    struct hf_daemon *d = open_daemon(&s);
+    settle(d);
+    pass(&s, HOUR);
+    settle(d);
+    assert_int_equal(calls(&s), 1);
+    hf_daemon_close(d);
+    const int64_t lost_s = now_s(&s) - 1000000;
+    jump(&s, -lost_s);
+    write_config(&s, "a, b", "");
+    d = open_daemon(&s);
+    assert_true(settle(d).mono_ms != HF_NO_DEADLINE);
+    assert_contains(hf_daemon_trouble(d), "1970-01-12");
+    assert_contains(heard.trouble, "1970-01-12");
+    pass(&s, 2 * HOUR);
+    settle(d);
+    assert_int_equal(calls(&s), 1);
+    jump(&s, lost_s - 2 * HOUR);
+    pass(&s, 300);
+    assert_int_equal(settle(d).wall_s, (now_s(&s) / HOUR + 1) * HOUR);
+    assert_int_equal(calls(&s), 1);
+    assert_string_equal(hf_daemon_trouble(d), "");
+    jump(&s, -lost_s); /* and while it runs */
+    settle(d);
+    assert_contains(hf_daemon_trouble(d), "1970-01-12");
+    hf_daemon_close(d);
+}
+
 static void limits_hold_and_whoever_waits_begins_when_one_ends(void **state)
 {
     struct site s = site_new(state);
@@ -623,6 +654,7 @@ int main(void)
         HF_TEST(a_run_begins_when_it_is_due_and_once),
         HF_TEST(several_that_were_missed_are_one),
         HF_TEST(clocks_that_jump_make_nothing_run_twice),
+        HF_TEST(a_clock_of_another_age_begins_nothing_and_forgets_nothing),
         HF_TEST(limits_hold_and_whoever_waits_begins_when_one_ends),
         HF_TEST(a_failure_is_recorded_and_tried_again_later),
         HF_TEST(a_program_that_is_not_there_is_a_failure),
