@@ -19,6 +19,8 @@
 #include "config/config.h"
 #include "policy/plan.h"
 
+#include <sys/resource.h>
+
 struct hf_daemon;
 
 enum hf_change { HF_CHANGE_BEGAN, HF_CHANGE_ENDED, HF_CHANGE_WITHDRAWN };
@@ -54,6 +56,8 @@ struct hf_daemon_hooks {
 struct hf_daemon_opts {      /* all borrowed */
     const char *config_path; /* read again by hf_daemon_reload, and named to the runs */
     const char *program;     /* path of holdfast */
+    const struct rlimit
+        *files; /* of a run: how many descriptors it may have; NULL: as many as we */
     const struct hf_clock *clock;
     struct hf_log *log;
     const struct hf_daemon_hooks *hooks; /* or NULL */
