@@ -401,6 +401,30 @@ static void a_drill_without_a_point_is_a_failure_that_says_so(void **state)
     assert_int_equal(calls(&s), 1); /* the run */
 }
 
+/* None of them takes a slot, so no limit stops them: signals and the watchdog must not wait until all have been recorded. */
+static void thousands_that_end_at_once_do_not_hold_the_loop_up(void **state)
+{
+    enum { N = 100 };
+    struct site s = site_new(state);
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
+    hf_buf_printf(&text, "[defaults]\nstate = %s/state\n[hypervisor lab]\nplugin = libvirt\n",
+                  s.dir);
+    for (int i = 0; i < N; i++)
+        hf_buf_printf(&text, "[vm v%d]\nhypervisor = lab\n", i);
+    hf_buf_str_add(&text, "[policy p]\nvms = *\nschedule = 0 0 1 1 *\ndrill = daily\n");
+    assert_hf_ok(hf_path_write(s.config, hf_buf_str(&text), text.len, 0600, &err), &err);
+    HF_AUTO(hf_daemon) struct hf_daemon *d = open_daemon(&s);
+    hf_daemon_turn(d);
+    pass(&s, 24 * HOUR);
+    struct hf_daemon_wake wake = hf_daemon_turn(d);
+    assert_in_range(heard.ended, 1, N / 2);
+    assert_true(wake.wall_s <= now_s(&s));
+    for (int i = 0; i < N && wake.wall_s <= now_s(&s); i++)
+        wake = hf_daemon_turn(d);
+    assert_int_equal(heard.ended, N);
+}
+
 /* ---- a daemon that was before ---------------------------------------------------------------- */
 
 static void what_goes_on_is_taken_over(void **state)
@@ -661,6 +685,7 @@ int main(void)
         HF_TEST(snapshots_have_a_verb_of_their_own),
         HF_TEST(a_drill_is_of_the_newest_point),
         HF_TEST(a_drill_without_a_point_is_a_failure_that_says_so),
+        HF_TEST(thousands_that_end_at_once_do_not_hold_the_loop_up),
         HF_TEST(what_goes_on_is_taken_over),
         HF_TEST(there_is_one_daemon_per_state_directory),
         HF_TEST(a_broken_configuration_leaves_the_former_one),
