@@ -34,6 +34,7 @@ void hf_daemon_close(struct hf_daemon *d)
     if (!d)
         return;
     daemon_detach(d);
+    hf_known_free(&d->known);
     works_free(d, true);
     if (d->epoll >= 0)
         close(d->epoll);

@@ -6,7 +6,8 @@
  *           it, and the next one takes it over. One daemon per state directory (BUSY: there is one).
  * Trouble   a catalog that is full, locked or damaged, a host that cannot start a process, a clock before 2026: nothing is begun, what
  *           has ended is kept in memory, and after 1 s, then twice as long each time up to 5 min, all of it is looked at anew. A
- *           configuration that is broken at a reload leaves the former one in force.
+ *           configuration that is broken at a reload leaves the former one in force. A catalog that was taken away under it, and does
+ *           not know its duties any more, is told how far they were served.
  * Time      a turn looks at the clock it was given, and nothing else does; it may jump.
  * Threads   one.
  */

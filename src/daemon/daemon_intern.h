@@ -8,6 +8,7 @@
 #include "catalog/vmlock.h"
 #include "daemon/child.h"
 #include "daemon/daemon.h"
+#include "daemon/known.h"
 #include "daemon/outcome.h"
 #include "daemon/said.h"
 
@@ -54,6 +55,8 @@ struct hf_daemon {
     struct hf_vmlock *lock;
     struct hf_catalog *catalog; /* NULL, and no plan: to be opened (attach.c) */
     struct hf_plan *plan;
+    bool is_attached;         /* the plan has all that the catalog knows */
+    struct hf_known known;    /* while it has not: how far the former plan was */
     struct stat catalog_file; /* of the catalog that is open */
     struct work *works;
     int epoll;
