@@ -98,3 +98,15 @@ struct hf_catalog *hf_catalog_open(const char *state_dir, const struct hf_clock 
         return NULL;
     return HF_STEAL(c);
 }
+
+/* ---- many changes -------------------------------------------------------------------------- */
+
+int hf_catalog_batch_begin(struct hf_catalog *c, struct hf_err *err)
+{
+    return hf_sql_begin(c, err);
+}
+
+int hf_catalog_batch_end(struct hf_catalog *c, int rc, struct hf_err *err)
+{
+    return hf_sql_end(c, rc, err);
+}

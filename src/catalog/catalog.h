@@ -28,6 +28,11 @@ struct hf_catalog *hf_catalog_open(const char *state_dir, const struct hf_clock 
 void hf_catalog_close(struct hf_catalog *c);
 HF_DEFINE_AUTO(hf_catalog, hf_catalog_close)
 
+/* What is written in between is one transaction: a sync of the disk for all of it, and writers of other processes wait for so long. rc
+ * 0: kept; else, and where one of the changes has failed it has to be, all of it is as before, and the answer is -1. */
+int hf_catalog_batch_begin(struct hf_catalog *c, struct hf_err *err) HF_CHECKED;
+int hf_catalog_batch_end(struct hf_catalog *c, int rc, struct hf_err *err) HF_CHECKED;
+
 /* A run: one invocation that changes something. verb "snapshot create", "snapshot delete"; outcome
  * NULL while it runs, then "done", "degraded" (below the required grade), "failed", "undone" (by
  * guardian or recover); of "maintain" also "rolled-back", "failed-kept" and "unfinished" (run/maintenance.h). */

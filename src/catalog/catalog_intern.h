@@ -20,6 +20,7 @@ struct hf_catalog {
     sqlite3_stmt *kept[HF_SQL_KEPT]; /* NULL: none, or in use */
     char *path;
     const struct hf_clock *clock;
+    unsigned depth; /* of transactions within another: only the first is one */
 };
 
 static inline void hf_auto_stmt_(sqlite3_stmt **s)
@@ -55,6 +56,7 @@ const char *hf_sql_text(sqlite3_stmt *s, int column);
 /* The write lock is taken at the start: a transaction that began by reading could find the
  * database changed when it comes to write, and no waiting helps there. */
 int hf_sql_begin(struct hf_catalog *c, struct hf_err *err) HF_CHECKED;
+/* One within another is part of that: where it fails, the outer one has to fail as well. */
 /* Commits when rc is 0, else (or when that fails) rolls back. Returns -1 unless committed. */
 int hf_sql_end(struct hf_catalog *c, int rc, struct hf_err *err) HF_CHECKED;
 

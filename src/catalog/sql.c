@@ -159,11 +159,16 @@ const char *hf_sql_text(sqlite3_stmt *s, int column)
 
 int hf_sql_begin(struct hf_catalog *c, struct hf_err *err)
 {
-    return hf_sql_exec(c, "BEGIN IMMEDIATE", "begin", err);
+    if (c->depth == 0 && hf_sql_exec(c, "BEGIN IMMEDIATE", "begin", err) < 0)
+        return -1;
+    c->depth++;
+    return 0;
 }
 
 int hf_sql_end(struct hf_catalog *c, int rc, struct hf_err *err)
 {
+    if (--c->depth > 0)
+        return rc ? -1 : 0; /* whoever began first ends it */
     if (!rc && !hf_sql_exec(c, "COMMIT", "commit", err))
         return 0;
     /* After some errors (disk full) SQLite has rolled back by itself, and says so here. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define LOOK_EVERY_S 300
+#define BATCH_MAX 200 /* of them: runs that want to write wait for less than a second */
 
 /* ---- which are on ------------------------------------------------------------------------ */
 
@@ -58,6 +59,40 @@ void hf_daemon_alarms_free(struct hf_daemon_alarms *a)
     free(a);
 }
 
+/* ---- many at a time -------------------------------------------------------------------- */
+
+void alarm_batch_begin(struct hf_daemon_alarms *a)
+{
+    a->is_many = true;
+    a->in_batch = 0;
+}
+
+static int flush(struct hf_daemon_alarms *a, struct hf_catalog *c, int rc, struct hf_err *err)
+{
+    if (a->in_batch == 0)
+        return rc;
+    a->in_batch = 0;
+    return hf_catalog_batch_end(c, rc, err);
+}
+
+int alarm_batch_end(struct hf_daemon_alarms *a, struct hf_catalog *c, int rc, struct hf_err *err)
+{
+    a->is_many = false;
+    return flush(a, c, rc, err);
+}
+
+/* Room for one more in the batch, where there is one. */
+static int batch(struct hf_daemon_alarms *a, struct hf_catalog *c, struct hf_err *err)
+{
+    if (!a->is_many)
+        return 0;
+    if ((a->in_batch == BATCH_MAX && flush(a, c, 0, err) < 0) ||
+        (a->in_batch == 0 && hf_catalog_batch_begin(c, err) < 0))
+        return -1;
+    a->in_batch++;
+    return 0;
+}
+
 /* ---- written ----------------------------------------------------------------------------- */
 
 void hf_daemon_alarms_configured(void *ctx, const struct hf_config *config)
@@ -87,6 +122,8 @@ static int raise_or_clear(struct hf_daemon_alarms *a, struct hf_catalog *c,
     HF_AUTOFREE const char **targets = targets_of(a->config, alarm->kind, &n);
     if (!targets)
         return hf_fail_nomem(err);
+    if (batch(a, c, err) < 0)
+        return -1;
     a->has_news = true;
     return is_on ? hf_alarm_raise(c, alarm, targets, n, err)
                  : hf_alarm_clear(c, alarm, targets, n, err);
@@ -163,6 +200,8 @@ struct look {
     struct hf_catalog *catalog;
     int64_t now_s;
     bool waits; /* somebody is due and has not begun: that may become overdue */
+    int64_t
+        next_s; /* then the next of one that runs is due: nothing else may wake us if that run hangs */
 };
 
 static int look_at(void *ctx, const struct hf_plan_row *row, struct hf_err *err)
@@ -170,7 +209,9 @@ static int look_at(void *ctx, const struct hf_plan_row *row, struct hf_err *err)
     struct look *l = ctx;
     struct hf_alarm_changes changes;
     hf_alarms_of_row(row, &changes);
-    l->waits = l->waits || row->is_overdue || (!row->is_running && row->due_s <= l->now_s);
+    l->waits = l->waits || row->is_overdue || row->due_s <= l->now_s;
+    if (row->is_running && row->due_s > l->now_s && row->due_s < l->next_s)
+        l->next_s = row->due_s;
     return set_all(l->alarms, l->catalog, row->policy->label, row->vm->label, &changes,
                    l->now_s * 1000000, false, err);
 }
@@ -179,13 +220,17 @@ int hf_daemon_alarms_turned(void *ctx, struct hf_catalog *c, const struct hf_pla
                             int64_t now_s, int64_t *io_wake_s, struct hf_err *err)
 {
     struct hf_daemon_alarms *a = ctx;
-    struct look l = {a, c, now_s, false};
+    struct look l = {a, c, now_s, false, HF_NO_TIME};
     bool is_early = now_s >= a->looked_s && now_s < a->looked_s + LOOK_EVERY_S;
     if (!is_early) {
-        if (hf_plan_rows(plan, now_s, look_at, &l, err) < 0)
+        alarm_batch_begin(a);
+        int rc = hf_plan_rows(plan, now_s, look_at, &l, err);
+        if (alarm_batch_end(a, c, rc, err) < 0)
             return -1;
         a->looked_s = now_s;
         a->next_look_s = l.waits ? now_s + LOOK_EVERY_S : HF_NO_TIME;
+        if (l.next_s < a->next_look_s)
+            a->next_look_s = l.next_s;
     } else {
         a->next_look_s = a->looked_s + LOOK_EVERY_S; /* something has changed since */
     }

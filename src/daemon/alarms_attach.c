@@ -86,10 +86,11 @@ static int note_changes(struct found *f, const char *policy, const char *vm,
 
 static int write_found(struct found *f, struct hf_catalog *c, struct hf_err *err)
 {
-    for (size_t i = 0; i < f->n; i++)
-        if (alarm_set(f->alarms, c, &f->items[i].alarm, f->items[i].is_on, false, err) < 0)
-            return -1;
-    return 0;
+    int rc = 0;
+    alarm_batch_begin(f->alarms);
+    for (size_t i = 0; rc == 0 && i < f->n; i++)
+        rc = alarm_set(f->alarms, c, &f->items[i].alarm, f->items[i].is_on, false, err);
+    return alarm_batch_end(f->alarms, c, rc, err);
 }
 
 static int keep_on(void *ctx, const struct hf_alarm *alarm, struct hf_err *err)

@@ -15,6 +15,8 @@ struct hf_daemon_alarms {
     void *on;                       /* which are: keys */
     int64_t looked_s, next_look_s;  /* for what is overdue; HF_NO_TIME: not of itself */
     bool has_news;
+    bool is_many; /* as many as there are VMs may follow: not each with a transaction of its own */
+    size_t in_batch; /* written in the one that is open; 0: none is */
 };
 
 /* Sets of texts, NULL when empty. */
@@ -27,5 +29,10 @@ void alarm_keys_free(void **tree);
 /* Nothing is written for one that is as it is to be already; is_news: the text of one that is on changes. */
 int alarm_set(struct hf_daemon_alarms *a, struct hf_catalog *c, const struct hf_alarm *alarm,
               bool is_on, bool is_news, struct hf_err *err) HF_CHECKED;
+
+/* Begins with nothing open. What follows is written in parts; the end writes the last one. rc as of hf_catalog_batch_end. */
+void alarm_batch_begin(struct hf_daemon_alarms *a);
+int alarm_batch_end(struct hf_daemon_alarms *a, struct hf_catalog *c, int rc, struct hf_err *err)
+    HF_CHECKED;
 
 #endif

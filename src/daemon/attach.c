@@ -9,8 +9,16 @@
 
 #include <string.h>
 
+static int64_t now_s(const struct hf_daemon *d)
+{
+    return hf_clock_wall_us(d->opts.clock) / 1000000;
+}
+
 void daemon_detach(struct hf_daemon *d)
 {
+    if (d->is_attached)
+        hf_known_learn(&d->known, d->plan, now_s(d));
+    d->is_attached = false;
     for (struct work *w = d->works; w; w = w->next) {
         w->job = (struct hf_job){.id = HF_PLAN_NONE};
         w->is_known = false;
@@ -34,6 +42,26 @@ bool daemon_is_current(const struct hf_daemon *d)
     struct stat now;
     return look_up(d, &now, &none) == 0 && now.st_dev == d->catalog_file.st_dev &&
            now.st_ino == d->catalog_file.st_ino;
+}
+
+/* Before this program was there to be run no clock was right: one that has lost its battery begins in 1970, or when its system was made.
+ * Followed by it, all that was made before would be made again when the right time is known, and new points would be the oldest. */
+#define EARLIEST_US (INT64_C(1767225600) * 1000000) /* 2026-01-01 */
+
+bool daemon_has_clock(const struct hf_daemon *d)
+{
+    return hf_clock_wall_us(d->opts.clock) >= EARLIEST_US;
+}
+
+static int check_clock(const struct hf_daemon *d, struct hf_err *err)
+{
+    char day[HF_TIME_MAX];
+    if (daemon_has_clock(d))
+        return 0;
+    hf_time_rfc3339(hf_clock_wall_us(d->opts.clock), day);
+    return hf_fail(
+        err, HF_E_CONFIG,
+        "the clock of this host is wrong, it shows %.10s: nothing begins until it is set", day);
 }
 
 /* ---- what the catalog knows -------------------------------------------------------------- */
@@ -100,8 +128,9 @@ static int go_through(struct hf_daemon *d, struct hf_err *err)
 /* ---- what it has never heard of ---------------------------------------------------------- */
 
 struct fresh {
+    const struct hf_known *known;
     struct hf_duty *items; /* names are the configuration's */
-    size_t n, cap;
+    size_t n, cap, n_lost;
 };
 
 static int collect(void *ctx, const struct hf_duty *duty, struct hf_err *err)
@@ -115,19 +144,28 @@ static int collect(void *ctx, const struct hf_duty *duty, struct hf_err *err)
         f->items = items;
         f->cap = cap;
     }
-    f->items[f->n++] = *duty;
+    f->items[f->n] = *duty;
+    f->n_lost += hf_known_served(f->known, duty, &f->items[f->n].served_s);
+    f->n++;
     return 0;
 }
 
 static int follow_new(struct hf_daemon *d, struct hf_err *err)
 {
-    struct fresh f = {0};
+    struct fresh f = {.known = &d->known};
     int rc = hf_plan_each_new(d->plan, collect, &f, err);
     if (rc == 0 && f.n > 0)
         rc = HF_POINT_ERR("daemon.before_follow", err) ||
                      hf_duty_follow_all(d->catalog, f.items, f.n, err) < 0
                  ? -1
                  : 0;
+    for (size_t i = 0; rc == 0 && i < f.n; i++)
+        hf_plan_load(d->plan, &f.items[i], NULL);
+    if (rc == 0 && f.n_lost > 0)
+        hf_log(d->opts.log, HF_LOG_WARN, "daemon",
+               "the catalog has lost %zu duties, with how they ended; they are followed from where "
+               "they were",
+               f.n_lost);
     free(f.items);
     return rc;
 }
@@ -135,16 +173,18 @@ static int follow_new(struct hf_daemon *d, struct hf_err *err)
 int daemon_attach(struct hf_daemon *d, struct hf_err *err)
 {
     const char *state = hf_config_get_defaults(d->config)->state;
-    int64_t now_s = hf_clock_wall_us(d->opts.clock) / 1000000;
+    int64_t at_s = now_s(d);
     d->catalog = hf_catalog_open(state, d->opts.clock, err);
-    if (!d->catalog || look_up(d, &d->catalog_file, err) < 0 ||
-        !(d->plan = hf_plan_new(d->config, now_s, err)))
+    if (!d->catalog || look_up(d, &d->catalog_file, err) < 0 || check_clock(d, err) < 0 ||
+        !(d->plan = hf_plan_new(d->config, at_s, err)))
         return -1;
     if (hf_duties(d->catalog, load, d, err) < 0 || go_through(d, err) < 0)
         return -1;
     if (follow_new(d, err) < 0)
         return -1;
+    hf_known_free(&d->known);
+    d->is_attached = true;
     const struct hf_daemon_hooks *hooks = d->opts.hooks;
-    return hooks && hooks->attached ? hooks->attached(hooks->ctx, d->catalog, d->plan, now_s, err)
+    return hooks && hooks->attached ? hooks->attached(hooks->ctx, d->catalog, d->plan, at_s, err)
                                     : 0;
 }

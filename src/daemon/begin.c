@@ -75,7 +75,7 @@ static struct work *make_work(struct hf_daemon *d, const struct hf_job *job, str
 static int start(struct hf_daemon *d, struct work *w, const struct hf_strv *argv,
                  struct hf_err *err)
 {
-    if (hf_run_child_start(&w->child, (const char *const *)argv->items, err) < 0)
+    if (hf_run_child_start(&w->child, (const char *const *)argv->items, d->opts.files, err) < 0)
         return -1;
     HF_POINT("daemon.after_fork");
     w->pid = w->child.pid;

@@ -47,7 +47,8 @@ static void say(const char *text)
 }
 
 /* Between fork and exec of a process that may have threads: system calls only. */
-static _Noreturn void become(const char *const *argv, char **env, const struct ends *e)
+static _Noreturn void become(const char *const *argv, char **env, const struct rlimit *files,
+                             const struct ends *e)
 {
     char byte = 0;
     ssize_t n;
@@ -62,6 +63,8 @@ static _Noreturn void become(const char *const *argv, char **env, const struct e
         _exit(127);
     /* Among the rest is our copy of the other end: with it open, no end of the pipe would come. */
     close_range(RELEASE_FD + 1, ~0U, 0);
+    if (files)
+        (void)setrlimit(RLIMIT_NOFILE, files);
     while ((n = read(RELEASE_FD, &byte, 1)) < 0 && errno == EINTR)
         ;
     if (n != 1)
@@ -125,7 +128,8 @@ static int open_ends(struct hf_run_child *c, struct ends *e, struct hf_err *err)
                : 0;
 }
 
-int hf_run_child_start(struct hf_run_child *c, const char *const *argv, struct hf_err *err)
+int hf_run_child_start(struct hf_run_child *c, const char *const *argv, const struct rlimit *files,
+                       struct hf_err *err)
 {
     HF_AUTO(ends) struct ends e = {-1, -1, -1, -1};
     HF_AUTOFREE char **env = make_environment();
@@ -139,7 +143,7 @@ int hf_run_child_start(struct hf_run_child *c, const char *const *argv, struct h
         return hf_fail_sys(err, errno, "cannot start '%s'", argv[0]);
     }
     if (c->pid == 0)
-        become(argv, env, &e);
+        become(argv, env, files, &e);
     c->pidfd = pidfd_open(c->pid, 0);
     c->pid_start = hf_pid_start(c->pid);
     if (c->pidfd < 0)

@@ -15,6 +15,7 @@
 #include "base/err.h"
 
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 struct hf_run_child {
@@ -29,9 +30,9 @@ struct hf_run_child {
         .pidfd = -1, .out = -1, .err = -1, .release = -1                                           \
     }
 
-/* argv[0] is a path. */
-int hf_run_child_start(struct hf_run_child *c, const char *const *argv, struct hf_err *err)
-    HF_CHECKED;
+/* argv[0] is a path. files: its limit of descriptors; NULL: ours. */
+int hf_run_child_start(struct hf_run_child *c, const char *const *argv, const struct rlimit *files,
+                       struct hf_err *err) HF_CHECKED;
 /* -1: it is gone. */
 int hf_run_child_release(struct hf_run_child *c, struct hf_err *err) HF_CHECKED;
 /* Waits for its end; status as of waitpid. */

@@ -10,6 +10,7 @@
 #define LOCK_WITHIN_MS                                                                             \
     1000 /* a process that its predecessor was just starting may have the lock for a moment */
 #define LOCK_AGAIN_MS 20
+#define BEGIN_MAX 32
 #define LOCK_NAME "holdfastd"
 
 /* ---- opened and closed ------------------------------------------------------------------- */
@@ -33,6 +34,7 @@ void hf_daemon_close(struct hf_daemon *d)
     if (!d)
         return;
     daemon_detach(d);
+    hf_known_free(&d->known);
     works_free(d, true);
     if (d->epoll >= 0)
         close(d->epoll);
@@ -169,11 +171,12 @@ static int64_t now_s(const struct hf_daemon *d)
     return hf_clock_wall_us(d->opts.clock) / 1000000;
 }
 
-/* A drill that had nothing to be made of has ended as it began. */
-static int begin_all(struct hf_daemon *d, struct hf_err *err)
+/* Not more of them in a turn than the watchdog bears; the others are still ready, so the next turn follows at once. A drill that had
+ * nothing to be made of has ended as it began. */
+static int begin_some(struct hf_daemon *d, struct hf_err *err)
 {
     struct hf_job job;
-    while (hf_plan_ready(d->plan, now_s(d), &job))
+    for (int i = 0; i < BEGIN_MAX && hf_plan_ready(d->plan, now_s(d), &job); i++)
         if (daemon_begin(d, &job, err) < 0 || record_all(d, err) < 0)
             return -1;
     return 0;
@@ -189,11 +192,11 @@ static int tell_turned(struct hf_daemon *d, int64_t *io_wake_s, struct hf_err *e
 
 static int turn(struct hf_daemon *d, int64_t *out_wake_s, struct hf_err *err)
 {
-    if (d->catalog && !daemon_is_current(d))
+    if (d->catalog && (!daemon_is_current(d) || !daemon_has_clock(d)))
         daemon_detach(d);
     if ((!d->catalog || !d->plan) && daemon_attach(d, err) < 0)
         return -1;
-    if (record_all(d, err) < 0 || begin_all(d, err) < 0)
+    if (record_all(d, err) < 0 || begin_some(d, err) < 0)
         return -1;
     *out_wake_s = hf_plan_wake(d->plan, now_s(d));
     if (tell_turned(d, out_wake_s, err) < 0)

@@ -4,9 +4,10 @@
  *
  * Promise   no run without its duty (catalog/duty.h) written before, and none twice, wherever the daemon dies; what runs goes on without
  *           it, and the next one takes it over. One daemon per state directory (BUSY: there is one).
- * Trouble   a catalog that is full, locked or damaged, a host that cannot start a process: nothing is begun, what has ended is kept
- *           in memory, and after 1 s, then twice as long each time up to 5 min, all of it is looked at anew. A configuration that is broken
- *           at a reload leaves the former one in force.
+ * Trouble   a catalog that is full, locked or damaged, a host that cannot start a process, a clock before 2026: nothing is begun, what
+ *           has ended is kept in memory, and after 1 s, then twice as long each time up to 5 min, all of it is looked at anew. A
+ *           configuration that is broken at a reload leaves the former one in force. A catalog that was taken away under it, and does
+ *           not know its duties any more, is told how far they were served.
  * Time      a turn looks at the clock it was given, and nothing else does; it may jump.
  * Threads   one.
  */
@@ -18,6 +19,8 @@
 #include "catalog/duty.h"
 #include "config/config.h"
 #include "policy/plan.h"
+
+#include <sys/resource.h>
 
 struct hf_daemon;
 
@@ -54,6 +57,8 @@ struct hf_daemon_hooks {
 struct hf_daemon_opts {      /* all borrowed */
     const char *config_path; /* read again by hf_daemon_reload, and named to the runs */
     const char *program;     /* path of holdfast */
+    const struct rlimit
+        *files; /* of a run: how many descriptors it may have; NULL: as many as we */
     const struct hf_clock *clock;
     struct hf_log *log;
     const struct hf_daemon_hooks *hooks; /* or NULL */

@@ -8,6 +8,7 @@
 #include "catalog/vmlock.h"
 #include "daemon/child.h"
 #include "daemon/daemon.h"
+#include "daemon/known.h"
 #include "daemon/outcome.h"
 #include "daemon/said.h"
 
@@ -54,6 +55,8 @@ struct hf_daemon {
     struct hf_vmlock *lock;
     struct hf_catalog *catalog; /* NULL, and no plan: to be opened (attach.c) */
     struct hf_plan *plan;
+    bool is_attached;         /* the plan has all that the catalog knows */
+    struct hf_known known;    /* while it has not: how far the former plan was */
     struct stat catalog_file; /* of the catalog that is open */
     struct work *works;
     int epoll;
@@ -82,6 +85,8 @@ int daemon_attach(struct hf_daemon *d, struct hf_err *err) HF_CHECKED;
 void daemon_detach(struct hf_daemon *d);
 /* The catalog that is open is the file of that name: nobody has put another one there. */
 bool daemon_is_current(const struct hf_daemon *d);
+/* It shows a time that can be; with another one daemon_attach fails. */
+bool daemon_has_clock(const struct hf_daemon *d);
 
 /* ---- begin.c, record.c ------------------------------------------------------------------ */
 

@@ -32,6 +32,17 @@ static bool is_journal(void)
            fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
+/* Three for each run that goes on: what a process is given may be too few. A run gets what we were given (*out): more of them would
+ * be a trap for what it starts itself. */
+static int make_room(struct rlimit *out, struct hf_err *err)
+{
+    if (getrlimit(RLIMIT_NOFILE, out) < 0)
+        return hf_fail_sys(err, errno, "limit of descriptors");
+    const struct rlimit more = {out->rlim_max, out->rlim_max};
+    (void)setrlimit(RLIMIT_NOFILE, &more);
+    return 0;
+}
+
 /* `holdfast` beside our own executable. */
 static int find_program(char out[PATH_MAX], struct hf_err *err)
 {
@@ -66,6 +77,7 @@ static int check(const char *config_path, struct hf_err *err)
 static int run(const struct hf_daemon_call *call, const char *config_path, struct hf_err *err)
 {
     char program[PATH_MAX];
+    struct rlimit files;
     const struct hf_log_opts log_opts = {.level = call->is_set[HF_DAEMON_VERBOSE] ? HF_LOG_DETAIL
                                                                                   : HF_LOG_INFO,
                                          .journal = is_journal(),
@@ -73,7 +85,8 @@ static int run(const struct hf_daemon_call *call, const char *config_path, struc
     HF_AUTO(hf_log) struct hf_log *log = hf_log_new(&log_opts);
     if (!log)
         return hf_fail_nomem(err);
-    if (find_program(program, err) < 0 || hf_loop_block_signals(err) < 0)
+    if (find_program(program, err) < 0 || make_room(&files, err) < 0 ||
+        hf_loop_block_signals(err) < 0)
         return -1;
     HF_AUTO(hf_outward) struct hf_outward *outward = hf_outward_new(hf_clock_system(), log, err);
     if (!outward)
@@ -81,6 +94,7 @@ static int run(const struct hf_daemon_call *call, const char *config_path, struc
     const struct hf_daemon_hooks hooks = hf_outward_hooks(outward);
     const struct hf_daemon_opts opts = {.config_path = config_path,
                                         .program = program,
+                                        .files = &files,
                                         .clock = hf_clock_system(),
                                         .log = log,
                                         .hooks = &hooks};

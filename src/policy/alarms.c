@@ -176,7 +176,8 @@ void hf_alarms_of_row(const struct hf_plan_row *row, struct hf_alarm_changes *ou
         return;
     say_time(row->due_s, due);
     if (row->is_overdue)
-        snprintf(text, sizeof text, "the %s due at %s has not been made", row->kind, due);
+        snprintf(text, sizeof text, "the %s due at %s has not been made%s", row->kind, due,
+                 row->is_running ? ": the one before still runs" : "");
     else
         snprintf(text, sizeof text, "due times before %s passed without a %s", due, row->kind);
     change(out, missed_kind(row->kind), true, text);

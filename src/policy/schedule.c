@@ -10,8 +10,8 @@
 #define HOUR_S 3600
 #define MINUTE_S 60
 #define ALL_HOURS ((UINT64_C(1) << 24) - 1)
-/* 29 February: from 2096 to 2104; everything else comes more often. */
-#define SEARCH_DAYS (9 * 366)
+/* 29 February on one weekday, where both have to fit: from 2088 to 2128; all else comes more often. */
+#define SEARCH_DAYS (41 * 366)
 #define LATEST_S INT64_C(7258118400) /* 2200-01-01 */
 #define EARLIEST_S (-LATEST_S)
 

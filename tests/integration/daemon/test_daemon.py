@@ -109,6 +109,27 @@ class Limits(DaemonTest):
             most = max(most, going)
         self.assertEqual((len(self.calls()), most), (6, 2))
 
+    def test_many_at_a_time_do_not_run_out_of_descriptors(self):
+        n = 16
+        for i in range(n - 1):
+            self.site.sections[f"vm{i}"] = {"quiesce": "none"}
+        self.site.stores["vault"]["max-runs"] = n
+        self.site.write_all()
+        text = self.site.config.read_text()
+        for section in ("defaults", "hypervisor here"):
+            text = text.replace(f"[{section}]", f"[{section}]\nmax-runs = {n}")
+        self.site.config.write_text(text)
+        self.play('{"run": "20261123T030000Z-7f3a9c21"}')
+        program = self.played / "holdfast"
+        program.write_text(program.read_text().replace("echo", 'ulimit -Sn >>"$here/limit"\necho', 1))
+        self.hold()
+        d = self.start_due(wrap=("prlimit", "--nofile=40:4096"))
+        runlib.wait_until(lambda: len(self.calls()) == n, 20, f"all begin: {d.log}")
+        self.assertNotIn("error", d.log)
+        self.assertEqual(set((self.played / "limit").read_text().split()), {"40"})
+        self.let_go()
+        runlib.wait_until(lambda: len(self.calls("end")) == n, 20, "all end")
+
 
 class Ends(DaemonTest):
     def test_sigterm_ends_the_daemon_and_not_its_run_and_the_next_one_takes_it_over(self):

@@ -55,6 +55,25 @@ static void assert_messages(struct hf_catalog *c, size_t limit, const char *expe
     assert_string_equal(hf_buf_str(&got), expected);
 }
 
+static void many_are_kept_or_dropped_together(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_catalog) struct hf_catalog *c = open_here(state);
+    const struct hf_alarm one = alarm_of("failed", NOW, "one"),
+                          two = alarm_of("missed", NOW, "two");
+    for (int rc = -1; rc <= 0; rc++) {
+        assert_hf_ok(hf_catalog_batch_begin(c, &err), &err);
+        assert_int_equal(hf_alarm_raise(c, &one, both, 2, &err), 1);
+        assert_int_equal(hf_alarm_raise(c, &two, both, 2, &err), 1);
+        assert_int_equal(hf_catalog_batch_end(c, rc, &err), rc);
+        if (rc < 0)
+            assert_alarms(c, "");
+    }
+    assert_alarms(c, "failed nightly/web01 +0 one; missed nightly/web01 +0 two; ");
+    assert_int_equal(hf_alarm_clear(c, &one, both, 2, &err), 1); /* and alone again */
+    assert_alarms(c, "missed nightly/web01 +0 two; ");
+}
+
 static void an_alarm_goes_on_once_and_everybody_is_told(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -133,6 +152,7 @@ static void alarm_and_message_come_together_or_not_at_all(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        HF_TEST(many_are_kept_or_dropped_together),
         HF_TEST(an_alarm_goes_on_once_and_everybody_is_told),
         HF_TEST(a_recovery_is_told_once_and_since_when_it_was_wrong),
         HF_TEST(alarms_of_other_kinds_and_names_are_others),

@@ -312,6 +312,24 @@ static void it_looks_for_what_is_overdue_while_something_waits_and_never_idles_a
     assert_true(look(&s, NOW, NOW + 5) == NOW + 5); /* a clock that was set back */
 }
 
+/* Nothing else wakes the daemon while a run hangs: it has to look by itself when the next one is due. */
+static void a_run_that_never_ends_is_told_of_when_the_next_one_does_not_begin(void **state)
+{
+    AUTO_SITE s = site_new(state);
+    struct hf_duty hangs = duty_of(HF_DUTY_RUN, NULL, NOW);
+    const struct hf_duty drill = duty_of(HF_DUTY_DRILL, "done", NOW);
+    hangs.ended_us = 0;
+    record(&s, &hangs);
+    record(&s, &drill);
+    attach(&s, NOW + 60);
+    assert_int_equal(look(&s, NOW + 61, HF_NO_TIME), NOW + 360);
+    assert_int_equal(look(&s, NOW + 360, HF_NO_TIME), NOW + HOUR);
+    assert_int_equal(look(&s, NOW + HOUR, HF_NO_TIME), NOW + HOUR + 300);
+    assert_int_equal(written.n, 0);
+    look(&s, NOW + 2 * HOUR + 60, HF_NO_TIME);
+    assert_on("missed p a");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -322,6 +340,7 @@ int main(void)
         HF_TEST(alarms_of_what_is_no_longer_configured_go),
         HF_TEST(trouble_of_the_daemon_is_on_until_it_is_over),
         HF_TEST(it_looks_for_what_is_overdue_while_something_waits_and_never_idles_awake),
+        HF_TEST(a_run_that_never_ends_is_told_of_when_the_next_one_does_not_begin),
     };
     return HF_RUN_TESTS("daemon.alarms", tests);
 }

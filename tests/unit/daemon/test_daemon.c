@@ -264,6 +264,37 @@ static void clocks_that_jump_make_nothing_run_twice(void **state)
     assert_int_equal(calls(&s), 2);
 }
 
+/* A host that starts with an empty clock battery, and learns the time a little later. */
+static void a_clock_of_another_age_begins_nothing_and_forgets_nothing(void **state)
+{
+    struct site s = site_new(state);
+    struct hf_daemon *d = open_daemon(&s);
+    settle(d);
+    pass(&s, HOUR);
+    settle(d);
+    assert_int_equal(calls(&s), 1);
+    hf_daemon_close(d);
+    const int64_t lost_s = now_s(&s) - 1000000;
+    jump(&s, -lost_s);
+    write_config(&s, "a, b", "");
+    d = open_daemon(&s);
+    assert_true(settle(d).mono_ms != HF_NO_DEADLINE);
+    assert_contains(hf_daemon_trouble(d), "1970-01-12");
+    assert_contains(heard.trouble, "1970-01-12");
+    pass(&s, 2 * HOUR);
+    settle(d);
+    assert_int_equal(calls(&s), 1);
+    jump(&s, lost_s - 2 * HOUR);
+    pass(&s, 300);
+    assert_int_equal(settle(d).wall_s, (now_s(&s) / HOUR + 1) * HOUR);
+    assert_int_equal(calls(&s), 1);
+    assert_string_equal(hf_daemon_trouble(d), "");
+    jump(&s, -lost_s); /* and while it runs */
+    settle(d);
+    assert_contains(hf_daemon_trouble(d), "1970-01-12");
+    hf_daemon_close(d);
+}
+
 static void limits_hold_and_whoever_waits_begins_when_one_ends(void **state)
 {
     struct site s = site_new(state);
@@ -368,6 +399,30 @@ static void a_drill_without_a_point_is_a_failure_that_says_so(void **state)
     assert_string_equal(l.outcome, "failed");
     assert_contains(l.message, "no recovery point");
     assert_int_equal(calls(&s), 1); /* the run */
+}
+
+/* None of them takes a slot, so no limit stops them: signals and the watchdog must not wait until all have been recorded. */
+static void thousands_that_end_at_once_do_not_hold_the_loop_up(void **state)
+{
+    enum { N = 100 };
+    struct site s = site_new(state);
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
+    hf_buf_printf(&text, "[defaults]\nstate = %s/state\n[hypervisor lab]\nplugin = libvirt\n",
+                  s.dir);
+    for (int i = 0; i < N; i++)
+        hf_buf_printf(&text, "[vm v%d]\nhypervisor = lab\n", i);
+    hf_buf_str_add(&text, "[policy p]\nvms = *\nschedule = 0 0 1 1 *\ndrill = daily\n");
+    assert_hf_ok(hf_path_write(s.config, hf_buf_str(&text), text.len, 0600, &err), &err);
+    HF_AUTO(hf_daemon) struct hf_daemon *d = open_daemon(&s);
+    hf_daemon_turn(d);
+    pass(&s, 24 * HOUR);
+    struct hf_daemon_wake wake = hf_daemon_turn(d);
+    assert_in_range(heard.ended, 1, N / 2);
+    assert_true(wake.wall_s <= now_s(&s));
+    for (int i = 0; i < N && wake.wall_s <= now_s(&s); i++)
+        wake = hf_daemon_turn(d);
+    assert_int_equal(heard.ended, N);
 }
 
 /* ---- a daemon that was before ---------------------------------------------------------------- */
@@ -521,11 +576,12 @@ static void without_a_catalog_nothing_begins_and_nothing_is_hurried(void **state
     assert_contains(hf_daemon_trouble(d), "catalog.sqlite");
     assert_int_equal(calls(&s), 0);
     assert_int_equal(unlink(hf_test_path(state, "state/catalog.sqlite")), 0);
-    settle(d); /* a new catalog: followed from now on */
+    settle(d); /* a new catalog, which knows of nothing: what came due meanwhile is owed all the same */
     assert_string_equal(hf_daemon_trouble(d), "");
+    assert_int_equal(calls(&s), 1);
     pass(&s, HOUR);
     settle(d);
-    assert_int_equal(calls(&s), 1);
+    assert_int_equal(calls(&s), 2);
 }
 
 static void a_catalog_that_is_lost_under_a_run_learns_of_it(void **state)
@@ -558,11 +614,12 @@ static void another_catalog_is_noticed(void **state)
     damage(&s);
     assert_int_equal(unlink(hf_test_path(state, "state/catalog.sqlite")), 0);
     pass(&s, HOUR);
-    settle(d); /* of the new one nothing is due yet */
-    assert_int_equal(calls(&s), 0);
-    pass(&s, HOUR);
     settle(d);
     assert_int_equal(calls(&s), 1);
+    settle(d);
+    pass(&s, HOUR);
+    settle(d);
+    assert_int_equal(calls(&s), 2);
     assert_string_equal(duty_of(&s, "a", HF_DUTY_RUN).outcome, "done");
 }
 
@@ -623,12 +680,14 @@ int main(void)
         HF_TEST(a_run_begins_when_it_is_due_and_once),
         HF_TEST(several_that_were_missed_are_one),
         HF_TEST(clocks_that_jump_make_nothing_run_twice),
+        HF_TEST(a_clock_of_another_age_begins_nothing_and_forgets_nothing),
         HF_TEST(limits_hold_and_whoever_waits_begins_when_one_ends),
         HF_TEST(a_failure_is_recorded_and_tried_again_later),
         HF_TEST(a_program_that_is_not_there_is_a_failure),
         HF_TEST(snapshots_have_a_verb_of_their_own),
         HF_TEST(a_drill_is_of_the_newest_point),
         HF_TEST(a_drill_without_a_point_is_a_failure_that_says_so),
+        HF_TEST(thousands_that_end_at_once_do_not_hold_the_loop_up),
         HF_TEST(what_goes_on_is_taken_over),
         HF_TEST(there_is_one_daemon_per_state_directory),
         HF_TEST(a_broken_configuration_leaves_the_former_one),

@@ -131,6 +131,11 @@ static void a_pair_that_is_overdue_is_told(void **state)
     assert_string_equal(said(&out), "+missed ");
     assert_string_equal(out.items[0].text,
                         "the run due at 2026-11-03 02:00:00 UTC has not been made");
+    row.is_running = true;
+    hf_alarms_of_row(&row, &out);
+    assert_string_equal(
+        out.items[0].text,
+        "the run due at 2026-11-03 02:00:00 UTC has not been made: the one before still runs");
     row.kind = HF_DUTY_DRILL;
     row.has_missed = false;
     row.due_s = row.start_s = INT64_MAX;
