@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holdfastd tells the outside while something is wrong with telling it: a port that is taken, a file that cannot be written."""
+
+import contextlib
+import socket
+import urllib.request
+
+import daemonlib
+import runlib
+from daemonlib import DaemonTest
+
+
+class Metrics(DaemonTest):
+    def defaults(self, **keys):
+        text = "".join(f"{k.replace('_', '-')} = {v}\n" for k, v in keys.items())
+        self.site.config.write_text(self.site.config.read_text().replace("[defaults]\n", "[defaults]\n" + text, 1))
+
+    def port(self):
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            return s.getsockname()[1]
+
+    def scrape(self, port):
+        """"" while nobody answers."""
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return answer.read().decode()
+        return ""
+
+    def test_a_port_that_is_taken_is_said_once_and_tried_again(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            self.defaults(metrics_listen=f"127.0.0.1:{port}")
+            d = self.start().ready()
+            runlib.wait_until(lambda: "cannot listen" in d.log, 10, "it is not said")
+        runlib.wait_until(lambda: "holdfast_build_info" in self.scrape(port), 20, f"nobody answers: {d.log}")
+        self.assertEqual(d.log.count("cannot listen"), 1, d.log)
+
+    def test_a_file_that_cannot_be_written_keeps_nobody_from_asking_and_is_written_when_it_can(self):
+        file, port = self.site.dir / "nowhere/holdfast.prom", self.port()
+        self.defaults(metrics_listen=f"127.0.0.1:{port}", metrics_file=file)
+        d = self.start().ready()
+        runlib.wait_until(lambda: "metrics-file" in d.log, 10, "it is not said")
+        self.assertIn("holdfast_build_info", self.scrape(port))
+        file.parent.mkdir()
+        runlib.wait_until(file.exists, 20, f"it is not written: {d.log}")
+        self.assertEqual(d.log.count("metrics-file"), 1, d.log)
+
+
+if __name__ == "__main__":
+    daemonlib.main()
