@@ -30,6 +30,8 @@ struct hf_metrics_http {
     uint64_t n_guests; /* so far */
     pthread_mutex_t lock;
     struct MHD_Response *document; /* under lock; NULL before the first */
+    const char *text;              /* of it */
+    size_t len;
     struct MHD_Response *healthy, *too_early, *no_path, *no_method;
 };
 
@@ -292,7 +294,15 @@ int hf_metrics_http_put(struct hf_metrics_http *h, struct hf_buf *doc, struct hf
     pthread_mutex_lock(&h->lock);
     struct MHD_Response *old = h->document;
     h->document = fresh;
+    h->text = text;
+    h->len = len;
     pthread_mutex_unlock(&h->lock);
     drop(old);
     return 0;
+}
+
+const char *hf_metrics_http_document(const struct hf_metrics_http *h, size_t *out_len)
+{
+    *out_len = h->len;
+    return h->text;
 }

@@ -25,6 +25,8 @@ unsigned hf_metrics_http_port(const struct hf_metrics_http *h);
 /* The document from now on; taken over, doc is empty afterwards. -1: no memory, the former one stays. */
 int hf_metrics_http_put(struct hf_metrics_http *h, struct hf_buf *doc, struct hf_err *err)
     HF_CHECKED;
+/* The document that is given out, borrowed until the next put; NULL: none yet. For whoever puts. */
+const char *hf_metrics_http_document(const struct hf_metrics_http *h, size_t *out_len);
 void hf_metrics_http_close(struct hf_metrics_http *h);
 HF_DEFINE_AUTO(hf_metrics_http, hf_metrics_http_close)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/outward.h"
 
+#include "base/path.h"
 #include "daemon/alarms.h"
 #include "daemon/deliver.h"
 #include "daemon/http.h"
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FILE_MAX ((size_t)256 << 20)
 #define REST_MIN_MS 1000
 #define REST_FACTOR 20 /* of what making the document took */
 #define AGAIN_MIN_MS 1000
@@ -31,6 +33,7 @@ struct hf_outward {
     struct hf_listen listen;           /* of http; its host is owned */
     struct again listen_again;
     bool is_stale;         /* the metrics */
+    bool is_marked;        /* as told while there was trouble */
     int64_t not_before_ms; /* made again; of the monotonic clock */
     struct again make_again;
     char said[HF_ERR_MESSAGE_MAX]; /* what is wrong with them, as the log has it */
@@ -261,6 +264,7 @@ static void make_metrics(struct hf_outward *o, struct hf_catalog *c, const struc
     struct hf_err err = HF_ERR_INIT;
     const int64_t began_ms = hf_clock_mono_ms(o->clock);
     o->is_stale = make(o, c, plan, now_s, &err) < 0;
+    o->is_marked = false;
     if (o->is_stale) {
         say(o, &err);
         try_again(o, &o->make_again);
@@ -303,6 +307,37 @@ static int turned(void *ctx, struct hf_catalog *c, const struct hf_plan *plan, i
     return rc;
 }
 
+/* ---- while the catalog is of no use ------------------------------------------------------ */
+
+/* What was told last, marked. A file may be of a predecessor. */
+static int mark(struct hf_outward *o, struct hf_err *err)
+{
+    struct hf_err none = HF_ERR_INIT;
+    HF_AUTO(hf_buf) struct hf_buf doc = HF_BUF_INIT;
+    const char *file = hf_config_get_defaults(o->config)->metrics_file;
+    size_t len = 0;
+    const char *text = o->http ? hf_metrics_http_document(o->http, &len) : NULL;
+    HF_AUTOFREE char *former = file && !text ? hf_path_read(file, FILE_MAX, &len, &none) : NULL;
+    if (hf_metrics_mark(text ? text : former, len, &doc, err) < 0)
+        return -1;
+    return give(o, &doc, err);
+}
+
+static void stuck(void *ctx, const char *text)
+{
+    struct hf_outward *o = ctx;
+    struct hf_err err = HF_ERR_INIT;
+    const bool is_wanted = o->http || hf_config_get_defaults(o->config)->metrics_file;
+    if (o->deliver)
+        hf_alarms_deliver_trouble(o->deliver, text);
+    if (!text || !is_wanted || o->is_marked)
+        return;
+    o->is_marked = mark(o, &err) == 0;
+    if (!o->is_marked)
+        say(o, &err);
+    o->is_stale = true;
+}
+
 struct hf_daemon_hooks hf_outward_hooks(struct hf_outward *o)
 {
     return (struct hf_daemon_hooks){.ctx = o,
@@ -310,5 +345,6 @@ struct hf_daemon_hooks hf_outward_hooks(struct hf_outward *o)
                                     .attached = attached,
                                     .changed = changed,
                                     .trouble = trouble,
+                                    .stuck = stuck,
                                     .turned = turned};
 }

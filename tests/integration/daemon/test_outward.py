@@ -44,6 +44,25 @@ class Metrics(DaemonTest):
         runlib.wait_until(file.exists, 20, f"it is not written: {d.log}")
         self.assertEqual(d.log.count("metrics-file"), 1, d.log)
 
+    def test_a_catalog_that_cannot_be_read_is_told_by_the_metrics_which_stay_as_they_were(self):
+        file, port = self.site.dir / "holdfast.prom", self.port()
+        self.defaults(metrics_listen=f"127.0.0.1:{port}", metrics_file=file)
+        d = self.start().ready()
+        runlib.wait_until(lambda: "\nholdfast_trouble 0\n" in self.scrape(port), 20, f"nobody answers: {d.log}")
+        row = 'holdfast_last_success_timestamp_seconds{policy="yearly",vm="web",kind="run"} 0\n'
+        self.assertIn(row, self.scrape(port))
+        catalog = self.site.state / "catalog.sqlite"
+        catalog.rename(self.site.state / "former")
+        catalog.mkdir()
+        d.reload()
+        for read in (lambda: self.scrape(port), file.read_text):
+            runlib.wait_until(lambda: "\nholdfast_trouble 1\n" in read(), 20, f"it is not told: {d.log}")
+            self.assertIn(row, read())
+        catalog.rmdir()
+        (self.site.state / "former").rename(catalog)
+        for read in (lambda: self.scrape(port), file.read_text):
+            runlib.wait_until(lambda: "\nholdfast_trouble 0\n" in read(), 30, f"it does not pass: {d.log}")
+
 
 if __name__ == "__main__":
     daemonlib.main()
