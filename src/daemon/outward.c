@@ -7,6 +7,7 @@
 #include "daemon/http.h"
 #include "daemon/metrics.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -236,7 +237,7 @@ static int add_due(void *ctx, const struct hf_plan_row *row, struct hf_err *err)
 }
 
 /* A file that cannot be written keeps the document from nobody who asks. */
-static int give(struct hf_outward *o, struct hf_buf *doc, struct hf_err *err)
+static int give(struct hf_outward *o, const struct hf_buf *doc, struct hf_err *err)
 {
     struct hf_err second = HF_ERR_INIT;
     const char *file = hf_config_get_defaults(o->config)->metrics_file;
@@ -272,6 +273,7 @@ static void make_metrics(struct hf_outward *o, struct hf_catalog *c, const struc
         o->make_again.delay_ms = 0;
         o->said[0] = o->listen_again.delay_ms ? o->said[0] : '\0';
     }
+    (void)malloc_trim(0); /* with many VMs the document is large, for a moment */
     const int64_t ended_ms = hf_clock_mono_ms(o->clock);
     const int64_t rest_ms = REST_FACTOR * (ended_ms - began_ms);
     o->not_before_ms = ended_ms + (rest_ms > REST_MIN_MS ? rest_ms : REST_MIN_MS);
@@ -313,12 +315,15 @@ static int turned(void *ctx, struct hf_catalog *c, const struct hf_plan *plan, i
 static int mark(struct hf_outward *o, struct hf_err *err)
 {
     struct hf_err none = HF_ERR_INIT;
-    HF_AUTO(hf_buf) struct hf_buf doc = HF_BUF_INIT;
+    HF_AUTO(hf_buf) struct hf_buf former = HF_BUF_INIT, doc = HF_BUF_INIT;
     const char *file = hf_config_get_defaults(o->config)->metrics_file;
     size_t len = 0;
-    const char *text = o->http ? hf_metrics_http_document(o->http, &len) : NULL;
-    HF_AUTOFREE char *former = file && !text ? hf_path_read(file, FILE_MAX, &len, &none) : NULL;
-    if (hf_metrics_mark(text ? text : former, len, &doc, err) < 0)
+    if (o->http && hf_metrics_http_document(o->http, &former, err) < 0)
+        return -1;
+    HF_AUTOFREE char *of_file =
+        file && !former.len ? hf_path_read(file, FILE_MAX, &len, &none) : NULL;
+    const char *text = of_file ? of_file : hf_buf_str(&former);
+    if (hf_metrics_mark(text, of_file ? len : former.len, &doc, err) < 0)
         return -1;
     return give(o, &doc, err);
 }

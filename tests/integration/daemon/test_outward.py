@@ -11,10 +11,6 @@ from daemonlib import DaemonTest
 
 
 class Metrics(DaemonTest):
-    def defaults(self, **keys):
-        text = "".join(f"{k.replace('_', '-')} = {v}\n" for k, v in keys.items())
-        self.site.config.write_text(self.site.config.read_text().replace("[defaults]\n", "[defaults]\n" + text, 1))
-
     def port(self):
         with socket.create_server(("127.0.0.1", 0)) as s:
             return s.getsockname()[1]

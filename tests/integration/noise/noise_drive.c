@@ -23,7 +23,7 @@ static int fail(const struct hf_err *err)
 
 static int put(struct hf_metrics_http *h, size_t bytes, struct hf_err *err)
 {
-    struct hf_buf doc = HF_BUF_INIT;
+    HF_AUTO(hf_buf) struct hf_buf doc = HF_BUF_INIT;
     while (doc.len < bytes)
         hf_buf_str_add(&doc, doc.len % 64 == 63 ? "\n" : "x");
     return hf_metrics_http_put(h, &doc, err);
