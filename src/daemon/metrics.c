@@ -43,7 +43,8 @@ static const char *const outcomes[] = {"done", "degraded", "failed", "busy"};
 
 /* ---- labels ------------------------------------------------------------------------------ */
 
-/* Names are those of the configuration, which may hold any byte but control characters. */
+/* Names are those of the configuration, which may hold any byte but control characters. What is no UTF-8 stays apart: two series with the
+ * same labels would cost the whole document. */
 static void add_escaped(struct hf_buf *out, const char *text)
 {
     for (const char *s = text; *s;) {
@@ -52,8 +53,10 @@ static void add_escaped(struct hf_buf *out, const char *text)
             hf_buf_printf(out, "\\%c", *s);
         else if (*s == '\n')
             hf_buf_str_add(out, "\\n");
+        else if (n)
+            hf_buf_add(out, s, n);
         else
-            hf_buf_add(out, n ? s : "?", n ? n : 1);
+            hf_buf_printf(out, "\\\\x%02x", (unsigned char)*s);
         s += n ? n : 1;
     }
 }

@@ -145,7 +145,7 @@ static void names_cannot_leave_their_label(void **state)
                                .text = "sesame"};
     assert_int_equal(hf_alarm_raise(w.catalog, &a, NULL, 0, &err), 1);
     const char *doc = render(&w);
-    assert_contains(doc, "holdfast_alarm_since_timestamp_seconds{policy=\"a\\nb\",vm=\"\\\\?\\\"} "
+    assert_contains(doc, "holdfast_alarm_since_timestamp_seconds{policy=\"a\\nb\",vm=\"\\\\\\\\xff\\\"} "
                          "1\",kind=\"failed\"} 2.5\n");
     assert_contains(doc, "\nholdfast_alarms 1\n");
     assert_lacks(doc, "sesame");
