@@ -49,10 +49,14 @@ static int post(const struct way *w, const char *body, const char *authorization
                                         .is_single = true};
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
     HF_AUTO(hf_http) struct hf_http *h = hf_http_new(&opts, err);
-    if (!h || hf_http_run(h, &req, &a, err) < 0)
+    if (!h)
         return -1;
-    return a.status / 100 == 2 ? 0
-                               : hf_fail(err, HF_E_UNREACHABLE, "the server answers %ld", a.status);
+    const int rc = hf_http_run(h, &req, &a, err);
+    if (a.status / 100 == 2) {
+        hf_err_clear(err); /* it has it, whatever it says then, and be that without end */
+        return 0;
+    }
+    return rc < 0 ? rc : hf_fail(err, HF_E_UNREACHABLE, "the server answers %ld", a.status);
 }
 
 static int send_webhook(const struct way *w, const struct hf_message *const *m, size_t n,

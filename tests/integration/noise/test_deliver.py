@@ -42,7 +42,7 @@ class Hook:
 
     def __init__(self, answers=(), tls=None):
         hook = self
-        self.answers, self.got, self.refuse = list(answers), [], None
+        self.answers, self.got, self.refuse, self.says = list(answers), [], None, b""
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
@@ -52,8 +52,10 @@ class Hook:
                 if status is None:
                     threading.Event().wait(60)
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(hook.says)))
                 self.end_headers()
+                with contextlib.suppress(OSError):
+                    self.wfile.write(hook.says)
 
             def log_message(self, *_):
                 pass
@@ -179,6 +181,16 @@ class Webhook(Case):
         self.assertEqual(len({json.loads(body)["id"] for _, _, body in hook.got}), 1)
         self.assertEqual(self.log.count("cannot be told"), 1)
         self.assertIn("ops can be told again", self.log)
+
+    def test_one_that_took_it_and_talks_without_end_is_not_told_again(self):
+        hook = self.serve(Hook([200]))
+        hook.says = b"x" * (1 << 20)
+        self.configure(ops=f"webhook = http://127.0.0.1:{hook.port}/")
+        self.change("raise")
+        self.begin(scale=600)
+        self.until(lambda: not self.waiting())
+        self.end()
+        self.assertEqual(len(hook.got), 1)
 
     def test_one_that_is_away_holds_up_nobody_else(self):
         hook = self.serve(Hook())
