@@ -53,7 +53,7 @@ static bool takes_gzip(struct MHD_Connection *c)
         if (strncasecmp(s, "gzip", 4) != 0 || !is_end(s[4]))
             continue;
         const char *q = s + 4 + strspn(s + 4, " \t;");
-        return strncasecmp(q, "q=0", 3) != 0 || strpbrk(q, "123456789,") != NULL;
+        return strncasecmp(q, "q=0", 3) != 0 || strcspn(q, "123456789") < strcspn(q, ",");
     }
     return false;
 }

@@ -115,7 +115,7 @@ class Http(Case):
             self.assertIn(b"Content-Encoding: gzip\r\n", header + b"\r\n", encodings)
             self.assertLess(len(body), size / 50)
             self.assertEqual(gzip.decompress(body), plain)
-        for encodings in (b"", b"br", b"gzip;q=0", b"gzip; q=0.000", b"xgzip", b"gzipx", b"*"):
+        for encodings in (b"", b"br", b"gzip;q=0", b"gzip; q=0.000", b"gzip;q=0, br;q=1", b"xgzip", b"gzipx", b"*"):
             header, body = self.ask(request % encodings).split(b"\r\n\r\n", 1)
             self.assertNotIn(b"Content-Encoding", header, encodings)
             self.assertEqual(body, plain)
