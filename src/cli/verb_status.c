@@ -10,6 +10,7 @@
 #include "cli/engine.h"
 #include "cli/output.h"
 #include "cli/report_text.h"
+#include "cli/status_forgotten.h"
 #include "cli/status_points.h"
 #include "cli/status_policies.h"
 #include "cli/status_usage.h"
@@ -260,19 +261,21 @@ static int monitor(struct json_object *doc, bool is_silent)
         late += hf_cli_number(row, "drill_overdue") != 0;
         unasked += hf_cli_text(row, "hypervisor_error") != NULL;
     }
+    const size_t forgotten = hf_status_forgotten_count(doc);
     hf_status_policies_sum(doc, &sum);
     add_policies(&policies, &sum);
     add_performance(&performance, &sum, n, bare);
     bool is_critical = failed || undrilled || sum.level == HF_OWED_CRITICAL;
-    bool is_warning = degraded || open || waits || full || unasked || late || bare || sum.level;
+    bool is_warning =
+        degraded || open || waits || full || unasked || late || bare || forgotten || sum.level;
     int status = is_critical ? MONITOR_CRITICAL : is_warning ? MONITOR_WARNING : MONITOR_OK;
     static const char *const words[] = {"OK", "WARNING", "CRITICAL"};
     if (!is_silent)
         printf("HOLDFAST %s - %s%zu VM%s, last run failed on %u, below its grade on %u, "
                "drill failed on %u, overdue on %u, over a limit or overdue %u, not reached %u, "
-               "nothing to go back to on %u, %zu run%s open%s%s\n",
+               "nothing to go back to on %u, in no policy any more %zu, %zu run%s open%s%s\n",
                words[status], hf_buf_str(&policies), n, n == 1 ? "" : "s", failed, degraded,
-               undrilled, late, full, unasked, bare, open, open == 1 ? "" : "s",
+               undrilled, late, full, unasked, bare, forgotten, open, open == 1 ? "" : "s",
                waits ? ", a maintenance awaits a decision" : "", hf_buf_str(&performance));
     return status;
 }
@@ -344,7 +347,8 @@ const struct hf_verb hf_verb_status = {
         "holdfastd is on, a run is open, a failed maintenance awaits a "
         "decision, a limit is "
         "exceeded, a snapshot has been expired for more than two hours, a hypervisor could "
-        "not be asked, or no snapshot, recovery point or good run of a VM is known; "
+        "not be asked, no snapshot, recovery point or good run of a VM is known, or a VM that "
+        "holdfastd followed is neither selected nor left out (!NAME) by any policy now; "
         "UNKNOWN when the configuration or the catalog cannot be read. What failed, and "
         "why, is shown by holdfast show with the run's id, as --json has it. A successful run "
         "of the VM ends the alarm.",

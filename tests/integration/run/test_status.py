@@ -208,6 +208,20 @@ class Runs(StatusTest):
         self.assertIn("gone: missed since", self.site.run("status", as_json=False).stdout)
         self.assertIn("(no longer configured)", self.site.run("status", as_json=False).stdout)
 
+    def test_a_vm_that_fell_out_of_all_policies_is_not_well_unless_it_is_left_out_by_name(self):
+        self.tried("done")
+        self.ok(self.site.run("backup", "web"))
+        for vms, level in (("web", OK), ("other*", WARNING), ("*, !web", OK)):
+            with self.subTest(vms=vms):
+                self.site.policies["nightly"]["vms"] = vms
+                self.site.write()
+                check = self.site.run("status", "--check", as_json=False)
+                self.assertEqual(check.status, level, str(check))
+                forgotten = self.ok(self.site.run("status"))["forgotten"]
+                self.assertEqual(forgotten, ["web"] if level else [])
+                text = self.site.run("status", as_json=False).stdout
+                self.assertEqual("WARNING: web: no policy selects it any more" in text, bool(level))
+
     def test_alarms_of_holdfastd_itself_are_warnings(self):
         self.tried("done")
         self.raise_alarm("daemon", "the configuration cannot be read", "", "")
