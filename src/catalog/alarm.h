@@ -41,9 +41,20 @@ typedef int (*hf_message_cb)(void *ctx, const struct hf_message *m, struct hf_er
 /* Undelivered ones, the oldest first, at most `limit`. */
 int hf_messages(struct hf_catalog *c, size_t limit, hf_message_cb emit, void *ctx,
                 struct hf_err *err) HF_CHECKED;
-/* Delivered, or given up. */
-int hf_message_drop(struct hf_catalog *c, int64_t id, struct hf_err *err) HF_CHECKED;
-int hf_message_later(struct hf_catalog *c, int64_t id, uint32_t tries, int64_t next_us,
+/* By id and at_us; one that is not there (any more) is passed over. */
+struct hf_message_key {
+    int64_t id, at_us;
+};
+/* Delivered, or given up: all of them, or none. */
+int hf_messages_drop(struct hf_catalog *c, const struct hf_message_key *keys, size_t n,
                      struct hf_err *err) HF_CHECKED;
+/* All of them, or none. */
+struct hf_message_later {
+    int64_t id;
+    uint32_t tries;
+    int64_t next_us;
+};
+int hf_messages_later(struct hf_catalog *c, const struct hf_message_later *later, size_t n,
+                      struct hf_err *err) HF_CHECKED;
 
 #endif

@@ -133,18 +133,39 @@ int hf_messages(struct hf_catalog *c, size_t limit, hf_message_cb emit, void *ct
     return rc;
 }
 
-int hf_message_drop(struct hf_catalog *c, int64_t id, struct hf_err *err)
+static int drop(struct hf_catalog *c, const struct hf_message_key *key, struct hf_err *err)
 {
-    HF_AUTOSTMT sqlite3_stmt *s =
-        hf_sql_prepare(c, err, "DELETE FROM messages WHERE id = ?", "i", id);
+    HF_AUTOSTMT sqlite3_stmt *s = hf_sql_prepare(
+        c, err, "DELETE FROM messages WHERE id = ? AND at_us = ?", "ii", key->id, key->at_us);
     return hf_sql_run(c, s, "drop the message", err);
 }
 
-int hf_message_later(struct hf_catalog *c, int64_t id, uint32_t tries, int64_t next_us,
+int hf_messages_drop(struct hf_catalog *c, const struct hf_message_key *keys, size_t n,
                      struct hf_err *err)
+{
+    if (hf_sql_begin(c, err))
+        return -1;
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = drop(c, &keys[i], err);
+    return hf_sql_end(c, rc, err);
+}
+
+static int put_off(struct hf_catalog *c, const struct hf_message_later *later, struct hf_err *err)
 {
     HF_AUTOSTMT sqlite3_stmt *s =
         hf_sql_prepare(c, err, "UPDATE messages SET tries = ?, next_us = ? WHERE id = ?", "iii",
-                       (int64_t)tries, next_us, id);
+                       (int64_t)later->tries, later->next_us, later->id);
     return hf_sql_run(c, s, "put the message off", err);
+}
+
+int hf_messages_later(struct hf_catalog *c, const struct hf_message_later *later, size_t n,
+                      struct hf_err *err)
+{
+    if (hf_sql_begin(c, err))
+        return -1;
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = put_off(c, &later[i], err);
+    return hf_sql_end(c, rc, err);
 }

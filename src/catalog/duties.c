@@ -102,6 +102,27 @@ int hf_duty_end(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *er
     return hf_sql_end(c, rc, err);
 }
 
+static int store_good(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err)
+{
+    HF_AUTOSTMT sqlite3_stmt *s =
+        hf_sql_prepare(c, err,
+                       "UPDATE duties SET outcome = 'done', error = NULL, message = NULL" WHICH
+                       " AND ended_us > 0 AND outcome IN ('failed', 'degraded')",
+                       "sss", d->policy, d->vm, d->kind);
+    if (hf_sql_run(c, s, "record the duty", err) < 0)
+        return -1;
+    return sqlite3_changes(c->db) > 0;
+}
+
+int hf_duty_make_good(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err)
+{
+    if (hf_sql_begin(c, err))
+        return -1;
+    const int was_bad = store_good(c, d, err);
+    const int rc = was_bad > 0 ? store_success(c, d, err) : was_bad;
+    return hf_sql_end(c, rc < 0 ? -1 : 0, err) < 0 ? -1 : was_bad;
+}
+
 int hf_duty_withdraw(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err)
 {
     HF_AUTOSTMT sqlite3_stmt *s =

@@ -62,6 +62,9 @@ int hf_duty_child(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *
  * that stays. datastores NULL: what is known stays. stall_ms is counted (hf_stalls), once for an attempt: the end of one that has
  * ended already changes the row and counts nothing. */
 int hf_duty_end(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err) HF_CHECKED;
+/* A good run that holdfastd did not begin, of one whose last attempt ended "failed" or "degraded": outcome is "done" from then on, and
+ * what comes behind success_us is the run's, all but datastores; when the attempt was, and which, stays. 1: recorded, 0: it is none such. */
+int hf_duty_make_good(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err) HF_CHECKED;
 /* Nothing was done for the attempt: as before it. Of policy, vm, kind, served_s, attempts, as they are to be. */
 int hf_duty_withdraw(struct hf_catalog *c, const struct hf_duty *d, struct hf_err *err) HF_CHECKED;
 

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "cli/made_good.h"
 #include "cli/output.h"
 #include "cli/point_text.h"
 #include "cli/report_text.h"
@@ -65,8 +66,11 @@ static enum ending run_one(struct all *all, struct json_object **out)
     struct hf_err why = HF_ERR_INIT;
     bool is_degraded = false;
     if (hf_cancel_check(all->env.cancel, &why) == 0 &&
-        hf_run_backup(&all->env, &all->req, out, &is_degraded, &why) == 0)
+        hf_run_backup(&all->env, &all->req, out, &is_degraded, &why) == 0) {
+        if (!is_degraded)
+            hf_cli_made_good(&all->env, all->req.vm, *out);
         return is_degraded ? DEGRADED : DONE;
+    }
     enum ending how = why.cls == HF_E_BUSY ? BUSY : FAILED;
     *out = error_doc(all, &why);
     return how;

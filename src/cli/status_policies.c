@@ -3,6 +3,7 @@
 
 #include "base/civil.h"
 #include "catalog/alarm.h"
+#include "cli/status_forgotten.h"
 #include "run/report.h"
 
 #include <string.h>
@@ -140,6 +141,8 @@ int hf_status_policies_add(const struct hf_config *config, struct hf_catalog *ca
     if (hf_owed_open(&owed, config, catalog, now_s, err) < 0)
         return -1;
     if (hf_plan_rows(owed.plan, now_s, add_row, &a, err) < 0)
+        return -1;
+    if (hf_status_forgotten_add(config, &owed, doc, err) < 0)
         return -1;
     return hf_alarms(catalog, add_alarm, &alarms, err);
 }

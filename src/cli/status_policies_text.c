@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 #include "cli/report_text.h"
+#include "cli/status_forgotten.h"
 #include "cli/status_policies.h"
 
 #include <stdio.h>
@@ -85,6 +86,7 @@ int hf_status_policies_print(struct json_object *doc, struct hf_err *err)
     if (json_object_array_length(rows) && print_table(rows, err) < 0)
         return -1;
     hf_cli_print_each(doc, "policies", print_row);
+    hf_status_forgotten_print(doc);
     hf_cli_print_each(doc, "alarms", print_alarm);
     return 0;
 }

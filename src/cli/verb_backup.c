@@ -5,6 +5,7 @@
 #include "cli/backup_all.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/made_good.h"
 #include "cli/of_policy.h"
 #include "cli/point_text.h"
 #include "cli/report_text.h"
@@ -66,6 +67,8 @@ static int run_backup(struct hf_cli *cli, const struct hf_cli_args *args, struct
         return hf_cli_backup_all(&env, &req, cli->json, err);
     if (hf_run_backup(&env, &req, &doc, &degraded, err) < 0)
         return -1;
+    if (!degraded)
+        hf_cli_made_good(&env, req.vm, doc);
     if ((cli->json ? hf_cli_print_json(doc, err) : print_report(doc, err)) < 0)
         return -1;
     return degraded ? STATUS_DEGRADED : 0;

@@ -7,6 +7,7 @@
 #include "catalog/catalog.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/made_good.h"
 #include "cli/of_policy.h"
 #include "cli/report_text.h"
 #include "run/snapshot.h"
@@ -48,6 +49,8 @@ static int run_create(struct hf_cli *cli, const struct hf_cli_args *args, struct
         return -1;
     if (hf_run_snapshot_create(&env, &req, &doc, &degraded, err) < 0)
         return -1;
+    if (!degraded)
+        hf_cli_made_good(&env, req.vm, doc);
     if ((cli->json ? hf_cli_print_json(doc, err) : hf_cli_print_report(doc, err)) < 0)
         return -1;
     return degraded ? STATUS_DEGRADED : 0;

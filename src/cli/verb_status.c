@@ -10,6 +10,7 @@
 #include "cli/engine.h"
 #include "cli/output.h"
 #include "cli/report_text.h"
+#include "cli/status_forgotten.h"
 #include "cli/status_points.h"
 #include "cli/status_policies.h"
 #include "cli/status_usage.h"
@@ -189,6 +190,29 @@ static bool has_failed_drill(struct json_object *row)
     return drill && !hf_cli_number(drill, "passed");
 }
 
+/* VMs for which a run of some policy has succeeded, as holdfastd wrote down. NULL: no memory. */
+static struct json_object *served(struct json_object *doc)
+{
+    struct json_object *policies = NULL, *out = json_object_new_object();
+    json_object_object_get_ex(doc, "policies", &policies);
+    for (size_t i = 0; out && i < json_object_array_length(policies); i++) {
+        struct json_object *row = json_object_array_get_idx(policies, i);
+        if (hf_cli_text(row, "success_at") && strcmp(hf_cli_text(row, "kind"), "run") == 0 &&
+            json_object_object_add(out, hf_cli_text(row, "vm"), NULL) < 0)
+            json_object_put(HF_STEAL(out));
+    }
+    return out;
+}
+
+/* Nothing is known that it could be brought back from: nobody ever backed it up, or the catalog was lost. */
+static bool is_bare(struct json_object *row, struct json_object *of_policies)
+{
+    const char *outcome = hf_cli_text(row, "outcome");
+    return hf_cli_number(row, "snapshots") == 0 && hf_cli_number(row, "points") == 0 &&
+           !(outcome && strcmp(outcome, "done") == 0) &&
+           !json_object_object_get_ex(of_policies, hf_cli_text(row, "vm"), NULL);
+}
+
 /* What the policies have to say, in front of the rest; nothing without policies. */
 static void add_policies(struct hf_buf *line, const struct hf_status_sum *sum)
 {
@@ -203,13 +227,14 @@ static void add_policies(struct hf_buf *line, const struct hf_status_sum *sum)
                       sum->unfollowed, sum->alarms);
 }
 
-static void add_performance(struct hf_buf *line, const struct hf_status_sum *sum, size_t vms)
+static void add_performance(struct hf_buf *line, const struct hf_status_sum *sum, size_t vms,
+                            unsigned bare)
 {
     hf_buf_printf(line,
                   " | vms=%zu duties=%u overdue=%u failed=%u interrupted=%u degraded=%u busy=%u "
-                  "unfollowed=%u alarms=%u",
+                  "unfollowed=%u alarms=%u bare=%u",
                   vms, sum->duties, sum->overdue, sum->failed, sum->interrupted, sum->degraded,
-                  sum->busy, sum->unfollowed, sum->alarms);
+                  sum->busy, sum->unfollowed, sum->alarms, bare);
 }
 
 /* The line, unless the document is wanted, and the status. */
@@ -218,7 +243,8 @@ static int monitor(struct json_object *doc, bool is_silent)
     struct json_object *vms = NULL, *open_runs = NULL, *undecided = NULL;
     struct hf_status_sum sum;
     HF_AUTO(hf_buf) struct hf_buf policies = HF_BUF_INIT, performance = HF_BUF_INIT;
-    unsigned failed = 0, degraded = 0, full = 0, unasked = 0, undrilled = 0, late = 0;
+    unsigned failed = 0, degraded = 0, full = 0, unasked = 0, undrilled = 0, late = 0, bare = 0;
+    HF_AUTOJSON struct json_object *of_policies = served(doc);
     json_object_object_get_ex(doc, "vms", &vms);
     json_object_object_get_ex(doc, "open_runs", &open_runs);
     json_object_object_get_ex(doc, "undecided", &undecided);
@@ -231,22 +257,25 @@ static int monitor(struct json_object *doc, bool is_silent)
         degraded += outcome && strcmp(outcome, "degraded") == 0;
         full += is_neglected(row);
         undrilled += has_failed_drill(row);
+        bare += is_bare(row, of_policies);
         late += hf_cli_number(row, "drill_overdue") != 0;
         unasked += hf_cli_text(row, "hypervisor_error") != NULL;
     }
+    const size_t forgotten = hf_status_forgotten_count(doc);
     hf_status_policies_sum(doc, &sum);
     add_policies(&policies, &sum);
-    add_performance(&performance, &sum, n);
+    add_performance(&performance, &sum, n, bare);
     bool is_critical = failed || undrilled || sum.level == HF_OWED_CRITICAL;
-    bool is_warning = degraded || open || waits || full || unasked || late || sum.level;
+    bool is_warning =
+        degraded || open || waits || full || unasked || late || bare || forgotten || sum.level;
     int status = is_critical ? MONITOR_CRITICAL : is_warning ? MONITOR_WARNING : MONITOR_OK;
     static const char *const words[] = {"OK", "WARNING", "CRITICAL"};
     if (!is_silent)
         printf("HOLDFAST %s - %s%zu VM%s, last run failed on %u, below its grade on %u, "
                "drill failed on %u, overdue on %u, over a limit or overdue %u, not reached %u, "
-               "%zu run%s open%s%s\n",
+               "nothing to go back to on %u, in no policy any more %zu, %zu run%s open%s%s\n",
                words[status], hf_buf_str(&policies), n, n == 1 ? "" : "s", failed, degraded,
-               undrilled, late, full, unasked, open, open == 1 ? "" : "s",
+               undrilled, late, full, unasked, bare, forgotten, open, open == 1 ? "" : "s",
                waits ? ", a maintenance awaits a decision" : "", hf_buf_str(&performance));
     return status;
 }
@@ -317,8 +346,9 @@ const struct hf_verb hf_verb_status = {
         "WARNING when it missed its grade, a policy's run found the VM busy for long, an alarm of "
         "holdfastd is on, a run is open, a failed maintenance awaits a "
         "decision, a limit is "
-        "exceeded, a snapshot has been expired for more than two hours, or a hypervisor could "
-        "not be asked; "
+        "exceeded, a snapshot has been expired for more than two hours, a hypervisor could "
+        "not be asked, no snapshot, recovery point or good run of a VM is known, or a VM that "
+        "holdfastd followed is neither selected nor left out (!NAME) by any policy now; "
         "UNKNOWN when the configuration or the catalog cannot be read. What failed, and "
         "why, is shown by holdfast show with the run's id, as --json has it. A successful run "
         "of the VM ends the alarm.",

@@ -101,25 +101,11 @@ void hf_daemon_alarms_configured(void *ctx, const struct hf_config *config)
     a->config = config;
 }
 
-/* Names of those who want to hear of this kind; to be freed. NULL: no memory. */
-static const char **targets_of(const struct hf_config *config, const char *kind, size_t *out_n)
-{
-    size_t n = config ? hf_config_notify_count(config) : 0;
-    const char **targets = calloc(n + 1, sizeof *targets);
-    *out_n = 0;
-    for (size_t i = 0; targets && i < n; i++) {
-        const struct hf_config_notify *notify = hf_config_notify_at(config, i);
-        if (hf_strv_has(&notify->on, kind))
-            targets[(*out_n)++] = notify->label;
-    }
-    return targets;
-}
-
 static int raise_or_clear(struct hf_daemon_alarms *a, struct hf_catalog *c,
                           const struct hf_alarm *alarm, bool is_on, struct hf_err *err)
 {
     size_t n;
-    HF_AUTOFREE const char **targets = targets_of(a->config, alarm->kind, &n);
+    HF_AUTOFREE const char **targets = hf_alarm_targets(a->config, alarm->kind, &n);
     if (!targets)
         return hf_fail_nomem(err);
     if (batch(a, c, err) < 0)

@@ -122,8 +122,17 @@ static void put_off(struct hf_daemon *d)
     daemon_detach(d);
 }
 
+static void tell_stuck(const struct hf_daemon *d, const char *text)
+{
+    const struct hf_daemon_hooks *hooks = d->opts.hooks;
+    if (hooks && hooks->stuck)
+        hooks->stuck(hooks->ctx, text);
+}
+
 static void be_well(struct hf_daemon *d)
 {
+    if (*d->trouble)
+        tell_stuck(d, NULL);
     if (*d->trouble)
         hf_log(d->opts.log, HF_LOG_INFO, "daemon", "works again, after: %s", d->trouble);
     d->trouble[0] = '\0';
@@ -131,7 +140,7 @@ static void be_well(struct hf_daemon *d)
     d->retry_ms = HF_NO_DEADLINE;
 }
 
-/* What the alarm is to say, where that is something new. Not told while the catalog is away: then the log has it. */
+/* What the alarm is to say, where that is something new. Not while the catalog is away. */
 static int tell_trouble(struct hf_daemon *d, const char *text, struct hf_err *err)
 {
     const struct hf_daemon_hooks *hooks = d->opts.hooks;
@@ -152,7 +161,8 @@ static void have_trouble(struct hf_daemon *d, const struct hf_err *err)
         hf_log_err(d->opts.log, HF_LOG_ERROR, "daemon", err);
     snprintf(d->trouble, sizeof d->trouble, "%s", err->message);
     /* Where the catalog is not what is wrong, it can be told. */
-    (void)tell_trouble(d, d->trouble, &second);
+    if (!d->catalog || tell_trouble(d, d->trouble, &second) < 0)
+        tell_stuck(d, d->trouble);
     put_off(d);
 }
 

@@ -49,6 +49,8 @@ struct hf_daemon_hooks {
                    struct hf_err *err);
     /* What is wrong with the daemon itself; NULL: nothing any more. Said again until it returns 0. */
     int (*trouble)(void *ctx, struct hf_catalog *c, const char *text, struct hf_err *err);
+    /* What is wrong, where the catalog cannot be told of it: said at each new try. NULL: nothing any more. */
+    void (*stuck)(void *ctx, const char *text);
     /* At the end of a turn: what time alone has changed. *io_wake_s: when the next turn is, to be made earlier where need be. */
     int (*turned)(void *ctx, struct hf_catalog *c, const struct hf_plan *plan, int64_t now_s,
                   int64_t *io_wake_s, struct hf_err *err);

@@ -7,22 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#define GIVE_UP_US (INT64_C(3) * 24 * 3600 * 1000000)
 #define LOOK_MS INT64_C(60000) /* at the least so often while something waits: clocks jump */
-
-struct hf_alarms_deliver {
-    struct hf_alarms_deliver_opts opts;
-    char host[256];
-    struct hf_cancel *stop;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool is_kicked;    /* under lock */
-    struct ways *ways; /* under lock; NULL before the first configure */
-    /* of the thread alone */
-    struct hf_catalog *catalog;
-    bool is_in_trouble; /* said already */
-};
+#define PATIENCE_MS 60000      /* what has passed by then is no news */
 
 /* ---- ways under the lock ----------------------------------------------------------------- */
 
@@ -43,63 +29,6 @@ static struct ways *hold(struct hf_alarms_deliver *d)
         w->users++;
     pthread_mutex_unlock(&d->lock);
     return w;
-}
-
-/* ---- a message --------------------------------------------------------------------------- */
-
-static int give_up(struct hf_alarms_deliver *d, const struct hf_message *m, const char *why,
-                   struct hf_err *err)
-{
-    hf_log(d->opts.log, HF_LOG_WARN, "notify", "%s is not told of '%s%s' of %s %s: %s", m->target,
-           m->alarm.kind, m->is_recovery ? " is over" : "", m->alarm.policy, m->alarm.vm, why);
-    return hf_message_drop(d->catalog, m->id, err);
-}
-
-static int failed(struct hf_alarms_deliver *d, struct way *w, const struct hf_message *m,
-                  const struct hf_err *why, struct hf_err *err)
-{
-    int64_t now = hf_clock_wall_us(d->opts.clock), delay;
-    if (w->failures++ == 0)
-        hf_log(d->opts.log, HF_LOG_WARN, "notify", "%s cannot be told: %s", w->name, why->message);
-    delay = deliver_delay_ms(w->failures);
-    w->not_before_ms = hf_clock_mono_ms(d->opts.clock) + delay;
-    if (now - m->at_us > GIVE_UP_US)
-        return give_up(d, m, why->message, err);
-    return hf_message_later(d->catalog, m->id, m->tries + 1,
-                            now + deliver_delay_ms(m->tries + 1) * 1000, err);
-}
-
-static int deliver_one(struct hf_alarms_deliver *d, const struct ways *ways,
-                       const struct hf_message *m, struct hf_err *err)
-{
-    struct hf_err why = HF_ERR_INIT;
-    struct way *w = ways_find(ways, m->target);
-    if (!w)
-        return give_up(d, m, "there is no such section any more", err);
-    if (w->not_before_ms > hf_clock_mono_ms(d->opts.clock))
-        return 0; /* another one has just failed */
-    if (deliver_send(w, m, d->host, d->stop, &why) < 0)
-        return hf_cancel_is_set(d->stop) ? 0 : failed(d, w, m, &why, err);
-    if (w->failures > 0)
-        hf_log(d->opts.log, HF_LOG_INFO, "notify", "%s can be told again", w->name);
-    w->failures = 0;
-    return hf_message_drop(d->catalog, m->id, err);
-}
-
-/* *wait_ms: until the next round; -1: until somebody kicks. */
-static int go_round(struct hf_alarms_deliver *d, const struct ways *ways, int64_t *wait_ms,
-                    struct hf_err *err)
-{
-    HF_AUTO(queue) struct queue q = {0};
-    if (!d->catalog)
-        d->catalog = hf_catalog_open(d->opts.state_dir, d->opts.clock, err);
-    if (!d->catalog || queue_fill(&q, d->catalog, ways, d->opts.clock, err) < 0)
-        return -1;
-    for (size_t i = 0; i < q.n && !hf_cancel_is_set(d->stop); i++)
-        if (deliver_one(d, ways, &q.letters[i].m, err) < 0)
-            return -1;
-    *wait_ms = q.n ? 0 : q.wait_ms; /* something has changed: look again */
-    return 0;
 }
 
 /* ---- the thread -------------------------------------------------------------------------- */
@@ -136,12 +65,14 @@ static int64_t round_and_wait(struct hf_alarms_deliver *d)
     struct ways *ways = hold(d);
     if (!ways)
         return -1;
-    if (go_round(d, ways, &wait_ms, &err) < 0) {
+    if (deliver_round(d, ways, &wait_ms, &err) < 0) {
         trouble(d, &err);
         wait_ms = LOOK_MS;
     } else {
         d->is_in_trouble = false;
     }
+    if (deliver_speech(d, ways, &wait_ms, &err) < 0)
+        wait_ms = LOOK_MS;
     release(d, ways);
     return wait_ms > LOOK_MS ? LOOK_MS : wait_ms;
 }
@@ -176,6 +107,7 @@ static void deliver_free(struct hf_alarms_deliver *d)
 {
     ways_free(d->ways);
     hf_cancel_free(d->stop);
+    hf_strv_free(&d->told);
     free(d);
 }
 
@@ -213,6 +145,21 @@ static void signal_thread(struct hf_alarms_deliver *d)
 
 void hf_alarms_deliver_kick(struct hf_alarms_deliver *d)
 {
+    signal_thread(d);
+}
+
+void hf_alarms_deliver_trouble(struct hf_alarms_deliver *d, const char *text)
+{
+    pthread_mutex_lock(&d->lock);
+    struct speech *s = &d->speech;
+    if (text && !s->is_on) {
+        s->since_us = hf_clock_wall_us(d->opts.clock);
+        s->due_ms = hf_clock_mono_ms(d->opts.clock) + PATIENCE_MS;
+    }
+    if (text)
+        hf_alarm_text(text, s->text);
+    s->is_on = text != NULL;
+    pthread_mutex_unlock(&d->lock);
     signal_thread(d);
 }
 

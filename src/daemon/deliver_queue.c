@@ -84,7 +84,7 @@ static int64_t wait_ms(const struct choice *ch, const struct hf_message *m)
 {
     const struct way *w = ways_find(ch->ways, m->target);
     int64_t own = (m->next_us - ch->wall_us + 999) / 1000;
-    int64_t of_way = w ? w->not_before_ms - ch->mono_ms : 0;
+    int64_t of_way = w ? way_wait_ms(w, ch->mono_ms) : 0;
     if (own > MOST_MS)
         own = 0;
     return own > of_way ? own : of_way;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One message on its way: the document of a webhook, the mail.
+ * A letter on its way: by a webhook or as mail.
  */
 #include "base/secret.h"
 #include "daemon/deliver_intern.h"
 #include "daemon/mail.h"
-#include "daemon/utf8.h"
 #include "net/http.h"
 #include "net/json.h"
 
@@ -17,27 +16,6 @@
 #define LENIENT_TRIES 3 /* greylisting is over by then */
 
 /* ---- webhook ----------------------------------------------------------------------------- */
-
-static int add_line(struct json_object *doc, const char *key, const char *text)
-{
-    HF_AUTO(hf_buf) struct hf_buf line = HF_BUF_INIT;
-    hf_utf8_add_line(&line, text);
-    return hf_buf_ok(&line) ? hf_json_add_string(doc, key, hf_buf_str(&line)) : -1;
-}
-
-static struct json_object *document(const struct hf_message *m, const char *host)
-{
-    char since[HF_TIME_MAX];
-    HF_AUTOJSON struct json_object *doc = json_object_new_object();
-    hf_time_rfc3339(m->alarm.since_us, since);
-    if (!doc || add_line(doc, "kind", m->alarm.kind) < 0 ||
-        add_line(doc, "policy", m->alarm.policy) < 0 || add_line(doc, "vm", m->alarm.vm) < 0 ||
-        hf_json_add_string(doc, "since", since) < 0 || add_line(doc, "text", m->alarm.text) < 0 ||
-        hf_json_add_bool(doc, "recovery", m->is_recovery) < 0 || add_line(doc, "host", host) < 0 ||
-        hf_json_add_int(doc, "id", m->id) < 0)
-        return NULL;
-    return HF_STEAL(doc);
-}
 
 /* A token that is no header's value would begin another header. */
 static int bearer(const struct way *w, struct hf_buf *out, struct hf_err *err)
@@ -71,16 +49,20 @@ static int post(const struct way *w, const char *body, const char *authorization
                                         .is_single = true};
     HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
     HF_AUTO(hf_http) struct hf_http *h = hf_http_new(&opts, err);
-    if (!h || hf_http_run(h, &req, &a, err) < 0)
+    if (!h)
         return -1;
-    return a.status / 100 == 2 ? 0
-                               : hf_fail(err, HF_E_UNREACHABLE, "the server answers %ld", a.status);
+    const int rc = hf_http_run(h, &req, &a, err);
+    if (a.status / 100 == 2) {
+        hf_err_clear(err); /* it has it, whatever it says then, and be that without end */
+        return 0;
+    }
+    return rc < 0 ? rc : hf_fail(err, HF_E_UNREACHABLE, "the server answers %ld", a.status);
 }
 
-static int send_webhook(const struct way *w, const struct hf_message *m, const char *host,
-                        const struct hf_cancel *cancel, struct hf_err *err)
+static int send_webhook(const struct way *w, const struct hf_message *const *m, size_t n,
+                        const char *host, const struct hf_cancel *cancel, struct hf_err *err)
 {
-    HF_AUTOJSON struct json_object *doc = document(m, host);
+    HF_AUTOJSON struct json_object *doc = deliver_document(m, n, host);
     struct hf_buf authorization = HF_BUF_INIT;
     if (!doc)
         return hf_fail_nomem(err);
@@ -96,47 +78,8 @@ static int send_webhook(const struct way *w, const struct hf_message *m, const c
 
 /* ---- mail -------------------------------------------------------------------------------- */
 
-static void add_about(struct hf_buf *out, const struct hf_alarm *a)
-{
-    if (*a->policy || *a->vm)
-        hf_buf_printf(out, "%s%s%s", a->policy, *a->policy && *a->vm ? "/" : "", a->vm);
-    else
-        hf_buf_str_add(out, "holdfastd");
-}
-
-static void add_subject(struct hf_buf *out, const struct hf_message *m, const char *host)
-{
-    hf_buf_printf(out, "[holdfast %s] %s%s: ", host, m->alarm.kind,
-                  m->is_recovery ? " is over" : "");
-    add_about(out, &m->alarm);
-}
-
-static void add_field(struct hf_buf *out, const char *name, const char *value)
-{
-    if (!*value)
-        return;
-    hf_buf_printf(out, "%-7s ", name);
-    hf_utf8_add_line(out, value);
-    hf_buf_str_add(out, "\n");
-}
-
-static void add_body(struct hf_buf *out, const struct hf_message *m, const char *host)
-{
-    char since[HF_TIME_MAX];
-    hf_time_rfc3339(m->alarm.since_us, since);
-    hf_utf8_add_line(out, m->alarm.text);
-    hf_buf_str_add(out, "\n\n");
-    add_field(out, "alarm", m->alarm.kind);
-    add_field(out, "state", m->is_recovery ? "over" : "on");
-    add_field(out, "since", since);
-    add_field(out, "policy", m->alarm.policy);
-    add_field(out, "vm", m->alarm.vm);
-    add_field(out, "host", host);
-    hf_buf_str_add(out, "\nholdfast status tells more.\n");
-}
-
-static int send_mail(const struct way *w, const struct hf_message *m, const char *host,
-                     const struct hf_cancel *cancel, struct hf_err *err)
+static int send_mail(const struct way *w, const struct hf_message *const *m, size_t n,
+                     const char *host, const struct hf_cancel *cancel, struct hf_err *err)
 {
     char id[64];
     HF_AUTO(hf_buf) struct hf_buf subject = HF_BUF_INIT;
@@ -146,28 +89,29 @@ static int send_mail(const struct way *w, const struct hf_message *m, const char
         w->smtp_password_file ? hf_secret_read(w->smtp_password_file, err) : NULL;
     if (w->smtp_password_file && !password)
         return -1;
-    add_subject(&subject, m, host);
-    add_body(&body, m, host);
+    deliver_subject(m, n, host, &subject);
+    deliver_body(m, n, host, &body);
     if (!hf_buf_ok(&subject) || !hf_buf_ok(&body))
         return hf_fail_nomem(err);
-    snprintf(id, sizeof id, "holdfast.%lld.%lld", (long long)m->at_us, (long long)m->id);
+    snprintf(id, sizeof id, "holdfast.%lld.%lld", (long long)m[0]->at_us, (long long)m[0]->id);
     const struct hf_mail mail = {.from = w->mail_from,
                                  .to = &w->mail_to,
                                  .subject = hf_buf_str(&subject),
                                  .body = hf_buf_str(&body),
-                                 .at_us = m->at_us,
+                                 .at_us = m[0]->at_us,
                                  .id = id};
     const struct hf_mail_server server = {.url = w->smtp,
                                           .ca_file = w->ca_file,
                                           .pin = w->pin,
                                           .user = w->smtp_user,
                                           .password = password,
-                                          .is_lenient = m->tries >= LENIENT_TRIES};
+                                          .is_lenient = m[0]->tries >= LENIENT_TRIES};
     return hf_mail_send(&server, &mail, cancel, err);
 }
 
-int deliver_send(const struct way *w, const struct hf_message *m, const char *host,
+int deliver_send(const struct way *w, const struct hf_message *const *m, size_t n, const char *host,
                  const struct hf_cancel *cancel, struct hf_err *err)
 {
-    return w->webhook ? send_webhook(w, m, host, cancel, err) : send_mail(w, m, host, cancel, err);
+    return w->webhook ? send_webhook(w, m, n, host, cancel, err)
+                      : send_mail(w, m, n, host, cancel, err);
 }

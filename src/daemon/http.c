@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/http.h"
 
+#include "daemon/http_document.h"
+
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #define GUESTS_MAX 16
@@ -29,22 +32,53 @@ struct hf_metrics_http {
     struct guest guests[CONNECTIONS];
     uint64_t n_guests; /* so far */
     pthread_mutex_t lock;
-    struct MHD_Response *document; /* under lock; NULL before the first */
+    struct hf_document *document; /* under lock; NULL before the first */
     struct MHD_Response *healthy, *too_early, *no_path, *no_method;
 };
 
 /* ---- requests ---------------------------------------------------------------------------- */
 
-/* Its own reference: the document may be replaced while it is sent. */
+static bool is_end(char c)
+{
+    return c == '\0' || c == ',' || c == ';' || c == ' ' || c == '\t';
+}
+
+/* Accept-Encoding has gzip, and not with q=0. */
+static bool takes_gzip(struct MHD_Connection *c)
+{
+    const char *s =
+        MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    for (; s && *s; s += strcspn(s, ","), s += *s == ',') {
+        s += strspn(s, " \t");
+        if (strncasecmp(s, "gzip", 4) != 0 || !is_end(s[4]))
+            continue;
+        const char *q = s + 4 + strspn(s + 4, " \t;");
+        return strncasecmp(q, "q=0", 3) != 0 || strcspn(q, "123456789") < strcspn(q, ",");
+    }
+    return false;
+}
+
+static struct MHD_Response *metrics(struct hf_metrics_http *h, bool as_gzip)
+{
+    pthread_mutex_lock(&h->lock);
+    struct MHD_Response *a = h->document ? hf_document_answer(h->document, as_gzip) : NULL;
+    pthread_mutex_unlock(&h->lock);
+    if (a && (MHD_add_response_header(a, MHD_HTTP_HEADER_CONTENT_TYPE, METRICS) != MHD_YES ||
+              MHD_add_response_header(a, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING) !=
+                  MHD_YES)) {
+        MHD_destroy_response(a);
+        a = NULL;
+    }
+    return a;
+}
+
 static enum MHD_Result answer_metrics(struct hf_metrics_http *h, struct MHD_Connection *c)
 {
-    enum MHD_Result rc;
-    pthread_mutex_lock(&h->lock);
-    if (h->document)
-        rc = MHD_queue_response(c, MHD_HTTP_OK, h->document);
-    else
-        rc = MHD_queue_response(c, MHD_HTTP_SERVICE_UNAVAILABLE, h->too_early);
-    pthread_mutex_unlock(&h->lock);
+    struct MHD_Response *a = metrics(h, takes_gzip(c));
+    if (!a)
+        return MHD_queue_response(c, MHD_HTTP_SERVICE_UNAVAILABLE, h->too_early);
+    const enum MHD_Result rc = MHD_queue_response(c, MHD_HTTP_OK, a);
+    MHD_destroy_response(a);
     return rc;
 }
 
@@ -186,7 +220,7 @@ void hf_metrics_http_close(struct hf_metrics_http *h)
         return;
     if (h->mhd)
         MHD_stop_daemon(h->mhd);
-    drop(h->document);
+    hf_document_release(h->document);
     drop(h->healthy);
     drop(h->too_early);
     drop(h->no_path);
@@ -279,21 +313,21 @@ unsigned hf_metrics_http_port(const struct hf_metrics_http *h)
     return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
-int hf_metrics_http_put(struct hf_metrics_http *h, struct hf_buf *doc, struct hf_err *err)
+int hf_metrics_http_put(struct hf_metrics_http *h, const struct hf_buf *doc, struct hf_err *err)
 {
-    size_t len = doc->len;
-    char *text = hf_buf_steal(doc);
-    struct MHD_Response *fresh =
-        text ? MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE) : NULL;
-    if (!fresh) {
-        free(text);
-        return hf_fail_nomem(err);
-    }
-    (void)MHD_add_response_header(fresh, MHD_HTTP_HEADER_CONTENT_TYPE, METRICS);
+    struct hf_document *fresh = hf_document_new(hf_buf_str(doc), doc->len, err);
+    if (!fresh)
+        return -1;
     pthread_mutex_lock(&h->lock);
-    struct MHD_Response *old = h->document;
+    struct hf_document *old = h->document;
     h->document = fresh;
     pthread_mutex_unlock(&h->lock);
-    drop(old);
+    hf_document_release(old);
     return 0;
+}
+
+int hf_metrics_http_document(const struct hf_metrics_http *h, struct hf_buf *out,
+                             struct hf_err *err)
+{
+    return h->document ? hf_document_text(h->document, out, err) : 0;
 }

@@ -43,7 +43,8 @@ static const char *const outcomes[] = {"done", "degraded", "failed", "busy"};
 
 /* ---- labels ------------------------------------------------------------------------------ */
 
-/* Names are those of the configuration, which may hold any byte but control characters. */
+/* Names are those of the configuration, which may hold any byte but control characters. What is no UTF-8 stays apart: two series with the
+ * same labels would cost the whole document. */
 static void add_escaped(struct hf_buf *out, const char *text)
 {
     for (const char *s = text; *s;) {
@@ -52,8 +53,10 @@ static void add_escaped(struct hf_buf *out, const char *text)
             hf_buf_printf(out, "\\%c", *s);
         else if (*s == '\n')
             hf_buf_str_add(out, "\\n");
+        else if (n)
+            hf_buf_add(out, s, n);
         else
-            hf_buf_add(out, n ? s : "?", n ? n : 1);
+            hf_buf_printf(out, "\\\\x%02x", (unsigned char)*s);
         s += n ? n : 1;
     }
 }
@@ -351,6 +354,29 @@ static int add_of_catalog(struct hf_catalog *c, struct target *t, struct hf_err 
     return 0;
 }
 
+/* In front, where hf_metrics_mark finds it. */
+#define TROUBLE_HEAD                                                                               \
+    "# HELP holdfast_trouble 1 while holdfastd cannot use its catalog: all else is as it was "     \
+    "before.\n"                                                                                    \
+    "# TYPE holdfast_trouble gauge\nholdfast_trouble "
+#define TROUBLE_LINE (sizeof TROUBLE_HEAD - 1 + sizeof "0\n" - 1)
+
+static void add_build(struct hf_buf *out)
+{
+    add_help(out, "build_info", "gauge", "1; which version of holdfastd this is.");
+    hf_buf_str_add(out, "holdfast_build_info{version=\"" HF_VERSION "\"} 1\n");
+}
+
+int hf_metrics_mark(const char *doc, size_t len, struct hf_buf *out, struct hf_err *err)
+{
+    hf_buf_str_add(out, TROUBLE_HEAD "1\n");
+    if (doc && len >= TROUBLE_LINE && memcmp(doc, TROUBLE_HEAD, sizeof TROUBLE_HEAD - 1) == 0)
+        hf_buf_add(out, doc + TROUBLE_LINE, len - TROUBLE_LINE);
+    else
+        add_build(out);
+    return hf_buf_ok(out) ? 0 : hf_fail_nomem(err);
+}
+
 int hf_metrics_render(struct hf_catalog *c, const struct hf_config *config,
                       const struct hf_metrics_due *due, size_t n_due, struct hf_buf *out,
                       struct hf_err *err)
@@ -359,8 +385,8 @@ int hf_metrics_render(struct hf_catalog *c, const struct hf_config *config,
     struct target t = {.out = out, .rows = &r};
     if (index_vms(&r, err) < 0 || hf_duties(c, keep, &r, err) < 0)
         return -1;
-    add_help(out, "build_info", "gauge", "1; which version of holdfastd this is.");
-    hf_buf_str_add(out, "holdfast_build_info{version=\"" HF_VERSION "\"} 1\n");
+    hf_buf_str_add(out, TROUBLE_HEAD "0\n");
+    add_build(out);
     add_of_duties(out, &r);
     add_outcomes(out, &r);
     add_grades(out, &r);

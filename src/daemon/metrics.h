@@ -24,6 +24,10 @@ int hf_metrics_render(struct hf_catalog *c, const struct hf_config *config,
                       const struct hf_metrics_due *due, size_t n_due, struct hf_buf *out,
                       struct hf_err *err) HF_CHECKED;
 
+/* Adds the document again, with holdfast_trouble 1 instead of 0: what it tells was true once. Of another one, or none (NULL), only that
+ * there is trouble. */
+int hf_metrics_mark(const char *doc, size_t len, struct hf_buf *out, struct hf_err *err) HF_CHECKED;
+
 /* Replaces the file, mode 0644: a reader sees the former document or this one, whole; also after a crash. An
  * interrupted one may leave FILE.XXXXXX behind, which node_exporter does not read. */
 int hf_metrics_write(const char *path, const struct hf_buf *doc, struct hf_err *err) HF_CHECKED;

@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/outward.h"
 
+#include "base/path.h"
 #include "daemon/alarms.h"
 #include "daemon/deliver.h"
 #include "daemon/http.h"
 #include "daemon/metrics.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define FILE_MAX ((size_t)256 << 20)
 #define REST_MIN_MS 1000
 #define REST_FACTOR 20 /* of what making the document took */
+#define AGAIN_MIN_MS 1000
+#define AGAIN_MAX_MS 60000
+
+/* What went wrong, and is tried again: at once, and ever more seldom. */
+struct again {
+    int64_t delay_ms; /* 0: it did not go wrong */
+    int64_t at_ms;    /* of the monotonic clock */
+};
 
 struct hf_outward {
     const struct hf_clock *clock;
@@ -21,9 +32,12 @@ struct hf_outward {
     char *state;                       /* of its options */
     struct hf_metrics_http *http;      /* NULL: nobody listens */
     struct hf_listen listen;           /* of http; its host is owned */
-    bool is_stale;                     /* the metrics */
-    int64_t not_before_ms;             /* made again; of the monotonic clock */
-    char said[HF_ERR_MESSAGE_MAX];     /* what is wrong with them, as the log has it */
+    struct again listen_again;
+    bool is_stale;         /* the metrics */
+    bool is_marked;        /* as told while there was trouble */
+    int64_t not_before_ms; /* made again; of the monotonic clock */
+    struct again make_again;
+    char said[HF_ERR_MESSAGE_MAX]; /* what is wrong with them, as the log has it */
 };
 
 struct hf_outward *hf_outward_new(const struct hf_clock *clock, struct hf_log *log,
@@ -64,6 +78,23 @@ static void say(struct hf_outward *o, const struct hf_err *why)
     snprintf(o->said, sizeof o->said, "%s", why->message);
 }
 
+static void try_again(struct hf_outward *o, struct again *a)
+{
+    a->delay_ms = a->delay_ms ? 2 * a->delay_ms : AGAIN_MIN_MS;
+    if (a->delay_ms > AGAIN_MAX_MS)
+        a->delay_ms = AGAIN_MAX_MS;
+    a->at_ms = hf_clock_mono_ms(o->clock) + a->delay_ms;
+}
+
+/* That there is a turn then. */
+static void wake_at(const struct hf_outward *o, int64_t at_ms, int64_t now_s, int64_t *io_wake_s)
+{
+    const int64_t left_ms = at_ms - hf_clock_mono_ms(o->clock);
+    const int64_t at_s = now_s + (left_ms > 0 ? left_ms / 1000 : 0) + 1;
+    if (at_s < *io_wake_s)
+        *io_wake_s = at_s;
+}
+
 /* ---- configured -------------------------------------------------------------------------- */
 
 /* The state directory stays the same for as long as the daemon runs; the configuration that names it does not. */
@@ -94,6 +125,20 @@ static bool listens_so(const struct hf_outward *o, const struct hf_listen *wante
     return strcmp(o->listen.host, wanted->host) == 0 && o->listen.port == wanted->port;
 }
 
+/* Where the port is taken, a predecessor may still be on its way out, or somebody has to stop a stranger. */
+static void open_http(struct hf_outward *o)
+{
+    struct hf_err err = HF_ERR_INIT;
+    o->http = hf_metrics_http_open(&o->listen, o->log, &err);
+    if (!o->http) {
+        say(o, &err);
+        try_again(o, &o->listen_again);
+        return;
+    }
+    o->listen_again.delay_ms = 0;
+    o->is_stale = true;
+}
+
 static void listen_anew(struct hf_outward *o)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -102,15 +147,16 @@ static void listen_anew(struct hf_outward *o)
         return;
     hf_metrics_http_close(HF_STEAL(o->http));
     free(HF_STEAL(o->listen.host));
+    o->listen_again.delay_ms = 0;
     if (!wanted->host)
         return;
     o->listen = (struct hf_listen){.host = strdup(wanted->host), .port = wanted->port};
-    if (!o->listen.host)
+    if (!o->listen.host) {
         hf_fail_nomem(&err);
-    else
-        o->http = hf_metrics_http_open(wanted, o->log, &err);
-    if (!o->http)
         say(o, &err);
+        return;
+    }
+    open_http(o);
 }
 
 static void configured(void *ctx, const struct hf_config *config)
@@ -173,6 +219,8 @@ struct due_list {
 static int add_due(void *ctx, const struct hf_plan_row *row, struct hf_err *err)
 {
     struct due_list *list = ctx;
+    if (row->start_s == HF_NO_TIME)
+        return 0;
     if (list->n == list->cap) {
         const size_t cap = list->cap ? 2 * list->cap : 64;
         struct hf_metrics_due *items = reallocarray(list->items, cap, sizeof *items);
@@ -188,12 +236,15 @@ static int add_due(void *ctx, const struct hf_plan_row *row, struct hf_err *err)
     return 0;
 }
 
-static int give(struct hf_outward *o, struct hf_buf *doc, struct hf_err *err)
+/* A file that cannot be written keeps the document from nobody who asks. */
+static int give(struct hf_outward *o, const struct hf_buf *doc, struct hf_err *err)
 {
+    struct hf_err second = HF_ERR_INIT;
     const char *file = hf_config_get_defaults(o->config)->metrics_file;
-    if (file && hf_metrics_write(file, doc, err) < 0)
+    const int rc = file ? hf_metrics_write(file, doc, err) : 0;
+    if (o->http && hf_metrics_http_put(o->http, doc, rc < 0 ? &second : err) < 0)
         return -1;
-    return o->http ? hf_metrics_http_put(o->http, doc, err) : 0;
+    return rc;
 }
 
 static int make(struct hf_outward *o, struct hf_catalog *c, const struct hf_plan *plan,
@@ -213,32 +264,83 @@ static void make_metrics(struct hf_outward *o, struct hf_catalog *c, const struc
 {
     struct hf_err err = HF_ERR_INIT;
     const int64_t began_ms = hf_clock_mono_ms(o->clock);
-    if (make(o, c, plan, now_s, &err) < 0)
+    o->is_stale = make(o, c, plan, now_s, &err) < 0;
+    o->is_marked = false;
+    if (o->is_stale) {
         say(o, &err);
-    else
-        o->said[0] = '\0';
+        try_again(o, &o->make_again);
+    } else {
+        o->make_again.delay_ms = 0;
+        o->said[0] = o->listen_again.delay_ms ? o->said[0] : '\0';
+    }
+    (void)malloc_trim(0); /* with many VMs the document is large, for a moment */
     const int64_t ended_ms = hf_clock_mono_ms(o->clock);
     const int64_t rest_ms = REST_FACTOR * (ended_ms - began_ms);
     o->not_before_ms = ended_ms + (rest_ms > REST_MIN_MS ? rest_ms : REST_MIN_MS);
-    o->is_stale = false;
+    if (o->is_stale && o->make_again.at_ms > o->not_before_ms)
+        o->not_before_ms = o->make_again.at_ms;
 }
 
 /* Later turns follow each other while something happens; the last one of them is made up for. */
+static void refresh(struct hf_outward *o, struct hf_catalog *c, const struct hf_plan *plan,
+                    int64_t now_s, int64_t *io_wake_s)
+{
+    if (o->listen_again.delay_ms && o->listen_again.at_ms <= hf_clock_mono_ms(o->clock))
+        open_http(o);
+    if (o->listen_again.delay_ms)
+        wake_at(o, o->listen_again.at_ms, now_s, io_wake_s);
+    const bool is_wanted = o->http || hf_config_get_defaults(o->config)->metrics_file;
+    if (!is_wanted || !o->is_stale)
+        return;
+    if (o->not_before_ms <= hf_clock_mono_ms(o->clock))
+        make_metrics(o, c, plan, now_s);
+    if (o->is_stale)
+        wake_at(o, o->not_before_ms, now_s, io_wake_s);
+}
+
 static int turned(void *ctx, struct hf_catalog *c, const struct hf_plan *plan, int64_t now_s,
                   int64_t *io_wake_s, struct hf_err *err)
 {
     struct hf_outward *o = ctx;
-    const bool is_wanted = o->http || hf_config_get_defaults(o->config)->metrics_file;
     const int rc = hf_daemon_alarms_turned(o->alarms, c, plan, now_s, io_wake_s, err);
     pass_on(o);
-    if (rc < 0 || !is_wanted || !o->is_stale)
-        return rc;
-    const int64_t left_ms = o->not_before_ms - hf_clock_mono_ms(o->clock);
-    if (left_ms <= 0)
-        make_metrics(o, c, plan, now_s);
-    else if (now_s + left_ms / 1000 + 1 < *io_wake_s)
-        *io_wake_s = now_s + left_ms / 1000 + 1;
-    return 0;
+    if (rc == 0)
+        refresh(o, c, plan, now_s, io_wake_s);
+    return rc;
+}
+
+/* ---- while the catalog is of no use ------------------------------------------------------ */
+
+/* What was told last, marked. A file may be of a predecessor. */
+static int mark(struct hf_outward *o, struct hf_err *err)
+{
+    struct hf_err none = HF_ERR_INIT;
+    HF_AUTO(hf_buf) struct hf_buf former = HF_BUF_INIT, doc = HF_BUF_INIT;
+    const char *file = hf_config_get_defaults(o->config)->metrics_file;
+    size_t len = 0;
+    if (o->http && hf_metrics_http_document(o->http, &former, err) < 0)
+        return -1;
+    HF_AUTOFREE char *of_file =
+        file && !former.len ? hf_path_read(file, FILE_MAX, &len, &none) : NULL;
+    const char *text = of_file ? of_file : hf_buf_str(&former);
+    if (hf_metrics_mark(text, of_file ? len : former.len, &doc, err) < 0)
+        return -1;
+    return give(o, &doc, err);
+}
+
+static void stuck(void *ctx, const char *text)
+{
+    struct hf_outward *o = ctx;
+    struct hf_err err = HF_ERR_INIT;
+    const bool is_wanted = o->http || hf_config_get_defaults(o->config)->metrics_file;
+    if (o->deliver)
+        hf_alarms_deliver_trouble(o->deliver, text);
+    if (!text || !is_wanted || o->is_marked)
+        return;
+    o->is_marked = mark(o, &err) == 0;
+    if (!o->is_marked)
+        say(o, &err);
+    o->is_stale = true;
 }
 
 struct hf_daemon_hooks hf_outward_hooks(struct hf_outward *o)
@@ -248,5 +350,6 @@ struct hf_daemon_hooks hf_outward_hooks(struct hf_outward *o)
                                     .attached = attached,
                                     .changed = changed,
                                     .trouble = trouble,
+                                    .stuck = stuck,
                                     .turned = turned};
 }

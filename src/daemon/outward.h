@@ -4,7 +4,9 @@
  *
  * Metrics are made anew after something has changed, at most once a second, and never more than a twentieth of the time. What goes wrong
  * with them (a port that is taken, a folder that is not there) is said in the log, once for each cause, and keeps no run from beginning;
- * it is tried again with the next change.
+ * it is tried again after 1 s, then twice as long each time up to 1 min. A file that cannot be written keeps them from nobody who asks
+ * by HTTP. While the catalog
+ * is of no use they say so (holdfast_trouble), and whoever hears of alarms of the daemon is told without it.
  */
 #ifndef HF_DAEMON_OUTWARD_H
 #define HF_DAEMON_OUTWARD_H

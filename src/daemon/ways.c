@@ -35,6 +35,9 @@ static int copy(char **out, const char *text)
 
 static int way_copy(struct way *w, const struct hf_config_notify *n)
 {
+    w->hears_daemon = hf_strv_has(&n->on, HF_ALARM_DAEMON);
+    w->most = DELIVER_BATCH;
+    w->paid_ms = INT64_MIN;
     return copy(&w->name, n->label) || copy(&w->webhook, n->webhook) ||
                    copy(&w->token_file, n->token_file) || copy(&w->ca_file, n->ca_file) ||
                    copy(&w->pin, n->pin) || copy(&w->mail_from, n->mail_from) ||
@@ -70,4 +73,27 @@ struct way *ways_find(const struct ways *w, const char *name)
         if (strcmp(w->items[i].name, name) == 0)
             return &w->items[i];
     return NULL;
+}
+
+/* A bucket of DELIVER_BURST letters that fills again by one every DELIVER_EVERY_MS. */
+size_t way_room(const struct way *w, int64_t now_ms)
+{
+    if (w->paid_ms <= now_ms)
+        return DELIVER_BURST;
+    const int64_t used = (w->paid_ms - now_ms + DELIVER_EVERY_MS - 1) / DELIVER_EVERY_MS;
+    return used >= DELIVER_BURST ? 0 : (size_t)(DELIVER_BURST - used);
+}
+
+void way_spend(struct way *w, int64_t now_ms)
+{
+    w->paid_ms = (w->paid_ms > now_ms ? w->paid_ms : now_ms) + DELIVER_EVERY_MS;
+}
+
+int64_t way_wait_ms(const struct way *w, int64_t now_ms)
+{
+    const int64_t failed = w->not_before_ms - now_ms;
+    if (way_room(w, now_ms) > 0)
+        return failed;
+    const int64_t full = w->paid_ms - now_ms - (DELIVER_BURST - 1) * DELIVER_EVERY_MS;
+    return failed > full ? failed : full;
 }

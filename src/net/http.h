@@ -61,7 +61,7 @@ struct hf_http_request {
 };
 
 struct hf_http_answer {
-    long status;
+    long status; /* also where the rest of the answer failed; 0: it did not come so far */
     struct hf_buf body;    /* empty when it went into request.into */
     size_t into_have;      /* bytes there */
     struct hf_buf headers; /* of the last answer, "name: value\n" */

@@ -186,10 +186,8 @@ int hf_http_ended(struct hf_http_transfer *t, struct hf_err *err)
     const CURLMsg *m = curl_multi_info_read(t->h.multi, &left);
     if (!m || m->msg != CURLMSG_DONE)
         return hf_fail(err, HF_E_INTERNAL, "libcurl does not say how the request ended");
-    if (m->data.result != CURLE_OK)
-        return fail_transfer(t, m->data.result, err);
     curl_easy_getinfo(t->h.easy, CURLINFO_RESPONSE_CODE, &t->answer->status);
-    return 0;
+    return m->data.result == CURLE_OK ? 0 : fail_transfer(t, m->data.result, err);
 }
 
 /* ---- its run ---------------------------------------------------------------------------- */

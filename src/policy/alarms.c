@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ELLIPSIS "\xe2\x80\xa6"
@@ -181,4 +182,19 @@ void hf_alarms_of_row(const struct hf_plan_row *row, struct hf_alarm_changes *ou
     else
         snprintf(text, sizeof text, "due times before %s passed without a %s", due, row->kind);
     change(out, missed_kind(row->kind), true, text);
+}
+
+/* ---- who is told ------------------------------------------------------------------------- */
+
+const char **hf_alarm_targets(const struct hf_config *config, const char *kind, size_t *out_n)
+{
+    size_t n = config ? hf_config_notify_count(config) : 0;
+    const char **targets = calloc(n + 1, sizeof *targets);
+    *out_n = 0;
+    for (size_t i = 0; targets && i < n; i++) {
+        const struct hf_config_notify *notify = hf_config_notify_at(config, i);
+        if (hf_strv_has(&notify->on, kind))
+            targets[(*out_n)++] = notify->label;
+    }
+    return targets;
 }

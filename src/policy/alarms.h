@@ -50,6 +50,10 @@ void hf_alarms_of_job(const struct hf_job *job, struct hf_alarm_changes *out);
 /* Of a pair of the plan, when somebody looks. */
 void hf_alarms_of_row(const struct hf_plan_row *row, struct hf_alarm_changes *out);
 
+/* Names of the [notify NAME] sections that want to hear of this kind, which are the configuration's, in a list to be freed. config may
+ * be NULL. NULL: no memory. */
+const char **hf_alarm_targets(const struct hf_config *config, const char *kind, size_t *out_n);
+
 /* Any text as an alarm's text. */
 void hf_alarm_text(const char *text, char out[HF_ALARM_TEXT_MAX]);
 

@@ -39,3 +39,9 @@ bool hf_select_has(const struct hf_selection *s, const struct hf_config_vm *vm,
 {
     return any(&s->include, vm, hypervisor) && !any(&s->exclude, vm, hypervisor);
 }
+
+bool hf_select_excludes(const struct hf_selection *s, const struct hf_config_vm *vm,
+                        const struct hf_config_hypervisor *hypervisor)
+{
+    return any(&s->exclude, vm, hypervisor);
+}

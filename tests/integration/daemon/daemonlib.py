@@ -150,6 +150,11 @@ class DaemonTest(unittest.TestCase):
                                     **{k.replace("_", "-"): v for k, v in keys.items()}}
         self.site.write_all()
 
+    def defaults(self, **keys):
+        """More keys of the section; until the site is written anew."""
+        text = "".join(f"{k.replace('_', '-')} = {v}\n" for k, v in keys.items())
+        self.site.config.write_text(self.site.config.read_text().replace("[defaults]\n", "[defaults]\n" + text, 1))
+
     def play(self, report="{}", status=0, said=""):
         """From now on a script is what the daemon begins: it lies beside a copy of holdfastd."""
         self.played = self.site.dir / "played"

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A daemon that has nothing to do sleeps until the next due time, and is small."""
 
+import socket
 import time
+import urllib.request
 from pathlib import Path
 
 import daemonlib
@@ -71,6 +73,34 @@ class Idle(DaemonTest):
         d.reload()
         d.reload()
         self.assertLess(rss_kib(d.process.pid), RSS_MAX_KIB)
+
+    def test_it_is_small_with_metrics(self):
+        """After all have run, been scraped, and the configuration been read again."""
+        if runlib.SANITIZED:
+            self.skipTest("a sanitizer is not")
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
+        file = self.site.dir / "holdfast.prom"
+        self.defaults(metrics_listen=f"127.0.0.1:{port}", metrics_file=file)
+        with self.site.config.open("a") as f:
+            f.write(self.many(10000))
+        self.follow()
+        self.query("UPDATE duties SET began_us = 1795402800000000, ended_us = 1795402900000000, success_us = 1795402900000000, "
+                   "outcome = 'done', grade = 'B', stall_ms = 12, duration_ms = 100000, bytes = 123456789, is_protected = 1, attempts = 1")
+        self.query("INSERT INTO stalls (policy, vm, bucket, runs, sum_ms) SELECT policy, vm, 4, 100, 1200 FROM duties")
+        file.unlink()
+        d = self.start().ready()
+        for _ in range(2):
+            runlib.wait_until(file.exists, 40, f"no metrics: {d.log}")
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+                size = len(answer.read())
+            self.assertGreater(size, 10 << 20)
+            self.settle(d.process.pid)
+            rss = rss_kib(d.process.pid)
+            print(f"\n  {rss} KiB with 10,000 VMs and {size >> 20} MiB of metrics", end=" ", flush=True)
+            self.assertLess(rss, RSS_MAX_KIB)
+            file.unlink()
+            d.reload()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
  *
  * noise_drive serve ADDRESS | raise STATE KIND POLICY VM TEXT TARGET | clear … | messages STATE | deliver STATE CONFIG SCALE
  *
- * serve says its port, then takes a size in bytes a line: a document of that size. deliver runs until its input ends; by its clock
- * SCALE seconds pass in one.
+ * serve says its port, then takes a size in bytes a line: a document of that size. deliver runs until its input ends, a line of which
+ * is what troubles the daemon, an empty one that nothing does any more; by its clock SCALE seconds pass in one.
  */
 #include "catalog/alarm.h"
 #include "daemon/deliver.h"
@@ -23,7 +23,7 @@ static int fail(const struct hf_err *err)
 
 static int put(struct hf_metrics_http *h, size_t bytes, struct hf_err *err)
 {
-    struct hf_buf doc = HF_BUF_INIT;
+    HF_AUTO(hf_buf) struct hf_buf doc = HF_BUF_INIT;
     while (doc.len < bytes)
         hf_buf_str_add(&doc, doc.len % 64 == 63 ? "\n" : "x");
     return hf_metrics_http_put(h, &doc, err);
@@ -123,10 +123,15 @@ static void wait_for_end(struct hf_alarms_deliver *d)
     struct pollfd in = {.fd = 0, .events = POLLIN};
     for (;;) {
         int n = poll(&in, 1, scale > 1 ? 50 : -1);
-        char bytes[16];
-        if (n > 0 && read(0, bytes, sizeof bytes) <= 0)
+        char line[256];
+        ssize_t len = n > 0 ? read(0, line, sizeof line - 1) : 0;
+        if (n > 0 && len <= 0)
             return;
-        hf_alarms_deliver_kick(d);
+        line[len > 0 ? len - 1 : 0] = '\0';
+        if (len > 0)
+            hf_alarms_deliver_trouble(d, *line ? line : NULL);
+        else
+            hf_alarms_deliver_kick(d);
     }
 }
 

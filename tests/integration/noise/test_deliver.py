@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of an alarm reaches people: webhooks and mail, with servers that are away, wrong, slow or refuse."""
 
+import contextlib
 import email
 import email.policy
 import json
 import os
 import signal
+import shutil
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -39,18 +42,20 @@ class Hook:
 
     def __init__(self, answers=(), tls=None):
         hook = self
-        self.answers, self.got = list(answers), []
+        self.answers, self.got, self.refuse, self.says = list(answers), [], None, b""
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                status = hook.answers.pop(0) if hook.answers else 204
+                status = hook.answers.pop(0) if hook.answers else 422 if hook.refuse and hook.refuse in body else 204
                 hook.got.append((status, dict(self.headers), body))
                 if status is None:
                     threading.Event().wait(60)
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(hook.says)))
                 self.end_headers()
+                with contextlib.suppress(OSError):
+                    self.wfile.write(hook.says)
 
             def log_message(self, *_):
                 pass
@@ -62,8 +67,12 @@ class Hook:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def taken(self):
+    def letters(self):
         return [json.loads(body) for status, _, body in self.got if status and 200 <= status < 300]
+
+    def taken(self):
+        """Each message, also of several in one letter."""
+        return [m for letter in self.letters() for m in letter.get("messages", [letter])]
 
     def close(self):
         self.server.shutdown()
@@ -95,6 +104,18 @@ class Case(unittest.TestCase):
     def waiting(self):
         run = subprocess.run([DRIVE, "messages", self.state], check=True, capture_output=True, text=True)
         return run.stdout.splitlines()
+
+    def sql(self, *statements):
+        with contextlib.closing(sqlite3.connect(self.state / "catalog.sqlite", timeout=20)) as db, db:
+            for statement in statements:
+                db.execute(statement)
+
+    def storm(self, n, target="ops"):
+        """As many VMs fail as one store that is away can make."""
+        self.change("raise", vm="vm00000", target=target)
+        self.sql("WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < %d - 1) INSERT INTO messages (target, "
+                 "is_recovery, kind, policy, vm, since_us, text, at_us, tries, next_us) SELECT target, 0, kind, policy, "
+                 "printf('vm%%05d', i.n), since_us, text, at_us, 0, 0 FROM messages, i WHERE vm = 'vm00000'" % n)
 
     def begin(self, scale=1):
         self.errors = open(self.dir / "log", "w+")
@@ -161,6 +182,16 @@ class Webhook(Case):
         self.assertEqual(self.log.count("cannot be told"), 1)
         self.assertIn("ops can be told again", self.log)
 
+    def test_one_that_took_it_and_talks_without_end_is_not_told_again(self):
+        hook = self.serve(Hook([200]))
+        hook.says = b"x" * (1 << 20)
+        self.configure(ops=f"webhook = http://127.0.0.1:{hook.port}/")
+        self.change("raise")
+        self.begin(scale=600)
+        self.until(lambda: not self.waiting())
+        self.end()
+        self.assertEqual(len(hook.got), 1)
+
     def test_one_that_is_away_holds_up_nobody_else(self):
         hook = self.serve(Hook())
         with socket.create_server(("127.0.0.1", 0)) as s:
@@ -202,6 +233,94 @@ class Webhook(Case):
         self.until(lambda: not self.waiting())
         self.end()
         self.assertEqual({doc["vm"] for doc in hook.taken()}, set(names))
+
+    def test_of_a_storm_a_few_letters_tell(self):
+        hook, other = self.serve(Hook()), self.serve(Hook())
+        self.configure(ops=f"webhook = http://127.0.0.1:{hook.port}/", other=f"webhook = http://127.0.0.1:{other.port}/")
+        self.storm(3000)
+        self.change("raise", vm="db1", target="other", kind="missed")
+        self.begin()
+        self.until(lambda: not self.waiting())
+        self.end()
+        letters = hook.letters()
+        self.assertLess(len(letters), 10)
+        self.assertEqual({m["vm"] for m in hook.taken()}, {f"vm{i:05}" for i in range(3000)})
+        self.assertEqual((letters[0]["kind"], letters[0]["text"], letters[0]["recovery"]), ("several", "failed of 512", False))
+        self.assertEqual({"policy", "host", "since", "id", "vm", "messages"} - set(letters[0]), set())
+        self.assertEqual([m["vm"] for m in other.letters()], ["db1"])
+
+    def test_who_was_told_often_is_told_of_more_at_a_time(self):
+        hook = self.serve(Hook())
+        self.configure(ops=f"webhook = http://127.0.0.1:{hook.port}/")
+        self.begin(scale=100)  # five minutes in three seconds
+        for i in range(40):
+            self.change("raise", vm=f"vm{i}")
+            time.sleep(0.05)
+        self.until(lambda: not self.waiting())
+        self.end()
+        self.assertEqual([m["vm"] for m in hook.taken()], [f"vm{i}" for i in range(40)])
+        self.assertIn(len(hook.letters()), range(11, 15))
+
+    def test_a_storm_that_is_refused_comes_whole_and_without_what_the_server_does_not_take(self):
+        hook = self.serve(Hook())
+        self.configure(ops=f"webhook = http://127.0.0.1:{hook.port}/")
+        self.storm(100)
+        hook.refuse = b"vm00007"
+        self.begin(scale=20000)
+        self.until(lambda: len({m["vm"] for m in hook.taken()}) == 99, 40)
+        self.end()
+
+    def test_what_was_delivered_and_cannot_be_taken_out_is_not_sent_again(self):
+        hook = self.serve(Hook())
+        self.configure(ops=f"webhook = http://127.0.0.1:{hook.port}/")
+        self.change("raise")
+        self.sql("CREATE TRIGGER full BEFORE DELETE ON messages BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        self.begin(scale=600)
+        self.until(lambda: hook.got)
+        time.sleep(1)
+        self.assertEqual(len(hook.got), 1)
+        self.sql("DROP TRIGGER full")
+        self.until(lambda: not self.waiting())
+        self.end()
+        self.assertEqual(len(hook.got), 1)
+
+    def test_a_catalog_that_was_lost_and_made_anew_is_read(self):
+        hook = self.serve(Hook())
+        self.configure(ops=f"webhook = http://127.0.0.1:{hook.port}/")
+        self.change("raise")
+        self.begin(scale=600)
+        self.until(lambda: not self.waiting())
+        shutil.rmtree(self.state)
+        self.change("raise", vm="web02")
+        self.until(lambda: [m["vm"] for m in hook.taken()] == ["web01", "web02"], 5)
+        self.end()
+
+    def test_trouble_that_cannot_be_written_down_is_told_when_it_lasts_and_when_it_is_over(self):
+        hook, other = self.serve(Hook([500])), self.serve(Hook())
+        self.configure(ops=f"webhook = http://127.0.0.1:{hook.port}/", other=f"webhook = http://127.0.0.1:{other.port}/\non = failed")
+        (self.state / "catalog.sqlite").mkdir(parents=True)
+
+        def say(text):
+            self.daemon.stdin.write(text + "\n")
+            self.daemon.stdin.flush()
+            time.sleep(0.2)  # one line at a time
+        self.begin(scale=60)
+        say("no room")
+        say("")
+        time.sleep(1.5)  # more than the minute
+        self.assertEqual(hook.got, [])
+        for _ in range(2):
+            say("no room: it is\x01full")
+        self.until(lambda: hook.taken())
+        time.sleep(1.5)
+        say("")
+        self.until(lambda: len(hook.taken()) == 2)
+        time.sleep(0.5)
+        self.end()
+        on, over = hook.taken()
+        self.assertEqual((on["kind"], on["text"], on["recovery"], on["id"], on["vm"]), ("daemon", "no room: it is full", False, 0, ""))
+        self.assertEqual((over["kind"], over["recovery"], over["since"]), ("daemon", True, on["since"]))
+        self.assertEqual(other.got, [])
 
     def test_trust_by_ca_alone(self):
         good, context = certificate(self.dir, "good")
@@ -358,6 +477,21 @@ class Mail(Case):
         self.until(lambda: int(self.waiting()[0].split()[-1]) > 1)
         self.end()
         self.assertEqual(server.mails, [])
+
+
+    def test_of_a_storm_one_mail_tells(self):
+        server = self.serve(Smtp())
+        self.configure(ops=f"{self.TO}smtp = smtp://127.0.0.1:{server.port}\n")
+        self.storm(300)
+        self.begin()
+        self.until(lambda: not self.waiting())
+        self.end()
+        self.assertEqual(len(server.mails), 1)
+        mail = email.message_from_bytes(server.mails[0][2], policy=email.policy.default)
+        self.assertEqual(mail.defects, [])
+        self.assertEqual(mail["Subject"], "[holdfast h\xf6st] failed of 300")
+        lines = mail.get_content().splitlines()
+        self.assertEqual(lines[299], "failed: nightly/vm00299, since 2026-11-23T03:00:00Z: no space left")
 
 
 class StartTls(Case):

@@ -2,6 +2,7 @@
 """The metrics' endpoint against requests that are malformed, endless or slow: others are answered, and it does not grow."""
 
 import contextlib
+import gzip
 import os
 import signal
 import socket
@@ -108,6 +109,30 @@ class Http(Case):
             self.assertTrue(part)
             got += part
         self.assert_answers()
+
+    def test_who_takes_gzip_gets_it_and_nobody_else(self):
+        size = 5_000_000
+        self.put(size)
+        request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: %s\r\n\r\n"
+        plain = self.ask(GET).split(b"\r\n\r\n", 1)[1]
+        self.assertEqual(len(plain), size)
+        for encodings in (b"gzip", b"deflate, GZIP;q=0.5", b"br,gzip ;q=1.0, identity", b"gzip;q=0.001"):
+            header, body = self.ask(request % encodings).split(b"\r\n\r\n", 1)
+            self.assertIn(b"Content-Encoding: gzip\r\n", header + b"\r\n", encodings)
+            self.assertLess(len(body), size / 50)
+            self.assertEqual(gzip.decompress(body), plain)
+        for encodings in (b"", b"br", b"gzip;q=0", b"gzip; q=0.000", b"gzip;q=0, br;q=1", b"xgzip", b"gzipx", b"*"):
+            header, body = self.ask(request % encodings).split(b"\r\n\r\n", 1)
+            self.assertNotIn(b"Content-Encoding", header, encodings)
+            self.assertEqual(body, plain)
+
+    def test_a_large_document_is_kept_small(self):
+        self.put(1000)
+        before = self.memory_kib()
+        for _ in range(5):
+            self.put(20_000_000)
+        self.assertEqual(len(self.ask(GET).split(b"\r\n\r\n", 1)[1]), 20_000_000)
+        self.assertLess(self.memory_kib() - before, 4096)
 
     def test_malformed_requests(self):
         self.put()

@@ -122,7 +122,7 @@ class Alerts(unittest.TestCase):
         status, said = self.promtool(("alerts.yml", series), (self.rules.name, rules))
         self.assertEqual(status, 0, said)
         for right, wrong in (("> 3600", "> 36000"), ("== 0 or", "== 2 or"), ("> 50 * 3600", "> 60 * 3600"), ("for: 26h", "for: 1h"),
-                             ("drill-failed|", ""), ("degraded|", "")):
+                             ("drill-failed|", ""), ("degraded|", ""), ("for: 5m", "for: 1m"), ("trouble == 1", "trouble == 2")):
             with self.subTest(wrong=wrong):
                 self.assertEqual(rules.count(right), 1)
                 self.assertNotEqual(self.promtool(("alerts.yml", series), (self.rules.name, rules.replace(right, wrong)))[0], 0)
@@ -140,7 +140,7 @@ class Alerts(unittest.TestCase):
             file.write_text(config.replace("/etc/prometheus/rules/holdfast.rules.yml", str(self.rules)))
             done = run("promtool", "check", "config", file)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            self.assertIn("6 rules found", done.stdout)
+            self.assertIn("7 rules found", done.stdout)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,10 @@ class StatusTest(StoresTest):
         names = ", ".join(row)
         self.sql(f"INSERT OR REPLACE INTO duties ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
 
+    def former(self):
+        """There was a success, two days ago."""
+        return {"success_us": us(self.last - 2 * DAY), "grade": "B"}
+
     def tried(self, outcome, due=None, **fields):
         """The run for `due` (the last one) began with it and took a minute."""
         due = self.last if due is None else due
@@ -95,7 +99,13 @@ class Runs(StatusTest):
         doc = self.ok(self.site.run("status"))
         self.assertEqual((doc["policies"], doc["alarms"]), ([], []))
         self.assertNotIn("POLICY", self.site.run("status", as_json=False).stdout)
-        self.assertEqual(self.site.run("status", "--check", as_json=False).status, OK)
+        check = self.site.run("status", "--check", as_json=False)
+        self.assertEqual(check.status, WARNING)  # nobody has ever backed it up
+        self.assertIn(", nothing to go back to on 1, ", check.stdout)
+        self.ok(self.site.run("backup", "web"))
+        check = self.site.run("status", "--check", as_json=False)
+        self.assertEqual(check.status, OK, str(check))
+        self.assertIn(", nothing to go back to on 0, ", check.stdout)
 
     def test_a_policy_that_nobody_follows_says_that_no_holdfastd_ran(self):
         row = self.expect(CRITICAL, "unfollowed", "no holdfastd has run here")
@@ -104,9 +114,23 @@ class Runs(StatusTest):
         self.expect(WARNING, "unfollowed", "has not read this configuration")
 
     def test_one_that_was_just_followed_waits(self):
-        self.owe(served_s=int(self.now))
+        self.ok(self.site.run("backup", "web"))
+        self.owe(served_s=int(time.time()))
         row = self.expect(OK, "waiting")
         self.assertLess(time.time() - 60, when(row["next_start_at"]))
+
+    def test_a_catalog_that_was_lost_is_not_well_though_nothing_is_due_yet(self):
+        self.ok(self.site.run("backup", "web", "--policy", "nightly"))
+        self.tried("done")
+        self.expect(OK, "done")
+        for file in self.site.state.glob("catalog.sqlite*"):
+            file.unlink()
+        self.ok(self.site.run("status"))
+        self.owe(served_s=int(time.time()))  # as holdfastd finds it
+        self.assertEqual(self.row()["state"], "waiting")
+        check = self.site.run("status", "--check", as_json=False)
+        self.assertEqual(check.status, WARNING)
+        self.assertIn(", nothing to go back to on 1, ", check.stdout)
 
     def test_one_that_was_done_is_well(self):
         self.tried("done")
@@ -140,7 +164,7 @@ class Runs(StatusTest):
         self.expect(CRITICAL, "failed", "capture_begin")
 
     def test_a_missed_run_is_overdue_an_hour_after_it_was_due(self):
-        self.owe(served_s=int(self.last - HOUR))
+        self.owe(served_s=int(self.last - HOUR), **self.former())
         late = self.now - self.last
         if late > HOUR + 60:
             row = self.expect(CRITICAL, "overdue", "does holdfastd run?")
@@ -153,7 +177,7 @@ class Runs(StatusTest):
     def test_twice_the_retry_is_waited_for_when_that_is_longer(self):
         self.site.policies["nightly"]["retry"] = "2h"
         self.site.write()
-        self.owe(served_s=int(self.last - HOUR))
+        self.owe(served_s=int(self.last - HOUR), **self.former())
         env = self.later(self.last + 4 * HOUR - 120)
         self.expect(OK, "waiting", **env)
         env = self.later(self.last + 4 * HOUR + 120)
@@ -185,6 +209,20 @@ class Runs(StatusTest):
         self.assertIn("gone: missed since", self.site.run("status", as_json=False).stdout)
         self.assertIn("(no longer configured)", self.site.run("status", as_json=False).stdout)
 
+    def test_a_vm_that_fell_out_of_all_policies_is_not_well_unless_it_is_left_out_by_name(self):
+        self.tried("done")
+        self.ok(self.site.run("backup", "web"))
+        for vms, level in (("web", OK), ("other*", WARNING), ("*, !web", OK)):
+            with self.subTest(vms=vms):
+                self.site.policies["nightly"]["vms"] = vms
+                self.site.write()
+                check = self.site.run("status", "--check", as_json=False)
+                self.assertEqual(check.status, level, str(check))
+                forgotten = self.ok(self.site.run("status"))["forgotten"]
+                self.assertEqual(forgotten, ["web"] if level else [])
+                text = self.site.run("status", as_json=False).stdout
+                self.assertEqual("WARNING: web: no policy selects it any more" in text, bool(level))
+
     def test_alarms_of_holdfastd_itself_are_warnings(self):
         self.tried("done")
         self.raise_alarm("daemon", "the configuration cannot be read", "", "")
@@ -194,7 +232,7 @@ class Runs(StatusTest):
         self.assertIn("alarms=1", check.stdout)
 
     def test_busy_for_long_is_a_warning_and_critical_once_the_next_was_due(self):
-        self.tried("busy", due=self.last)
+        self.tried("busy", due=self.last, **self.former())
         env = self.later(self.last + 30 * 60)
         self.expect(OK, "busy", **env)
         env = self.later(self.last + 3 * HOUR)
@@ -250,7 +288,7 @@ class Attempts(StatusTest):
 
     def test_one_that_is_going_on_is_running_and_no_longer_when_its_process_is_gone(self):
         p, start = self.child()
-        self.owe(served_s=int(self.last), attempts=1, began_us=us(self.now - 60), pid=p.pid, pid_start=start)
+        self.owe(served_s=int(self.last), attempts=1, began_us=us(self.now - 60), pid=p.pid, pid_start=start, **self.former())
         self.assertTrue(self.expect(OK, "waiting")["running"])
         self.assertRegex(self.site.run("status", as_json=False).stdout, r"nightly +web +run +running ")
         p.kill()

@@ -117,19 +117,33 @@ static void alarms_of_other_kinds_and_names_are_others(void **state)
     assert_alarms(c, "missed nightly/web01 +2 b; ");
 }
 
+static int keep_time(void *ctx, const struct hf_message *m, struct hf_err *err)
+{
+    (void)err;
+    *(int64_t *)ctx = m->at_us;
+    return 0;
+}
+
 static void a_message_stays_until_it_is_dropped_over_restarts(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
     HF_AUTO(hf_catalog) struct hf_catalog *c = open_here(state);
     const struct hf_alarm a = alarm_of("failed", NOW, "x");
     assert_int_equal(hf_alarm_raise(c, &a, both, 2, &err), 1);
-    assert_hf_ok(hf_message_later(c, 1, 3, 77, &err), &err);
+    const struct hf_message_later later = {1, 3, 77};
+    assert_hf_ok(hf_messages_later(c, &later, 1, &err), &err);
     hf_catalog_close(HF_STEAL(c));
     c = open_here(state);
     assert_messages(
         c, 9, "1>mail 3:77 failed nightly/web01 +0 x; 2>hook 0:0 failed nightly/web01 +0 x; ");
-    assert_hf_ok(hf_message_drop(c, 1, &err), &err);
-    assert_hf_ok(hf_message_drop(c, 1, &err), &err); /* gone already: fine */
+    int64_t at_us = 0;
+    assert_hf_ok(hf_messages(c, 1, keep_time, &at_us, &err), &err);
+    const struct hf_message_key other = {1, at_us + 1}, key = {1, at_us};
+    assert_hf_ok(hf_messages_drop(c, &other, 1, &err), &err); /* of a catalog that was lost */
+    assert_messages(
+        c, 9, "1>mail 3:77 failed nightly/web01 +0 x; 2>hook 0:0 failed nightly/web01 +0 x; ");
+    assert_hf_ok(hf_messages_drop(c, &key, 1, &err), &err);
+    assert_hf_ok(hf_messages_drop(c, &key, 1, &err), &err); /* gone already: fine */
     assert_messages(c, 9, "2>hook 0:0 failed nightly/web01 +0 x; ");
 }
 

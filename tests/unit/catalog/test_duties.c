@@ -269,6 +269,39 @@ static void a_catalog_of_the_third_schema_gets_the_tables(void **state)
     assert_int_equal(err.cls, HF_E_CONFLICT);
 }
 
+/* Only what holdfastd has recorded as bad, and not while it is at it. */
+static void a_run_by_hand_makes_good_what_failed(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_catalog) struct hf_catalog *c = open_here(state);
+    struct hf_duty hand = {.policy = "nightly",
+                           .vm = "web01",
+                           .kind = HF_DUTY_RUN,
+                           .success_us = 900,
+                           .grade = "A",
+                           .stall_ms = 3,
+                           .duration_ms = 4,
+                           .bytes = 5,
+                           .is_protected = true};
+    assert_int_equal(hf_duty_make_good(c, &hand, &err), 0); /* not followed */
+    follow(c, &web01);
+    assert_int_equal(hf_duty_make_good(c, &hand, &err), 0); /* never tried */
+    begin(c, 2000, 1, 100);
+    assert_int_equal(hf_duty_make_good(c, &hand, &err), 0); /* goes on */
+    struct hf_duty end = web01;
+    end.ended_us = 200;
+    end.outcome = "failed";
+    end.error = "io";
+    end.message = "no";
+    end.run_id = "r";
+    assert_hf_ok(hf_duty_end(c, &end, &err), &err);
+    assert_int_equal(hf_duty_make_good(c, &hand, &err), 1);
+    assert_duties(c, "nightly/web01/run 2000#1 100..200 pid 0@0 done r - - | 900 A 3 4 5 1 -; ");
+    hand.grade = "B";
+    assert_int_equal(hf_duty_make_good(c, &hand, &err), 0); /* is well */
+    assert_duties(c, "nightly/web01/run 2000#1 100..200 pid 0@0 done r - - | 900 A 3 4 5 1 -; ");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -282,6 +315,7 @@ int main(void)
         HF_TEST(what_held_nobody_up_or_failed_is_not_counted),
         HF_TEST(an_end_that_is_recorded_twice_counts_once),
         HF_TEST(a_catalog_of_the_third_schema_gets_the_tables),
+        HF_TEST(a_run_by_hand_makes_good_what_failed),
     };
     return HF_RUN_TESTS("catalog.duties", tests);
 }

@@ -207,9 +207,10 @@ static void monitoring_gets_its_line_and_status_whatever_happens(void **state)
     assert_string_equal(
         unasked.out,
         "HOLDFAST WARNING - 1 VM, last run failed on 0, below its grade on 0, "
-        "drill failed on 0, overdue on 0, over a limit or overdue 0, not reached 1, 0 runs open"
+        "drill failed on 0, overdue on 0, over a limit or overdue 0, not reached 1, "
+        "nothing to go back to on 1, in no policy any more 0, 0 runs open"
         " | vms=1 duties=0 overdue=0 failed=0 interrupted=0 degraded=0 busy=0 unfollowed=0 "
-        "alarms=0\n");
+        "alarms=0 bare=1\n");
     record(state, "failed", NULL);
     HF_AUTO(cli_run) struct cli_run failed = run_with_state(state, "status --check --json");
     assert_int_equal(failed.status, 2);
@@ -230,7 +231,8 @@ static void status_has_every_member_also_of_a_vm_without_runs(void **state)
                "\"store\":null,\"store_free_bytes\":null,\"store_total_bytes\":null,"
                "\"hypervisor_error\":\"hypervisor lab: no plugin 'none'\","
                "\"next_expiry_at\":null,\"overdue\":[],\"overdue_ms\":0,\"limits\":[]}],"
-               "\"open_runs\":[],\"undecided\":[],\"stores\":[],\"policies\":[],\"alarms\":[]}\n");
+               "\"open_runs\":[],\"undecided\":[],\"stores\":[],\"policies\":[],\"alarms\":[],"
+               "\"forgotten\":[]}\n");
 }
 
 static void show_tells_why_a_run_failed_also_when_it_was_undone_later(void **state)

@@ -29,7 +29,7 @@
 /* What the hooks were told. */
 static struct {
     int attached, began, ended, withdrawn, troubles, configured;
-    char outcome[32], trouble[512];
+    char outcome[32], trouble[512], stuck[512];
     bool has_missed, refuses;
 } heard;
 
@@ -76,10 +76,17 @@ static int on_trouble(void *ctx, struct hf_catalog *c, const char *text, struct 
     return 0;
 }
 
+static void on_stuck(void *ctx, const char *text)
+{
+    (void)ctx;
+    snprintf(heard.stuck, sizeof heard.stuck, "%s", text ? text : "over");
+}
+
 static const struct hf_daemon_hooks hooks = {.configured = on_configured,
                                              .attached = on_attached,
                                              .changed = on_changed,
-                                             .trouble = on_trouble};
+                                             .trouble = on_trouble,
+                                             .stuck = on_stuck};
 
 struct site {
     void **state;
@@ -668,9 +675,11 @@ static void an_alarm_that_cannot_be_written_is_trouble_that_passes(void **state)
     hf_fake_clock_advance_ms(s.clock, 1000);
     struct hf_daemon_wake second = hf_daemon_turn(d);
     assert_int_equal(second.mono_ms - first.mono_ms, 2000);
+    assert_string_equal(heard.stuck, "no room for an alarm");
     heard.refuses = false;
     pass(&s, 10);
     hf_daemon_turn(d);
+    assert_string_equal(heard.stuck, "over");
     assert_contains(heard.trouble, "was not read again");
 }
 

@@ -47,7 +47,8 @@ static void later(struct world *w, int64_t id, uint32_t tries, int64_t in_ms)
 {
     struct hf_err err = HF_ERR_INIT;
     int64_t at = hf_clock_wall_us(w->clock) + in_ms * 1000;
-    assert_hf_ok(hf_message_later(w->catalog, id, tries, at, &err), &err);
+    const struct hf_message_later later = {id, tries, at};
+    assert_hf_ok(hf_messages_later(w->catalog, &later, 1, &err), &err);
 }
 
 static void assert_queue(struct world *w, const char *expected, int64_t wait_ms)
@@ -121,15 +122,15 @@ static void a_queue_takes_the_best(void **state)
     open_world(state, &w);
     char name[16];
     for (int i = 0; i < DELIVER_BATCH + 5; i++) {
-        snprintf(name, sizeof name, "v%02d", i);
+        snprintf(name, sizeof name, "v%03d", i);
         change(&w, true, name, "a");
         later(&w, i + 1, i < 5 ? 2 : 0, 0);
     }
     struct hf_err err = HF_ERR_INIT;
     assert_hf_ok(queue_fill(&w.queue, w.catalog, w.ways, w.clock, &err), &err);
     assert_int_equal(w.queue.n, DELIVER_BATCH);
-    assert_string_equal(w.queue.letters[0].m.alarm.vm, "v05");
-    assert_string_equal(w.queue.letters[DELIVER_BATCH - 1].m.alarm.vm, "v36");
+    assert_string_equal(w.queue.letters[0].m.alarm.vm, "v005");
+    assert_string_equal(w.queue.letters[DELIVER_BATCH - 1].m.alarm.vm, "v516");
     close_world(&w);
 }
 
@@ -143,6 +144,30 @@ static void delays_double_up_to_an_hour(void **state)
     assert_int_equal(deliver_delay_ms(UINT32_MAX), 3600000);
 }
 
+static void a_way_gets_ten_letters_and_then_one_every_five_minutes(void **state)
+{
+    struct world w;
+    open_world(state, &w);
+    struct way *a = ways_find(w.ways, "a");
+    const int64_t now = hf_clock_mono_ms(w.clock);
+    for (size_t left = DELIVER_BURST; left > 0; left--) {
+        assert_int_equal(way_room(a, now), left);
+        way_spend(a, now);
+    }
+    assert_int_equal(way_room(a, now), 0);
+    assert_int_equal(way_wait_ms(a, now), 300000);
+    change(&w, true, "v1", "a");
+    change(&w, true, "v2", "b");
+    assert_queue(&w, "v2>b ", 300000);
+    assert_int_equal(way_room(a, now + 299999), 0);
+    assert_int_equal(way_room(a, now + 300000), 1);
+    assert_int_equal(way_room(a, now + 10 * 300000), DELIVER_BURST);
+    assert_int_equal(way_room(a, now + 100 * 300000), DELIVER_BURST);
+    a->not_before_ms = now + 400000;
+    assert_int_equal(way_wait_ms(a, now), 400000);
+    close_world(&w);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -152,6 +177,7 @@ int main(void)
         HF_TEST(a_clock_that_jumps_back_puts_nothing_off),
         HF_TEST(a_queue_takes_the_best),
         HF_TEST(delays_double_up_to_an_hour),
+        HF_TEST(a_way_gets_ten_letters_and_then_one_every_five_minutes),
     };
     return HF_RUN_TESTS("daemon.deliver_queue", tests);
 }

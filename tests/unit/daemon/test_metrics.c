@@ -145,7 +145,7 @@ static void names_cannot_leave_their_label(void **state)
                                .text = "sesame"};
     assert_int_equal(hf_alarm_raise(w.catalog, &a, NULL, 0, &err), 1);
     const char *doc = render(&w);
-    assert_contains(doc, "holdfast_alarm_since_timestamp_seconds{policy=\"a\\nb\",vm=\"\\\\?\\\"} "
+    assert_contains(doc, "holdfast_alarm_since_timestamp_seconds{policy=\"a\\nb\",vm=\"\\\\\\\\xff\\\"} "
                          "1\",kind=\"failed\"} 2.5\n");
     assert_contains(doc, "\nholdfast_alarms 1\n");
     assert_lacks(doc, "sesame");
@@ -170,6 +170,28 @@ static void promtool_finds_nothing(void **state)
                 "out=$(promtool check metrics <\"$0\" 2>&1) && [ -z \"$out\" ] || { echo \"$out\"; "
                 "exit 1; }",
                 path);
+    close_world(&w);
+}
+
+static void in_trouble_it_is_the_former_document_and_says_so(void **state)
+{
+    struct world w;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_buf) struct hf_buf marked = HF_BUF_INIT, again = HF_BUF_INIT, bare = HF_BUF_INIT;
+    open_world(state, &w);
+    run_once(&w, "nightly", "web01", HF_DUTY_RUN, "done");
+    const char *doc = render(&w);
+    assert_contains(doc, "\nholdfast_trouble 0\n");
+    assert_hf_ok(hf_metrics_mark(doc, w.doc.len, &marked, &err), &err);
+    assert_contains(hf_buf_str(&marked), "\nholdfast_trouble 1\n");
+    assert_string_equal(strstr(hf_buf_str(&marked), "trouble 1\n") + strlen("trouble 1\n"),
+                        strstr(doc, "trouble 0\n") + strlen("trouble 0\n"));
+    assert_hf_ok(hf_metrics_mark(hf_buf_str(&marked), marked.len, &again, &err), &err);
+    assert_string_equal(hf_buf_str(&again), hf_buf_str(&marked));
+    assert_hf_ok(hf_metrics_mark("root:x:0:0:", 11, &bare, &err), &err);
+    assert_lacks(hf_buf_str(&bare), "root");
+    assert_contains(hf_buf_str(&bare), "\nholdfast_trouble 1\n");
+    assert_contains(hf_buf_str(&bare), "\nholdfast_build_info{");
     close_world(&w);
 }
 
@@ -202,6 +224,7 @@ int main(void)
         HF_TEST(what_is_configured_no_more_is_left_out),
         HF_TEST(names_cannot_leave_their_label),
         HF_TEST(promtool_finds_nothing),
+        HF_TEST(in_trouble_it_is_the_former_document_and_says_so),
         HF_TEST(the_file_is_replaced_as_a_whole_for_all_to_read),
     };
     return HF_RUN_TESTS("daemon.metrics", tests);
