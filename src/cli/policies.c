@@ -7,9 +7,11 @@
 #include "base/civil.h"
 #include "policy/forecast.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define NOTICES_MAX 100
+#define PRUNE_S 3600 /* what has expired is there until its timer comes round */
 
 void hf_policies_close(struct hf_policies *all)
 {
@@ -89,6 +91,49 @@ static int look_at_grade(struct hf_policies *all, const struct hf_policy *p)
         hf_grade_name(hf_quiesce_grade(first->quiesce, first->freeze)));
 }
 
+static int64_t keep_s(const struct hf_policy *p, const struct hf_config_vm *vm)
+{
+    return (p->config->snapshot_keep ? p->config->snapshot_keep : vm->snapshot_keep) / 1000;
+}
+
+/* While one of its snapshots is there, more runs begin than there may be snapshots. */
+static bool leaves_too_many(const struct hf_policies *all, const struct hf_policy *p,
+                            const struct hf_config_vm *vm)
+{
+    const int64_t until_s = all->now_s + keep_s(p, vm) + PRUNE_S;
+    int64_t n = 0, at_s = all->now_s;
+    while (n <= vm->max_snapshots && (at_s = hf_policy_begin_next(p, at_s)) != HF_NO_TIME &&
+           at_s <= until_s)
+        n++;
+    return n > vm->max_snapshots;
+}
+
+/* Runs that fail as soon as max-snapshots are there. */
+static int look_at_snapshots(struct hf_policies *all, const struct hf_policy *p)
+{
+    const struct hf_config_vm *many = NULL, *ever = NULL;
+    const bool is_meant = p->config->produce == HF_PRODUCE_SNAPSHOT;
+    for (size_t i = 0; is_meant && i < hf_config_vm_count(all->config) && !many && !ever; i++) {
+        const struct hf_config_vm *vm = hf_config_vm_at(all->config, i);
+        if (!hf_policy_selects(p, vm))
+            continue;
+        ever = keep_s(p, vm) == 0 ? vm : NULL;
+        many = leaves_too_many(all, p, vm) ? vm : NULL;
+    }
+    if (ever)
+        return hf_policies_notice(all,
+                                  "policy %s has no snapshot-keep, nor has %s: its snapshots stay, "
+                                  "and once there are %" PRId64 " its runs fail",
+                                  p->config->label, ever->label, (int64_t)ever->max_snapshots);
+    if (many)
+        return hf_policies_notice(
+            all,
+            "policy %s keeps more snapshots at a time than max-snapshots allows (%s: %" PRId64
+            "): once they are there its runs fail",
+            p->config->label, many->label, (int64_t)many->max_snapshots);
+    return 0;
+}
+
 static int look_at_each(struct hf_policies *all)
 {
     for (size_t i = 0; i < all->n; i++) {
@@ -97,7 +142,7 @@ static int look_at_each(struct hf_policies *all)
         if (count_selected(all, p, NULL, &vm) == 0 &&
             hf_policies_notice(all, "policy %s selects no VM", p->config->label) != 0)
             return -1;
-        if (look_at_grade(all, p) != 0)
+        if (look_at_grade(all, p) != 0 || look_at_snapshots(all, p) != 0)
             return -1;
         for (size_t k = i + 1; k < all->n; k++)
             if (look_for_clash(all, p, &all->items[k]) != 0)

@@ -65,6 +65,20 @@ static void tells_what_does_not_fit_together(void **state)
     assert_contains(r.out, "notice: policy idle selects no VM\n");
 }
 
+/* A run that finds max-snapshots of them fails: that is better known on the first day than on the second. */
+static void tells_of_more_snapshots_than_may_be(void **state)
+{
+#define HOURLY "[policy p]\nvms = web*\nschedule = @hourly\nproduce = snapshot\ntimezone = UTC\n"
+    HF_AUTO(cli_run) struct cli_run fits = policies(state, VMS HOURLY "snapshot-keep = 11h\n", "");
+    assert_lacks(fits.out, "notice");
+    HF_AUTO(cli_run) struct cli_run many = policies(state, VMS HOURLY "snapshot-keep = 24h\n", "");
+    assert_contains(many.out, "notice: policy p keeps more snapshots at a time than");
+    assert_contains(many.out, "(web01: 12)");
+    HF_AUTO(cli_run) struct cli_run ever = policies(state, VMS HOURLY, "");
+    assert_contains(ever.out,
+                    "notice: policy p has no snapshot-keep, nor has web01: its snapshots stay");
+}
+
 static void policies_in_other_hours_do_not_clash(void **state)
 {
     HF_AUTO(cli_run)
@@ -122,9 +136,13 @@ static void days_out_of_range_are_refused(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        HF_TEST(shows_vms_runs_and_what_is_kept),  HF_TEST(lists_a_week_when_nothing_else_is_said),
-        HF_TEST(tells_what_does_not_fit_together), HF_TEST(policies_in_other_hours_do_not_clash),
-        HF_TEST(as_json_it_is_one_document),       HF_TEST(without_policies_it_says_so),
+        HF_TEST(shows_vms_runs_and_what_is_kept),
+        HF_TEST(lists_a_week_when_nothing_else_is_said),
+        HF_TEST(tells_what_does_not_fit_together),
+        HF_TEST(tells_of_more_snapshots_than_may_be),
+        HF_TEST(policies_in_other_hours_do_not_clash),
+        HF_TEST(as_json_it_is_one_document),
+        HF_TEST(without_policies_it_says_so),
         HF_TEST(days_out_of_range_are_refused),
     };
     return HF_RUN_TESTS("cli.policies", tests);
