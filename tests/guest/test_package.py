@@ -183,6 +183,9 @@ class HostGuide(Guide, unittest.TestCase):
         how, = attributes
         host(f"cat {'>>' if how.endswith('+') else '>'}{attributes[how]} <<'END'\n{self.ours(body)}END\n")
 
+    def do_yaml(self, *_):
+        """Prometheus reads it in integration.package."""
+
     def do_sh(self, attributes, body):
         status, said = host(self.ours(body), check=False, timeout=300)
         self.assertEqual(status, 0, f"{body}\n{said}")
