@@ -54,6 +54,23 @@ static struct hf_owed_verdict overdue(const struct hf_owed_duty *item,
     return (struct hf_owed_verdict){HF_OWED_CRITICAL, "overdue"};
 }
 
+/* holdfastd ends no run: one that hangs is somebody's to end. */
+#define LONG_US (INT64_C(24) * 3600 * 1000000)
+
+static bool runs_long(const struct hf_owed *o, const struct hf_owed_duty *item)
+{
+    return item->is_running && item->d.began_us > 0 &&
+           o->now_s * 1000000 - item->d.began_us > LONG_US;
+}
+
+static struct hf_owed_verdict takes_long(const struct hf_duty *d, struct hf_buf *say)
+{
+    hf_buf_str_add(say, "it began ");
+    add_time(say, d->began_us / 1000000);
+    hf_buf_str_add(say, ", and still runs");
+    return (struct hf_owed_verdict){HF_OWED_WARNING, "long"};
+}
+
 /* It is owed still, and tried again and again. */
 static struct hf_owed_verdict busy(const struct hf_duty *d, const struct hf_plan_row *row,
                                    struct hf_buf *say)
@@ -139,6 +156,8 @@ struct hf_owed_verdict hf_owed_judge(const struct hf_owed *o, const struct hf_ow
     /* One that found the VM busy is overdue to the plan; it is to us once the next one has come. */
     if (row->is_overdue && !(has_outcome(d, "busy") && !row->has_missed))
         return overdue(item, row, say);
+    if (runs_long(o, item) && !has_outcome(d, "failed"))
+        return takes_long(d, say);
     if (has_outcome(d, "failed"))
         return failed(d, row, o->now_s, say);
     if (has_outcome(d, "degraded"))

@@ -3,8 +3,8 @@
  * cli/owed_judge.h - whether somebody has to act on what a policy owes. Pure.
  *
  * critical  overdue; the last attempt failed, or its end is known to nobody; no holdfastd has ever run here
- * warning   below the grade or not on every store; the VM was busy for long; served for a time that lies ahead; not followed yet,
- *           though others are
+ * warning   under way for more than a day; below the grade or not on every store; the VM was busy for long; served for a time that lies
+ *           ahead; not followed yet, though others are
  */
 #ifndef HF_CLI_OWED_JUDGE_H
 #define HF_CLI_OWED_JUDGE_H
@@ -17,7 +17,8 @@ const char *hf_owed_level_name(enum hf_owed_level level); /* "ok", "warning", "c
 
 struct hf_owed_verdict {
     enum hf_owed_level level;
-    /* "waiting" (never tried), "done", "degraded", "failed", "busy", "overdue", "interrupted", "unfollowed", "ahead" */
+    /* "waiting" (never tried), "done", "degraded", "failed", "busy", "overdue", "interrupted", "unfollowed", "ahead",
+     * "long" */
     const char *state;
 };
 

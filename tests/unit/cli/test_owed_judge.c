@@ -69,12 +69,25 @@ static void what_was_done_for_a_time_to_come_is_said(void **state)
                 "the next is 2026-11-28T03:05:00Z");
 }
 
+/* holdfastd ends no run. Of a weekly policy the next due time, which would be missed, is far away. */
+static void what_has_run_for_more_than_a_day_is_said(void **state)
+{
+    (void)state;
+    struct hf_duty d = duty("done");
+    d.ended_us = 0;
+    d.began_us = AT_US - INT64_C(23) * 3600 * 1000000;
+    assert_said(&d, true, "done", "");
+    d.began_us = AT_US - INT64_C(25) * 3600 * 1000000;
+    assert_said(&d, true, "long", "it began 2026-11-27T02:00:00Z, and still runs");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(says_when_it_ended_and_what_comes_next),
         HF_TEST(while_another_is_under_way_it_is_the_one_before_that_ended_so),
         HF_TEST(what_was_done_for_a_time_to_come_is_said),
+        HF_TEST(what_has_run_for_more_than_a_day_is_said),
     };
     return HF_RUN_TESTS("cli.owed_judge", tests);
 }
