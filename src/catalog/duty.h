@@ -14,6 +14,9 @@
 
 #include "catalog/catalog.h"
 
+/* Key of the lock (vmlock.h) that a holdfastd has for as long as it lives. */
+#define HF_DUTY_LOCK "holdfastd"
+
 /* What is owed: the runs of the policy, or its drills. */
 #define HF_DUTY_RUN "run"
 #define HF_DUTY_DRILL "drill"

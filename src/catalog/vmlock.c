@@ -138,6 +138,17 @@ struct hf_vmlock *hf_vmlock_take(const char *state_dir, const char *key, const c
     return l;
 }
 
+/* Shared, so that two who ask at a time do not take each other for a holder; whoever wants to take it in this instant tries again. */
+int hf_vmlock_is_taken(const char *state_dir, const char *key, struct hf_err *err)
+{
+    HF_AUTOFD int fd = open_file(state_dir, key, err);
+    if (fd < 0)
+        return -1;
+    if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+        return 0;
+    return errno == EWOULDBLOCK ? 1 : hf_fail_sys(err, errno, "look at the lock '%s'", key);
+}
+
 struct hf_vmlock *hf_vmlock_adopt(int fd, struct hf_err *err)
 {
     /* From here on children get it only when they are given it, as from hf_vmlock_take. */

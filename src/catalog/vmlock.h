@@ -20,6 +20,8 @@ struct hf_vmlock;
  * holder. Never waits. */
 struct hf_vmlock *hf_vmlock_take(const char *state_dir, const char *key, const char *run_id,
                                  struct hf_err *err) HF_CHECKED;
+/* Whether somebody has it: 1, 0, or -1. */
+int hf_vmlock_is_taken(const char *state_dir, const char *key, struct hf_err *err) HF_CHECKED;
 /* Takes over an inherited descriptor (guardian) and makes it close-on-exec again. BUSY: another one
  * holds the lock, so this is not the descriptor it came with. On failure fd stays the caller's. */
 struct hf_vmlock *hf_vmlock_adopt(int fd, struct hf_err *err) HF_CHECKED;

@@ -3,6 +3,8 @@
 
 #include "base/civil.h"
 #include "catalog/alarm.h"
+#include "catalog/vmlock.h"
+#include "cli/report_text.h"
 #include "cli/status_forgotten.h"
 #include "run/report.h"
 
@@ -129,6 +131,29 @@ static struct json_object *add_list(struct json_object *doc, const char *key)
     return hf_json_add(doc, key, list) == 0 ? list : NULL;
 }
 
+/* Where one has worked for what is configured, is one there? null: nobody expects it. */
+static int add_daemon(const struct hf_config *config, const struct hf_owed *owed,
+                      struct json_object *doc, struct hf_err *err)
+{
+    int rc;
+    if (!owed->has_followed || hf_config_policy_count(config) == 0) {
+        rc = hf_json_add_string(doc, "holdfastd_runs", NULL);
+    } else {
+        const int runs =
+            hf_vmlock_is_taken(hf_config_get_defaults(config)->state, HF_DUTY_LOCK, err);
+        if (runs < 0)
+            return -1;
+        rc = hf_json_add_bool(doc, "holdfastd_runs", runs);
+    }
+    return rc < 0 ? hf_fail_nomem(err) : 0;
+}
+
+bool hf_status_policies_lack_daemon(struct json_object *doc)
+{
+    const char *runs = hf_cli_text(doc, "holdfastd_runs");
+    return runs && strcmp(runs, "false") == 0;
+}
+
 int hf_status_policies_add(const struct hf_config *config, struct hf_catalog *catalog,
                            int64_t now_us, struct json_object *doc, struct hf_err *err)
 {
@@ -142,7 +167,8 @@ int hf_status_policies_add(const struct hf_config *config, struct hf_catalog *ca
         return -1;
     if (hf_plan_rows(owed.plan, now_s, add_row, &a, err) < 0)
         return -1;
-    if (hf_status_forgotten_add(config, &owed, doc, err) < 0)
+    if (hf_status_forgotten_add(config, &owed, doc, err) < 0 ||
+        add_daemon(config, &owed, doc, err) < 0)
         return -1;
     return hf_alarms(catalog, add_alarm, &alarms, err);
 }

@@ -12,10 +12,13 @@
 #include "config/config.h"
 #include "net/json.h"
 
-/* To the document: "policies", a row per policy, VM and kind of duty, and "alarms". Their members: holdfast-status(1). */
+/* To the document: "policies", a row per policy, VM and kind of duty, "alarms", and "holdfastd_runs". Their members: holdfast-status(1). */
 int hf_status_policies_add(const struct hf_config *config, struct hf_catalog *catalog,
                            int64_t now_us, struct json_object *doc, struct hf_err *err) HF_CHECKED;
 
+#define HF_STATUS_NO_DAEMON "holdfastd does not run"
+/* Nothing begins by itself: a holdfastd has followed the policies, and none is there. */
+bool hf_status_policies_lack_daemon(struct json_object *doc);
 /* A table, and a line for each of which somebody has to know; nothing where there are neither policies nor alarms. */
 int hf_status_policies_print(struct json_object *doc, struct hf_err *err) HF_CHECKED;
 

@@ -88,6 +88,8 @@ int hf_status_policies_print(struct json_object *doc, struct hf_err *err)
     hf_cli_print_each(doc, "policies", print_row);
     hf_status_forgotten_print(doc);
     hf_cli_print_each(doc, "alarms", print_alarm);
+    if (hf_status_policies_lack_daemon(doc))
+        puts("WARNING: " HF_STATUS_NO_DAEMON ": nothing begins by itself");
     return 0;
 }
 

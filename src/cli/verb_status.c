@@ -214,11 +214,13 @@ static bool is_bare(struct json_object *row, struct json_object *of_policies)
 }
 
 /* What the policies have to say, in front of the rest; nothing without policies. */
-static void add_policies(struct hf_buf *line, const struct hf_status_sum *sum)
+static void add_policies(struct hf_buf *line, const struct hf_status_sum *sum, bool lacks_daemon)
 {
     hf_status_policies_worst(sum, line);
     if (line->len)
         hf_buf_str_add(line, "; ");
+    if (lacks_daemon)
+        hf_buf_str_add(line, HF_STATUS_NO_DAEMON "; ");
     if (sum->duties || sum->alarms)
         hf_buf_printf(line,
                       "of policies %u overdue, %u failed, %u interrupted, %u degraded, %u busy, "
@@ -263,11 +265,12 @@ static int monitor(struct json_object *doc, bool is_silent)
     }
     const size_t forgotten = hf_status_forgotten_count(doc);
     hf_status_policies_sum(doc, &sum);
-    add_policies(&policies, &sum);
+    const bool lacks_daemon = hf_status_policies_lack_daemon(doc);
+    add_policies(&policies, &sum, lacks_daemon);
     add_performance(&performance, &sum, n, bare);
     bool is_critical = failed || undrilled || sum.level == HF_OWED_CRITICAL;
-    bool is_warning =
-        degraded || open || waits || full || unasked || late || bare || forgotten || sum.level;
+    bool is_warning = degraded || open || waits || full || unasked || late || bare || forgotten ||
+                      lacks_daemon || sum.level;
     int status = is_critical ? MONITOR_CRITICAL : is_warning ? MONITOR_WARNING : MONITOR_OK;
     static const char *const words[] = {"OK", "WARNING", "CRITICAL"};
     if (!is_silent)

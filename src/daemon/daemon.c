@@ -11,7 +11,6 @@
     1000 /* a process that its predecessor was just starting may have the lock for a moment */
 #define LOCK_AGAIN_MS 20
 #define BEGIN_MAX 32
-#define LOCK_NAME "holdfastd"
 
 /* ---- opened and closed ------------------------------------------------------------------- */
 
@@ -61,7 +60,7 @@ static struct hf_vmlock *take_lock(const struct hf_clock *clock, const char *sta
     struct hf_err held = HF_ERR_INIT;
     const int64_t deadline_ms = hf_clock_mono_ms(clock) + LOCK_WITHIN_MS;
     for (;;) {
-        struct hf_vmlock *lock = hf_vmlock_take(state, LOCK_NAME, LOCK_NAME, &held);
+        struct hf_vmlock *lock = hf_vmlock_take(state, HF_DUTY_LOCK, HF_DUTY_LOCK, &held);
         if (lock)
             return lock;
         if (held.cls != HF_E_BUSY || hf_clock_is_past(clock, deadline_ms))

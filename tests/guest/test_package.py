@@ -330,7 +330,9 @@ class Policy(HostGuide):
     def test_status_knows_without_the_daemon(self):
         host(f"systemctl stop {UNIT}")
         self.assertEqual(show("ActiveState", "Result"), ["inactive", "success"])
-        self.assertIn("minutely", host("holdfast status"))
+        said = host("holdfast status")
+        self.assertIn("minutely", said)
+        self.assertIn("holdfastd does not run", said)
 
     def test_what_expired_goes_by_the_timer_under_the_same_hardening(self):
         host("systemctl start holdfast-prune.service")

@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import fcntl
 import os
 import sqlite3
 import subprocess
@@ -36,10 +37,19 @@ class StatusTest(StoresTest):
         self.site.policies["nightly"] = {"vms": "web", "schedule": "0 2 * * *", "timezone": "UTC"}
         self.site.write()
         self.ok(self.site.run("status"))  # makes the catalog
+        self.daemon = self.play_daemon()
         self.now = time.time()
         self.last = self.now // DAY * DAY + 2 * HOUR  # when it was last due
         if self.last > self.now:
             self.last -= DAY
+
+    def play_daemon(self):
+        """One lives for as long as the file is open."""
+        (self.site.state / "locks").mkdir(mode=0o700, exist_ok=True)
+        lock = (self.site.state / "locks/holdfastd.lock").open("a")
+        self.addCleanup(lock.close)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return lock
 
     def sql(self, statement, values=()):
         with contextlib.closing(sqlite3.connect(self.site.state / "catalog.sqlite")) as db, db:
@@ -182,6 +192,20 @@ class Runs(StatusTest):
         self.expect(OK, "waiting", **env)
         env = self.later(self.last + 4 * HOUR + 120)
         self.expect(CRITICAL, "overdue", **env)
+
+    def test_a_holdfastd_that_has_died_is_noticed_before_anything_is_due(self):
+        said = "holdfastd does not run"
+        self.tried("done")
+        self.assertIs(self.ok(self.site.run("status"))["holdfastd_runs"], True)
+        self.expect(OK, "done")
+        self.daemon.close()
+        self.assertIs(self.ok(self.site.run("status"))["holdfastd_runs"], False)
+        self.assertIn(f"WARNING: {said}: nothing begins by itself\n", self.site.run("status", as_json=False).stdout)
+        check = self.site.run("status", "--check", as_json=False)
+        self.assertEqual((check.status, check.stdout.startswith(f"HOLDFAST WARNING - {said}; ")), (WARNING, True), check.stdout)
+        self.site.policies.clear()
+        self.site.write()
+        self.assertIs(self.ok(self.site.run("status"))["holdfastd_runs"], None)
 
     def test_a_holdfastd_that_is_dead_for_a_day_is_noticed(self):
         self.tried("done")

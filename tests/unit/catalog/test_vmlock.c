@@ -56,6 +56,21 @@ static void a_released_vm_can_be_taken_and_its_file_stays(void **state)
     hf_vmlock_release(NULL);
 }
 
+/* Asking takes it from nobody, and leaves nothing behind. */
+static void who_asks_learns_whether_it_is_taken(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    const char *dir = hf_test_dir(state);
+    assert_int_equal(hf_vmlock_is_taken(dir, "holdfastd", &err), 0);
+    struct hf_vmlock *l = take(state, "holdfastd");
+    assert_int_equal(hf_vmlock_is_taken(dir, "holdfastd", &err), 1);
+    assert_int_equal(hf_vmlock_is_taken(dir, "web01", &err), 0);
+    assert_busy(state, "holdfastd", "held by run " RUN);
+    hf_vmlock_release(l);
+    assert_int_equal(hf_vmlock_is_taken(dir, "holdfastd", &err), 0);
+    hf_vmlock_release(take(state, "holdfastd"));
+}
+
 static void a_shorter_text_leaves_nothing_of_a_longer_one(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -306,6 +321,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         HF_TEST(the_second_taker_learns_who_holds_the_vm),
         HF_TEST(a_released_vm_can_be_taken_and_its_file_stays),
+        HF_TEST(who_asks_learns_whether_it_is_taken),
         HF_TEST(a_shorter_text_leaves_nothing_of_a_longer_one),
         HF_TEST(any_key_makes_a_harmless_file_name),
         HF_TEST(a_strange_holder_text_is_bounded_and_printable),

@@ -232,7 +232,7 @@ static void status_has_every_member_also_of_a_vm_without_runs(void **state)
                "\"hypervisor_error\":\"hypervisor lab: no plugin 'none'\","
                "\"next_expiry_at\":null,\"overdue\":[],\"overdue_ms\":0,\"limits\":[]}],"
                "\"open_runs\":[],\"undecided\":[],\"stores\":[],\"policies\":[],\"alarms\":[],"
-               "\"forgotten\":[]}\n");
+               "\"forgotten\":[],\"holdfastd_runs\":null}\n");
 }
 
 static void show_tells_why_a_run_failed_also_when_it_was_undone_later(void **state)
