@@ -3,8 +3,8 @@
 
 #include "catalog/alarm.h"
 #include "catalog/duty.h"
-#include "cli/report_text.h"
 #include "policy/alarms.h"
+#include "policy/run_report.h"
 
 #include <string.h>
 
@@ -25,18 +25,6 @@ static int take_times(void *ctx, const struct hf_catalog_run *r, struct hf_err *
     return 0;
 }
 
-static int64_t bytes_of(struct json_object *report)
-{
-    struct json_object *stores = NULL;
-    int64_t sum = 0;
-    json_object_object_get_ex(report, "stores", &stores);
-    if (!json_object_is_type(stores, json_type_array))
-        return 0;
-    for (size_t i = 0; i < json_object_array_length(stores); i++)
-        sum += hf_cli_number(json_object_array_get_idx(stores, i), "bytes");
-    return sum;
-}
-
 static int clear(struct hf_catalog *c, const struct hf_config *config, const struct hf_duty *d,
                  const char *kind, struct hf_err *err)
 {
@@ -50,17 +38,15 @@ static int clear(struct hf_catalog *c, const struct hf_config *config, const str
 static int make_good(const struct hf_env *env, const char *vm, struct json_object *report,
                      struct hf_err *err)
 {
-    struct json_object *stall = NULL;
+    const struct hf_run_figures f = hf_run_figures(report);
     struct hf_duty d = {.policy = env->policy->label,
                         .vm = vm,
                         .kind = HF_DUTY_RUN,
-                        .grade = hf_cli_text(report, "grade"),
-                        .stall_ms = json_object_object_get_ex(report, "stall_ms", &stall) && stall
-                                        ? json_object_get_double(stall)
-                                        : -1,
-                        .bytes = bytes_of(report),
-                        .is_protected = hf_cli_number(report, "protected")};
-    struct making m = {.run = hf_cli_text(report, "run"), .duty = &d};
+                        .grade = f.grade,
+                        .stall_ms = f.stall_ms,
+                        .bytes = f.bytes,
+                        .is_protected = f.is_protected};
+    struct making m = {.run = f.run, .duty = &d};
     HF_AUTO(hf_catalog)
     struct hf_catalog *c = hf_catalog_open(hf_env_state(env), env->clock, err);
     if (!c || hf_catalog_runs(c, vm, 1, take_times, &m, err) < 0)

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "net/json.h"
+#include "policy/run_report.h"
 
 #include <string.h>
 #include <sys/wait.h>
@@ -82,20 +83,6 @@ static struct json_object *error_of(struct json_object *doc)
     return doc && hf_json_get_object(doc, "error", &error, &none) == 0 ? error : NULL;
 }
 
-static int64_t bytes_of(struct json_object *doc)
-{
-    struct json_object *stores = list_of(doc, "stores");
-    struct hf_err none = HF_ERR_INIT;
-    int64_t sum = 0;
-    for (size_t i = 0; stores && i < json_object_array_length(stores); i++) {
-        int64_t n = 0;
-        if (hf_json_opt_int(json_object_array_get_idx(stores, i), "bytes", &n, &none) < 0 ||
-            n < 0 || __builtin_add_overflow(sum, n, &sum))
-            return 0;
-    }
-    return sum;
-}
-
 static int add_datastores(struct json_object *doc, struct hf_outcome *out, struct hf_err *err)
 {
     HF_AUTO(hf_strv) struct hf_strv names = HF_STRV_INIT;
@@ -113,14 +100,11 @@ static int add_datastores(struct json_object *doc, struct hf_outcome *out, struc
 /* What the duty keeps of a report. */
 static int read_report(struct json_object *doc, struct hf_outcome *out, struct hf_err *err)
 {
-    struct json_object *stall = NULL;
-    if (json_object_object_get_ex(doc, "stall_ms", &stall) &&
-        (json_object_is_type(stall, json_type_double) || json_object_is_type(stall, json_type_int)))
-        out->stall_ms = json_object_get_double(stall);
-    out->bytes = bytes_of(doc);
-    out->is_protected = is_true(doc, "protected");
-    if (set_copy(&out->run_id, text_of(doc, "run"), err) < 0 ||
-        set_copy(&out->grade, text_of(doc, "grade"), err) < 0)
+    const struct hf_run_figures f = hf_run_figures(doc);
+    out->stall_ms = f.stall_ms;
+    out->bytes = f.bytes;
+    out->is_protected = f.is_protected;
+    if (set_copy(&out->run_id, f.run, err) < 0 || set_copy(&out->grade, f.grade, err) < 0)
         return -1;
     return add_datastores(doc, out, err);
 }
