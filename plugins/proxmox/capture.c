@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture.h"
+
+#include "agent.h"
+#include "base/point.h"
+#include "snapshots.h"
+#include "vm.h"
+
+#include <string.h>
+
+#define NAME_MAX_BYTES 40
+#define LOOKS_FOR_LOST 4
+
+struct hf_capture {
+    char *vm_id, *name, *token;
+    struct hf_buf params;   /* of the POST, from plan on */
+    struct pve_task before; /* the newest snapshot task when we prepared: ours is another */
+    struct pve_task task;
+    int64_t log_at;
+    bool is_prepared, has_agent;
+    bool is_cleaning_up; /* the log says so */
+};
+
+void proxmox_capture_free(struct hf_instance *in, struct hf_capture *cap)
+{
+    (void)in;
+    if (!cap)
+        return;
+    hf_buf_free(&cap->params);
+    free(cap->vm_id);
+    free(cap->name);
+    free(cap->token);
+    free(cap);
+}
+
+static inline void auto_capture(struct hf_capture **cap)
+{
+    proxmox_capture_free(NULL, *cap);
+}
+
+static int check_request(const struct hf_capture_request *req, struct hf_err *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t len = strlen(req->name);
+    if (req->kind != HF_CAPTURE_SNAPSHOT)
+        return hf_fail(err, HF_E_UNSUPPORTED, "this version captures snapshots only");
+    if (len < 2 || len > NAME_MAX_BYTES || !strchr(letters, *req->name) ||
+        req->name[strspn(req->name,
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ||
+        strcasecmp(req->name, "current") == 0 || strcasecmp(req->name, "pending") == 0)
+        return hf_fail(err, HF_E_CONFIG, "'%s' is no name for a snapshot of Proxmox VE", req->name);
+    return 0;
+}
+
+/* ---- plan ------------------------------------------------------------------------------------------ */
+
+static int check_rights(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                        struct hf_err *err)
+{
+    static const char *const wanted[] = {"VM.Audit", "VM.Snapshot"};
+    HF_AUTOJSON struct json_object *data = NULL;
+    struct json_object *rights = NULL;
+    HF_AUTOFREE char *path = hf_asprintf("/access/permissions?path=%%2Fvms%%2F%s", vm_id);
+    HF_AUTOFREE char *key = hf_asprintf("/vms/%s", vm_id);
+    if (!path || !key)
+        return hf_fail_nomem(err);
+    if (pve_get(in, call, path, &data, err) != 0)
+        return -1;
+    if (json_object_is_type(data, json_type_object))
+        json_object_object_get_ex(data, key, &rights);
+    for (size_t i = 0; i < HF_ARRAY_SIZE(wanted); i++) {
+        if (json_object_is_type(rights, json_type_object) &&
+            json_object_object_get_ex(rights, wanted[i], NULL))
+            continue;
+        hf_fail(err, HF_E_AUTH, "the right %s on /vms/%s is missing", wanted[i], vm_id);
+        return hf_hint(err,
+                       "pveum role modify holdfast --append 1 --privs %s (the role must be given "
+                       "to the user AND to "
+                       "its token, see docs/plugins/proxmox.md).",
+                       wanted[i]);
+    }
+    return 0;
+}
+
+static int refuse_disk(void *ctx, const struct pve_disk *d)
+{
+    if (d->disk.refused)
+        return hf_fail(ctx, HF_E_UNSUPPORTED, "disk %s: %s", d->target, d->disk.refused);
+    return 0;
+}
+
+static int check_feature(struct hf_instance *in, const struct hf_call *call,
+                         const struct pve_vm *vm, const char *vm_id, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *feature = NULL;
+    if (vm->is_template)
+        return hf_fail(err, HF_E_UNSUPPORTED, "VM '%s' is a template", vm->name);
+    if (!pve_disks_captured(vm))
+        return hf_fail(err, HF_E_UNSUPPORTED, "VM '%s' has no disk to capture", vm->name);
+    if (pve_disks_each(vm, refuse_disk, err) != 0 ||
+        pve_vm_get(in, call, vm_id, "/feature?feature=snapshot", &feature, err) != 0)
+        return -1;
+    if (pve_bool(feature, "hasFeature"))
+        return 0;
+    hf_fail(err, HF_E_UNSUPPORTED,
+            "VM '%s': at least one disk lies on a storage that has no snapshots", vm->name);
+    return hf_hint(err, "Every disk counts, also those with backup=0, efidisk0 and tpmstate0. "
+                        "LVM-thin, ZFS, RBD and qcow2 "
+                        "files have snapshots.");
+}
+
+static int check_name_free(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                           const char *name, struct hf_err *err)
+{
+    struct pve_snap s;
+    if (pve_snap_find(in, call, vm_id, name, &s, err) != 0)
+        return -1;
+    return s.exists ? hf_fail(err, HF_E_CONFLICT, "VM %s has a snapshot '%s' already", vm_id, name)
+                    : 0;
+}
+
+static int warn_of_agent(struct hf_instance *in, const struct hf_call *call,
+                         const struct pve_vm *vm, const char *vm_id, hf_text_cb warn, void *ctx)
+{
+    struct hf_err why = HF_ERR_INIT;
+    char line[640];
+    if (vm->state != HF_VM_RUNNING || !vm->has_agent || pve_agent_ping(in, call, vm_id, &why) == 0)
+        return 0;
+    snprintf(line, sizeof line, "Proxmox VE will not freeze the guest's file systems: %s",
+             why.message);
+    return warn(ctx, line) ? -1 : 0;
+}
+
+static struct hf_capture *capture_new(const struct hf_call *call,
+                                      const struct hf_capture_request *req)
+{
+    __attribute__((cleanup(auto_capture))) struct hf_capture *cap = calloc(1, sizeof *cap);
+    HF_AUTOFREE char *description =
+        hf_asprintf(PVE_MARK "%s%s%s", call->request_id ? call->request_id : req->name,
+                    req->label && *req->label ? " label=" : "", req->label ? req->label : "");
+    if (!cap || !description)
+        return NULL;
+    cap->vm_id = strdup(req->vm_id);
+    cap->name = strdup(req->name);
+    cap->token = hf_asprintf("proxmox 1 %s %s", req->vm_id, req->name);
+    pve_param(&cap->params, "snapname", req->name);
+    pve_param(&cap->params, "description", description);
+    return cap->vm_id && cap->name && cap->token && hf_buf_ok(&cap->params) ? HF_STEAL(cap) : NULL;
+}
+
+int proxmox_capture_plan(struct hf_instance *in, const struct hf_call *call,
+                         const struct hf_capture_request *req, hf_text_cb warn, void *ctx,
+                         struct hf_capture **out, struct hf_capture_plan *plan, struct hf_err *err)
+{
+    HF_AUTO(pve_vm) struct pve_vm vm = {0};
+    if (pve_enter(in, call, err) != 0 || check_request(req, err) != 0 ||
+        pve_locate(in, call, req->vm_id, err) != 0 ||
+        check_rights(in, call, req->vm_id, err) != 0 ||
+        pve_vm_load(in, call, req->vm_id, &vm, err) != 0 || pve_vm_check_lock(&vm, err) != 0 ||
+        check_feature(in, call, &vm, req->vm_id, err) != 0 ||
+        check_name_free(in, call, req->vm_id, req->name, err) != 0 ||
+        warn_of_agent(in, call, &vm, req->vm_id, warn, ctx) != 0)
+        return -1;
+    __attribute__((cleanup(auto_capture))) struct hf_capture *cap = capture_new(call, req);
+    if (!cap)
+        return hf_fail_nomem(err);
+    cap->has_agent = vm.has_agent && vm.state == HF_VM_RUNNING;
+    plan->n_disks = pve_disks_captured(&vm);
+    plan->undo_token = cap->token;
+    *out = HF_STEAL(cap);
+    return 0;
+}
+
+/* ---- prepare and begin --------------------------------------------------------------------------------- */
+
+/* Its requests also leave a warm connection behind, for the 4 s that a server keeps one. */
+int proxmox_capture_prepare(struct hf_instance *in, const struct hf_call *call,
+                            struct hf_capture *cap, struct hf_err *err)
+{
+    HF_AUTO(pve_vm) struct pve_vm vm = {0};
+    if (pve_enter(in, call, err) != 0 || pve_locate(in, call, cap->vm_id, err) != 0 ||
+        pve_task_newest(in, call, cap->vm_id, "qmsnapshot", false, &cap->before, err) != 0 ||
+        check_name_free(in, call, cap->vm_id, cap->name, err) != 0 ||
+        pve_vm_load(in, call, cap->vm_id, &vm, err) != 0 || pve_vm_check_lock(&vm, err) != 0)
+        return -1;
+    cap->is_prepared = true;
+    return 0;
+}
+
+/* The POST's answer was lost, or says nothing: it may have begun a task all the same. */
+static int look_for_lost(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                         const struct hf_err *lost, struct hf_err *err)
+{
+    for (int looks = 0; looks < LOOKS_FOR_LOST; looks++) {
+        struct hf_err ignored = HF_ERR_INIT;
+        struct pve_task t;
+        if (pve_task_newest(in, call, cap->vm_id, "qmsnapshot", false, &t, &ignored) == 0 &&
+            t.upid[0] && strcmp(t.upid, cap->before.upid) != 0) {
+            cap->task = t;
+            pve_log(in, HF_LOG_WARN,
+                    "the answer to the snapshot request was lost (%s); its task was found: %s",
+                    lost->message, t.upid);
+            return 0;
+        }
+        if (pve_check_stop(in, call, &ignored) != 0)
+            break;
+        pve_pause(in, call, PVE_POLL_MS);
+    }
+    hf_err_copy(err, lost);
+    return hf_left(err, "perhaps snapshot '%s' of VM %s", cap->name, cap->vm_id);
+}
+
+static int post(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = NULL;
+    struct hf_err lost = HF_ERR_INIT;
+    struct pve_req req = {.method = "POST", .params = &cap->params};
+    if (pve_vm_request(in, call, cap->vm_id, "/snapshot", &req, &data, &lost) == 0)
+        return pve_task_take(data, &cap->task, err);
+    if (in->is_unclear)
+        return look_for_lost(in, call, cap, &lost, err);
+    hf_err_copy(err, &lost);
+    return -1;
+}
+
+static int watch_line(void *ctx, const char *line)
+{
+    struct hf_capture *cap = ctx;
+    cap->is_cleaning_up |= strstr(line, "snapshot create failed: starting cleanup") != NULL;
+    return 0;
+}
+
+/* Until the task has stopped, good or bad, or says that it failed. */
+static int wait_for_instant(struct hf_instance *in, const struct hf_call *call,
+                            struct hf_capture *cap, struct hf_err *err)
+{
+    for (int64_t pause = 20;; pause = pause * 2 < PVE_POLL_MS ? pause * 2 : PVE_POLL_MS) {
+        struct hf_err away = HF_ERR_INIT;
+        int rc = pve_task_look(in, call, &cap->task, &away);
+        if (rc == 0 && cap->task.is_stopped)
+            return pve_task_verdict(&cap->task, err);
+        if (rc == 0)
+            rc = pve_task_log(in, call, &cap->task, &cap->log_at, watch_line, cap, &away);
+        if (cap->is_cleaning_up) {
+            hf_fail(err, HF_E_PLUGIN, "the snapshot failed and is cleaned up by the server");
+            return hf_left(err, "task %s runs on", cap->task.upid);
+        }
+        if (rc != 0 && (away.cls == HF_E_AUTH || away.cls == HF_E_NOT_FOUND)) {
+            hf_err_copy(err, &away);
+            return hf_left(err, "task %s may run on", cap->task.upid);
+        }
+        if (pve_check_stop(in, call, err) != 0)
+            return hf_left(err, "task %s runs on: it makes snapshot '%s'", cap->task.upid,
+                           cap->name);
+        pve_pause(in, call, pause);
+    }
+}
+
+int proxmox_capture_begin(struct hf_instance *in, const struct hf_call *call,
+                          struct hf_capture *cap, struct hf_err *err)
+{
+    if (call->flags)
+        return hf_fail(err, HF_E_UNSUPPORTED, "unknown flag bits 0x%x", (unsigned)call->flags);
+    if (!cap->is_prepared)
+        return hf_fail(err, HF_E_INTERNAL, "begin without prepare");
+    if (pve_check_stop(in, call, err) != 0 || HF_POINT_ERR("proxmox.before_snapshot", err) != 0)
+        return -1;
+    if (post(in, call, cap, err) != 0 || wait_for_instant(in, call, cap, err) != 0)
+        return hf_wrap(err, "snapshot '%s'", cap->name);
+    return HF_POINT_ERR("proxmox.after_snapshot", err);
+}
+
+/* ---- settle ---------------------------------------------------------------------------------------------- */
+
+struct reader {
+    struct hf_instance *in;
+    bool was_frozen; /* by somebody else, before the task: whoever froze thaws */
+};
+
+static int tell_trouble(void *ctx, const char *line)
+{
+    struct reader *r = ctx;
+    static const char *const signs[] = {
+        "unable to freeze guest fs",        "guest-fsfreeze-freeze' failed",
+        "guest-fsfreeze-thaw problems",     "Guest Agent is not running",
+        "skipping guest filesystem freeze", "WARN:"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(signs); i++)
+        if (strstr(line, signs[i]))
+            pve_log(r->in, HF_LOG_WARN, "snapshot task: %s", line);
+    r->was_frozen |= strstr(line, "- already frozen") != NULL;
+    return 0;
+}
+
+/* A thaw that failed inside the task is only a line of its log, and the guest stands still. */
+static int check_thawed(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                        struct hf_err *err)
+{
+    enum hf_freeze_state state = HF_FREEZE_UNKNOWN;
+    struct hf_err why = HF_ERR_INIT;
+    if (!cap->has_agent)
+        return 0;
+    if (pve_agent_state(in, call, cap->vm_id, &state, &why) != 0) {
+        pve_log(in, HF_LOG_WARN, "whether the guest was thawed is not known: %s", why.message);
+        return 0;
+    }
+    if (state != HF_FREEZE_FROZEN)
+        return 0;
+    pve_log(in, HF_LOG_WARN, "the snapshot task left the guest frozen: thawing it");
+    return pve_agent_thaw(in, call, cap->vm_id, err);
+}
+
+int proxmox_capture_settle(struct hf_instance *in, const struct hf_call *call,
+                           struct hf_capture *cap, struct hf_err *err)
+{
+    struct pve_snap s;
+    struct reader r = {in, false};
+    int64_t from_the_start = 0;
+    struct hf_err ignored = HF_ERR_INIT;
+    if (pve_enter(in, call, err) != 0)
+        return -1;
+    if (pve_task_log(in, call, &cap->task, &from_the_start, tell_trouble, &r, &ignored) != 0)
+        pve_log(in, HF_LOG_WARN, "the task's log was not to be had: %s", ignored.message);
+    if (!r.was_frozen && check_thawed(in, call, cap, err) != 0)
+        return -1;
+    if (pve_snap_find(in, call, cap->vm_id, cap->name, &s, err) != 0)
+        return -1;
+    if (s.exists && s.is_ours && !s.is_unfinished)
+        return 0;
+    return hf_fail(err, HF_E_CONFLICT, "the task ended well, and snapshot '%s' is %s", cap->name,
+                   !s.exists         ? "not there"
+                   : s.is_unfinished ? "unfinished"
+                                     : "somebody else's");
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/point.h"
+#include "pve.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define TRIES_MAX 4
+#define PAUSE_FIRST_MS 100
+#define TICKET_RENEW_MS (90 * 60 * 1000) /* of two hours */
+#define OPEN_MS 20000
+#define LINES_MAX 4
+
+static int is_cancelled(void *ctx)
+{
+    struct hf_instance *in = ctx;
+    return !in->ignores_cancel && in->host->cancelled(in->host->ctx);
+}
+
+static int64_t now_ms(void *ctx)
+{
+    struct hf_instance *in = ctx;
+    return in->host->now_ms(in->host->ctx);
+}
+
+int64_t pve_left_ms(struct hf_instance *in, const struct hf_call *call)
+{
+    if (call->deadline_ms == HF_NO_DEADLINE)
+        return INT32_MAX;
+    int64_t left = call->deadline_ms - now_ms(in);
+    return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : left;
+}
+
+int pve_enter(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
+{
+    hf_strv_free(&in->kept);
+    in->is_unclear = false;
+    if (call->flags)
+        return hf_fail(err, HF_E_UNSUPPORTED, "unknown flag bits 0x%x", (unsigned)call->flags);
+    if (!pve_left_ms(in, call))
+        return hf_fail(err, HF_E_TIMEOUT, "the deadline had passed before the call");
+    return 0;
+}
+
+int pve_check_stop(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
+{
+    if (is_cancelled(in))
+        return hf_fail(err, HF_E_CANCELLED, "cancelled");
+    return pve_left_ms(in, call) ? 0 : hf_fail(err, HF_E_TIMEOUT, "the deadline passed");
+}
+
+void pve_pause(struct hf_instance *in, const struct hf_call *call, int64_t ms)
+{
+    int64_t left = pve_left_ms(in, call);
+    usleep((useconds_t)(ms < left ? ms : left) * 1000);
+}
+
+const char *pve_keep(struct hf_instance *in, char *owned)
+{
+    return owned && hf_strv_take(&in->kept, owned) == 0 ? in->kept.items[in->kept.n - 1] : NULL;
+}
+
+void pve_log(struct hf_instance *in, enum hf_log_level level, const char *fmt, ...)
+{
+    char line[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    for (char *p = line; *p; p++)
+        if ((unsigned char)*p < ' ')
+            *p = ' ';
+    in->host->log(in->host->ctx, level, line);
+}
+
+void pve_param(struct hf_buf *params, const char *key, const char *value)
+{
+    hf_buf_printf(params, "%s%s=", params->len ? "&" : "", key);
+    hf_url_encode(params, value, false);
+}
+
+/* ---- who we are ---------------------------------------------------------------------------------- */
+
+static int add_secret_line(struct hf_strv *lines, const char *before, const char *secret,
+                           bool encode)
+{
+    HF_AUTO(hf_buf) struct hf_buf line = HF_BUF_INIT;
+    hf_buf_str_add(&line, before);
+    if (encode)
+        hf_url_encode(&line, secret, false);
+    else
+        hf_buf_str_add(&line, secret);
+    return hf_buf_ok(&line) ? hf_strv_take(lines, hf_buf_steal(&line)) : -1;
+}
+
+static void wipe_lines(struct hf_strv *lines)
+{
+    for (size_t i = 0; i < lines->n; i++)
+        hf_wipe(lines->items[i], strlen(lines->items[i]));
+    hf_strv_free(lines);
+}
+static inline void auto_lines(struct hf_strv *lines)
+{
+    wipe_lines(lines);
+}
+#define AUTO_LINES __attribute__((cleanup(auto_lines)))
+
+static int add_identity(struct hf_instance *in, bool is_get, struct hf_strv *lines)
+{
+    if (in->token_file)
+        return add_secret_line(lines, "Authorization: PVEAPIToken=", hf_secret_reveal(in->secret),
+                               false);
+    if (!in->ticket)
+        return 0;
+    if (add_secret_line(lines, "Cookie: PVEAuthCookie=", hf_secret_reveal(in->ticket), true) != 0)
+        return -1;
+    return is_get
+               ? 0
+               : add_secret_line(lines, "CSRFPreventionToken: ", hf_secret_reveal(in->csrf), false);
+}
+
+static struct hf_secret *secret_of(const char *text)
+{
+    return text && !text[strcspn(text, "\r\n")] ? hf_secret_new(text, strlen(text)) : NULL;
+}
+
+static int take_ticket(struct hf_instance *in, struct json_object *data, struct hf_err *err)
+{
+    if (pve_bool(data, "NeedTFA")) {
+        hf_fail(err, HF_E_AUTH, "'%s' has a second factor", in->user);
+        return hf_hint(err, "Use an API token (token-file).");
+    }
+    hf_secret_free(in->ticket);
+    hf_secret_free(in->csrf);
+    in->ticket = secret_of(pve_text(data, "ticket"));
+    in->csrf = secret_of(pve_text(data, "CSRFPreventionToken"));
+    in->ticket_until_ms = now_ms(in) + TICKET_RENEW_MS;
+    return in->ticket && in->csrf ? 0 : hf_fail(err, HF_E_CORRUPT, "the log-in gave no ticket");
+}
+
+/* By the old ticket while it lasts, else by the password. */
+static int log_in(struct hf_instance *in, const struct hf_call *call, bool by_ticket,
+                  struct hf_err *err)
+{
+    HF_AUTO(hf_buf) struct hf_buf params = HF_BUF_INIT;
+    HF_AUTOJSON struct json_object *data = NULL;
+    HF_AUTOFREE char *old = by_ticket ? strdup(hf_secret_reveal(in->ticket)) : NULL;
+    struct pve_req req = {.method = "POST", .path = "/access/ticket", .params = &params};
+    pve_param(&params, "username", in->user);
+    pve_param(&params, "password", old ? old : hf_secret_reveal(in->secret));
+    if (!hf_buf_ok(&params))
+        return hf_fail_nomem(err);
+    in->ticket_until_ms = INT64_MAX; /* not again from within */
+    int rc = pve_request(in, call, &req, &data, err);
+    hf_wipe(params.data, params.len);
+    if (old)
+        hf_wipe(old, strlen(old));
+    return rc == 0 ? take_ticket(in, data, err) : hf_wrap(err, "log-in as '%s'", in->user);
+}
+
+/* ---- one request, and again ------------------------------------------------------------------------ */
+
+static int take_data(const struct hf_http_answer *reply, struct json_object **out,
+                     struct hf_err *err)
+{
+    struct json_object *data = NULL;
+    HF_AUTOJSON struct json_object *doc =
+        hf_json_parse(hf_buf_str(&reply->body), reply->body.len, err);
+    if (!doc)
+        return -1;
+    if (!json_object_object_get_ex(doc, "data", &data))
+        return hf_fail(err, HF_E_CORRUPT, "an answer without 'data'");
+    *out = json_object_get(data);
+    return 0;
+}
+
+static int send_once(struct hf_instance *in, const struct hf_call *call, const struct pve_req *req,
+                     struct hf_http_answer *reply, struct hf_err *err)
+{
+    AUTO_LINES struct hf_strv lines = HF_STRV_INIT;
+    HF_AUTO(hf_buf) struct hf_buf path = HF_BUF_INIT;
+    const char *headers[LINES_MAX + 1] = {NULL};
+    bool is_get = strcmp(req->method, "GET") == 0;
+    bool has_body = !is_get && strcmp(req->method, "DELETE") != 0;
+    const char *params = req->params ? hf_buf_str(req->params) : "";
+    hf_buf_printf(&path, "/api2/json%s", req->path);
+    if (!has_body && *params) /* a body with GET or DELETE is refused */
+        hf_buf_printf(&path, "?%s", params);
+    if (add_identity(in, is_get, &lines) != 0 || !hf_buf_ok(&path) ||
+        (req->params && !hf_buf_ok(req->params)))
+        return hf_fail_nomem(err);
+    headers[0] = "Expect:"; /* no 100 Continue is ever sent */
+    for (size_t i = 0; i < lines.n && i + 1 < LINES_MAX; i++)
+        headers[i + 1] = lines.items[i];
+    struct hf_http_request r = {.method = req->method,
+                                .headers = headers,
+                                .body = has_body ? params : NULL,
+                                .body_len = has_body ? strlen(params) : 0,
+                                .answer_max = req->max_body ? req->max_body : PVE_BODY_MAX,
+                                .is_once = !is_get};
+    return pve_hosts_run(in->api, &r, path.data, call->deadline_ms, reply, err);
+}
+
+/* Whether the same request may be sent again: surely nothing happened, or asking twice changes nothing. */
+static bool may_repeat(const struct pve_req *req, const struct hf_http_answer *reply,
+                       const struct hf_err *err)
+{
+    bool is_get = strcmp(req->method, "GET") == 0;
+    if (reply->status == 595) /* the node was not reached */
+        return true;
+    if (reply->status >= 596)
+        return is_get;
+    return is_get && !reply->status && err->cls == HF_E_UNREACHABLE;
+}
+
+static bool is_certain(const struct hf_http_answer *reply, const struct hf_err *err)
+{
+    long s = reply->status;
+    return !reply->was_sent || s == 400 || s == 401 || s == 403 || s == 501 || s == 595 ||
+           (s == 500 && err->cls == HF_E_NOT_FOUND);
+}
+
+static int attempt(struct hf_instance *in, const struct hf_call *call, const struct pve_req *req,
+                   struct hf_http_answer *reply, struct json_object **out, struct hf_err *err)
+{
+    int rc = send_once(in, call, req, reply, err);
+    if (rc == 0 && reply->status == 200)
+        rc = take_data(reply, out, err);
+    else if (rc == 0)
+        rc = pve_fail_status(in, reply, req->method, req->path, err);
+    in->is_unclear = rc != 0 && strcmp(req->method, "GET") != 0 && !is_certain(reply, err);
+    return rc;
+}
+
+static bool is_login(const struct pve_req *req)
+{
+    return strcmp(req->path, "/access/ticket") == 0;
+}
+
+static int renew_if_due(struct hf_instance *in, const struct hf_call *call,
+                        const struct pve_req *req, struct hf_err *err)
+{
+    if (in->token_file || is_login(req) || (in->ticket && now_ms(in) < in->ticket_until_ms))
+        return 0;
+    return log_in(in, call, in->ticket != NULL, err);
+}
+
+int pve_request(struct hf_instance *in, const struct hf_call *call, const struct pve_req *req,
+                struct json_object **out, struct hf_err *err)
+{
+    bool was_renewed = false;
+    if (renew_if_due(in, call, req, err) != 0)
+        return -1;
+    for (int tries = 1;; tries++) {
+        HF_AUTO(hf_http_answer) struct hf_http_answer reply = {0};
+        struct hf_err now = HF_ERR_INIT;
+        if (attempt(in, call, req, &reply, out, &now) == 0)
+            return 0;
+        if (reply.status == 401 && !in->token_file && !is_login(req) && !was_renewed) {
+            was_renewed = true;
+            if (log_in(in, call, false, err) != 0)
+                return -1;
+            continue;
+        }
+        if (tries == TRIES_MAX || !may_repeat(req, &reply, &now) ||
+            pve_left_ms(in, call) <= PAUSE_FIRST_MS << tries) {
+            hf_err_copy(err, &now);
+            return -1;
+        }
+        pve_hosts_next(in->api);
+        pve_pause(in, call, PAUSE_FIRST_MS << (tries - 1));
+        if (pve_check_stop(in, call, err) != 0)
+            return -1;
+    }
+}
+
+int pve_get(struct hf_instance *in, const struct hf_call *call, const char *path,
+            struct json_object **out, struct hf_err *err)
+{
+    struct pve_req req = {.method = "GET", .path = path};
+    return pve_request(in, call, &req, out, err);
+}
+
+/* ---- open ------------------------------------------------------------------------------------------ */
+
+static int check_keys(const struct hf_instance *in, struct hf_err *err)
+{
+    if (!in->uri)
+        return hf_fail(err, HF_E_CONFIG, "the key 'uri' is missing");
+    if (in->token_file && (in->user || in->password_file))
+        return hf_fail(err, HF_E_CONFIG, "token-file, or user and password-file: not both");
+    if (!in->token_file && !(in->user && in->password_file)) {
+        hf_fail(err, HF_E_CONFIG, "either token-file, or user and password-file");
+        return hf_hint(err, "A token is what `pveum user token add` makes.");
+    }
+    return 0;
+}
+
+/* USER@REALM!TOKENID, and what goes into a header: no blank, no line end, no colon. */
+static bool is_token(const char *text)
+{
+    const char *at = strchr(text, '@'), *bang = at ? strchr(at, '!') : NULL;
+    const char *equals = bang ? strchr(bang, '=') : NULL;
+    return at && at != text && bang && equals > bang + 1 && equals[1] &&
+           !strpbrk(text, " \t\r\n:/");
+}
+
+/* The file holds the whole token, or where token-id names it the secret alone. */
+static int join_token(struct hf_instance *in, struct hf_err *err)
+{
+    const char *text = hf_secret_reveal(in->secret);
+    if (!in->token_id || strchr(text, '!'))
+        return 0;
+    HF_AUTOFREE char *whole = hf_asprintf("%s=%s", in->token_id, text);
+    struct hf_secret *joined = whole ? hf_secret_new(whole, strlen(whole)) : NULL;
+    if (whole)
+        hf_wipe(whole, strlen(whole));
+    if (!joined)
+        return hf_fail_nomem(err);
+    hf_secret_free(in->secret);
+    in->secret = joined;
+    return 0;
+}
+
+static int read_secret(struct hf_instance *in, struct hf_err *err)
+{
+    in->secret = hf_secret_read(in->token_file ? in->token_file : in->password_file, err);
+    if (!in->secret)
+        return -1;
+    if (!in->token_file)
+        return 0;
+    if (join_token(in, err) != 0)
+        return -1;
+    const char *text = hf_secret_reveal(in->secret);
+    size_t len = in->token_id ? strlen(in->token_id) : 0;
+    if (len && (strncmp(text, in->token_id, len) != 0 || text[len] != '='))
+        return hf_fail(err, HF_E_CONFIG, "'%s' holds another token than token-id names",
+                       in->token_file);
+    if (is_token(text))
+        return 0;
+    hf_fail(err, HF_E_CONFIG, "'%s' holds no API token", in->token_file);
+    return hf_hint(err,
+                   "token-id is USER@REALM!TOKENID, and the file holds the secret; or the file "
+                   "holds USER@REALM!TOKENID=SECRET.");
+}
+
+int pve_version(struct hf_instance *in, const struct hf_call *call, char text[64],
+                struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = NULL;
+    if (pve_get(in, call, "/version", &data, err) != 0)
+        return -1;
+    const char *version = pve_text(data, "version");
+    if (!version)
+        return hf_fail(err, HF_E_CORRUPT, "the server tells no version");
+    in->major = (int)strtol(version, NULL, 10);
+    snprintf(text, 64, "%s", version);
+    if (in->major < 7)
+        return hf_fail(err, HF_E_UNSUPPORTED, "Proxmox VE %s is older than 7", text);
+    return 0;
+}
+
+int pve_connect(struct hf_instance *in, struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv hosts = HF_STRV_INIT;
+    char version[64];
+    struct hf_call call = {.struct_size = sizeof call, .deadline_ms = now_ms(in) + OPEN_MS};
+    if (check_keys(in, err) != 0 || read_secret(in, err) != 0)
+        return -1;
+    if (hf_strv_split(&hosts, in->uri, ',') != 0)
+        return hf_fail_nomem(err);
+    struct pve_trust trust = {in->ca_file, in->pin, in->fingerprint};
+    in->api = pve_hosts_new(&hosts, &trust, in->host, is_cancelled, in, err);
+    return in->api ? pve_version(in, &call, version, err) : -1;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "snapshots.h"
+
+#include "base/point.h"
+
+#include <string.h>
+
+#define SLOW_POLL_MS 2000
+#define LOCK_PAUSE_MS 500
+#define LATE_PAUSE_MS 300 /* a POST whose answer was lost may begin its task a moment later */
+
+typedef int (*snap_cb)(void *ctx, struct json_object *o, const char *current_parent);
+
+static int each_snap(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                     snap_cb each, void *ctx, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = NULL;
+    const char *parent = NULL;
+    if (pve_vm_get(in, call, vm_id, "/snapshot", &data, err) != 0)
+        return -1;
+    if (!json_object_is_type(data, json_type_array))
+        return hf_fail(err, HF_E_CORRUPT, "the snapshots are no list");
+    size_t n = json_object_array_length(data);
+    for (size_t i = 0; i < n; i++) { /* 'current' stands anywhere in the list */
+        struct json_object *o = json_object_array_get_idx(data, i);
+        const char *name = pve_text(o, "name");
+        if (name && strcmp(name, "current") == 0)
+            parent = pve_text(o, "parent");
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *o = json_object_array_get_idx(data, i);
+        const char *name = pve_text(o, "name");
+        if (name && strcmp(name, "current") != 0 && each(ctx, o, parent) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static bool is_ours(struct json_object *o)
+{
+    const char *description = pve_text(o, "description");
+    return description && strncmp(description, PVE_MARK, strlen(PVE_MARK)) == 0;
+}
+
+struct lister {
+    hf_snapshot_cb emit;
+    void *ctx;
+};
+
+static int list_one(void *ctx, struct json_object *o, const char *current)
+{
+    struct lister *l = ctx;
+    struct hf_snapshot s = {.struct_size = sizeof s,
+                            .name = pve_text(o, "name"),
+                            .parent = pve_text(o, "parent"),
+                            .description = pve_text(o, "description"),
+                            .created_at_s = pve_int(o, "snaptime", 0),
+                            .is_memory = pve_bool(o, "vmstate"),
+                            .is_ours = is_ours(o) && !pve_text(o, "snapstate")};
+    s.is_current = current && strcmp(current, s.name) == 0;
+    return l->emit(l->ctx, &s);
+}
+
+int proxmox_snapshot_list(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                          hf_snapshot_cb emit, void *ctx, struct hf_err *err)
+{
+    struct lister l = {emit, ctx};
+    if (pve_enter(in, call, err) != 0)
+        return -1;
+    return each_snap(in, call, vm_id, list_one, &l, err);
+}
+
+struct finder {
+    const char *name;
+    struct pve_snap *out;
+};
+
+static int find_one(void *ctx, struct json_object *o, const char *current)
+{
+    struct finder *f = ctx;
+    (void)current;
+    if (strcmp(pve_text(o, "name"), f->name) == 0)
+        *f->out = (struct pve_snap){true, is_ours(o), pve_text(o, "snapstate") != NULL};
+    return 0;
+}
+
+int pve_snap_find(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                  const char *name, struct pve_snap *out, struct hf_err *err)
+{
+    struct finder f = {name, out};
+    *out = (struct pve_snap){0};
+    return each_snap(in, call, vm_id, find_one, &f, err);
+}
+
+/* Waits for a task that works on the VM, good or bad. *out_was: there was one. */
+static int wait_for_running(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                            bool *out_was, struct hf_err *err)
+{
+    static const char *const types[] = {"qmsnapshot", "qmdelsnapshot"};
+    *out_was = false;
+    for (size_t i = 0; i < HF_ARRAY_SIZE(types); i++) {
+        struct pve_task t;
+        struct hf_err ended = HF_ERR_INIT;
+        if (pve_task_newest(in, call, vm_id, types[i], true, &t, err) != 0)
+            return -1;
+        if (!t.upid[0])
+            continue;
+        *out_was = true;
+        if (pve_task_wait(in, call, &t, PVE_POLL_MS, &ended) != 0 && !t.is_stopped) {
+            hf_err_copy(err, &ended);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int fail_stuck(struct hf_instance *in, const char *vm_id, const char *name,
+                      struct hf_err *err)
+{
+    hf_fail(err, HF_E_BUSY, "snapshot '%s' is half made, and nothing works on it any more", name);
+    hf_left(err, "snapshot '%s' of VM %s on %s, with the lock of the task that died", name, vm_id,
+            in->node);
+    return hf_hint(err,
+                   "As root on %s, when nothing works on the VM: `qm unlock %s && qm delsnapshot "
+                   "%s %s --force`.",
+                   in->node, vm_id, vm_id, name);
+}
+
+static int delete_once(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                       const char *name, struct hf_err *err)
+{
+    HF_AUTO(hf_buf) struct hf_buf below = HF_BUF_INIT;
+    HF_AUTOJSON struct json_object *data = NULL;
+    struct pve_req req = {.method = "DELETE"};
+    struct pve_task t;
+    hf_buf_str_add(&below, "/snapshot/");
+    hf_url_encode(&below, name, false);
+    if (!hf_buf_ok(&below))
+        return hf_fail_nomem(err);
+    if (HF_POINT_ERR("proxmox.before_delete", err) != 0 ||
+        pve_vm_request(in, call, vm_id, below.data, &req, &data, err) != 0 ||
+        HF_POINT_ERR("proxmox.after_delete", err) != 0)
+        return -1;
+    return pve_task_take(data, &t, err) == 0 ? pve_task_wait(in, call, &t, SLOW_POLL_MS, err) : -1;
+}
+
+/* Another task was quicker, or the answer was lost: look again. */
+static bool may_come_right(const struct hf_instance *in, const struct hf_err *err)
+{
+    return in->is_unclear || err->cls == HF_E_BUSY || err->cls == HF_E_NOT_FOUND;
+}
+
+/* *out_was: it was there. Ends when it is not there any more. */
+static int delete_until_gone(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                             const char *name, bool *out_was, struct hf_err *err)
+{
+    struct hf_err last = HF_ERR_INIT;
+    for (int stuck = 0;;) {
+        struct pve_snap s;
+        bool was_running;
+        if (wait_for_running(in, call, vm_id, &was_running, err) != 0 ||
+            pve_snap_find(in, call, vm_id, name, &s, err) != 0)
+            return -1;
+        if (!s.exists)
+            return 0;
+        if (!s.is_ours)
+            return hf_fail(err, HF_E_CONFLICT, "snapshot '%s' was not made by holdfast", name);
+        *out_was = true;
+        if (pve_check_stop(in, call, err) != 0)
+            return last.cls ? hf_also(err, &last) : -1;
+        hf_err_clear(&last);
+        if (delete_once(in, call, vm_id, name, &last) == 0)
+            continue;
+        /* The lock of a task is seen for some seconds after its end; one that stays is that of a dead one. */
+        if (last.cls == HF_E_BUSY && s.is_unfinished && !was_running && ++stuck > 3)
+            return fail_stuck(in, vm_id, name, err);
+        if (!may_come_right(in, &last)) {
+            hf_err_copy(err, &last);
+            return -1;
+        }
+        pve_pause(in, call, LOCK_PAUSE_MS);
+    }
+}
+
+int proxmox_snapshot_delete(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                            const char *name, struct hf_err *err)
+{
+    bool was = false;
+    if (pve_enter(in, call, err) != 0 || pve_locate(in, call, vm_id, err) != 0)
+        return -1;
+    if (delete_until_gone(in, call, vm_id, name, &was, err) != 0)
+        return hf_wrap(err, "delete snapshot '%s'", name);
+    return was ? 0 : hf_fail(err, HF_E_NOT_FOUND, "VM %s has no snapshot '%s'", vm_id, name);
+}
+
+/* Gone, or hidden from us: then something may be left that nobody else knows of. */
+static int judge_missing(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                         const char *name, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = NULL;
+    struct json_object *rights = NULL;
+    HF_AUTOFREE char *path = hf_asprintf("/access/permissions?path=%%2Fvms%%2F%s", vm_id);
+    HF_AUTOFREE char *key = hf_asprintf("/vms/%s", vm_id);
+    if (!vm_id[0] || vm_id[strspn(vm_id, "0123456789")])
+        return 0; /* never was one */
+    if (!path || !key)
+        return hf_fail_nomem(err);
+    if (pve_get(in, call, path, &data, err) != 0)
+        return -1;
+    if (json_object_is_type(data, json_type_object))
+        json_object_object_get_ex(data, key, &rights);
+    if (json_object_is_type(rights, json_type_object) &&
+        json_object_object_get_ex(rights, "VM.Audit", NULL))
+        return 0;
+    hf_fail(err, HF_E_AUTH, "VM %s is gone, or the right VM.Audit on it", vm_id);
+    return hf_left(err, "perhaps snapshot '%s' of VM %s", name, vm_id);
+}
+
+int proxmox_capture_discard(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                            const char *name, const char *undo_token, struct hf_err *err)
+{
+    bool was = false;
+    struct hf_err why = HF_ERR_INIT;
+    (void)undo_token;
+    if (pve_enter(in, call, err) != 0)
+        return -1;
+    int rc = pve_locate(in, call, vm_id, &why);
+    if (rc != 0 && why.cls == HF_E_NOT_FOUND)
+        return judge_missing(in, call, vm_id, name, err);
+    for (int looks = 0; rc == 0 && looks < 2 && !was; looks++) {
+        if (looks)
+            pve_pause(in, call, LATE_PAUSE_MS);
+        rc = delete_until_gone(in, call, vm_id, name, &was, &why);
+    }
+    if (rc == 0)
+        return 0;
+    hf_err_copy(err, &why);
+    if (!err->left[0] && was)
+        hf_left(err, "snapshot '%s' of VM %s", name, vm_id);
+    return hf_wrap(err, "undo of '%s'", name);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * snapshots.h - the snapshots of a VM: list, delete, and the undo of a capture. A snapshot is ours by its description.
+ *
+ * A snapshot task is never stopped: its clean-up may need more time than it would get, and then the VM stays paused and
+ * locked. What runs is waited for, then undone. Locks are never removed.
+ */
+#ifndef HF_PROXMOX_SNAPSHOTS_H
+#define HF_PROXMOX_SNAPSHOTS_H
+
+#include "pve.h"
+
+#define PVE_MARK "holdfast run="
+
+struct pve_snap {
+    bool exists, is_ours, is_unfinished;
+};
+int pve_snap_find(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                  const char *name, struct pve_snap *out, struct hf_err *err) HF_CHECKED;
+
+int proxmox_snapshot_list(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                          hf_snapshot_cb emit, void *ctx, struct hf_err *err);
+int proxmox_snapshot_delete(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                            const char *name, struct hf_err *err);
+int proxmox_capture_discard(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                            const char *name, const char *undo_token, struct hf_err *err);
+
+#endif

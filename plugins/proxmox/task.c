@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pve.h"
+
+#include <string.h>
+
+#define LOG_LINES "500"
+#define POLL_FIRST_MS 20
+
+int pve_task_take(struct json_object *data, struct pve_task *out, struct hf_err *err)
+{
+    const char *upid =
+        json_object_is_type(data, json_type_string) ? json_object_get_string(data) : "";
+    const char *node = strncmp(upid, "UPID:", 5) == 0 ? upid + 5 : "";
+    size_t len = strspn(node, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+    if (!len || node[len] != ':' || strlen(upid) >= sizeof out->upid)
+        return hf_fail(err, HF_E_PLUGIN, "the server began no task: it answered '%.100s'", upid);
+    *out = (struct pve_task){0};
+    snprintf(out->upid, sizeof out->upid, "%s", upid);
+    return 0;
+}
+
+/* Always the node within the UPID, wherever the VM is by now. */
+static char *task_path(const struct pve_task *t, const char *below)
+{
+    HF_AUTO(hf_buf) struct hf_buf path = HF_BUF_INIT;
+    const char *node = t->upid + 5;
+    hf_buf_str_add(&path, "/nodes/");
+    hf_buf_printf(&path, "%.*s/tasks/", (int)strcspn(node, ":"), node);
+    hf_url_encode(&path, t->upid, false);
+    hf_buf_str_add(&path, below);
+    return hf_buf_steal(&path);
+}
+
+int pve_task_look(struct hf_instance *in, const struct hf_call *call, struct pve_task *t,
+                  struct hf_err *err)
+{
+    HF_AUTOFREE char *path = task_path(t, "/status");
+    HF_AUTOJSON struct json_object *data = NULL;
+    if (!path)
+        return hf_fail_nomem(err);
+    if (pve_get(in, call, path, &data, err) != 0)
+        return -1;
+    const char *status = pve_text(data, "status"), *exit = pve_text(data, "exitstatus");
+    if (!status || (strcmp(status, "running") != 0 && strcmp(status, "stopped") != 0))
+        return hf_fail(err, HF_E_CORRUPT, "a task that neither runs nor has stopped");
+    t->is_stopped = strcmp(status, "stopped") == 0;
+    snprintf(t->exit, sizeof t->exit, "%s", exit ? exit : "unexpected status");
+    return 0;
+}
+
+bool pve_task_is_good(const struct pve_task *t)
+{
+    return t->is_stopped && (strcmp(t->exit, "OK") == 0 || strncmp(t->exit, "WARNINGS: ", 10) == 0);
+}
+
+int pve_task_verdict(const struct pve_task *t, struct hf_err *err)
+{
+    if (pve_task_is_good(t))
+        return 0;
+    hf_fail(err, pve_class_of(t->exit), "the task ended with: %s", t->exit);
+    err->retryable = err->cls == HF_E_BUSY;
+    return hf_hint(err, "Its log: Datacenter, Tasks, or `pvesh get /nodes/NODE/tasks/%s/log`.",
+                   t->upid);
+}
+
+static bool is_away(const struct hf_err *err)
+{
+    return err->cls == HF_E_UNREACHABLE || err->cls == HF_E_CORRUPT;
+}
+
+int pve_task_wait(struct hf_instance *in, const struct hf_call *call, struct pve_task *t,
+                  int64_t poll_max_ms, struct hf_err *err)
+{
+    for (int64_t pause = POLL_FIRST_MS;;
+         pause = pause * 2 < poll_max_ms ? pause * 2 : poll_max_ms) {
+        struct hf_err now = HF_ERR_INIT;
+        if (pve_task_look(in, call, t, &now) != 0 && !is_away(&now)) {
+            hf_err_copy(err, &now);
+            return -1;
+        }
+        if (t->is_stopped)
+            return pve_task_verdict(t, err);
+        if (pve_check_stop(in, call, err) != 0)
+            return hf_left(err, "task %s runs on", t->upid);
+        pve_pause(in, call, pause);
+    }
+}
+
+int pve_task_log(struct hf_instance *in, const struct hf_call *call, const struct pve_task *t,
+                 int64_t *at, hf_text_cb line, void *ctx, struct hf_err *err)
+{
+    char below[64];
+    HF_AUTOJSON struct json_object *data = NULL;
+    snprintf(below, sizeof below, "/log?start=%lld&limit=" LOG_LINES, (long long)*at);
+    HF_AUTOFREE char *path = task_path(t, below);
+    if (!path)
+        return hf_fail_nomem(err);
+    if (pve_get(in, call, path, &data, err) != 0)
+        return -1;
+    size_t n = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
+    const char *first = n ? pve_text(json_object_array_get_idx(data, 0), "t") : NULL;
+    /* Lines that the server makes up where it has none; behind them the true line 1 would be lost. */
+    if (n == 1 && first &&
+        (strcmp(first, "no content") == 0 || strncmp(first, "unable to open file", 19) == 0))
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *text = pve_text(json_object_array_get_idx(data, i), "t");
+        if (text && line(ctx, text) != 0)
+            return -1;
+    }
+    if (n)
+        *at += (int64_t)n - 1;
+    return 0;
+}
+
+int pve_task_newest(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                    const char *type, bool running, struct pve_task *out, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = NULL;
+    int64_t newest = -1;
+    *out = (struct pve_task){0};
+    HF_AUTOFREE char *path = hf_asprintf("/nodes/%s/tasks?source=%s&vmid=%s&limit=50%s%s", in->node,
+                                         running ? "active" : "all", vm_id,
+                                         type ? "&typefilter=" : "", type ? type : "");
+    if (!path)
+        return hf_fail_nomem(err);
+    if (pve_get(in, call, path, &data, err) != 0)
+        return -1;
+    size_t n = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *o = json_object_array_get_idx(data, i), *upid = NULL;
+        const char *status = pve_text(o, "status");
+        int64_t start = pve_int(o, "starttime", 0);
+        if (start <= newest || (running && status && strcmp(status, "RUNNING") != 0))
+            continue;
+        json_object_object_get_ex(o, "upid", &upid);
+        if (pve_task_take(upid, out, err) != 0)
+            return -1;
+        newest = start;
+    }
+    return 0;
+}

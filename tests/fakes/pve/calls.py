@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""calls.py - what each endpoint answers, once transport, rights and parameters were in order."""
+import json
+import re
+import subprocess
+import time
+
+from schema import Refused
+from world import Task
+
+MOUNTINFO = ("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 0:5 / /proc rw - proc proc rw\n"
+             "24 22 0:40 / /mnt/nfs rw - nfs server:/x rw\n")
+FSINFO = [{"mountpoint": "/", "type": "ext4", "name": "sda1", "disk": [
+    {"serial": "0QEMU_QEMU_HARDDISK_drive-scsi0", "bus-type": "scsi", "bus": 0, "target": 0, "unit": 0, "dev": "/dev/sda1",
+     "pci-controller": {"domain": 0, "bus": 9, "slot": 1, "function": 0}}]}]
+
+
+def widen(data):
+    """[!] Each byte becomes a code point: UTF-8 of the guest arrives double-encoded."""
+    return data.decode("latin-1")
+
+
+def narrow(text):
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise Refused(500, "Wide character in subroutine entry") from None
+
+
+class Calls:
+    def __init__(self, world):
+        self.world = world
+
+    def vm(self, p):
+        vm = self.world.vms.get(int(p["vmid"]))
+        if p["node"] not in ("pve1", "pve2", "localhost"):
+            raise Refused(500, f"hostname lookup '{p['node']}' failed - failed to get address info for: {p['node']}: "
+                               "Name or service not known")
+        if not vm or vm.node != p["node"] or vm.kind != "qemu":
+            raise Refused(500, f"Configuration file 'nodes/{p['node']}/qemu-server/{p['vmid']}.conf' does not exist")
+        return vm
+
+    def get_version(self, p, user):
+        version = "9.1.2" if self.world.is_new else "8.4.14"
+        return {"version": version, "release": version[:3], "repoid": "0123456789abcdef"}
+
+    def post_access_ticket(self, p, user):
+        world = self.world
+        if p["username"] != "holdfast@pve" or p["password"] not in (world.password, world.ticket or world.password):
+            raise Refused(401, "authentication failure")
+        world.serial += 1
+        world.ticket, world.csrf = f"PVE:holdfast@pve:{world.serial:08X}::BASE64+/==", f"{world.serial:08X}:BASE64="
+        out = {"username": "holdfast@pve", "ticket": world.ticket, "CSRFPreventionToken": world.csrf, "cap": {}}
+        if world.fault("tfa"):
+            out["NeedTFA"] = 1
+        return out
+
+    def get_access_permissions(self, p, user):
+        return {p.get("path", "/"): dict(self.world.rights)}
+
+    def get_cluster_resources(self, p, user):
+        out = []
+        for vm in self.world.vms.values():
+            row = {"id": f"{vm.kind}/{vm.vmid}", "type": vm.kind, "vmid": vm.vmid, "node": vm.node, "status": vm.status,
+                   "template": vm.template, "name": vm.name, "maxcpu": 2}
+            if vm.lock:
+                row["lock"] = vm.lock
+            if self.world.fault("statistics-lag"):
+                del row["name"]
+                row["status"] = "unknown"
+            out.append(row)
+        return out if "VM.Audit" in self.world.rights else []
+
+    def get_nodes_qemu_config(self, p, user):
+        vm = self.vm(p)
+        out = dict(vm.config, digest="9e1f00")
+        for key, value in (("lock", vm.lock), ("parent", vm.parent), ("template", vm.template)):
+            if value:
+                out[key] = value
+        return out
+
+    def get_nodes_qemu_status_current(self, p, user):
+        vm = self.vm(p)
+        out = {"vmid": str(vm.vmid), "name": vm.name, "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": 0}}
+        if vm.lock:
+            out["lock"] = vm.lock
+        return out
+
+    def get_nodes_qemu_feature(self, p, user):
+        return {"hasFeature": int(self.vm(p).can_snapshot) or "", "nodes": ["pve1"]}
+
+    # ---- snapshots ----
+    def get_nodes_qemu_snapshot(self, p, user):
+        vm = self.vm(p)
+        current = {"name": "current", "running": 1, "digest": "9e1f00", "description": "You are here!"}
+        if vm.parent:
+            current["parent"] = vm.parent
+        return [current] + [dict(s) for s in vm.snapshots.values()]
+
+    def start(self, vm, kind, user, work):
+        task = Task(self.world, vm.node, kind, vm.vmid, user)
+        task.run(work)
+        if self.world.fault("500-after-fork", kind):
+            raise Refused(500, "can't lock file '/var/log/pve/tasks/.active.lock' - got timeout")
+        return task.upid
+
+    def post_nodes_qemu_snapshot(self, p, user):
+        vm = self.vm(p)
+        if p["snapname"].lower() in ("current", "pending"):
+            raise Refused(500, f"unable to use snapshot name '{p['snapname']}' (reserved name)")
+        return self.start(vm, "qmsnapshot", user, lambda t: vm.snapshot(t, p["snapname"], p.get("description", "")))
+
+    def delete_nodes_qemu_snapshot_snapname(self, p, user):
+        vm = self.vm(p)
+        return self.start(vm, "qmdelsnapshot", user, lambda t: vm.delete(t, p["snapname"]))
+
+    # ---- tasks ----
+    def task(self, p):
+        task = self.world.tasks.get(p["upid"])
+        if not task:
+            raise Refused(400, "Parameter verification failed.", {"upid": "no such task"})
+        return task
+
+    def get_nodes_tasks(self, p, user):
+        out = []
+        for task in reversed(list(self.world.tasks.values())):
+            if task.node != p["node"] or task.user != user or ("vmid" in p and task.vmid != int(p["vmid"])):
+                continue
+            if p.get("typefilter", task.kind) != task.kind or task.start < int(p.get("since", 0)):
+                continue
+            if p.get("source", "archive") == "active" and task.exit:
+                continue
+            out.append({"upid": task.upid, "node": task.node, "type": task.kind, "id": str(task.vmid), "user": "holdfast@pve",
+                        "starttime": task.start, "status": task.exit or "RUNNING"})
+        return out
+
+    def get_nodes_tasks_status(self, p, user):
+        task = self.task(p)
+        out = {"upid": task.upid, "node": task.node, "type": task.kind, "id": str(task.vmid), "starttime": task.start,
+               "status": "stopped" if task.exit else "running"}
+        if task.exit:
+            out["exitstatus"] = task.exit
+        return out
+
+    def get_nodes_tasks_log(self, p, user):
+        task = self.world.tasks.get(p["upid"])
+        lines = list(task.lines) if task else ["unable to open file - No such file or directory"]
+        start, limit = int(p.get("start", 0)), int(p.get("limit", 50))
+        if not lines:
+            return [{"n": 1, "t": "no content"}]
+        part = lines[start:start + limit] if limit else lines[start:]
+        if part and not task.exit and self.world.fault("half-line"):
+            part[-1] = part[-1][:len(part[-1]) // 2]
+        return [{"n": start + i + 1, "t": t} for i, t in enumerate(part)]
+
+    # ---- guest agent ----
+    def agent(self, p, frozen_too=False):
+        vm = self.vm(p)
+        if vm.config.get("agent", "0")[:1] == "0":
+            raise Refused(500, "No QEMU guest agent configured")
+        if vm.status != "running":
+            raise Refused(500, f"VM {vm.vmid} is not running")
+        if not vm.agent_alive:
+            raise Refused(500, "QEMU guest agent is not running")
+        self.world.note("agent", vm.qmp)
+        if vm.frozen and not frozen_too:
+            raise Refused(500, "Agent error: Command guest-exec has been disabled: the command is not allowed")
+        return vm
+
+    def post_nodes_qemu_agent_ping(self, p, user):
+        self.agent(p, True)
+        return {"result": {}}
+
+    def get_nodes_qemu_agent_info(self, p, user):
+        self.agent(p, True)
+        return {"result": {"version": "8.2.0", "supported_commands": []}}
+
+    def post_nodes_qemu_agent_fsfreeze_status(self, p, user):
+        if self.world.fault("agent-error"):  # [!] an error inside a 200
+            return {"result": {"error": {"class": "GenericError", "desc": "internal trouble"}}}
+        return {"result": "frozen" if self.agent(p, True).frozen else "thawed"}
+
+    def post_nodes_qemu_agent_fsfreeze_freeze(self, p, user):
+        vm = self.agent(p, True)
+        if vm.frozen or self.world.fault("freeze-error"):
+            return {"result": {"error": {"class": "GenericError", "desc": "failed to freeze /: Device or resource busy"}}}
+        vm.freeze()
+        if self.world.fault("freeze-596"):
+            raise Refused(596, "Connection timed out")
+        return {"result": 2}
+
+    def post_nodes_qemu_agent_fsfreeze_thaw(self, p, user):
+        vm = self.agent(p, True)
+        if self.world.fault("thaw-error"):
+            return {"result": {"error": {"class": "GenericError", "desc": "thaw refused"}}}
+        vm.thaw()
+        return {"result": 2}
+
+    def get_nodes_qemu_agent_get_fsinfo(self, p, user):
+        self.agent(p)
+        return {"result": json.loads(json.dumps(FSINFO))}
+
+    def post_nodes_qemu_agent_exec(self, p, user):
+        self.agent(p)
+        process = subprocess.Popen(p["command"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out = process.communicate(narrow(p.get("input-data", "")))
+        self.world.processes[str(process.pid)] = (process.returncode, *out)
+        return {"pid": process.pid}
+
+    def get_nodes_qemu_agent_exec_status(self, p, user):
+        self.agent(p)
+        if self.world.fault("still-running"):
+            return {"exited": 0}
+        if p["pid"] not in self.world.processes:
+            raise Refused(500, "Agent error: Invalid parameter 'pid'")
+        code, out, err = self.world.processes.pop(p["pid"])  # [!] told once
+        return {"exited": 1, "exitcode": code, **({"out-data": widen(out)} if out else {}), **({"err-data": widen(err)} if err else {})}
+
+    def get_nodes_qemu_agent_file_read(self, p, user):
+        self.agent(p)
+        if p["file"] == "/proc/self/mountinfo":
+            data = MOUNTINFO.encode()
+        else:
+            try:
+                with open(p["file"], "rb") as file:
+                    data = file.read()
+            except OSError as error:
+                raise Refused(500, f"Agent error: failed to open file '{p['file']}' (mode: 'r'): {error.strerror}") from None
+        return {"content": widen(data[:16 << 20]), "bytes-read": len(data), **({"truncated": 1} if len(data) > 16 << 20 else {})}
+
+    def post_nodes_qemu_agent_file_write(self, p, user):
+        import base64
+        self.agent(p)
+        data = base64.b64decode(p["content"]) if p.get("encode") == "0" else narrow(p["content"])
+        with open(p["file"], "wb") as file:
+            file.write(data)
+        return None
+
+
+def method_name(method, template):
+    parts = [re.sub("[^a-z]", "_", part.strip("{}")) for part in template.split("/") if part and part not in
+             ("{node}", "{vmid}", "{upid}")]
+    return "_".join([method.lower()] + parts)
