@@ -30,14 +30,14 @@ int pve_agent_read(struct hf_instance *in, const struct hf_call *call, const cha
 
 int proxmox_guest_ping(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                        struct hf_err *err);
-/* Input of at most 48 000 bytes (the API takes 64 KiB, as text). */
+/* Input of at most 48 000 bytes (the API takes 64 KiB, as text), before 8.4 of less: all of the request is 64 KiB. */
 int proxmox_guest_exec(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                        const struct hf_guest_exec *req, struct hf_guest_exec_result *out,
                        struct hf_err *err);
 int proxmox_guest_file_read(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                             const char *path, uint64_t max_bytes, hf_data_cb emit, void *ctx,
                             struct hf_err *err);
-/* In pieces of 45 000 bytes, the second and later ones by the guest's base64: not in one step. */
+/* In pieces of 45 000 bytes at the most, the second and later ones by the guest's base64: not in one step. */
 int proxmox_guest_file_write(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                              const char *path, const void *data, size_t len, struct hf_err *err);
 int proxmox_guest_freeze(struct hf_instance *in, const struct hf_call *call, const char *vm_id,

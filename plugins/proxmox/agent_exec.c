@@ -8,8 +8,30 @@
 #define PAUSE_MAX_MS 100
 #define INPUT_MAX ((size_t)48000)
 #define WRITE_MAX ((size_t)45000)
+#define FORM_SPARE                                                                                 \
+    ((size_t)6000) /* of a request's body, for all but the content: the path, mostly */
 #define FILE_BODY_MAX ((size_t)100 << 20) /* 16 MiB, each byte perhaps as \u0000 */
 #define OUTPUT_BODY_MAX ((size_t)200 << 20)
+
+/* How long base64 of it is in a form, where three of its characters take three bytes each. */
+static size_t form_bytes(const void *data, size_t len)
+{
+    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
+    hf_base64_encode(&text, data, len);
+    size_t n = text.len;
+    for (size_t i = 0; i < text.len; i++)
+        n += strchr("+/=", text.data[i]) ? 2 : 0;
+    return text.failed ? SIZE_MAX : n;
+}
+
+/* The longest begin of data, by halves, that the server takes in one request. */
+static size_t piece_of(const struct hf_instance *in, const void *data, size_t len)
+{
+    size_t part = len < WRITE_MAX ? len : WRITE_MAX;
+    while (part > 1 && form_bytes(data, part) > in->body_max - FORM_SPARE)
+        part = (part / 2 + 2) / 3 * 3;
+    return part;
+}
 
 static void param_bytes(struct hf_buf *params, const char *key, const struct hf_buf *value)
 {
@@ -18,7 +40,8 @@ static void param_bytes(struct hf_buf *params, const char *key, const struct hf_
 
 /* Input goes as base64 through a shell that hands it on: the API takes ASCII only. The program and its arguments are the
  * shell's positional parameters, never text of its script. */
-static int build(const struct hf_guest_exec *req, struct hf_buf *params, struct hf_err *err)
+static int build(const struct hf_instance *in, const struct hf_guest_exec *req,
+                 struct hf_buf *params, struct hf_err *err)
 {
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     if (req->input && req->input_len > INPUT_MAX)
@@ -34,6 +57,11 @@ static int build(const struct hf_guest_exec *req, struct hf_buf *params, struct 
         pve_param(params, "command", req->argv[i]);
     if (text.len)
         param_bytes(params, "input-data", &text);
+    if (params->len > in->body_max)
+        return hf_fail(err, HF_E_UNSUPPORTED,
+                       "program and input take %zu bytes as a request, the "
+                       "server takes %zu",
+                       params->len, in->body_max);
     return hf_buf_ok(params) && !text.failed ? 0 : hf_fail_nomem(err);
 }
 
@@ -43,7 +71,7 @@ static int start(struct hf_instance *in, const struct hf_call *call, const char 
     HF_AUTO(hf_buf) struct hf_buf params = HF_BUF_INIT;
     HF_AUTOJSON struct json_object *data = NULL;
     struct pve_req r = {.method = "POST", .params = &params};
-    if (build(req, &params, err) != 0 || HF_POINT_ERR("proxmox.before_guest_exec", err) != 0)
+    if (build(in, req, &params, err) != 0 || HF_POINT_ERR("proxmox.before_guest_exec", err) != 0)
         return -1;
     if (pve_vm_request(in, call, vm_id, "/agent/exec", &r, &data, err) != 0)
         return in->is_unclear && (err->cls == HF_E_UNREACHABLE || err->cls == HF_E_TIMEOUT)
@@ -89,10 +117,12 @@ static int wait_for(struct hf_instance *in, const struct hf_call *call, const ch
     snprintf(below, sizeof below, "/agent/exec-status?pid=%lld", (long long)pid);
     for (int64_t pause = 5;; pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS) {
         HF_AUTOJSON struct json_object *data = NULL;
-        if (pve_vm_request(in, call, vm_id, below, &r, &data, err) != 0)
-            return hf_hint(err,
-                           "How a program ended is told once: that answer was lost, or the agent "
-                           "was restarted.");
+        if (pve_vm_request(in, call, vm_id, below, &r, &data, err) != 0) {
+            if (err->cls == HF_E_TIMEOUT || err->cls == HF_E_CANCELLED)
+                return -1;
+            return hf_hint(err, "How a program ended is told once: that answer was lost, or the "
+                                "agent was restarted.");
+        }
         if (pve_bool(data, "exited")) {
             *out = HF_STEAL(data);
             return 0;
@@ -195,18 +225,18 @@ static int append(struct hf_instance *in, const struct hf_call *call, const char
 int proxmox_guest_file_write(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                              const char *path, const void *data, size_t len, struct hf_err *err)
 {
-    size_t done = len < WRITE_MAX ? len : WRITE_MAX;
+    size_t done = piece_of(in, data, len), first = done;
     if (pve_enter(in, call, err) != 0)
         return -1;
     int rc = write_first(in, call, vm_id, path, data, done, err);
     while (rc == 0 && done < len) {
-        size_t part = len - done < WRITE_MAX ? len - done : WRITE_MAX;
+        size_t part = piece_of(in, (const char *)data + done, len - done);
         rc = append(in, call, vm_id, path, (const char *)data + done, part, err);
         done += part;
     }
     if (rc == 0)
         return 0;
-    if (in->is_unclear || done > WRITE_MAX)
+    if (in->is_unclear || done > first)
         hf_left(err, "file '%s' in the guest may hold a part", path);
     return hf_wrap(err, "file '%s' in the guest", path);
 }

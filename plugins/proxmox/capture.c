@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture.h"
 
+#include "aftermath.h"
 #include "agent.h"
 #include "base/point.h"
+#include "rights.h"
 #include "snapshots.h"
 #include "vm.h"
 
@@ -17,7 +19,7 @@ struct hf_capture {
     struct pve_task before; /* the newest snapshot task when we prepared: ours is another */
     struct pve_task task;
     int64_t log_at;
-    bool is_prepared, has_agent;
+    bool is_prepared;
     bool is_cleaning_up; /* the log says so */
 };
 
@@ -53,34 +55,6 @@ static int check_request(const struct hf_capture_request *req, struct hf_err *er
 }
 
 /* ---- plan ------------------------------------------------------------------------------------------ */
-
-static int check_rights(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                        struct hf_err *err)
-{
-    static const char *const wanted[] = {"VM.Audit", "VM.Snapshot"};
-    HF_AUTOJSON struct json_object *data = NULL;
-    struct json_object *rights = NULL;
-    HF_AUTOFREE char *path = hf_asprintf("/access/permissions?path=%%2Fvms%%2F%s", vm_id);
-    HF_AUTOFREE char *key = hf_asprintf("/vms/%s", vm_id);
-    if (!path || !key)
-        return hf_fail_nomem(err);
-    if (pve_get(in, call, path, &data, err) != 0)
-        return -1;
-    if (json_object_is_type(data, json_type_object))
-        json_object_object_get_ex(data, key, &rights);
-    for (size_t i = 0; i < HF_ARRAY_SIZE(wanted); i++) {
-        if (json_object_is_type(rights, json_type_object) &&
-            json_object_object_get_ex(rights, wanted[i], NULL))
-            continue;
-        hf_fail(err, HF_E_AUTH, "the right %s on /vms/%s is missing", wanted[i], vm_id);
-        return hf_hint(err,
-                       "pveum role modify holdfast --append 1 --privs %s (the role must be given "
-                       "to the user AND to "
-                       "its token, see docs/plugins/proxmox.md).",
-                       wanted[i]);
-    }
-    return 0;
-}
 
 static int refuse_disk(void *ctx, const struct pve_disk *d)
 {
@@ -120,11 +94,18 @@ static int check_name_free(struct hf_instance *in, const struct hf_call *call, c
 }
 
 static int warn_of_agent(struct hf_instance *in, const struct hf_call *call,
-                         const struct pve_vm *vm, const char *vm_id, hf_text_cb warn, void *ctx)
+                         const struct pve_vm *vm, const struct pve_rights *rights,
+                         const char *vm_id, hf_text_cb warn, void *ctx)
 {
     struct hf_err why = HF_ERR_INIT;
     char line[640];
-    if (vm->state != HF_VM_RUNNING || !vm->has_agent || pve_agent_ping(in, call, vm_id, &why) == 0)
+    const char *missing = NULL;
+    if (vm->state != HF_VM_RUNNING || !vm->has_agent)
+        return 0;
+    if (pve_rights_warn(in, rights, vm_id, warn, ctx) != 0)
+        return -1;
+    if (!(pve_rights_can(in, rights, &missing) & HF_CAN_GUEST_FSMAP) ||
+        pve_agent_ping(in, call, vm_id, &why) == 0)
         return 0;
     snprintf(line, sizeof line, "Proxmox VE will not freeze the guest's file systems: %s",
              why.message);
@@ -153,18 +134,19 @@ int proxmox_capture_plan(struct hf_instance *in, const struct hf_call *call,
                          struct hf_capture **out, struct hf_capture_plan *plan, struct hf_err *err)
 {
     HF_AUTO(pve_vm) struct pve_vm vm = {0};
+    HF_AUTO(pve_rights) struct pve_rights rights = {0};
     if (pve_enter(in, call, err) != 0 || check_request(req, err) != 0 ||
         pve_locate(in, call, req->vm_id, err) != 0 ||
-        check_rights(in, call, req->vm_id, err) != 0 ||
-        pve_vm_load(in, call, req->vm_id, &vm, err) != 0 || pve_vm_check_lock(&vm, err) != 0 ||
+        pve_rights_load(in, call, req->vm_id, &rights, err) != 0 ||
+        pve_rights_check(&rights, req->vm_id, err) != 0 ||
+        pve_vm_load_unlocked(in, call, req->vm_id, &vm, err) != 0 ||
         check_feature(in, call, &vm, req->vm_id, err) != 0 ||
         check_name_free(in, call, req->vm_id, req->name, err) != 0 ||
-        warn_of_agent(in, call, &vm, req->vm_id, warn, ctx) != 0)
+        warn_of_agent(in, call, &vm, &rights, req->vm_id, warn, ctx) != 0)
         return -1;
     __attribute__((cleanup(auto_capture))) struct hf_capture *cap = capture_new(call, req);
     if (!cap)
         return hf_fail_nomem(err);
-    cap->has_agent = vm.has_agent && vm.state == HF_VM_RUNNING;
     plan->n_disks = pve_disks_captured(&vm);
     plan->undo_token = cap->token;
     *out = HF_STEAL(cap);
@@ -178,10 +160,12 @@ int proxmox_capture_prepare(struct hf_instance *in, const struct hf_call *call,
                             struct hf_capture *cap, struct hf_err *err)
 {
     HF_AUTO(pve_vm) struct pve_vm vm = {0};
-    if (pve_enter(in, call, err) != 0 || pve_locate(in, call, cap->vm_id, err) != 0 ||
-        pve_task_newest(in, call, cap->vm_id, "qmsnapshot", false, &cap->before, err) != 0 ||
+    if (pve_enter(in, call, err) != 0 || pve_freshen(in, call, err) != 0 ||
+        pve_locate(in, call, cap->vm_id, err) != 0 ||
+        pve_task_newest(in, call, cap->vm_id, "qmsnapshot", PVE_TASK_OURS, NULL, &cap->before,
+                        err) != 0 ||
         check_name_free(in, call, cap->vm_id, cap->name, err) != 0 ||
-        pve_vm_load(in, call, cap->vm_id, &vm, err) != 0 || pve_vm_check_lock(&vm, err) != 0)
+        pve_vm_load_unlocked(in, call, cap->vm_id, &vm, err) != 0)
         return -1;
     cap->is_prepared = true;
     return 0;
@@ -194,8 +178,9 @@ static int look_for_lost(struct hf_instance *in, const struct hf_call *call, str
     for (int looks = 0; looks < LOOKS_FOR_LOST; looks++) {
         struct hf_err ignored = HF_ERR_INIT;
         struct pve_task t;
-        if (pve_task_newest(in, call, cap->vm_id, "qmsnapshot", false, &t, &ignored) == 0 &&
-            t.upid[0] && strcmp(t.upid, cap->before.upid) != 0) {
+        if (pve_task_newest(in, call, cap->vm_id, "qmsnapshot", PVE_TASK_OURS, &cap->before, &t,
+                            &ignored) == 0 &&
+            t.upid[0]) {
             cap->task = t;
             pve_log(in, HF_LOG_WARN,
                     "the answer to the snapshot request was lost (%s); its task was found: %s",
@@ -273,57 +258,13 @@ int proxmox_capture_begin(struct hf_instance *in, const struct hf_call *call,
 
 /* ---- settle ---------------------------------------------------------------------------------------------- */
 
-struct reader {
-    struct hf_instance *in;
-    bool was_frozen; /* by somebody else, before the task: whoever froze thaws */
-};
-
-static int tell_trouble(void *ctx, const char *line)
-{
-    struct reader *r = ctx;
-    static const char *const signs[] = {
-        "unable to freeze guest fs",        "guest-fsfreeze-freeze' failed",
-        "guest-fsfreeze-thaw problems",     "Guest Agent is not running",
-        "skipping guest filesystem freeze", "WARN:"};
-    for (size_t i = 0; i < HF_ARRAY_SIZE(signs); i++)
-        if (strstr(line, signs[i]))
-            pve_log(r->in, HF_LOG_WARN, "snapshot task: %s", line);
-    r->was_frozen |= strstr(line, "- already frozen") != NULL;
-    return 0;
-}
-
-/* A thaw that failed inside the task is only a line of its log, and the guest stands still. */
-static int check_thawed(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
-                        struct hf_err *err)
-{
-    enum hf_freeze_state state = HF_FREEZE_UNKNOWN;
-    struct hf_err why = HF_ERR_INIT;
-    if (!cap->has_agent)
-        return 0;
-    if (pve_agent_state(in, call, cap->vm_id, &state, &why) != 0) {
-        pve_log(in, HF_LOG_WARN, "whether the guest was thawed is not known: %s", why.message);
-        return 0;
-    }
-    if (state != HF_FREEZE_FROZEN)
-        return 0;
-    pve_log(in, HF_LOG_WARN, "the snapshot task left the guest frozen: thawing it");
-    return pve_agent_thaw(in, call, cap->vm_id, err);
-}
-
 int proxmox_capture_settle(struct hf_instance *in, const struct hf_call *call,
                            struct hf_capture *cap, struct hf_err *err)
 {
     struct pve_snap s;
-    struct reader r = {in, false};
-    int64_t from_the_start = 0;
-    struct hf_err ignored = HF_ERR_INIT;
-    if (pve_enter(in, call, err) != 0)
-        return -1;
-    if (pve_task_log(in, call, &cap->task, &from_the_start, tell_trouble, &r, &ignored) != 0)
-        pve_log(in, HF_LOG_WARN, "the task's log was not to be had: %s", ignored.message);
-    if (!r.was_frozen && check_thawed(in, call, cap, err) != 0)
-        return -1;
-    if (pve_snap_find(in, call, cap->vm_id, cap->name, &s, err) != 0)
+    if (pve_enter(in, call, err) != 0 ||
+        pve_after_task(in, call, cap->vm_id, &cap->task, err) != 0 ||
+        pve_snap_find(in, call, cap->vm_id, cap->name, &s, err) != 0)
         return -1;
     if (s.exists && s.is_ours && !s.is_unfinished)
         return 0;

@@ -8,8 +8,13 @@
 #define TRIES_MAX 4
 #define PAUSE_FIRST_MS 100
 #define TICKET_RENEW_MS (90 * 60 * 1000) /* of two hours */
+#define TICKET_SPARE_MS (30 * 60 * 1000) /* so long none is renewed that is good now */
+#define NEW_TOKEN_MS 2000
 #define OPEN_MS 20000
 #define LINES_MAX 4
+/* pve-http-server 5.2.1 brought the larger one; it came with Proxmox VE 8.4 at the latest. */
+#define BODY_MAX ((size_t)512 << 10)
+#define BODY_MAX_OLD ((size_t)64 << 10)
 
 static int is_cancelled(void *ctx)
 {
@@ -217,7 +222,7 @@ static bool is_certain(const struct hf_http_answer *reply, const struct hf_err *
 {
     long s = reply->status;
     return !reply->was_sent || s == 400 || s == 401 || s == 403 || s == 501 || s == 595 ||
-           (s == 500 && err->cls == HF_E_NOT_FOUND);
+           (s == 500 && strstr(err->message, "Configuration file 'nodes/"));
 }
 
 static int attempt(struct hf_instance *in, const struct hf_call *call, const struct pve_req *req,
@@ -245,6 +250,13 @@ static int renew_if_due(struct hf_instance *in, const struct hf_call *call,
     return log_in(in, call, in->ticket != NULL, err);
 }
 
+int pve_freshen(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
+{
+    if (in->token_file || !in->ticket || now_ms(in) < in->ticket_until_ms - TICKET_SPARE_MS)
+        return 0;
+    return log_in(in, call, true, err);
+}
+
 int pve_request(struct hf_instance *in, const struct hf_call *call, const struct pve_req *req,
                 struct json_object **out, struct hf_err *err)
 {
@@ -254,8 +266,17 @@ int pve_request(struct hf_instance *in, const struct hf_call *call, const struct
     for (int tries = 1;; tries++) {
         HF_AUTO(hf_http_answer) struct hf_http_answer reply = {0};
         struct hf_err now = HF_ERR_INIT;
-        if (attempt(in, call, req, &reply, out, &now) == 0)
+        if (attempt(in, call, req, &reply, out, &now) == 0) {
+            in->was_admitted = true;
             return 0;
+        }
+        if (reply.status == 401 && in->token_file && !in->was_admitted && !was_renewed) {
+            was_renewed = true; /* a new token reaches all nodes some seconds late */
+            pve_pause(in, call, NEW_TOKEN_MS);
+            if (pve_check_stop(in, call, err) != 0)
+                return -1;
+            continue;
+        }
         if (reply.status == 401 && !in->token_file && !is_login(req) && !was_renewed) {
             was_renewed = true;
             if (log_in(in, call, false, err) != 0)
@@ -353,7 +374,10 @@ int pve_version(struct hf_instance *in, const struct hf_call *call, char text[64
     const char *version = pve_text(data, "version");
     if (!version)
         return hf_fail(err, HF_E_CORRUPT, "the server tells no version");
-    in->major = (int)strtol(version, NULL, 10);
+    char *end;
+    in->major = (int)strtol(version, &end, 10);
+    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+    in->body_max = in->major > 8 || (in->major == 8 && minor >= 4) ? BODY_MAX : BODY_MAX_OLD;
     snprintf(text, 64, "%s", version);
     if (in->major < 7)
         return hf_fail(err, HF_E_UNSUPPORTED, "Proxmox VE %s is older than 7", text);

@@ -31,6 +31,8 @@ struct hf_instance {
     struct hf_secret *ticket, *csrf;            /* of a log-in by password */
     int64_t ticket_until_ms;                    /* renewed from then on */
     int major;                                  /* of Proxmox VE, once asked */
+    size_t body_max;                            /* that this version takes */
+    bool was_admitted;                          /* the token was good once */
     bool ignores_cancel;                        /* a thaw is finished whoever is in a hurry */
     char vm_id[PVE_ID_MAX], node[PVE_NODE_MAX]; /* where a VM was seen last */
     bool is_unclear;     /* the request that failed last may have had its effect */
@@ -55,6 +57,9 @@ int pve_get(struct hf_instance *in, const struct hf_call *call, const char *path
 int pve_connect(struct hf_instance *in, struct hf_err *err) HF_CHECKED;
 int pve_version(struct hf_instance *in, const struct hf_call *call, char text[64],
                 struct hf_err *err) HF_CHECKED;
+
+/* A ticket that would be renewed soon is renewed now. */
+int pve_freshen(struct hf_instance *in, const struct hf_call *call, struct hf_err *err) HF_CHECKED;
 
 int pve_enter(struct hf_instance *in, const struct hf_call *call, struct hf_err *err) HF_CHECKED;
 int pve_check_stop(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
@@ -97,6 +102,7 @@ int pve_vm_get(struct hf_instance *in, const struct hf_call *call, const char *v
 
 struct pve_task {
     char upid[256];
+    int64_t start_s; /* of one from a list */
     bool is_stopped;
     char exit[HF_ERR_MESSAGE_MAX]; /* "OK", "WARNINGS: n", or what went wrong */
 };
@@ -114,9 +120,14 @@ int pve_task_verdict(const struct pve_task *t, struct hf_err *err) HF_CHECKED;
 /* Every line of the log from *at on; *at is advanced, but not over a last line that may be half. */
 int pve_task_log(struct hf_instance *in, const struct hf_call *call, const struct pve_task *t,
                  int64_t *at, hf_text_cb line, void *ctx, struct hf_err *err) HF_CHECKED;
-/* The newest visible task of this type on the VM ("" in upid: none); only running ones when asked so. type NULL: any. */
+int pve_task_log_all(struct hf_instance *in, const struct hf_call *call, const struct pve_task *t,
+                     hf_text_cb line, void *ctx, struct hf_err *err) HF_CHECKED;
+#define PVE_TASK_RUNNING 1u
+#define PVE_TASK_OURS 2u /* begun by our token or user */
+/* The newest visible task of this type on the VM ("" in upid: none). type NULL: any. after: not it, and none that is older;
+ * or NULL. */
 int pve_task_newest(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                    const char *type, bool running, struct pve_task *out, struct hf_err *err)
-    HF_CHECKED;
+                    const char *type, unsigned flags, const struct pve_task *after,
+                    struct pve_task *out, struct hf_err *err) HF_CHECKED;
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "snapshots.h"
 
+#include "aftermath.h"
 #include "base/point.h"
+#include "rights.h"
 
 #include <string.h>
 
@@ -101,7 +103,7 @@ static int wait_for_running(struct hf_instance *in, const struct hf_call *call, 
     for (size_t i = 0; i < HF_ARRAY_SIZE(types); i++) {
         struct pve_task t;
         struct hf_err ended = HF_ERR_INIT;
-        if (pve_task_newest(in, call, vm_id, types[i], true, &t, err) != 0)
+        if (pve_task_newest(in, call, vm_id, types[i], PVE_TASK_RUNNING, NULL, &t, err) != 0)
             return -1;
         if (!t.upid[0])
             continue;
@@ -197,20 +199,12 @@ int proxmox_snapshot_delete(struct hf_instance *in, const struct hf_call *call, 
 static int judge_missing(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                          const char *name, struct hf_err *err)
 {
-    HF_AUTOJSON struct json_object *data = NULL;
-    struct json_object *rights = NULL;
-    HF_AUTOFREE char *path = hf_asprintf("/access/permissions?path=%%2Fvms%%2F%s", vm_id);
-    HF_AUTOFREE char *key = hf_asprintf("/vms/%s", vm_id);
+    HF_AUTO(pve_rights) struct pve_rights rights = {0};
     if (!vm_id[0] || vm_id[strspn(vm_id, "0123456789")])
         return 0; /* never was one */
-    if (!path || !key)
-        return hf_fail_nomem(err);
-    if (pve_get(in, call, path, &data, err) != 0)
+    if (pve_rights_load(in, call, vm_id, &rights, err) != 0)
         return -1;
-    if (json_object_is_type(data, json_type_object))
-        json_object_object_get_ex(data, key, &rights);
-    if (json_object_is_type(rights, json_type_object) &&
-        json_object_object_get_ex(rights, "VM.Audit", NULL))
+    if (pve_rights_has(&rights, "VM.Audit"))
         return 0;
     hf_fail(err, HF_E_AUTH, "VM %s is gone, or the right VM.Audit on it", vm_id);
     return hf_left(err, "perhaps snapshot '%s' of VM %s", name, vm_id);
@@ -232,6 +226,8 @@ int proxmox_capture_discard(struct hf_instance *in, const struct hf_call *call, 
             pve_pause(in, call, LATE_PAUSE_MS);
         rc = delete_until_gone(in, call, vm_id, name, &was, &why);
     }
+    if (rc == 0)
+        rc = pve_after_lost_task(in, call, vm_id, &why);
     if (rc == 0)
         return 0;
     hf_err_copy(err, &why);

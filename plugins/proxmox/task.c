@@ -113,14 +113,50 @@ int pve_task_log(struct hf_instance *in, const struct hf_call *call, const struc
     return 0;
 }
 
+int pve_task_log_all(struct hf_instance *in, const struct hf_call *call, const struct pve_task *t,
+                     hf_text_cb line, void *ctx, struct hf_err *err)
+{
+    for (int64_t at = 0, before = -1; at > before;) {
+        before = at;
+        if (pve_task_log(in, call, t, &at, line, ctx, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The user in UPID:NODE:PID:PSTART:START:TYPE:ID:USER[!TOKEN]: */
+static bool is_ours(const struct hf_instance *in, const char *upid)
+{
+    const char *text = in->token_file ? hf_secret_reveal(in->secret) : in->user;
+    size_t len = in->token_file ? strcspn(text, "=") : strlen(text);
+    for (int colons = 0; colons < 7; colons++) {
+        upid = strchr(upid, ':');
+        if (!upid)
+            return false;
+        upid++;
+    }
+    return strncmp(upid, text, len) == 0 && upid[len] == ':';
+}
+
+static bool is_wanted(const struct hf_instance *in, struct json_object *row, unsigned flags,
+                      const struct pve_task *after, const struct pve_task *t)
+{
+    const char *status = pve_text(row, "status");
+    if ((flags & PVE_TASK_RUNNING) && status && strcmp(status, "RUNNING") != 0)
+        return false;
+    if ((flags & PVE_TASK_OURS) && !is_ours(in, t->upid))
+        return false;
+    return !after || (strcmp(after->upid, t->upid) != 0 && t->start_s >= after->start_s);
+}
+
 int pve_task_newest(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                    const char *type, bool running, struct pve_task *out, struct hf_err *err)
+                    const char *type, unsigned flags, const struct pve_task *after,
+                    struct pve_task *out, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *data = NULL;
-    int64_t newest = -1;
     *out = (struct pve_task){0};
     HF_AUTOFREE char *path = hf_asprintf("/nodes/%s/tasks?source=%s&vmid=%s&limit=50%s%s", in->node,
-                                         running ? "active" : "all", vm_id,
+                                         flags & PVE_TASK_RUNNING ? "active" : "all", vm_id,
                                          type ? "&typefilter=" : "", type ? type : "");
     if (!path)
         return hf_fail_nomem(err);
@@ -129,14 +165,13 @@ int pve_task_newest(struct hf_instance *in, const struct hf_call *call, const ch
     size_t n = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
     for (size_t i = 0; i < n; i++) {
         struct json_object *o = json_object_array_get_idx(data, i), *upid = NULL;
-        const char *status = pve_text(o, "status");
-        int64_t start = pve_int(o, "starttime", 0);
-        if (start <= newest || (running && status && strcmp(status, "RUNNING") != 0))
-            continue;
+        struct pve_task t;
         json_object_object_get_ex(o, "upid", &upid);
-        if (pve_task_take(upid, out, err) != 0)
+        if (pve_task_take(upid, &t, err) != 0)
             return -1;
-        newest = start;
+        t.start_s = pve_int(o, "starttime", 0);
+        if (is_wanted(in, o, flags, after, &t) && (!out->upid[0] || t.start_s > out->start_s))
+            *out = t;
     }
     return 0;
 }

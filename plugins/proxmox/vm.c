@@ -3,8 +3,12 @@
 
 #include "agent.h"
 #include "plugin.h"
+#include "rights.h"
 
 #include <string.h>
+
+#define LOCK_LOOKS 6
+#define LOCK_PAUSE_MS 500
 
 void pve_vm_free(struct pve_vm *vm)
 {
@@ -54,6 +58,21 @@ int pve_vm_load(struct hf_instance *in, const struct hf_call *call, const char *
     out->is_template = pve_bool(out->config, "template");
     out->is_uefi = bios && strcmp(bios, "ovmf") == 0;
     return 0;
+}
+
+int pve_vm_load_unlocked(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                         struct pve_vm *out, struct hf_err *err)
+{
+    for (int looks = 0;; looks++) {
+        pve_vm_free(out);
+        if (pve_vm_load(in, call, vm_id, out, err) != 0)
+            return -1;
+        if (!out->lock || strncmp(out->lock, "snapshot", 8) != 0 || looks == LOCK_LOOKS)
+            return pve_vm_check_lock(out, err);
+        pve_pause(in, call, LOCK_PAUSE_MS);
+        if (pve_check_stop(in, call, err) != 0)
+            return -1;
+    }
 }
 
 int pve_vm_check_lock(const struct pve_vm *vm, struct hf_err *err)
@@ -171,29 +190,47 @@ static int search(struct hf_instance *in, const struct hf_call *call, struct fin
     return hf_hint(err, "Without the right VM.Audit on it a VM looks as if it did not exist.");
 }
 
+/* What the agent can do now. *out_why: why not all of it (kept), or NULL. */
+static uint64_t judge_agent(struct hf_instance *in, const struct hf_call *call,
+                            const struct pve_vm *vm, const char *id, const struct pve_rights *r,
+                            const char **out_why)
+{
+    const char *missing = NULL;
+    struct hf_err why = HF_ERR_INIT;
+    uint64_t can = pve_rights_can(in, r, &missing);
+    *out_why = NULL;
+    if (vm->state != HF_VM_RUNNING || !vm->has_agent) {
+        *out_why = vm->has_agent ? "the VM does not run"
+                                 : "the guest agent is not enabled (Options, QEMU Guest Agent)";
+        return 0;
+    }
+    if (missing)
+        *out_why = pve_keep(in, hf_asprintf("the right %s on /vms/%s is missing", missing, id));
+    if (can && pve_agent_ping(in, call, id, &why) != 0) {
+        *out_why = pve_keep(in, strdup(why.message));
+        return 0;
+    }
+    return can;
+}
+
 /* NULL: all that the plugin can. */
 static const char *judge_can(struct hf_instance *in, const struct hf_call *call,
                              const struct pve_vm *vm, const char *id, struct hf_vm *out,
                              struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *feature = NULL;
-    struct hf_err agent = HF_ERR_INIT;
-    if (pve_vm_get(in, call, id, "/feature?feature=snapshot", &feature, err) != 0)
+    HF_AUTO(pve_rights) struct pve_rights rights = {0};
+    const char *why = NULL;
+    if (pve_vm_get(in, call, id, "/feature?feature=snapshot", &feature, err) != 0 ||
+        pve_rights_load(in, call, id, &rights, err) != 0)
         return NULL;
     bool is_captured = !vm->is_template && pve_bool(feature, "hasFeature");
-    out->can = is_captured ? HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK : 0;
-    out->has_agent =
-        vm->has_agent && vm->state == HF_VM_RUNNING && pve_agent_ping(in, call, id, &agent) == 0;
-    out->can |= out->has_agent ? PVE_GUEST_CAPABILITIES : 0;
+    uint64_t guest = judge_agent(in, call, vm, id, &rights, &why);
+    out->can = (is_captured ? HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK : 0) | guest;
+    out->has_agent = guest != 0;
     if (vm->is_template)
         return "a template";
-    if (!is_captured)
-        return "a disk lies on a storage that has no snapshots";
-    if (out->has_agent)
-        return NULL;
-    if (!vm->has_agent)
-        return "the guest agent is not enabled (Options, QEMU Guest Agent)";
-    return agent.message[0] ? pve_keep(in, strdup(agent.message)) : "the VM does not run";
+    return is_captured ? why : "a disk lies on a storage that has no snapshots";
 }
 
 int proxmox_vm_find(struct hf_instance *in, const struct hf_call *call, const char *what,
@@ -228,7 +265,7 @@ int proxmox_vm_busy(struct hf_instance *in, const struct hf_call *call, const ch
     struct pve_task running;
     if (pve_enter(in, call, err) != 0 || pve_vm_load(in, call, vm_id, &vm, err) != 0 ||
         pve_vm_check_lock(&vm, err) != 0 ||
-        pve_task_newest(in, call, vm_id, NULL, true, &running, err) != 0)
+        pve_task_newest(in, call, vm_id, NULL, PVE_TASK_RUNNING, NULL, &running, err) != 0)
         return -1;
     if (!running.upid[0])
         return 0;

@@ -22,7 +22,10 @@ HF_DEFINE_AUTO_VALUE(pve_vm, pve_vm_free)
 
 int pve_vm_load(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                 struct pve_vm *out, struct hf_err *err) HF_CHECKED;
-/* BUSY: somebody has it locked. */
+/* BUSY: somebody has it locked. The lock of a snapshot or its deletion is seen for some seconds after the end of its task,
+ * and so waited for, 3 s. */
+int pve_vm_load_unlocked(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                         struct pve_vm *out, struct hf_err *err) HF_CHECKED;
 int pve_vm_check_lock(const struct pve_vm *vm, struct hf_err *err) HF_CHECKED;
 
 /* disks.c: one drive of a configuration. Strings are borrowed from buf or the configuration. */

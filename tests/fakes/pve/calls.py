@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """calls.py - what each endpoint answers, once transport, rights and parameters were in order."""
+import contextlib
 import json
 import re
 import subprocess
-import time
+import threading
 
 from schema import Refused
 from world import Task
@@ -27,6 +28,10 @@ def narrow(text):
         raise Refused(500, "Wide character in subroutine entry") from None
 
 
+class Whole(dict):
+    """An answer with more than `data` in it."""
+
+
 class Calls:
     def __init__(self, world):
         self.world = world
@@ -41,7 +46,7 @@ class Calls:
         return vm
 
     def get_version(self, p, user):
-        version = "9.1.2" if self.world.is_new else "8.4.14"
+        version = self.world.version
         return {"version": version, "release": version[:3], "repoid": "0123456789abcdef"}
 
     def post_access_ticket(self, p, user):
@@ -124,7 +129,7 @@ class Calls:
     def get_nodes_tasks(self, p, user):
         out = []
         for task in reversed(list(self.world.tasks.values())):
-            if task.node != p["node"] or task.user != user or ("vmid" in p and task.vmid != int(p["vmid"])):
+            if task.node != p["node"] or (task.user != user and not self.world.foreign_tasks) or ("vmid" in p and task.vmid != int(p["vmid"])):
                 continue
             if p.get("typefilter", task.kind) != task.kind or task.start < int(p.get("since", 0)):
                 continue
@@ -147,13 +152,24 @@ class Calls:
         lines = list(task.lines) if task else ["unable to open file - No such file or directory"]
         start, limit = int(p.get("start", 0)), int(p.get("limit", 50))
         if not lines:
-            return [{"n": 1, "t": "no content"}]
+            return Whole(data=[{"n": 1, "t": "no content"}], total=1)
         part = lines[start:start + limit] if limit else lines[start:]
         if part and not task.exit and self.world.fault("half-line"):
             part[-1] = part[-1][:len(part[-1]) // 2]
-        return [{"n": start + i + 1, "t": t} for i, t in enumerate(part)]
+        return Whole(data=[{"n": start + i + 1, "t": t} for i, t in enumerate(part)], total=len(lines))
 
     # ---- guest agent ----
+    @contextlib.contextmanager
+    def agent_of(self, p, frozen_too=False):
+        """The VM, and its agent for this one caller."""
+        vm = self.vm(p)
+        if not vm.agent_lock.acquire(timeout=vm.agent_patience):
+            raise Refused(500, "QEMU guest agent is not running")  # its ping got no answer
+        try:
+            yield self.agent(p, frozen_too)
+        finally:
+            vm.agent_lock.release()
+
     def agent(self, p, frozen_too=False):
         vm = self.vm(p)
         if vm.config.get("agent", "0")[:1] == "0":
@@ -168,37 +184,45 @@ class Calls:
         return vm
 
     def post_nodes_qemu_agent_ping(self, p, user):
-        self.agent(p, True)
-        return {"result": {}}
+        with self.agent_of(p, True):
+            return {"result": {}}
 
     def get_nodes_qemu_agent_info(self, p, user):
-        self.agent(p, True)
-        return {"result": {"version": "8.2.0", "supported_commands": []}}
+        with self.agent_of(p, True):
+            return {"result": {"version": "8.2.0", "supported_commands": []}}
 
     def post_nodes_qemu_agent_fsfreeze_status(self, p, user):
         if self.world.fault("agent-error"):  # [!] an error inside a 200
             return {"result": {"error": {"class": "GenericError", "desc": "internal trouble"}}}
-        return {"result": "frozen" if self.agent(p, True).frozen else "thawed"}
+        with self.agent_of(p, True) as vm:
+            return {"result": "frozen" if vm.frozen else "thawed"}
 
     def post_nodes_qemu_agent_fsfreeze_freeze(self, p, user):
-        vm = self.agent(p, True)
-        if vm.frozen or self.world.fault("freeze-error"):
-            return {"result": {"error": {"class": "GenericError", "desc": "failed to freeze /: Device or resource busy"}}}
-        vm.freeze()
-        if self.world.fault("freeze-596"):
-            raise Refused(596, "Connection timed out")
+        with self.agent_of(p, True) as vm:
+            if vm.frozen or self.world.fault("freeze-error"):
+                return {"result": {"error": {"class": "GenericError", "desc": "failed to freeze /: Device or resource busy"}}}
+        frozen = threading.Thread(target=self.freeze, args=(vm,), daemon=True)
+        frozen.start()
+        frozen.join(self.world.inner_timeout)
+        if frozen.is_alive() or self.world.fault("freeze-596"):
+            raise Refused(596, "Connection timed out")  # [!] and the freeze goes on
         return {"result": 2}
+
+    @staticmethod
+    def freeze(vm):
+        with vm.agent_lock:
+            vm.freeze()
 
     def post_nodes_qemu_agent_fsfreeze_thaw(self, p, user):
-        vm = self.agent(p, True)
-        if self.world.fault("thaw-error"):
-            return {"result": {"error": {"class": "GenericError", "desc": "thaw refused"}}}
-        vm.thaw()
-        return {"result": 2}
+        with self.agent_of(p, True) as vm:
+            if self.world.fault("thaw-error"):
+                return {"result": {"error": {"class": "GenericError", "desc": "thaw refused"}}}
+            vm.thaw()
+            return {"result": 2}
 
     def get_nodes_qemu_agent_get_fsinfo(self, p, user):
-        self.agent(p)
-        return {"result": json.loads(json.dumps(FSINFO))}
+        with self.agent_of(p):
+            return {"result": json.loads(json.dumps(FSINFO))}
 
     def post_nodes_qemu_agent_exec(self, p, user):
         self.agent(p)

@@ -4,6 +4,7 @@
 The exact behaviour matters: there is no 404, errors stand in the reason phrase, a 401 comes late and without a body, every
 status from 400 on closes the connection, as does idling for 5 s.
 """
+import gzip
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import time
 import urllib.parse
 
 import schema
-from calls import Calls, method_name
+from calls import Calls, Whole, method_name
 from schema import Refused
 
 GUEST_RIGHTS_8 = re.compile(r"VM\.GuestAgent\.\w+")
@@ -48,6 +49,7 @@ class Server:
 
     def __init__(self, world, folder):
         self.world, self.calls = world, Calls(world)
+        self.left = {}  # how many requests a connection is good for: 100
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(os.path.join(folder, "pve.pem"), os.path.join(folder, "pve.key"))
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -70,8 +72,11 @@ class Server:
             plain.settimeout(self.world.idle)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.context.wrap_socket(plain, server_side=True) as conn, conn.makefile("rb") as lines:
-                while self.request(conn, lines):
-                    pass
+                try:
+                    while self.request(conn, lines):
+                        pass
+                finally:
+                    self.left.pop(conn, None)
         except (OSError, Dropped, ValueError):
             plain.close()
 
@@ -88,14 +93,23 @@ class Server:
         if "expect" in headers:
             time.sleep(1)  # a 100 Continue never comes: the client waits in vain
             self.world.note("expect", first[1])
-        body = lines.read(int(headers.get("content-length", 0)))
-        return self.answer(conn, first[0], first[1], headers, body)
+        if "transfer-encoding" in headers:
+            self.send_error(conn, Refused(501, "chunked transfer encoding not supported"))
+            return False
+        length = int(headers.get("content-length", 0))
+        if length > self.world.body_max:
+            self.send_error(conn, Refused(501, "for data too large"))
+            return False
+        body = lines.read(length)
+        self.left[conn] = self.left.get(conn, 100) - 1
+        return self.answer(conn, first[0], first[1], headers, body) and self.left[conn] > 0
 
     def answer(self, conn, method, target, headers, body):
         path = target.partition("?")[0]
         self.world.requests.append((time.monotonic(), method, path, target, body.decode(), id(conn)))
         try:
-            data = {"data": self.handle(method, target, headers, body.decode())}
+            data = self.handle(method, target, headers, body.decode())
+            data = data if isinstance(data, Whole) else {"data": data}
         except Refused as error:
             self.send_error(conn, error)
             return False
@@ -105,8 +119,11 @@ class Server:
             conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{\"data\": ")
             return True
         text = json.dumps(data, ensure_ascii=False).encode()
-        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json;charset=UTF-8\r\nContent-Length: %d\r\n\r\n%s"
-                     % (len(text), text))
+        more = b"" if self.left[conn] else b"Connection: close\r\n"
+        if "gzip" in headers.get("accept-encoding", "") and len(text) > 1024:
+            text, more = gzip.compress(text), more + b"Content-Encoding: gzip\r\n"
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json;charset=UTF-8\r\n%sContent-Length: %d\r\n\r\n%s"
+                     % (more, len(text), text))
         return True
 
     def send_error(self, conn, error):
@@ -123,8 +140,8 @@ class Server:
 
     def handle(self, method, target, headers, body):
         path, _, query = target.partition("?")
-        if method not in ("GET", "POST", "PUT", "DELETE") or "transfer-encoding" in headers:
-            raise Refused(501, "Method not implemented")
+        if method not in ("GET", "POST", "PUT", "DELETE"):
+            raise Refused(501, f"method '{method}' not available")
         if method in ("GET", "DELETE") and body:
             raise Refused(501, f"Unexpected content for method '{method}'")
         if not path.startswith("/api2/json/"):

@@ -14,7 +14,7 @@ class Task:
     def __init__(self, world, node, kind, vmid, user):
         world.serial += 1
         self.world, self.node, self.kind, self.vmid, self.user = world, node, kind, vmid, user
-        self.start = int(time.time())
+        self.start = int(time.time() + world.skew)
         self.upid = f"UPID:{node}:{0x3A1B2 + world.serial:08X}:{world.serial:08X}:{self.start:08X}:{kind}:{vmid}:{user}:"
         self.lines, self.exit = [], None
         world.tasks[self.upid] = self
@@ -59,7 +59,8 @@ class VM:
         self.frozen, self.agent_alive, self.thaw_refused = False, True, False
         self.can_snapshot = True
         self.seconds = {"freeze": 0.02, "disk": 0.02, "thaw": 0.01, "delete": 0.02}
-        self.agent_lock = threading.Lock()
+        self.agent_lock = threading.Lock()  # one client at a time; the others give up after so long
+        self.agent_patience = 0.3
 
     def disks(self):
         return [k for k, v in self.config.items() if k[:4] in ("scsi", "virt", "sata") and k[-1].isdigit() and "cdrom" not in str(v)]
@@ -85,7 +86,7 @@ class VM:
         if not self.can_snapshot:
             raise TaskError("snapshot feature is not available")
         self.lock = "snapshot"
-        self.snapshots[name] = {"name": name, "snaptime": int(time.time()), "vmstate": 0, "description": description,
+        self.snapshots[name] = {"name": name, "snaptime": int(time.time() + self.world.skew), "vmstate": 0, "description": description,
                                 "snapstate": "prepare"}
         if self.parent:
             self.snapshots[name]["parent"] = self.parent
@@ -121,10 +122,18 @@ class VM:
             self.thaw()
 
     def freeze_for(self, task):
-        new = self.world.is_new
         if self.config.get("agent", "0").split(",")[0] not in ("1", "enabled=1"):
             return False
-        if not self.agent_alive:
+        is_free = self.agent_lock.acquire(timeout=self.agent_patience)
+        try:
+            return self.freeze_through(task, is_free and self.agent_alive)
+        finally:
+            if is_free:
+                self.agent_lock.release()
+
+    def freeze_through(self, task, has_answer):
+        new = self.world.is_new
+        if not has_answer:
             task.log("skipping guest filesystem freeze - agent configured but not running?" if new
                      else "QEMU Guest Agent is not running - VM %d qga command 'guest-ping' failed - got timeout" % self.vmid)
             return False
@@ -169,6 +178,10 @@ class World:
         self.token, self.secret = "holdfast@pve!run", "8f1c2d3e-0000-4000-8000-1234567890ab"
         self.password, self.ticket, self.csrf = "geheim%&=", None, None
         self.delay_401, self.idle = 0.1, 5.0
+        self.version, self.body_max = "9.1.2" if new else "8.4.14", 512 << 10
+        self.inner_timeout = 0.2  # 30 s at Proxmox VE: the hop to the daemon, then 596
+        self.foreign_tasks = False  # are seen (Sys.Audit on the node)
+        self.skew = 0  # of the nodes' clock, in seconds
         self.processes = {}
         self.add(100, "db1", "pve1")
 
