@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define NAME_MAX_BYTES 40
-#define LOOKS_FOR_LOST 4
 
 struct hf_capture {
     char *vm_id, *name, *token;
@@ -171,42 +170,15 @@ int proxmox_capture_prepare(struct hf_instance *in, const struct hf_call *call,
     return 0;
 }
 
-/* The POST's answer was lost, or says nothing: it may have begun a task all the same. */
-static int look_for_lost(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
-                         const struct hf_err *lost, struct hf_err *err)
-{
-    for (int looks = 0; looks < LOOKS_FOR_LOST; looks++) {
-        struct hf_err ignored = HF_ERR_INIT;
-        struct pve_task t;
-        if (pve_task_newest(in, call, cap->vm_id, "qmsnapshot", PVE_TASK_OURS, &cap->before, &t,
-                            &ignored) == 0 &&
-            t.upid[0]) {
-            cap->task = t;
-            pve_log(in, HF_LOG_WARN,
-                    "the answer to the snapshot request was lost (%s); its task was found: %s",
-                    lost->message, t.upid);
-            return 0;
-        }
-        if (pve_check_stop(in, call, &ignored) != 0)
-            break;
-        pve_pause(in, call, PVE_POLL_MS);
-    }
-    hf_err_copy(err, lost);
-    return hf_left(err, "perhaps snapshot '%s' of VM %s", cap->name, cap->vm_id);
-}
-
 static int post(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                 struct hf_err *err)
 {
-    HF_AUTOJSON struct json_object *data = NULL;
-    struct hf_err lost = HF_ERR_INIT;
     struct pve_req req = {.method = "POST", .params = &cap->params};
-    if (pve_vm_request(in, call, cap->vm_id, "/snapshot", &req, &data, &lost) == 0)
-        return pve_task_take(data, &cap->task, err);
-    if (in->is_unclear)
-        return look_for_lost(in, call, cap, &lost, err);
-    hf_err_copy(err, &lost);
-    return -1;
+    if (pve_task_begin(in, call, cap->vm_id, "/snapshot", &req, "qmsnapshot", &cap->before,
+                       &cap->task, err) == 0)
+        return 0;
+    return in->is_unclear ? hf_left(err, "perhaps snapshot '%s' of VM %s", cap->name, cap->vm_id)
+                          : -1;
 }
 
 static int watch_line(void *ctx, const char *line)

@@ -7,6 +7,7 @@
 #include "agent.h"
 #include "capture.h"
 #include "pve.h"
+#include "rollback.h"
 #include "snapshots.h"
 #include "vm.h"
 
@@ -130,6 +131,10 @@ static const struct hf_plugin plugin = {
     .capture_discard = proxmox_capture_discard,
     .snapshot_list = proxmox_snapshot_list,
     .snapshot_delete = proxmox_snapshot_delete,
+    .rollback_plan = proxmox_rollback_plan,
+    .rollback_switch = proxmox_rollback_switch,
+    .rollback_settle = proxmox_rollback_settle,
+    .rollback_undo = proxmox_rollback_undo,
     .guest_ping = proxmox_guest_ping,
     .guest_exec = proxmox_guest_exec,
     .guest_file_read = proxmox_guest_file_read,

@@ -130,4 +130,17 @@ int pve_task_newest(struct hf_instance *in, const struct hf_call *call, const ch
                     const char *type, unsigned flags, const struct pve_task *after,
                     struct pve_task *out, struct hf_err *err) HF_CHECKED;
 
+/* ---- work.c: what the server does in a task ---------------------------------------------------------- */
+
+/* `before` is the newest task of ours of this type: where the answer is lost, ours is another, is looked for, and nothing is
+ * asked for twice. Failed with in->is_unclear: it may have begun all the same. */
+int pve_task_begin(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                   const char *below, const struct pve_req *req, const char *type,
+                   const struct pve_task *before, struct pve_task *out, struct hf_err *err)
+    HF_CHECKED;
+/* Begun, and waited for until it ended well. */
+int pve_work(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+             const char *below, const struct pve_req *req, const char *type, struct hf_err *err)
+    HF_CHECKED;
+
 #endif

@@ -44,6 +44,13 @@ static bool is_ours(struct json_object *o)
     return description && strncmp(description, PVE_MARK, strlen(PVE_MARK)) == 0;
 }
 
+static bool is_undone(struct json_object *o)
+{
+    const char *text = pve_text(o, "description");
+    size_t len = text ? strcspn(text, "\n") : 0;
+    return is_ours(o) && len > 7 && strncmp(text + len - 7, " undone", 7) == 0;
+}
+
 struct lister {
     hf_snapshot_cb emit;
     void *ctx;
@@ -52,10 +59,13 @@ struct lister {
 static int list_one(void *ctx, struct json_object *o, const char *current)
 {
     struct lister *l = ctx;
+    const char *text = pve_text(o, "description");
+    char words[512]; /* the first line: below it stands what is ours to know */
+    snprintf(words, sizeof words, "%.*s", text ? (int)strcspn(text, "\n") : 0, text ? text : "");
     struct hf_snapshot s = {.struct_size = sizeof s,
                             .name = pve_text(o, "name"),
                             .parent = pve_text(o, "parent"),
-                            .description = pve_text(o, "description"),
+                            .description = words,
                             .created_at_s = pve_int(o, "snaptime", 0),
                             .is_memory = pve_bool(o, "vmstate"),
                             .is_ours = is_ours(o) && !pve_text(o, "snapstate")};
@@ -77,12 +87,29 @@ struct finder {
     struct pve_snap *out;
 };
 
+static void read_description(const char *text, struct pve_snap *out)
+{
+    size_t len = text ? strcspn(text, "\n") : 0;
+    snprintf(out->description, sizeof out->description, "%.*s", (int)len, text ? text : "");
+    if (text && text[len] && strncmp(text + len + 1, PVE_SETTLED, strlen(PVE_SETTLED)) == 0)
+        snprintf(out->settled, sizeof out->settled, "%.*s",
+                 (int)strcspn(text + len + 1 + strlen(PVE_SETTLED), "\n"),
+                 text + len + 1 + strlen(PVE_SETTLED));
+}
+
 static int find_one(void *ctx, struct json_object *o, const char *current)
 {
     struct finder *f = ctx;
     (void)current;
-    if (strcmp(pve_text(o, "name"), f->name) == 0)
-        *f->out = (struct pve_snap){true, is_ours(o), pve_text(o, "snapstate") != NULL};
+    if (strcmp(pve_text(o, "name"), f->name) != 0)
+        return 0;
+    *f->out = (struct pve_snap){.exists = true,
+                                .is_ours = is_ours(o),
+                                .is_unfinished = pve_text(o, "snapstate") != NULL,
+                                .has_memory = pve_bool(o, "vmstate"),
+                                .is_undone = is_undone(o),
+                                .taken_at_s = pve_int(o, "snaptime", 0)};
+    read_description(pve_text(o, "description"), f->out);
     return 0;
 }
 
@@ -98,7 +125,7 @@ int pve_snap_find(struct hf_instance *in, const struct hf_call *call, const char
 static int wait_for_running(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                             bool *out_was, struct hf_err *err)
 {
-    static const char *const types[] = {"qmsnapshot", "qmdelsnapshot"};
+    static const char *const types[] = {"qmsnapshot", "qmdelsnapshot", "qmrollback"};
     *out_was = false;
     for (size_t i = 0; i < HF_ARRAY_SIZE(types); i++) {
         struct pve_task t;
@@ -114,6 +141,13 @@ static int wait_for_running(struct hf_instance *in, const struct hf_call *call, 
         }
     }
     return 0;
+}
+
+int pve_snap_wait_idle(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                       struct hf_err *err)
+{
+    bool was;
+    return wait_for_running(in, call, vm_id, &was, err);
 }
 
 static int fail_stuck(struct hf_instance *in, const char *vm_id, const char *name,
@@ -153,8 +187,8 @@ static bool may_come_right(const struct hf_instance *in, const struct hf_err *er
 }
 
 /* *out_was: it was there. Ends when it is not there any more. */
-static int delete_until_gone(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                             const char *name, bool *out_was, struct hf_err *err)
+int pve_snap_drop(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                  const char *name, bool *out_was, struct hf_err *err)
 {
     struct hf_err last = HF_ERR_INIT;
     for (int stuck = 0;;) {
@@ -190,7 +224,7 @@ int proxmox_snapshot_delete(struct hf_instance *in, const struct hf_call *call, 
     bool was = false;
     if (pve_enter(in, call, err) != 0 || pve_locate(in, call, vm_id, err) != 0)
         return -1;
-    if (delete_until_gone(in, call, vm_id, name, &was, err) != 0)
+    if (pve_snap_drop(in, call, vm_id, name, &was, err) != 0)
         return hf_wrap(err, "delete snapshot '%s'", name);
     return was ? 0 : hf_fail(err, HF_E_NOT_FOUND, "VM %s has no snapshot '%s'", vm_id, name);
 }
@@ -224,7 +258,7 @@ int proxmox_capture_discard(struct hf_instance *in, const struct hf_call *call, 
     for (int looks = 0; rc == 0 && looks < 2 && !was; looks++) {
         if (looks)
             pve_pause(in, call, LATE_PAUSE_MS);
-        rc = delete_until_gone(in, call, vm_id, name, &was, &why);
+        rc = pve_snap_drop(in, call, vm_id, name, &was, &why);
     }
     if (rc == 0)
         rc = pve_after_lost_task(in, call, vm_id, &why);

@@ -226,7 +226,7 @@ static const char *judge_can(struct hf_instance *in, const struct hf_call *call,
         return NULL;
     bool is_captured = !vm->is_template && pve_bool(feature, "hasFeature");
     uint64_t guest = judge_agent(in, call, vm, id, &rights, &why);
-    out->can = (is_captured ? HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK : 0) | guest;
+    out->can = (is_captured ? HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK | HF_CAN_ROLLBACK : 0) | guest;
     out->has_agent = guest != 0;
     if (vm->is_template)
         return "a template";

@@ -100,7 +100,8 @@ class Calls:
         current = {"name": "current", "running": 1, "digest": "9e1f00", "description": "You are here!"}
         if vm.parent:
             current["parent"] = vm.parent
-        return [current] + [dict(s) for s in vm.snapshots.values()]
+        end = "" if self.world.is_new else "\n"  # kept line by line
+        return [current] + [dict(s, description=s["description"] + end) for s in vm.snapshots.values()]
 
     def start(self, vm, kind, user, work):
         task = Task(self.world, vm.node, kind, vm.vmid, user)
@@ -118,6 +119,39 @@ class Calls:
     def delete_nodes_qemu_snapshot_snapname(self, p, user):
         vm = self.vm(p)
         return self.start(vm, "qmdelsnapshot", user, lambda t: vm.delete(t, p["snapname"]))
+
+    def post_nodes_qemu_snapshot_snapname_rollback(self, p, user):
+        vm = self.vm(p)
+        return self.start(vm, "qmrollback", user, lambda t: vm.rollback(t, p["snapname"], p.get("start") == "1"))
+
+    def get_nodes_qemu_snapshot_snapname_config(self, p, user):
+        vm = self.vm(p)
+        if p["snapname"] not in vm.snapshots:
+            raise Refused(500, f"snapshot '{p['snapname']}' does not exist")
+        return dict(vm.kept.get(p["snapname"], (0, {}))[1], snaptime=vm.snapshots[p["snapname"]]["snaptime"])
+
+    def put_nodes_qemu_snapshot_snapname_config(self, p, user):
+        vm = self.vm(p)
+        if p["snapname"] not in vm.snapshots:
+            raise Refused(500, f"snapshot '{p['snapname']}' does not exist")
+        if vm.lock:
+            raise Refused(500, f"VM is locked ({vm.lock})")
+        vm.snapshots[p["snapname"]]["description"] = p.get("description", "")
+        return None
+
+    def post_nodes_qemu_status_start(self, p, user):
+        vm = self.vm(p)
+        return self.start(vm, "qmstart", user, lambda t: vm.power(t, True))
+
+    def post_nodes_qemu_status_stop(self, p, user):
+        vm = self.vm(p)
+        return self.start(vm, "qmstop", user, lambda t: vm.power(t, False))
+
+    def get_storage(self, p, user):
+        if "Datastore.Audit" not in self.world.rights:
+            return []
+        kind = "zfspool" if self.world.vms[100].newest_only else "lvmthin"
+        return [{"storage": "local-lvm", "type": kind, "content": "images", "digest": "00"}]
 
     # ---- tasks ----
     def task(self, p):

@@ -58,6 +58,8 @@ class VM:
         self.snapshots, self.parent = {}, None
         self.frozen, self.agent_alive, self.thaw_refused = False, True, False
         self.can_snapshot = True
+        self.newest_only = False  # ZFS and volume chains
+        self.data, self.kept = 1, {}  # what stands on the disks, and that with the settings in each snapshot
         self.seconds = {"freeze": 0.02, "disk": 0.02, "thaw": 0.01, "delete": 0.02}
         self.agent_lock = threading.Lock()  # one client at a time; the others give up after so long
         self.agent_patience = 0.3
@@ -72,6 +74,7 @@ class VM:
 
     def instant(self, name):
         self.world.note("instant", name)
+        self.kept[name] = (self.data, dict(self.config))
 
     def thaw(self):
         time.sleep(self.seconds["thaw"])
@@ -147,6 +150,36 @@ class VM:
         self.freeze()
         return True
 
+    # ---- back to one ----
+    def rollback(self, task, name, start):
+        if self.lock:
+            raise TaskError(f"VM is locked ({self.lock})")
+        if name not in self.snapshots:
+            raise TaskError(f"snapshot '{name}' does not exist")
+        if self.newest_only and name != list(self.snapshots)[-1]:
+            raise TaskError(f"can't rollback, '{name}' is not most recent snapshot on 'local-zfs:vm-{self.vmid}-disk-0'")
+        self.lock, self.status, self.qmp, self.frozen = "rollback", "stopped", "stopped", False
+        time.sleep(self.seconds["delete"])
+        if self.world.fault("die-in-rollback"):
+            raise SystemExit
+        self.data, self.config = self.kept[name][0], dict(self.kept[name][1])
+        self.parent, self.lock = name, None
+        self.world.note("rolled-back", name)
+        if start:
+            self.power(task, True)
+
+    def power(self, task, on):
+        if self.lock:
+            raise TaskError(f"VM is locked ({self.lock})")
+        if on and self.status == "running":
+            raise TaskError(f"VM {self.vmid} already running")
+        if on and self.world.fault("start-fails"):
+            raise TaskError("start failed: QEMU exited with code 1")
+        time.sleep(self.seconds["delete"])
+        self.status = self.qmp = "running" if on else "stopped"
+        self.frozen = False
+        self.world.note("power", (on, self.data))
+
     def delete(self, task, name):
         if self.lock:
             raise TaskError(f"VM is locked ({self.lock})")
@@ -172,7 +205,7 @@ class World:
         self.vms, self.tasks, self.serial = {}, {}, 0
         self.faults, self.requests, self.timeline = {}, [], []
         self.mutex = threading.Lock()
-        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot"] + (
+        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot", "VM.Snapshot.Rollback", "VM.PowerMgmt", "Datastore.Audit"] + (
             ["VM.GuestAgent.Audit", "VM.GuestAgent.FileSystemMgmt", "VM.GuestAgent.FileRead", "VM.GuestAgent.FileWrite",
              "VM.GuestAgent.Unrestricted"] if new else ["VM.Monitor"]), 1)
         self.token, self.secret = "holdfast@pve!run", "8f1c2d3e-0000-4000-8000-1234567890ab"
