@@ -98,16 +98,12 @@ int pve_task_log(struct hf_instance *in, const struct hf_call *call, const struc
     if (pve_get(in, call, path, &data, err) != 0)
         return -1;
     size_t n = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
-    const char *first = n ? pve_text(json_object_array_get_idx(data, 0), "t") : NULL;
-    /* Lines that the server makes up where it has none; behind them the true line 1 would be lost. */
-    if (n == 1 && first &&
-        (strcmp(first, "no content") == 0 || strncmp(first, "unable to open file", 19) == 0))
-        return 0;
     for (size_t i = 0; i < n; i++) {
         const char *text = pve_text(json_object_array_get_idx(data, i), "t");
         if (text && line(ctx, text) != 0)
             return -1;
     }
+    /* The last one is read again: it may be half, or "no content", which the server makes up where it has none yet. */
     if (n)
         *at += (int64_t)n - 1;
     return 0;
