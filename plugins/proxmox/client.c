@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/point.h"
-#include "pve.h"
+#include "login.h"
 
 #include <stdarg.h>
 #include <string.h>
 
 #define TRIES_MAX 4
 #define PAUSE_FIRST_MS 100
-#define TICKET_RENEW_MS (90 * 60 * 1000) /* of two hours */
-#define TICKET_SPARE_MS (30 * 60 * 1000) /* so long none is renewed that is good now */
 #define NEW_TOKEN_MS 2000
 #define OPEN_MS 20000
 #define LINES_MAX 4
@@ -22,9 +19,8 @@ static int is_cancelled(void *ctx)
     return !in->ignores_cancel && in->host->cancelled(in->host->ctx);
 }
 
-static int64_t now_ms(void *ctx)
+int64_t pve_now_ms(struct hf_instance *in)
 {
-    struct hf_instance *in = ctx;
     return in->host->now_ms(in->host->ctx);
 }
 
@@ -32,7 +28,7 @@ int64_t pve_left_ms(struct hf_instance *in, const struct hf_call *call)
 {
     if (call->deadline_ms == HF_NO_DEADLINE)
         return INT32_MAX;
-    int64_t left = call->deadline_ms - now_ms(in);
+    int64_t left = call->deadline_ms - pve_now_ms(in);
     return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : left;
 }
 
@@ -84,85 +80,6 @@ void pve_param(struct hf_buf *params, const char *key, const char *value)
     hf_url_encode(params, value, false);
 }
 
-/* ---- who we are ---------------------------------------------------------------------------------- */
-
-static int add_secret_line(struct hf_strv *lines, const char *before, const char *secret,
-                           bool encode)
-{
-    HF_AUTO(hf_buf) struct hf_buf line = HF_BUF_INIT;
-    hf_buf_str_add(&line, before);
-    if (encode)
-        hf_url_encode(&line, secret, false);
-    else
-        hf_buf_str_add(&line, secret);
-    return hf_buf_ok(&line) ? hf_strv_take(lines, hf_buf_steal(&line)) : -1;
-}
-
-static void wipe_lines(struct hf_strv *lines)
-{
-    for (size_t i = 0; i < lines->n; i++)
-        hf_wipe(lines->items[i], strlen(lines->items[i]));
-    hf_strv_free(lines);
-}
-static inline void auto_lines(struct hf_strv *lines)
-{
-    wipe_lines(lines);
-}
-#define AUTO_LINES __attribute__((cleanup(auto_lines)))
-
-static int add_identity(struct hf_instance *in, bool is_get, struct hf_strv *lines)
-{
-    if (in->token_file)
-        return add_secret_line(lines, "Authorization: PVEAPIToken=", hf_secret_reveal(in->secret),
-                               false);
-    if (!in->ticket)
-        return 0;
-    if (add_secret_line(lines, "Cookie: PVEAuthCookie=", hf_secret_reveal(in->ticket), true) != 0)
-        return -1;
-    return is_get
-               ? 0
-               : add_secret_line(lines, "CSRFPreventionToken: ", hf_secret_reveal(in->csrf), false);
-}
-
-static struct hf_secret *secret_of(const char *text)
-{
-    return text && !text[strcspn(text, "\r\n")] ? hf_secret_new(text, strlen(text)) : NULL;
-}
-
-static int take_ticket(struct hf_instance *in, struct json_object *data, struct hf_err *err)
-{
-    if (pve_bool(data, "NeedTFA")) {
-        hf_fail(err, HF_E_AUTH, "'%s' has a second factor", in->user);
-        return hf_hint(err, "Use an API token (token-file).");
-    }
-    hf_secret_free(in->ticket);
-    hf_secret_free(in->csrf);
-    in->ticket = secret_of(pve_text(data, "ticket"));
-    in->csrf = secret_of(pve_text(data, "CSRFPreventionToken"));
-    in->ticket_until_ms = now_ms(in) + TICKET_RENEW_MS;
-    return in->ticket && in->csrf ? 0 : hf_fail(err, HF_E_CORRUPT, "the log-in gave no ticket");
-}
-
-/* By the old ticket while it lasts, else by the password. */
-static int log_in(struct hf_instance *in, const struct hf_call *call, bool by_ticket,
-                  struct hf_err *err)
-{
-    HF_AUTO(hf_buf) struct hf_buf params = HF_BUF_INIT;
-    HF_AUTOJSON struct json_object *data = NULL;
-    HF_AUTOFREE char *old = by_ticket ? strdup(hf_secret_reveal(in->ticket)) : NULL;
-    struct pve_req req = {.method = "POST", .path = "/access/ticket", .params = &params};
-    pve_param(&params, "username", in->user);
-    pve_param(&params, "password", old ? old : hf_secret_reveal(in->secret));
-    if (!hf_buf_ok(&params))
-        return hf_fail_nomem(err);
-    in->ticket_until_ms = INT64_MAX; /* not again from within */
-    int rc = pve_request(in, call, &req, &data, err);
-    hf_wipe(params.data, params.len);
-    if (old)
-        hf_wipe(old, strlen(old));
-    return rc == 0 ? take_ticket(in, data, err) : hf_wrap(err, "log-in as '%s'", in->user);
-}
-
 /* ---- one request, and again ------------------------------------------------------------------------ */
 
 static int take_data(const struct hf_http_answer *reply, struct json_object **out,
@@ -182,7 +99,7 @@ static int take_data(const struct hf_http_answer *reply, struct json_object **ou
 static int send_once(struct hf_instance *in, const struct hf_call *call, const struct pve_req *req,
                      struct hf_http_answer *reply, struct hf_err *err)
 {
-    AUTO_LINES struct hf_strv lines = HF_STRV_INIT;
+    PVE_AUTO_LINES struct hf_strv lines = HF_STRV_INIT;
     HF_AUTO(hf_buf) struct hf_buf path = HF_BUF_INIT;
     const char *headers[LINES_MAX + 1] = {NULL};
     bool is_get = strcmp(req->method, "GET") == 0;
@@ -191,7 +108,7 @@ static int send_once(struct hf_instance *in, const struct hf_call *call, const s
     hf_buf_printf(&path, "/api2/json%s", req->path);
     if (!has_body && *params) /* a body with GET or DELETE is refused */
         hf_buf_printf(&path, "?%s", params);
-    if (add_identity(in, is_get, &lines) != 0 || !hf_buf_ok(&path) ||
+    if (pve_identity_add(in, is_get, &lines) != 0 || !hf_buf_ok(&path) ||
         (req->params && !hf_buf_ok(req->params)))
         return hf_fail_nomem(err);
     headers[0] = "Expect:"; /* no 100 Continue is ever sent */
@@ -237,31 +154,11 @@ static int attempt(struct hf_instance *in, const struct hf_call *call, const str
     return rc;
 }
 
-static bool is_login(const struct pve_req *req)
-{
-    return strcmp(req->path, "/access/ticket") == 0;
-}
-
-static int renew_if_due(struct hf_instance *in, const struct hf_call *call,
-                        const struct pve_req *req, struct hf_err *err)
-{
-    if (in->token_file || is_login(req) || (in->ticket && now_ms(in) < in->ticket_until_ms))
-        return 0;
-    return log_in(in, call, in->ticket != NULL, err);
-}
-
-int pve_freshen(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
-{
-    if (in->token_file || !in->ticket || now_ms(in) < in->ticket_until_ms - TICKET_SPARE_MS)
-        return 0;
-    return log_in(in, call, true, err);
-}
-
 int pve_request(struct hf_instance *in, const struct hf_call *call, const struct pve_req *req,
                 struct json_object **out, struct hf_err *err)
 {
     bool was_renewed = false;
-    if (renew_if_due(in, call, req, err) != 0)
+    if (pve_renew_if_due(in, call, req, err) != 0)
         return -1;
     for (int tries = 1;; tries++) {
         HF_AUTO(hf_http_answer) struct hf_http_answer reply = {0};
@@ -277,9 +174,9 @@ int pve_request(struct hf_instance *in, const struct hf_call *call, const struct
                 return -1;
             continue;
         }
-        if (reply.status == 401 && !in->token_file && !is_login(req) && !was_renewed) {
+        if (reply.status == 401 && !in->token_file && !pve_is_login(req) && !was_renewed) {
             was_renewed = true;
-            if (log_in(in, call, false, err) != 0)
+            if (pve_log_in(in, call, err) != 0)
                 return -1;
             continue;
         }
@@ -304,67 +201,6 @@ int pve_get(struct hf_instance *in, const struct hf_call *call, const char *path
 
 /* ---- open ------------------------------------------------------------------------------------------ */
 
-static int check_keys(const struct hf_instance *in, struct hf_err *err)
-{
-    if (!in->uri)
-        return hf_fail(err, HF_E_CONFIG, "the key 'uri' is missing");
-    if (in->token_file && (in->user || in->password_file))
-        return hf_fail(err, HF_E_CONFIG, "token-file, or user and password-file: not both");
-    if (!in->token_file && !(in->user && in->password_file)) {
-        hf_fail(err, HF_E_CONFIG, "either token-file, or user and password-file");
-        return hf_hint(err, "A token is what `pveum user token add` makes.");
-    }
-    return 0;
-}
-
-/* USER@REALM!TOKENID, and what goes into a header: no blank, no line end, no colon. */
-static bool is_token(const char *text)
-{
-    const char *at = strchr(text, '@'), *bang = at ? strchr(at, '!') : NULL;
-    const char *equals = bang ? strchr(bang, '=') : NULL;
-    return at && at != text && bang && equals > bang + 1 && equals[1] &&
-           !strpbrk(text, " \t\r\n:/");
-}
-
-/* The file holds the whole token, or where token-id names it the secret alone. */
-static int join_token(struct hf_instance *in, struct hf_err *err)
-{
-    const char *text = hf_secret_reveal(in->secret);
-    if (!in->token_id || strchr(text, '!'))
-        return 0;
-    HF_AUTOFREE char *whole = hf_asprintf("%s=%s", in->token_id, text);
-    struct hf_secret *joined = whole ? hf_secret_new(whole, strlen(whole)) : NULL;
-    if (whole)
-        hf_wipe(whole, strlen(whole));
-    if (!joined)
-        return hf_fail_nomem(err);
-    hf_secret_free(in->secret);
-    in->secret = joined;
-    return 0;
-}
-
-static int read_secret(struct hf_instance *in, struct hf_err *err)
-{
-    in->secret = hf_secret_read(in->token_file ? in->token_file : in->password_file, err);
-    if (!in->secret)
-        return -1;
-    if (!in->token_file)
-        return 0;
-    if (join_token(in, err) != 0)
-        return -1;
-    const char *text = hf_secret_reveal(in->secret);
-    size_t len = in->token_id ? strlen(in->token_id) : 0;
-    if (len && (strncmp(text, in->token_id, len) != 0 || text[len] != '='))
-        return hf_fail(err, HF_E_CONFIG, "'%s' holds another token than token-id names",
-                       in->token_file);
-    if (is_token(text))
-        return 0;
-    hf_fail(err, HF_E_CONFIG, "'%s' holds no API token", in->token_file);
-    return hf_hint(err,
-                   "token-id is USER@REALM!TOKENID, and the file holds the secret; or the file "
-                   "holds USER@REALM!TOKENID=SECRET.");
-}
-
 int pve_version(struct hf_instance *in, const struct hf_call *call, char text[64],
                 struct hf_err *err)
 {
@@ -388,8 +224,8 @@ int pve_connect(struct hf_instance *in, struct hf_err *err)
 {
     HF_AUTO(hf_strv) struct hf_strv hosts = HF_STRV_INIT;
     char version[64];
-    struct hf_call call = {.struct_size = sizeof call, .deadline_ms = now_ms(in) + OPEN_MS};
-    if (check_keys(in, err) != 0 || read_secret(in, err) != 0)
+    struct hf_call call = {.struct_size = sizeof call, .deadline_ms = pve_now_ms(in) + OPEN_MS};
+    if (pve_identity_read(in, err) != 0)
         return -1;
     if (hf_strv_split(&hosts, in->uri, ',') != 0)
         return hf_fail_nomem(err);

@@ -10,7 +10,7 @@ static bool is_vmid(const char *id)
 }
 
 /* A node's name becomes part of a path. */
-static bool is_node(const char *name)
+bool pve_is_node(const char *name)
 {
     size_t len = name ? strlen(name) : 0;
     return len && len < PVE_NODE_MAX &&
@@ -41,7 +41,7 @@ int pve_locate(struct hf_instance *in, const struct hf_call *call, const char *v
             continue;
         if (!type || strcmp(type, "qemu") != 0)
             return hf_fail(err, HF_E_UNSUPPORTED, "'%s' is a container, no virtual machine", vm_id);
-        if (!is_node(node))
+        if (!pve_is_node(node))
             return hf_fail(err, HF_E_CORRUPT, "VM %s: no node is told", vm_id);
         snprintf(in->vm_id, sizeof in->vm_id, "%s", vm_id);
         snprintf(in->node, sizeof in->node, "%s", node);

@@ -64,6 +64,7 @@ int pve_freshen(struct hf_instance *in, const struct hf_call *call, struct hf_er
 int pve_enter(struct hf_instance *in, const struct hf_call *call, struct hf_err *err) HF_CHECKED;
 int pve_check_stop(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
     HF_CHECKED;
+int64_t pve_now_ms(struct hf_instance *in);
 int64_t pve_left_ms(struct hf_instance *in, const struct hf_call *call);
 /* Sleeps, no longer than to the deadline. */
 void pve_pause(struct hf_instance *in, const struct hf_call *call, int64_t ms);
@@ -88,6 +89,8 @@ int pve_narrow(struct json_object *string, struct hf_buf *out, struct hf_err *er
 
 /* ---- place.c: where a VM is ------------------------------------------------------------------------ */
 
+/* What may stand in a path as a node's name. */
+bool pve_is_node(const char *name);
 /* Resolves and sets in->vm_id and in->node. NOT_FOUND; UNSUPPORTED: a container. */
 int pve_locate(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                struct hf_err *err) HF_CHECKED;

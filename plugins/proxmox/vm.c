@@ -152,22 +152,67 @@ int proxmox_vm_list(struct hf_instance *in, const struct hf_call *call, hf_vm_cb
 
 struct finder {
     const char *what;
-    char id[PVE_ID_MAX];
-    struct hf_buf all; /* "100, 101" */
-    int n, nameless;
+    struct hf_strv ids;   /* of all that it may mean */
+    struct hf_strv nodes; /* with VMs whose names the cluster does not tell now */
+    int nameless;
 };
+
+static void finder_drop(struct finder *f)
+{
+    hf_strv_free(&f->ids);
+    hf_strv_free(&f->nodes);
+}
+HF_DEFINE_AUTO_VALUE(finder, finder_drop)
+
+static int match(struct finder *f, const char *id, const char *name)
+{
+    bool is_it = strcmp(id, f->what) == 0 || (name && strcmp(name, f->what) == 0);
+    return !is_it || hf_strv_has(&f->ids, id) ? 0 : hf_strv_add(&f->ids, id);
+}
 
 static int find_one(void *ctx, struct json_object *row, struct hf_err *err)
 {
     struct finder *f = ctx;
-    const char *name = pve_text(row, "name"), *id = pve_text(row, "vmid");
-    (void)err;
-    f->nameless += !name;
-    if (strcmp(id, f->what) != 0 && (!name || strcmp(name, f->what) != 0))
+    const char *name = pve_text(row, "name"), *node = pve_text(row, "node");
+    if (match(f, pve_text(row, "vmid"), name) != 0)
+        return hf_fail_nomem(err);
+    if (name)
         return 0;
-    snprintf(f->id, sizeof f->id, "%s", id);
-    hf_buf_printf(&f->all, "%s%s", f->n++ ? ", " : "", id);
+    f->nameless++;
+    if (pve_is_node(node) && !hf_strv_has(&f->nodes, node) && hf_strv_add(&f->nodes, node) != 0)
+        return hf_fail_nomem(err);
     return 0;
+}
+
+/* The names come from statistics that each node tells all ten seconds; the node itself knows them at once. One that is
+ * away tells nothing, and its VMs are not ours to find by name. */
+static int ask_node(struct hf_instance *in, const struct hf_call *call, const char *node,
+                    struct finder *f, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = NULL;
+    HF_AUTOFREE char *path = hf_asprintf("/nodes/%s/qemu", node);
+    struct hf_err ignored = HF_ERR_INIT;
+    if (!path)
+        return hf_fail_nomem(err);
+    if (pve_get(in, call, path, &data, &ignored) != 0)
+        return 0;
+    size_t n = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *o = json_object_array_get_idx(data, i);
+        const char *id = pve_text(o, "vmid");
+        if (id && match(f, id, pve_text(o, "name")) != 0)
+            return hf_fail_nomem(err);
+    }
+    return 0;
+}
+
+static int fail_many(const struct finder *f, struct hf_err *err)
+{
+    HF_AUTO(hf_buf) struct hf_buf all = HF_BUF_INIT;
+    for (size_t i = 0; i < f->ids.n; i++)
+        hf_buf_printf(&all, "%s%s", i ? ", " : "", f->ids.items[i]);
+    hf_fail(err, HF_E_CONFLICT, "%zu VMs are called '%s'", f->ids.n, f->what);
+    return hf_hint(err, "Use the number: %s.", hf_buf_str(&all));
 }
 
 static int search(struct hf_instance *in, const struct hf_call *call, struct finder *f,
@@ -175,12 +220,12 @@ static int search(struct hf_instance *in, const struct hf_call *call, struct fin
 {
     if (each_vm(in, call, find_one, f, err) != 0)
         return -1;
-    if (f->n == 1)
-        return 0;
-    if (f->n > 1) {
-        hf_fail(err, HF_E_CONFLICT, "%d VMs are called '%s'", f->n, f->what);
-        return hf_hint(err, "Use the number: %s.", hf_buf_str(&f->all));
-    }
+    bool is_number = f->what[strspn(f->what, "0123456789")] == '\0';
+    for (size_t i = 0; !is_number && i < f->nodes.n; i++)
+        if (ask_node(in, call, f->nodes.items[i], f, err) != 0)
+            return -1;
+    if (f->ids.n)
+        return f->ids.n == 1 ? 0 : fail_many(f, err);
     hf_fail(err, HF_E_NOT_FOUND, "no VM is called '%s'", f->what);
     if (f->nameless)
         return hf_hint(err,
@@ -237,20 +282,18 @@ int proxmox_vm_find(struct hf_instance *in, const struct hf_call *call, const ch
                     struct hf_vm *out, struct hf_err *err)
 {
     HF_AUTO(pve_vm) struct pve_vm vm = {0};
-    struct finder f = {.what = what};
+    HF_AUTO(finder) struct finder f = {.what = what};
     struct hf_err failed = HF_ERR_INIT;
     if (pve_enter(in, call, err) != 0)
         return -1;
-    int rc = search(in, call, &f, err);
-    hf_buf_free(&f.all);
-    if (rc != 0 || pve_vm_load(in, call, f.id, &vm, err) != 0)
+    if (search(in, call, &f, err) != 0 || pve_vm_load(in, call, f.ids.items[0], &vm, err) != 0)
         return -1;
-    out->cannot = judge_can(in, call, &vm, f.id, out, &failed);
+    out->cannot = judge_can(in, call, &vm, f.ids.items[0], out, &failed);
     if (failed.cls) {
         hf_err_copy(err, &failed);
         return -1;
     }
-    out->id = pve_keep(in, strdup(f.id));
+    out->id = pve_keep(in, strdup(f.ids.items[0]));
     out->name = pve_keep(in, strdup(vm.name));
     out->state = vm.state;
     out->n_disks = pve_disks_captured(&vm);

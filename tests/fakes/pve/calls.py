@@ -76,6 +76,12 @@ class Calls:
             out.append(row)
         return out if "VM.Audit" in self.world.rights else []
 
+    def get_nodes_qemu(self, p, user):
+        if self.world.fault("node-away", p["node"]):
+            raise Refused(595, "No route to host")
+        return [{"vmid": vm.vmid, "name": vm.name, "status": vm.status} for vm in self.world.vms.values()
+                if vm.node == p["node"] and vm.kind == "qemu" and "VM.Audit" in self.world.rights]
+
     def get_nodes_qemu_config(self, p, user):
         vm = self.vm(p)
         out = dict(vm.config, digest="9e1f00")

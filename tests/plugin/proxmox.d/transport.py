@@ -84,6 +84,19 @@ def a_ticket_is_used_with_its_csrf_token(site):
     assert status == 0, text
 
 
+def a_ticket_that_ran_out_is_bought_again(site):
+    del site.keys["token-file"]
+    site.keys.update({"user": "holdfast@pve", "password-file": private("password", site.world.password + "\n")})
+    config = site.server.calls.get_nodes_qemu_config
+
+    def run_out(p, user):
+        site.world.ticket, site.server.calls.get_nodes_qemu_config = "another", config
+        return config(p, user)
+    site.server.calls.get_nodes_qemu_config = run_out
+    status, text = site.capture()
+    assert status == 0 and len(site.requests("POST", "/access/ticket")) == 2, text
+
+
 def a_second_factor_is_refused(site):
     del site.keys["token-file"]
     site.keys.update({"user": "holdfast@pve", "password-file": private("password", site.world.password + "\n")})

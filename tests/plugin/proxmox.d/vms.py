@@ -6,7 +6,16 @@ from common import NAME, Site
 def a_vm_without_a_name_is_found_by_number(site):
     site.world.faults["statistics-lag"] = True
     site.good("find", "100")
+    site.good("find", "db1")  # its node knows the name at once
+    site.world.add(101, "db1", "pve2")
+    assert "100, 101" in site.bad("conflict", "find", "db1")
+    site.world.vms[1000] = site.world.vms.pop(101)
+    site.world.vms[1000].vmid = 1000
+    assert "100, 1000" in site.bad("conflict", "find", "db1")
+    del site.world.vms[1000]
+    site.world.faults["node-away"] = "pve1"
     assert "use the number" in site.bad("not-found", "find", "db1")
+    site.good("find", "100")
 
 
 def a_name_that_two_have_is_refused(site):
