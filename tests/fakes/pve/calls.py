@@ -194,7 +194,7 @@ class Calls:
         if not lines:
             return Whole(data=[{"n": 1, "t": "no content"}], total=1)
         part = lines[start:start + limit] if limit else lines[start:]
-        if part and not task.exit and self.world.fault("half-line"):
+        if part and task and not task.exit and self.world.fault("half-line"):
             part[-1] = part[-1][:len(part[-1]) // 2]
         return Whole(data=[{"n": start + i + 1, "t": t} for i, t in enumerate(part)], total=len(lines))
 

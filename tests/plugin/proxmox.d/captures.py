@@ -57,20 +57,18 @@ def a_596_of_the_post_begins_no_second_snapshot(site):
 
 
 def the_deadline_releases_and_the_task_is_not_stopped(site):
-    site.vm.seconds["disk"] = 4
-    begun = time.monotonic()
+    site.vm.seconds["disk"] = 6
     status, text = site.capture(limit=1500)
-    assert status == 1 and "error timeout" in text and time.monotonic() - begun < 3.5, text
+    assert status == 1 and "error timeout" in text and site.is_at_work(), text
     assert not [r for r in site.world.requests if r[1] == "DELETE" and "/tasks/" in r[2]]
     site.good("discard", "100", NAME)
     assert not site.vm.snapshots and site.vm.lock is None
 
 
 def a_failure_is_told_at_the_clean_up_line(site):
-    site.world.faults.update({"disk-fails": True, "cleanup-seconds": 4})
-    begun = time.monotonic()
+    site.world.faults.update({"disk-fails": True, "cleanup-seconds": 8})
     status, text = site.capture()
-    assert status == 1 and time.monotonic() - begun < 3, text
+    assert status == 1 and site.is_at_work(), text
 
 
 def a_killed_task_is_a_failure(site):
@@ -129,19 +127,17 @@ def no_memory_is_asked_for(site):
 
 
 def no_content_does_not_move_the_cursor(site):
-    site.world.faults.update({"disk-fails": True, "cleanup-seconds": 4})
+    site.world.faults.update({"disk-fails": True, "cleanup-seconds": 8})
     site.vm.seconds["freeze"] = 0.6  # the log stays empty so long
-    begun = time.monotonic()
     status, text = site.capture()
-    assert status == 1 and "cleaned up" in text and time.monotonic() - begun < 3.5, text
+    assert status == 1 and "cleaned up" in text and site.is_at_work(), text
 
 
 def half_a_line_is_read_again(site):
     site.world.faults["half-line"] = 1
-    site.vm.freeze_for = lambda task: task.log("snapshot create failed: starting cleanup") or time.sleep(4)
-    begun = time.monotonic()
+    site.vm.freeze_for = lambda task: task.log("snapshot create failed: starting cleanup") or time.sleep(8)
     status, text = site.capture()
-    assert status == 1 and "cleaned up" in text and time.monotonic() - begun < 3, text
+    assert status == 1 and "cleaned up" in text and site.is_at_work(), text
 
 
 def a_worker_that_died_is_left_with_its_remedy(site):

@@ -59,6 +59,10 @@ class Site:
     def capture(self, **more):
         return self.drive("capture", "db1", NAME, f"{folder.name}/undo", **more)
 
+    def is_at_work(self):
+        """A task has not ended yet: whoever said so did not wait for it."""
+        return any(not task.exit for task in self.world.tasks.values())
+
     def requests(self, method, end):
         return [r for r in self.world.requests if r[1] == method and r[2].endswith(end)]
 

@@ -43,10 +43,9 @@ def another_host_is_asked_when_one_is_not_there(site):
 
 
 def no_wait_for_100_continue(site):
-    begun = time.monotonic()
     path = private("big", "x" * 40000)
     site.good("write", "db1", f"{folder.name}/written", path)
-    assert time.monotonic() - begun < 3 and not [t for t in site.world.timeline if t[1] == "expect"]
+    assert not [t for t in site.world.timeline if t[1] == "expect"]
 
 
 def a_kept_connection_that_dies_sends_a_post_once(site):
