@@ -8,6 +8,7 @@
 
 struct reader {
     struct hf_instance *in;
+    const char *what;
     bool is_quiet;
     bool was_frozen; /* by somebody else, before the task: whoever froze thaws */
     bool is_trouble; /* the guest may be frozen still */
@@ -19,16 +20,19 @@ static int read_line(void *ctx, const char *line)
     static const struct {
         const char *text;
         bool is_trouble;
-    } signs[] = {
-        {"unable to freeze guest fs", true},         {"guest-fsfreeze-freeze' failed", true},
-        {"guest-fsfreeze-thaw problems", true},      {"Guest Agent is not running", false},
-        {"skipping guest filesystem freeze", false}, {"WARN:", false}};
+    } signs[] = {{"unable to freeze guest fs", true},
+                 {"guest-fsfreeze-freeze' failed", true},
+                 {"guest-fsfreeze-thaw problems", true},
+                 {"guest-fsfreeze-thaw' failed", true},
+                 {"Guest Agent is not running", false},
+                 {"skipping guest filesystem freeze", false},
+                 {"WARN:", false}};
     for (size_t i = 0; i < HF_ARRAY_SIZE(signs); i++) {
         if (!strstr(line, signs[i].text))
             continue;
         r->is_trouble |= signs[i].is_trouble;
         if (!r->is_quiet)
-            pve_log(r->in, HF_LOG_WARN, "snapshot task: %s", line);
+            pve_log(r->in, HF_LOG_WARN, "%s task: %s", r->what, line);
         break;
     }
     r->was_frozen |= strstr(line, "- already frozen") != NULL;
@@ -58,14 +62,14 @@ static int thaw_if_frozen(struct hf_instance *in, const struct hf_call *call, co
     }
     if (state != HF_FREEZE_FROZEN)
         return 0;
-    pve_log(in, HF_LOG_WARN, "the snapshot task left the guest frozen: thawing it");
+    pve_log(in, HF_LOG_WARN, "the task left the guest frozen: thawing it");
     return pve_agent_thaw(in, call, vm_id, err);
 }
 
 int pve_after_task(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                    const struct pve_task *task, struct hf_err *err)
 {
-    struct reader r = {.in = in};
+    struct reader r = {.in = in, .what = strstr(task->upid, ":vzdump:") ? "vzdump" : "snapshot"};
     read_log(&r, call, task);
     return r.was_frozen ? 0 : thaw_if_frozen(in, call, vm_id, err);
 }
@@ -75,13 +79,20 @@ int pve_after_lost_task(struct hf_instance *in, const struct hf_call *call, cons
 {
     struct pve_task task;
     struct hf_err ignored = HF_ERR_INIT;
-    struct reader r = {.in = in, .is_quiet = true};
     if (pve_task_newest(in, call, vm_id, "qmsnapshot", PVE_TASK_OURS, NULL, &task, err) != 0)
         return -1;
     if (!task.upid[0] || pve_task_look(in, call, &task, &ignored) != 0)
         return 0;
-    read_log(&r, call, &task);
-    bool was_killed = task.is_stopped && strcmp(task.exit, "unexpected status") == 0;
+    return pve_after_dead_task(in, call, vm_id, &task, err);
+}
+
+int pve_after_dead_task(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                        const struct pve_task *task, struct hf_err *err)
+{
+    struct reader r = {.in = in, .is_quiet = true};
+    read_log(&r, call, task);
+    bool was_killed = task->is_stopped && (strcmp(task->exit, "unexpected status") == 0 ||
+                                           strcmp(task->exit, "interrupted by signal") == 0);
     if (r.was_frozen || !(r.is_trouble || was_killed))
         return 0;
     return thaw_if_frozen(in, call, vm_id, err);

@@ -22,6 +22,10 @@ enum hf_err_class pve_class_of(const char *text)
         {"is not running", HF_E_UNREACHABLE},
         {"has been disabled", HF_E_CONFLICT}, /* while frozen, or by the agent's configuration */
         {"lock file", HF_E_BUSY},
+        {"can't acquire lock", HF_E_BUSY},
+        {"max backup limit", HF_E_NOSPACE},
+        {"number of protected backups", HF_E_NOSPACE},
+        {"is not online", HF_E_UNREACHABLE},
         {"got timeout", HF_E_TIMEOUT},
         {"does not exist", HF_E_NOT_FOUND},
     };

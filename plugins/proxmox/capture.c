@@ -7,20 +7,11 @@
 #include "rights.h"
 #include "snapshots.h"
 #include "vm.h"
+#include "vzdump.h"
 
 #include <string.h>
 
 #define NAME_MAX_BYTES 40
-
-struct hf_capture {
-    char *vm_id, *name, *token;
-    struct hf_buf params;   /* of the POST, from plan on */
-    struct pve_task before; /* the newest snapshot task when we prepared: ours is another */
-    struct pve_task task;
-    int64_t log_at;
-    bool is_prepared;
-    bool is_cleaning_up; /* the log says so */
-};
 
 void proxmox_capture_free(struct hf_instance *in, struct hf_capture *cap)
 {
@@ -44,7 +35,7 @@ static int check_request(const struct hf_capture_request *req, struct hf_err *er
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     size_t len = strlen(req->name);
     if (req->kind != HF_CAPTURE_SNAPSHOT)
-        return hf_fail(err, HF_E_UNSUPPORTED, "this version captures snapshots only");
+        return hf_fail(err, HF_E_UNSUPPORTED, "unknown kind of capture %d", (int)req->kind);
     if (len < 2 || len > NAME_MAX_BYTES || !strchr(letters, *req->name) ||
         req->name[strspn(req->name,
                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ||
@@ -92,9 +83,9 @@ static int check_name_free(struct hf_instance *in, const struct hf_call *call, c
                     : 0;
 }
 
-static int warn_of_agent(struct hf_instance *in, const struct hf_call *call,
-                         const struct pve_vm *vm, const struct pve_rights *rights,
-                         const char *vm_id, hf_text_cb warn, void *ctx)
+int pve_warn_of_agent(struct hf_instance *in, const struct hf_call *call, const struct pve_vm *vm,
+                      const struct pve_rights *rights, const char *vm_id, hf_text_cb warn,
+                      void *ctx)
 {
     struct hf_err why = HF_ERR_INIT;
     char line[640];
@@ -120,6 +111,7 @@ static struct hf_capture *capture_new(const struct hf_call *call,
                     req->label && *req->label ? " label=" : "", req->label ? req->label : "");
     if (!cap || !description)
         return NULL;
+    cap->kind = HF_CAPTURE_SNAPSHOT;
     cap->vm_id = strdup(req->vm_id);
     cap->name = strdup(req->name);
     cap->token = hf_asprintf("proxmox 1 %s %s", req->vm_id, req->name);
@@ -134,6 +126,8 @@ int proxmox_capture_plan(struct hf_instance *in, const struct hf_call *call,
 {
     HF_AUTO(pve_vm) struct pve_vm vm = {0};
     HF_AUTO(pve_rights) struct pve_rights rights = {0};
+    if (req->kind == HF_CAPTURE_EXPORT)
+        return pve_dump_plan(in, call, req, warn, ctx, out, plan, err);
     if (pve_enter(in, call, err) != 0 || check_request(req, err) != 0 ||
         pve_locate(in, call, req->vm_id, err) != 0 ||
         pve_rights_load(in, call, req->vm_id, &rights, err) != 0 ||
@@ -141,7 +135,7 @@ int proxmox_capture_plan(struct hf_instance *in, const struct hf_call *call,
         pve_vm_load_unlocked(in, call, req->vm_id, &vm, err) != 0 ||
         check_feature(in, call, &vm, req->vm_id, err) != 0 ||
         check_name_free(in, call, req->vm_id, req->name, err) != 0 ||
-        warn_of_agent(in, call, &vm, &rights, req->vm_id, warn, ctx) != 0)
+        pve_warn_of_agent(in, call, &vm, &rights, req->vm_id, warn, ctx) != 0)
         return -1;
     __attribute__((cleanup(auto_capture))) struct hf_capture *cap = capture_new(call, req);
     if (!cap)
@@ -159,6 +153,8 @@ int proxmox_capture_prepare(struct hf_instance *in, const struct hf_call *call,
                             struct hf_capture *cap, struct hf_err *err)
 {
     HF_AUTO(pve_vm) struct pve_vm vm = {0};
+    if (cap->kind == HF_CAPTURE_EXPORT)
+        return pve_dump_prepare(in, call, cap, err);
     if (pve_enter(in, call, err) != 0 || pve_freshen(in, call, err) != 0 ||
         pve_locate(in, call, cap->vm_id, err) != 0 ||
         pve_task_newest(in, call, cap->vm_id, "qmsnapshot", PVE_TASK_OURS, NULL, &cap->before,
@@ -221,6 +217,8 @@ int proxmox_capture_begin(struct hf_instance *in, const struct hf_call *call,
         return hf_fail(err, HF_E_UNSUPPORTED, "unknown flag bits 0x%x", (unsigned)call->flags);
     if (!cap->is_prepared)
         return hf_fail(err, HF_E_INTERNAL, "begin without prepare");
+    if (cap->kind == HF_CAPTURE_EXPORT)
+        return pve_dump_begin(in, call, cap, err);
     if (pve_check_stop(in, call, err) != 0 || HF_POINT_ERR("proxmox.before_snapshot", err) != 0)
         return -1;
     if (post(in, call, cap, err) != 0 || wait_for_instant(in, call, cap, err) != 0)
@@ -234,6 +232,8 @@ int proxmox_capture_settle(struct hf_instance *in, const struct hf_call *call,
                            struct hf_capture *cap, struct hf_err *err)
 {
     struct pve_snap s;
+    if (cap->kind == HF_CAPTURE_EXPORT)
+        return pve_dump_settle(in, call, cap, err);
     if (pve_enter(in, call, err) != 0 ||
         pve_after_task(in, call, cap->vm_id, &cap->task, err) != 0 ||
         pve_snap_find(in, call, cap->vm_id, cap->name, &s, err) != 0)

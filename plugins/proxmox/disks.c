@@ -75,6 +75,9 @@ static void read_disk(const char *key, const char *text, struct pve_disk *d)
         (void)!hf_parse_size(word, &d->disk.capacity_bytes, &ignored);
     if (option(text, "snapshot", word, sizeof word) && strcmp(word, "0") != 0)
         d->disk.flags |= HF_DISK_TRANSIENT;
+    d->has_data = strncmp(key, "efidisk", 7) != 0 && strncmp(key, "tpmstate", 8) != 0;
+    d->is_left_out = option(text, "backup", word, sizeof word) &&
+                     (*word == '0' || strcmp(word, "no") == 0 || strcmp(word, "off") == 0);
     d->disk.format = format_of(d->source, text, word, sizeof word);
     if (*d->source == '/') {
         d->disk.kind = HF_DISK_LUN;

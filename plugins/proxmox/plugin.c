@@ -9,7 +9,9 @@
 #include "pve.h"
 #include "rollback.h"
 #include "snapshots.h"
+#include "storage.h"
 #include "vm.h"
+#include "vzdump.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +48,14 @@ static const struct hf_plugin_key keys[] = {
      .type = HF_KEY_STRING,
      .help = "SHA-256 fingerprint of the server's certificate, as the web interface shows it; for "
              "one host."},
+    {.name = "backup-storage",
+     .type = HF_KEY_STRING,
+     .help =
+         "Storage of the cluster that the server writes backups to by vzdump (content: backup)."},
+    {.name = "fleecing-storage",
+     .type = HF_KEY_STRING,
+     .help = "Storage for what the guest overwrites while vzdump copies, so that its writes do not "
+             "wait for the backup storage."},
 };
 
 static void proxmox_close(struct hf_instance *in)
@@ -57,8 +67,9 @@ static void proxmox_close(struct hf_instance *in)
     hf_secret_free(in->ticket);
     hf_secret_free(in->csrf);
     hf_strv_free(&in->kept);
-    char *owned[] = {in->uri,           in->token_id, in->token_file, in->user,
-                     in->password_file, in->ca_file,  in->pin,        in->fingerprint};
+    char *owned[] = {
+        in->uri,     in->token_id, in->token_file,  in->user,           in->password_file,
+        in->ca_file, in->pin,      in->fingerprint, in->backup_storage, in->fleecing_storage};
     for (size_t i = 0; i < HF_ARRAY_SIZE(owned); i++)
         free(owned[i]);
     free(in);
@@ -74,10 +85,16 @@ static int take_key(struct hf_instance *in, const struct hf_kv *kv, struct hf_er
     const struct {
         const char *name;
         char **to;
-    } known[] = {
-        {"uri", &in->uri},   {"token-id", &in->token_id},           {"token-file", &in->token_file},
-        {"user", &in->user}, {"password-file", &in->password_file}, {"ca-file", &in->ca_file},
-        {"pin", &in->pin},   {"fingerprint", &in->fingerprint}};
+    } known[] = {{"uri", &in->uri},
+                 {"token-id", &in->token_id},
+                 {"token-file", &in->token_file},
+                 {"user", &in->user},
+                 {"password-file", &in->password_file},
+                 {"ca-file", &in->ca_file},
+                 {"pin", &in->pin},
+                 {"fingerprint", &in->fingerprint},
+                 {"backup-storage", &in->backup_storage},
+                 {"fleecing-storage", &in->fleecing_storage}};
     for (size_t i = 0; i < HF_ARRAY_SIZE(known); i++) {
         if (strcmp(kv->key, known[i].name) != 0)
             continue;
@@ -98,7 +115,9 @@ static int proxmox_open(const struct hf_host *host, const struct hf_kv *kv, size
     for (size_t i = 0; i < n; i++)
         if (take_key(in, &kv[i], err) != 0)
             return -1;
-    if (pve_connect(in, err) != 0)
+    if (pve_storage_check_key("backup-storage", in->backup_storage, err) != 0 ||
+        pve_storage_check_key("fleecing-storage", in->fleecing_storage, err) != 0 ||
+        pve_connect(in, err) != 0)
         return -1;
     *out = HF_STEAL(in);
     return 0;
@@ -135,6 +154,9 @@ static const struct hf_plugin plugin = {
     .rollback_switch = proxmox_rollback_switch,
     .rollback_settle = proxmox_rollback_settle,
     .rollback_undo = proxmox_rollback_undo,
+    .export_disk = proxmox_export_disk,
+    .export_watch = proxmox_export_watch,
+    .export_end = proxmox_export_end,
     .guest_ping = proxmox_guest_ping,
     .guest_exec = proxmox_guest_exec,
     .guest_file_read = proxmox_guest_file_read,

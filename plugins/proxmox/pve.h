@@ -27,6 +27,7 @@ struct hf_instance {
     const struct hf_host *host;
     struct pve_hosts *api;
     char *uri, *token_id, *token_file, *user, *password_file, *ca_file, *pin, *fingerprint;
+    char *backup_storage, *fleecing_storage;    /* of vzdump, or NULL */
     struct hf_secret *secret;                   /* USER@REALM!ID=UUID, or the password */
     struct hf_secret *ticket, *csrf;            /* of a log-in by password */
     int64_t ticket_until_ms;                    /* renewed from then on */
@@ -105,7 +106,7 @@ int pve_vm_get(struct hf_instance *in, const struct hf_call *call, const char *v
 
 struct pve_task {
     char upid[256];
-    int64_t start_s; /* of one from a list */
+    int64_t start_s; /* by the node's clock */
     bool is_stopped;
     char exit[HF_ERR_MESSAGE_MAX]; /* "OK", "WARNINGS: n", or what went wrong */
 };
@@ -133,6 +134,15 @@ int pve_task_newest(struct hf_instance *in, const struct hf_call *call, const ch
                     const char *type, unsigned flags, const struct pve_task *after,
                     struct pve_task *out, struct hf_err *err) HF_CHECKED;
 
+/* On that node; vm_id NULL: of all VMs, and those of several at once. */
+int pve_task_newest_on(struct hf_instance *in, const struct hf_call *call, const char *node,
+                       const char *vm_id, const char *type, unsigned flags,
+                       const struct pve_task *after, struct pve_task *out, struct hf_err *err)
+    HF_CHECKED;
+/* Asks it to end; returns when it has, or 5 s later. Of vzdump only: a snapshot task may leave the VM paused. */
+int pve_task_stop(struct hf_instance *in, const struct hf_call *call, const struct pve_task *t,
+                  struct hf_err *err) HF_CHECKED;
+
 /* ---- work.c: what the server does in a task ---------------------------------------------------------- */
 
 /* `before` is the newest task of ours of this type: where the answer is lost, ours is another, is looked for, and nothing is
@@ -141,6 +151,10 @@ int pve_task_begin(struct hf_instance *in, const struct hf_call *call, const cha
                    const char *below, const struct pve_req *req, const char *type,
                    const struct pve_task *before, struct pve_task *out, struct hf_err *err)
     HF_CHECKED;
+/* The same of a path below /api2/json, for a task on in->node. */
+int pve_task_begin_at(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                      const struct pve_req *req, const char *type, const struct pve_task *before,
+                      struct pve_task *out, struct hf_err *err) HF_CHECKED;
 /* Begun, and waited for until it ended well. */
 int pve_work(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
              const char *below, const struct pve_req *req, const char *type, struct hf_err *err)

@@ -7,6 +7,8 @@
 #define AGENT_OF_8 "VM.Monitor"
 
 static const char *const for_snapshots[] = {"VM.Audit", "VM.Snapshot"};
+static const char *const for_backups[] = {"VM.Audit", "VM.Backup"};
+static const char *const for_storages[] = {"Datastore.AllocateSpace"};
 
 static const struct {
     const char *right, *what_for;
@@ -28,14 +30,17 @@ void pve_rights_free(struct pve_rights *r)
     *r = (struct pve_rights){0};
 }
 
-int pve_rights_load(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                    struct pve_rights *out, struct hf_err *err)
+static int load(struct hf_instance *in, const struct hf_call *call, const char *below,
+                const char *id, struct pve_rights *out, struct hf_err *err)
 {
-    HF_AUTOFREE char *path = hf_asprintf("/access/permissions?path=%%2Fvms%%2F%s", vm_id);
-    HF_AUTOFREE char *key = hf_asprintf("/vms/%s", vm_id);
-    if (!path || !key)
+    HF_AUTO(hf_buf) struct hf_buf path = HF_BUF_INIT;
+    HF_AUTOFREE char *key = hf_asprintf("/%s/%s", below, id);
+    hf_buf_str_add(&path, "/access/permissions?path=");
+    if (key)
+        hf_url_encode(&path, key, false);
+    if (!key || !hf_buf_ok(&path))
         return hf_fail_nomem(err);
-    if (pve_get(in, call, path, &out->all, err) != 0)
+    if (pve_get(in, call, path.data, &out->all, err) != 0)
         return -1;
     if (json_object_is_type(out->all, json_type_object))
         json_object_object_get_ex(out->all, key, &out->of_vm);
@@ -44,27 +49,55 @@ int pve_rights_load(struct hf_instance *in, const struct hf_call *call, const ch
     return 0;
 }
 
+int pve_rights_load(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                    struct pve_rights *out, struct hf_err *err)
+{
+    return load(in, call, "vms", vm_id, out, err);
+}
+
+int pve_rights_load_storage(struct hf_instance *in, const struct hf_call *call, const char *storage,
+                            struct pve_rights *out, struct hf_err *err)
+{
+    return load(in, call, "storage", storage, out, err);
+}
+
 /* The value says whether it propagates: that it is there is what counts. */
 bool pve_rights_has(const struct pve_rights *r, const char *right)
 {
     return r->of_vm && json_object_object_get_ex(r->of_vm, right, NULL);
 }
 
-int pve_rights_check(const struct pve_rights *r, const char *vm_id, struct hf_err *err)
+static int check_all(const struct pve_rights *r, const char *const *rights, size_t n,
+                     const char *below, const char *id, struct hf_err *err)
 {
     char missing[64] = "";
-    for (size_t i = 0; i < HF_ARRAY_SIZE(for_snapshots); i++)
-        if (!pve_rights_has(r, for_snapshots[i]))
+    for (size_t i = 0; i < n; i++)
+        if (!pve_rights_has(r, rights[i]))
             snprintf(missing + strlen(missing), sizeof missing - strlen(missing), "%s%s",
-                     *missing ? " " : "", for_snapshots[i]);
+                     *missing ? " " : "", rights[i]);
     if (!*missing)
         return 0;
-    hf_fail(err, HF_E_AUTH, "the right %s on /vms/%s is missing", missing, vm_id);
+    hf_fail(err, HF_E_AUTH, "the right %s on /%s/%s is missing", missing, below, id);
     return hf_hint(
         err,
         "pveum role modify holdfast --append 1 --privs \"%s\" (the role must be given to "
         "the user AND to its token, see docs/plugins/proxmox.md).",
         missing);
+}
+
+int pve_rights_check(const struct pve_rights *r, const char *vm_id, struct hf_err *err)
+{
+    return check_all(r, for_snapshots, HF_ARRAY_SIZE(for_snapshots), "vms", vm_id, err);
+}
+
+int pve_rights_check_backup(const struct pve_rights *r, const char *vm_id, struct hf_err *err)
+{
+    return check_all(r, for_backups, HF_ARRAY_SIZE(for_backups), "vms", vm_id, err);
+}
+
+int pve_rights_check_storage(const struct pve_rights *r, const char *storage, struct hf_err *err)
+{
+    return check_all(r, for_storages, HF_ARRAY_SIZE(for_storages), "storage", storage, err);
 }
 
 /* NULL: it is there. */

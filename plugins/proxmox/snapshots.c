@@ -4,6 +4,7 @@
 #include "aftermath.h"
 #include "base/point.h"
 #include "rights.h"
+#include "vzdump.h"
 
 #include <string.h>
 
@@ -249,9 +250,10 @@ int proxmox_capture_discard(struct hf_instance *in, const struct hf_call *call, 
 {
     bool was = false;
     struct hf_err why = HF_ERR_INIT;
-    (void)undo_token;
     if (pve_enter(in, call, err) != 0)
         return -1;
+    if (undo_token && strncmp(undo_token, PVE_DUMP_TOKEN, strlen(PVE_DUMP_TOKEN)) == 0)
+        return pve_dump_discard(in, call, vm_id, name, undo_token, err);
     int rc = pve_locate(in, call, vm_id, &why);
     if (rc != 0 && why.cls == HF_E_NOT_FOUND)
         return judge_missing(in, call, vm_id, name, err);
@@ -262,6 +264,8 @@ int proxmox_capture_discard(struct hf_instance *in, const struct hf_call *call, 
     }
     if (rc == 0)
         rc = pve_after_lost_task(in, call, vm_id, &why);
+    if (rc == 0 && !undo_token && in->backup_storage)
+        rc = pve_dump_discard(in, call, vm_id, name, NULL, &why);
     if (rc == 0)
         return 0;
     hf_err_copy(err, &why);

@@ -6,6 +6,14 @@
 #define LOG_LINES "500"
 #define POLL_FIRST_MS 20
 
+/* UPID:NODE:PID:PSTART:START:TYPE:ID:USER[!TOKEN]: from the nth on; NULL: there are not so many. */
+static const char *field_of(const char *upid, int n)
+{
+    for (; n && upid; n--)
+        upid = (upid = strchr(upid, ':')) ? upid + 1 : NULL;
+    return upid;
+}
+
 int pve_task_take(struct json_object *data, struct pve_task *out, struct hf_err *err)
 {
     const char *upid =
@@ -16,6 +24,8 @@ int pve_task_take(struct json_object *data, struct pve_task *out, struct hf_err 
         return hf_fail(err, HF_E_PLUGIN, "the server began no task: it answered '%.100s'", upid);
     *out = (struct pve_task){0};
     snprintf(out->upid, sizeof out->upid, "%s", upid);
+    const char *start = field_of(out->upid, 4);
+    out->start_s = start ? (int64_t)strtoull(start, NULL, 16) : 0;
     return 0;
 }
 
@@ -66,6 +76,15 @@ int pve_task_verdict(const struct pve_task *t, struct hf_err *err)
 static bool is_away(const struct hf_err *err)
 {
     return err->cls == HF_E_UNREACHABLE || err->cls == HF_E_CORRUPT;
+}
+
+int pve_task_stop(struct hf_instance *in, const struct hf_call *call, const struct pve_task *t,
+                  struct hf_err *err)
+{
+    HF_AUTOFREE char *path = task_path(t, "");
+    HF_AUTOJSON struct json_object *data = NULL;
+    struct pve_req req = {.method = "DELETE", .path = path};
+    return path ? pve_request(in, call, &req, &data, err) : hf_fail_nomem(err);
 }
 
 int pve_task_wait(struct hf_instance *in, const struct hf_call *call, struct pve_task *t,
@@ -120,18 +139,12 @@ int pve_task_log_all(struct hf_instance *in, const struct hf_call *call, const s
     return 0;
 }
 
-/* The user in UPID:NODE:PID:PSTART:START:TYPE:ID:USER[!TOKEN]: */
 static bool is_ours(const struct hf_instance *in, const char *upid)
 {
+    const char *user = field_of(upid, 7);
     const char *text = in->token_file ? hf_secret_reveal(in->secret) : in->user;
     size_t len = in->token_file ? strcspn(text, "=") : strlen(text);
-    for (int colons = 0; colons < 7; colons++) {
-        upid = strchr(upid, ':');
-        if (!upid)
-            return false;
-        upid++;
-    }
-    return strncmp(upid, text, len) == 0 && upid[len] == ':';
+    return user && strncmp(user, text, len) == 0 && user[len] == ':';
 }
 
 static bool is_wanted(const struct hf_instance *in, struct json_object *row, unsigned flags,
@@ -149,11 +162,19 @@ int pve_task_newest(struct hf_instance *in, const struct hf_call *call, const ch
                     const char *type, unsigned flags, const struct pve_task *after,
                     struct pve_task *out, struct hf_err *err)
 {
+    return pve_task_newest_on(in, call, in->node, vm_id, type, flags, after, out, err);
+}
+
+int pve_task_newest_on(struct hf_instance *in, const struct hf_call *call, const char *node,
+                       const char *vm_id, const char *type, unsigned flags,
+                       const struct pve_task *after, struct pve_task *out, struct hf_err *err)
+{
     HF_AUTOJSON struct json_object *data = NULL;
     *out = (struct pve_task){0};
-    HF_AUTOFREE char *path = hf_asprintf("/nodes/%s/tasks?source=%s&vmid=%s&limit=50%s%s", in->node,
-                                         flags & PVE_TASK_RUNNING ? "active" : "all", vm_id,
-                                         type ? "&typefilter=" : "", type ? type : "");
+    HF_AUTOFREE char *path =
+        hf_asprintf("/nodes/%s/tasks?source=%s&limit=50%s%s%s%s", node,
+                    flags & PVE_TASK_RUNNING ? "active" : "all", vm_id ? "&vmid=" : "",
+                    vm_id ? vm_id : "", type ? "&typefilter=" : "", type ? type : "");
     if (!path)
         return hf_fail_nomem(err);
     if (pve_get(in, call, path, &data, err) != 0)
@@ -165,7 +186,7 @@ int pve_task_newest(struct hf_instance *in, const struct hf_call *call, const ch
         json_object_object_get_ex(o, "upid", &upid);
         if (pve_task_take(upid, &t, err) != 0)
             return -1;
-        t.start_s = pve_int(o, "starttime", 0);
+        t.start_s = pve_int(o, "starttime", t.start_s);
         if (is_wanted(in, o, flags, after, &t) && (!out->upid[0] || t.start_s > out->start_s))
             *out = t;
     }

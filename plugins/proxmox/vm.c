@@ -27,6 +27,19 @@ static bool agent_is_on(const char *text)
            strncmp(value, "true", 4) == 0;
 }
 
+/* freeze-fs=0, and by its older names. */
+static bool agent_never_freezes(const char *text)
+{
+    static const char *const keys[] = {"freeze-fs=", "freeze-fs-on-backup=", "guest-fsfreeze="};
+    for (size_t i = 0; text && i < HF_ARRAY_SIZE(keys); i++) {
+        const char *at = strstr(text, keys[i]), *value = at ? at + strlen(keys[i]) : "1";
+        if (*value == '0' || strncmp(value, "no", 2) == 0 || strncmp(value, "off", 3) == 0 ||
+            strncmp(value, "false", 5) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum hf_vm_state state_of(struct json_object *status)
 {
     const char *s = pve_text(status, "status"), *q = pve_text(status, "qmpstatus");
@@ -55,6 +68,7 @@ int pve_vm_load(struct hf_instance *in, const struct hf_call *call, const char *
     out->lock = pve_text(out->config, "lock");
     out->state = state_of(status);
     out->has_agent = agent_is_on(pve_text(out->config, "agent"));
+    out->never_freezes = agent_never_freezes(pve_text(out->config, "agent"));
     out->is_template = pve_bool(out->config, "template");
     out->is_uefi = bios && strcmp(bios, "ovmf") == 0;
     return 0;
@@ -121,6 +135,7 @@ static int each_vm(struct hf_instance *in, const struct hf_call *call, row_cb ro
 struct lister {
     hf_vm_cb emit;
     void *ctx;
+    uint64_t can; /* of one that is no template */
 };
 
 static int list_one(void *ctx, struct json_object *row, struct hf_err *err)
@@ -131,7 +146,7 @@ static int list_one(void *ctx, struct json_object *row, struct hf_err *err)
     struct hf_vm vm = {.struct_size = sizeof vm,
                        .id = pve_text(row, "vmid"),
                        .name = name ? name : pve_text(row, "vmid"),
-                       .can = is_template ? 0 : PVE_CAPABILITIES & ~PVE_GUEST_CAPABILITIES,
+                       .can = is_template ? 0 : l->can,
                        .cannot = is_template ? "a template" : NULL};
     (void)err;
     vm.state = !status                          ? HF_VM_OTHER
@@ -144,7 +159,8 @@ static int list_one(void *ctx, struct json_object *row, struct hf_err *err)
 int proxmox_vm_list(struct hf_instance *in, const struct hf_call *call, hf_vm_cb emit, void *ctx,
                     struct hf_err *err)
 {
-    struct lister l = {emit, ctx};
+    uint64_t cannot = PVE_GUEST_CAPABILITIES | (in->backup_storage ? 0 : HF_CAN_EXPORT_PUSHED);
+    struct lister l = {emit, ctx, PVE_CAPABILITIES & ~cannot};
     if (pve_enter(in, call, err) != 0)
         return -1;
     return each_vm(in, call, list_one, &l, err);
@@ -272,6 +288,8 @@ static const char *judge_can(struct hf_instance *in, const struct hf_call *call,
     bool is_captured = !vm->is_template && pve_bool(feature, "hasFeature");
     uint64_t guest = judge_agent(in, call, vm, id, &rights, &why);
     out->can = (is_captured ? HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK | HF_CAN_ROLLBACK : 0) | guest;
+    if (in->backup_storage && !vm->is_template)
+        out->can |= HF_CAN_EXPORT_PUSHED;
     out->has_agent = guest != 0;
     if (vm->is_template)
         return "a template";

@@ -14,7 +14,8 @@ struct pve_vm {
     const char *name;           /* borrowed from config, or the vmid */
     const char *lock;           /* borrowed, or NULL */
     enum hf_vm_state state;
-    bool has_agent; /* configured; whether it answers is another question */
+    bool never_freezes; /* nor thaws, by its options */
+    bool has_agent;     /* configured; whether it answers is another question */
     bool is_template, is_uefi;
 };
 void pve_vm_free(struct pve_vm *vm);
@@ -32,6 +33,8 @@ int pve_vm_check_lock(const struct pve_vm *vm, struct hf_err *err) HF_CHECKED;
 struct pve_disk {
     struct hf_disk disk;
     char target[16], source[512], serial[128];
+    bool is_left_out; /* of backups by the server */
+    bool has_data;    /* of the guest: no variables of UEFI, no TPM */
 };
 /* Each drive; a callback that returns non-zero ends it with -1. */
 typedef int (*pve_disk_cb)(void *ctx, const struct pve_disk *d);

@@ -20,6 +20,22 @@ static bool look_for_lost(struct hf_instance *in, const struct hf_call *call, co
     return false;
 }
 
+static int find_after_loss(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                           const char *what, const char *type, const struct pve_task *before,
+                           const struct hf_err *lost, struct pve_task *out, struct hf_err *err)
+{
+    bool is_unclear = in->is_unclear; /* the looks forget it */
+    if (is_unclear && look_for_lost(in, call, vm_id, type, before, out)) {
+        pve_log(in, HF_LOG_WARN, "the answer to %s was lost (%s); its task was found: %s", what,
+                lost->message, out->upid);
+        in->is_unclear = false;
+        return 0;
+    }
+    in->is_unclear = is_unclear;
+    hf_err_copy(err, lost);
+    return -1;
+}
+
 int pve_task_begin(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                    const char *below, const struct pve_req *req, const char *type,
                    const struct pve_task *before, struct pve_task *out, struct hf_err *err)
@@ -28,16 +44,18 @@ int pve_task_begin(struct hf_instance *in, const struct hf_call *call, const cha
     struct hf_err lost = HF_ERR_INIT;
     if (pve_vm_request(in, call, vm_id, below, req, &data, &lost) == 0)
         return pve_task_take(data, out, err);
-    bool is_unclear = in->is_unclear; /* the looks forget it */
-    if (is_unclear && look_for_lost(in, call, vm_id, type, before, out)) {
-        pve_log(in, HF_LOG_WARN, "the answer to %s was lost (%s); its task was found: %s", below,
-                lost.message, out->upid);
-        in->is_unclear = false;
-        return 0;
-    }
-    in->is_unclear = is_unclear;
-    hf_err_copy(err, &lost);
-    return -1;
+    return find_after_loss(in, call, vm_id, below, type, before, &lost, out, err);
+}
+
+int pve_task_begin_at(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                      const struct pve_req *req, const char *type, const struct pve_task *before,
+                      struct pve_task *out, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = NULL;
+    struct hf_err lost = HF_ERR_INIT;
+    if (pve_request(in, call, req, &data, &lost) == 0)
+        return pve_task_take(data, out, err);
+    return find_after_loss(in, call, vm_id, req->path, type, before, &lost, out, err);
 }
 
 int pve_work(struct hf_instance *in, const struct hf_call *call, const char *vm_id,

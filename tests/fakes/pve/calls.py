@@ -5,9 +5,11 @@ import json
 import re
 import subprocess
 import threading
+import time
 
+from backups import Dump
 from schema import Refused
-from world import Task
+from world import Task, TaskError
 
 MOUNTINFO = ("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 0:5 / /proc rw - proc proc rw\n"
              "24 22 0:40 / /mnt/nfs rw - nfs server:/x rw\n")
@@ -156,8 +158,69 @@ class Calls:
     def get_storage(self, p, user):
         if "Datastore.Audit" not in self.world.rights:
             return []
-        kind = "zfspool" if self.world.vms[100].newest_only else "lvmthin"
-        return [{"storage": "local-lvm", "type": kind, "content": "images", "digest": "00"}]
+        rows = [s.row() for s in self.world.storages.values()]
+        rows[0]["type"] = "zfspool" if self.world.vms[100].newest_only else rows[0]["type"]
+        return rows
+
+    # ---- backups ----
+    def post_nodes_vzdump(self, p, user):
+        for key in ("job-id", "script", "dumpdir", "tmpdir"):
+            if key in p:
+                raise Refused(400, "Parameter verification failed.", {key: "Only root may set this option."})
+        if {"bwlimit", "ionice", "performance"} & set(p):
+            raise Refused(403, "Permission check failed (/, Sys.Modify)")
+        for right, path in (("VM.Backup", f"/vms/{p.get('vmid')}"), ("Datastore.AllocateSpace", f"/storage/{p.get('storage')}")):
+            if right not in self.world.rights:
+                raise Refused(403, f"Permission check failed ({path}, {right})")
+        vm = self.world.vms.get(int(p["vmid"]))
+        if not vm or vm.node != p["node"]:
+            return "OK"  # [!] and nothing happens
+        return self.start(vm, "vzdump", user, lambda t: Dump(vm, t, p, TaskError).run())
+
+    def get_nodes_storage(self, p, user):
+        wanted = set(p.get("content", "").split(",")) - {""}
+        return [s.status() for s in self.world.storages.values() if p.get("storage", s.name) == s.name and
+                (not wanted or wanted & set(s.content.split(","))) and (p.get("enabled") != "1" or s.enabled)]
+
+    def get_nodes_storage_storage_content(self, p, user):
+        storage = self.world.storages.get(p["storage"])
+        if not storage:
+            raise Refused(500, f"storage '{p['storage']}' does not exist")
+        if not storage.active:
+            raise Refused(500, f"storage '{p['storage']}' is not online")
+        out = []
+        for a in self.world.archives.values():
+            if a["storage"] != p["storage"] or p.get("vmid", str(a["vmid"])) != str(a["vmid"]) or "VM.Backup" not in self.world.rights:
+                continue
+            row = {k: v for k, v in a.items() if k not in ("storage", "protected", "notes")}
+            row["notes"] = a["notes"].partition("\n")[0]
+            out.append({**row, **({"protected": 1} if a["protected"] else {})})
+        return out
+
+    def archive(self, p):
+        archive = self.world.archives.get(p["volume"])
+        if not archive:
+            raise Refused(500, f"volume '{p['volume']}' does not exist")
+        return archive
+
+    def get_nodes_storage_storage_content_volume(self, p, user):
+        a = self.archive(p)
+        return {"format": a["format"], "notes": a["notes"], "path": "/mnt/pve/x", "size": a["size"], "used": a["size"],
+                **({"protected": 1} if a["protected"] else {})}
+
+    def put_nodes_storage_storage_content_volume(self, p, user):
+        a = self.archive(p)
+        if "protected" in p:
+            a["protected"] = p["protected"] == "1"
+        a["notes"] = p.get("notes", a["notes"])
+
+    def delete_nodes_storage_storage_content_volume(self, p, user):
+        a = self.archive(p)
+        if a["protected"]:
+            raise Refused(500, f"cannot remove protected archive '{p['volume']}'")
+        task = Task(self.world, p["node"], "imgdel", f"{a['vmid']}@{a['storage']}", user)
+        task.run(lambda t: self.world.archives.pop(a["volid"], None))
+        return task.upid
 
     # ---- tasks ----
     def task(self, p):
@@ -169,7 +232,7 @@ class Calls:
     def get_nodes_tasks(self, p, user):
         out = []
         for task in reversed(list(self.world.tasks.values())):
-            if task.node != p["node"] or (task.user != user and not self.world.foreign_tasks) or ("vmid" in p and task.vmid != int(p["vmid"])):
+            if task.node != p["node"] or (task.user != user and not self.world.foreign_tasks) or ("vmid" in p and str(task.vmid) != p["vmid"]):
                 continue
             if p.get("typefilter", task.kind) != task.kind or task.start < int(p.get("since", 0)):
                 continue
@@ -186,6 +249,15 @@ class Calls:
         if task.exit:
             out["exitstatus"] = task.exit
         return out
+
+    def delete_nodes_tasks(self, p, user):
+        task = self.task(p)
+        task.stop.set()
+        for _ in range(100):  # the call blocks meanwhile
+            if task.exit:
+                break
+            time.sleep(0.01)
+        return None
 
     def get_nodes_tasks_log(self, p, user):
         task = self.world.tasks.get(p["upid"])

@@ -18,9 +18,11 @@ class Refused(Exception):
 
 def find(method, path):
     """The endpoint's description and what stands in its {placeholders}; no such endpoint: 501, never 404."""
-    parts = path.split("/")
+    all_parts = path.split("/")
     for template, methods in SCHEMA["endpoints"].items():
-        names = template.split("/")
+        names, parts = template.split("/"), all_parts
+        if names[-1] == "{volume}" and len(parts) > len(names):  # a '/' of its own, encoded or not
+            parts = parts[:len(names) - 1] + ["/".join(parts[len(names) - 1:])]
         if len(names) != len(parts) or method not in methods:
             continue
         if all(n == p or (n.startswith("{") and p) for n, p in zip(names, parts)):
@@ -73,9 +75,33 @@ def check_one(rule, value):
 
 
 def check_format(name, value):
-    pattern = SCHEMA["formats"].get(name) if isinstance(name, str) else None
-    if pattern and not re.fullmatch(pattern, value):
+    if not isinstance(name, str):
+        return None
+    pattern = SCHEMA["formats"].get(name)
+    if isinstance(pattern, dict):
+        return check_properties(pattern, value)
+    if name.endswith("-list") and name[:-5] in SCHEMA["formats"]:
+        name, values = name[:-5], [v for v in re.split("[,; \t]+", value) if v]
+        pattern = SCHEMA["formats"][name]
+    else:
+        values = [value]
+    if pattern and not all(re.fullmatch(pattern, v) for v in values):
         return f"invalid format - value does not look like a valid {name.replace('pve-', '')}"
+    return None
+
+
+def check_properties(rules, value):
+    """A property string, "enabled=1,storage=x": what is wrong with it, or None."""
+    alone = [k for k, rule in rules.items() if rule.get("default_key")]
+    for part in value.split(","):
+        key, has_value, one = part.partition("=")
+        if not has_value and alone:
+            key, one = alone[0], part
+        if key not in rules:
+            return f"invalid format - {key}: property is not defined in schema and the schema does not allow additional properties"
+        wrong = check_one(rules[key], {"yes": "1", "on": "1", "true": "1"}.get(one, one) if rules[key]["type"] == "boolean" else one)
+        if wrong:
+            return f"invalid format - {key}: {wrong}"
     return None
 
 
@@ -95,6 +121,9 @@ def check(rules, in_path, given):
         wrong = check_one(rules[key], out[key])
         if wrong:
             errors[key] = wrong
+        needed = rules[key].get("requires")
+        if needed and needed not in out:
+            errors[needed] = f"missing property - '{key}' requires this property"
     for key, rule in rules.items():
         if key not in out and not rule.get("optional"):
             errors[key] = "property is missing and it is not optional"

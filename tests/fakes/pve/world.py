@@ -7,6 +7,8 @@ machine that is real) can put its own in place.
 import threading
 import time
 
+import backups
+
 
 class Task:
     """One worker: a UPID at once, its work in a thread, a log that grows line by line."""
@@ -17,10 +19,16 @@ class Task:
         self.start = int(time.time() + world.skew)
         self.upid = f"UPID:{node}:{0x3A1B2 + world.serial:08X}:{world.serial:08X}:{self.start:08X}:{kind}:{vmid}:{user}:"
         self.lines, self.exit = [], None
+        self.stop = threading.Event()  # by DELETE of the task
         world.tasks[self.upid] = self
 
     def log(self, line):
         self.lines.append(line)
+
+    def sleep(self, seconds):
+        """Work, which a stop interrupts."""
+        if self.stop.wait(seconds):
+            raise TaskError("interrupted by signal" if self.kind == "vzdump" else "received interrupt")
 
     def run(self, work):
         threading.Thread(target=self._run, args=(work,), daemon=True).start()
@@ -31,6 +39,8 @@ class Task:
             work(self)
         except TaskError as error:
             status = str(error)
+        if self.exit:
+            return
         if self.world.fault("task-killed", self.kind):
             self.end("unexpected status")
             return
@@ -60,7 +70,7 @@ class VM:
         self.can_snapshot = True
         self.newest_only = False  # ZFS and volume chains
         self.data, self.kept = 1, {}  # what stands on the disks, and that with the settings in each snapshot
-        self.seconds = {"freeze": 0.02, "disk": 0.02, "thaw": 0.01, "delete": 0.02}
+        self.seconds = {"freeze": 0.02, "disk": 0.02, "thaw": 0.01, "delete": 0.02, "connect": 0.02, "fleece": 0.02, "copy": 0.1}
         self.agent_lock = threading.Lock()  # one client at a time; the others give up after so long
         self.agent_patience = 0.3
 
@@ -205,7 +215,8 @@ class World:
         self.vms, self.tasks, self.serial = {}, {}, 0
         self.faults, self.requests, self.timeline = {}, [], []
         self.mutex = threading.Lock()
-        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot", "VM.Snapshot.Rollback", "VM.PowerMgmt", "Datastore.Audit"] + (
+        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot", "VM.Snapshot.Rollback", "VM.PowerMgmt", "VM.Backup",
+                                     "Datastore.Audit", "Datastore.AllocateSpace"] + (
             ["VM.GuestAgent.Audit", "VM.GuestAgent.FileSystemMgmt", "VM.GuestAgent.FileRead", "VM.GuestAgent.FileWrite",
              "VM.GuestAgent.Unrestricted"] if new else ["VM.Monitor"]), 1)
         self.token, self.secret = "holdfast@pve!run", "8f1c2d3e-0000-4000-8000-1234567890ab"
@@ -216,6 +227,7 @@ class World:
         self.foreign_tasks = False  # are seen (Sys.Audit on the node)
         self.skew = 0  # of the nodes' clock, in seconds
         self.processes = {}
+        self.storages, self.archives, self.dump_locks = backups.storages(), {}, {}
         self.add(100, "db1", "pve1")
 
     def add(self, vmid, name, node):

@@ -31,6 +31,7 @@ class Site:
         self.world = World(new)
         self.server = Server(self.world, folder.name)
         self.vm = self.world.vms[100]
+        self.folder = folder.name
         self.token = private("token", f"{self.world.token}={self.world.secret}\n")
         self.keys = {"uri": f"https://127.0.0.1:{self.server.port}", "token-file": self.token, "ca-file": f"{folder.name}/ca.pem"}
 
@@ -65,6 +66,23 @@ class Site:
 
     def requests(self, method, end):
         return [r for r in self.world.requests if r[1] == method and r[2].endswith(end)]
+
+
+def dump_key(site, storage="nfs1", fleecing=None):
+    for key, value in (("backup-storage", storage), ("fleecing-storage", fleecing)):
+        if value:
+            site.keys[key] = value
+
+
+def dump(site, storage="nfs1", what="db1", name=NAME, ends=True, **more):
+    """A backup by the server; ends False: it is watched until it fails."""
+    dump_key(site, storage)
+    end = private("end", "") if ends else f"{folder.name}/never"
+    return site.drive("export", what, name, f"{folder.name}/undo", end, **more)
+
+
+def posts(site):
+    return site.requests("POST", "/vzdump")
 
 
 def back(site, *upto, **more):

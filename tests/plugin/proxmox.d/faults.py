@@ -4,7 +4,7 @@ import random
 import threading
 import time
 
-from common import NAME, RUNS, Site, back, folder, site_with_a_snapshot
+from common import NAME, RUNS, Site, back, dump, folder, posts, site_with_a_snapshot
 
 
 SWITCHES = [("drop-before-any", 2), ("drop-after-any", 1), ("drop-before", "POST snapshot"), ("drop-after", "POST snapshot"),
@@ -86,3 +86,45 @@ def faulty_rollback(seed):
 def faults_of_rollbacks_by_seed_lose_nothing(site):
     for seed in range(RUNS // 2):
         faulty_rollback(seed)
+
+
+DUMP_SWITCHES = [("drop-before-any", 2), ("drop-after-any", 1), ("595-any-get", 2), ("596-any-get", 2), ("garbage", 1), ("half-line", 3),
+                 *[(kind, "POST vzdump") for kind in ("drop-before", "drop-after", "596")], ("500-after-fork", "vzdump"),
+                 ("task-killed", "vzdump"), ("freeze-fails", 1), ("thaw-fails", 1), ("qmp-fails", 1), ("copy-fails", 1), ("line-seconds", 0.4)]
+
+
+def faulty_dump(seed):
+    """Two faults, one backup, the undo: no second one, no good word for one whose instant was not seen, nothing of others touched."""
+    draw = random.Random(seed)
+    site = Site(new=draw.random() < 0.5)
+    storage = draw.choice(["nfs1", "pbs1"])
+    if draw.random() < 0.5:
+        site.vm.config["scsi1"] = "local-lvm:vm-100-disk-1,size=8G"
+    theirs = {"volid": f"{storage}:backup/theirs", "content": "backup", "format": "vma.zst", "subtype": "qemu", "vmid": 100, "ctime": 1,
+              "size": 5, "notes": "nightly", "protected": False, "storage": storage}
+    site.world.archives[theirs["volid"]] = theirs
+    chosen = draw.sample(DUMP_SWITCHES, 2)
+    wait_for = draw.choice([None, "/status/current", "/content", "/vzdump", "/log"])
+
+    def arm():
+        end = time.monotonic() + 5
+        while wait_for and time.monotonic() < end and not [r for r in site.world.requests if r[2].endswith(wait_for)]:
+            time.sleep(0.002)
+        site.world.faults.update(chosen)
+    threading.Thread(target=arm, daemon=True).start()
+    status, text = dump(site, storage=storage, limit=6000)
+    assert len(posts(site)) <= 1, (seed, chosen)
+    if status == 0:
+        told = text.split("export scsi0 ")[1].split()[0]
+        assert told in site.world.archives and [what for _, what, _ in site.world.timeline if what == "started"], (seed, chosen, text)
+        assert "scsi1" not in site.vm.config or not [x for t in site.world.tasks.values() for x in t.lines if "fsfreeze-freeze' failed" in x]
+    site.world.faults.clear()
+    site.good("discard", "100", NAME, f"{folder.name}/undo")
+    assert list(site.world.archives) == [theirs["volid"]] and site.vm.lock is None and not site.is_at_work(), (seed, chosen)
+    site.good("thaw", "100")
+    site.server.close()
+
+
+def faults_of_backups_by_seed_leave_nothing_behind(site):
+    for seed in range(RUNS // 2):
+        faulty_dump(seed)

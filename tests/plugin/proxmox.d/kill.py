@@ -3,7 +3,26 @@
 import os
 import subprocess
 
-from common import HERE, NAME, Site, back, folder, private
+from common import HERE, NAME, Site, back, dump, dump_key, folder, private
+
+
+DUMP_POINTS = ["proxmox.before_vzdump", "proxmox.after_vzdump", "proxmox.before_archive_delete"]
+
+
+def a_backup_killed_at_each_point_is_taken_away(site):
+    for point in DUMP_POINTS:
+        here = Site()
+        undo = ["discard", "100", NAME, f"{folder.name}/undo"]
+        dump_key(here)
+        if point.endswith("delete"):
+            assert dump(here)[0] == 0
+            died, text = here.drive(*undo, env={"HOLDFAST_POINT": f"{point}=kill"})
+        else:
+            here.vm.seconds["copy"] = 10
+            died, text = dump(here, env={"HOLDFAST_POINT": f"{point}=kill"})
+        assert died == -9, (point, died, text)
+        here.good(*undo)
+        assert not here.world.archives and not here.is_at_work() and here.vm.lock is None and not here.vm.frozen, point
 
 
 def killed_at_each_point_the_undo_finds_it(site):
@@ -13,7 +32,7 @@ def killed_at_each_point_the_undo_finds_it(site):
              "rollback": ["rollback", "db1", NAME, f"{folder.name}/back", "switch"], "undo": ["undo", "db1", f"{folder.name}/back"],
              "settle": ["settle", "db1", f"{folder.name}/back"], "write": ["write", "db1", f"{folder.name}/w", private("w-from", "x")]}
     left = {p for p in subprocess.run([os.path.join(HERE, "..", "..", "meta", "points")], capture_output=True, check=True)
-            .stdout.decode().split() if p.startswith("proxmox.")}
+            .stdout.decode().split() if p.startswith("proxmox.")} - set(DUMP_POINTS)
     for verb, command in walks.items():
         probe = Site()
         if verb in ("delete", "rollback", "undo", "settle"):
