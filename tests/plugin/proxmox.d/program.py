@@ -30,3 +30,17 @@ def the_program_goes_from_check_to_delete(site):
                           env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins"})
     text = (done.stdout + done.stderr).decode()
     assert done.returncode != 0 and '--privs "VM.Snapshot"' in text, text
+
+
+def a_backup_of_the_server_is_no_point_yet_and_none_is_begun(site):
+    store = os.path.join(folder.name, "store")
+    os.makedirs(store, exist_ok=True)
+    lines = ["[defaults]", f"state = {os.path.join(folder.name, 'state2')}", "[hypervisor pve]", "plugin = proxmox", "backup-storage = nfs1",
+             *[f"{k} = {v}" for k, v in site.keys.items()], "[store nas]", f"url = file://{store}", "off-host = assume",
+             "[vm web01]", "hypervisor = pve", "name = 100", "db = none", "quiesce = none", "freeze = no", "uncovered = lower"]
+    config = private("holdfast2.conf", "\n".join(lines) + "\n")
+    done = subprocess.run([f"{BUILD}/src/holdfast", "-c", config, "backup", "web01"], capture_output=True, timeout=90, check=False,
+                          env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins"})
+    text = (done.stdout + done.stderr).decode()
+    assert done.returncode != 0 and "makes no recovery points" in text, text
+    assert not site.requests("POST", "/vzdump") and site.vm.lock is None
