@@ -49,7 +49,7 @@ def without_an_agent_it_is_the_same_line(site):
 
 def a_job_that_fails_after_the_thaw_line_is_no_instant(site):
     site.world.faults.update({"qmp-fails": True, "abort-seconds": 8})
-    status, text = dump(site)
+    status, text = dump(site, env=NOT_YET)
     lines = [x for t in site.world.tasks.values() for x in t.lines]
     assert any("fs-thaw" in x for x in lines)
     assert status == 1 and "qmp command 'backup' failed" in text and site.is_at_work(), text
@@ -64,7 +64,10 @@ def words_in_names_and_notes_are_not_the_line(site):
 
 
 def half_a_line_is_read_again(site):
-    site.world.faults["half-line"] = 30
+    site.vm.config["agent"] = "0"
+    site.world.is_new = False  # the name of the archive is the last line for a while
+    site.vm.seconds["disk"] = 1
+    site.world.faults["half-line"] = 3
     status, text = dump(site)
     volid = next(iter(site.world.archives))
     assert status == 0 and f"export scsi0 {volid} " in text, text
@@ -219,6 +222,7 @@ def a_copy_that_fails_is_told_with_its_reason(site):
     for end in (True, False):  # by export_end, by export_watch
         here = Site()
         here.world.faults["copy-fails"] = True
+        here.vm.seconds["copy"] = 1.5
         status, text = dump(here, ends=end)
         assert status == 1 and "error conflict" in text and "Input/output error" in text and "job errors" not in text, text
 
