@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/strv.h"
+#include "base/utf8.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -85,28 +86,13 @@ static int priority(enum hf_log_level level)
     return (unsigned)level < HF_ARRAY_SIZE(priorities) ? priorities[level] : 7;
 }
 
-/* Bytes of the well-formed UTF-8 character at s, 0: none. */
-static size_t utf8_char(const unsigned char *s)
-{
-    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
-    if (s[0] > 0xF4)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    bool overlong = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xF0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xED && s[1] > 0x9F;
-    bool too_large = s[0] == 0xF4 && s[1] > 0x8F;
-    return overlong || surrogate || too_large ? 0 : len;
-}
-
 /* Messages quote servers and guests: whatever they say stays one line and valid UTF-8, and cannot
  * drive the reader's terminal. In JSON quotes and backslashes are escaped too. */
 static void add_escaped(struct hf_buf *b, const char *text, bool json)
 {
     const unsigned char *s = (const unsigned char *)text;
     while (*s) {
-        size_t len = utf8_char(s);
+        size_t len = hf_utf8_character((const char *)s);
         if (len == 0) {
             hf_buf_str_add(b, "\xEF\xBF\xBD"); /* U+FFFD */
             s++;

@@ -3,7 +3,7 @@
 
 #include "base/base64.h"
 #include "base/civil.h"
-#include "daemon/utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 

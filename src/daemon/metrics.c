@@ -2,9 +2,9 @@
 #include "daemon/metrics.h"
 
 #include "base/path.h"
+#include "base/utf8.h"
 #include "catalog/alarm.h"
 #include "catalog/duty.h"
-#include "daemon/utf8.h"
 #include "policy/select.h"
 
 #include <math.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "files/entry.h"
 
+#include "base/utf8.h"
 #include "net/json.h"
 
 #include <inttypes.h>
@@ -60,23 +61,12 @@ bool hf_entry_link_leaves(const char *name, const char *link)
     return false;
 }
 
-/* As RFC 3629 says: no surrogates, nothing longer than needed. */
 static bool is_utf8(const char *s)
 {
-    for (const unsigned char *p = (const unsigned char *)s; *p;) {
-        int more = *p < 0x80                 ? 0
-                   : *p >= 0xc2 && *p < 0xe0 ? 1
-                   : (*p & 0xf0) == 0xe0     ? 2
-                   : *p >= 0xf0 && *p < 0xf5 ? 3
-                                             : -1;
-        if (more < 0 || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-            (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-            return false;
-        for (p++; more > 0; more--, p++)
-            if ((*p & 0xc0) != 0x80)
-                return false;
-    }
-    return true;
+    size_t n = 1;
+    for (; *s && n; s += n)
+        n = hf_utf8_character(s);
+    return n;
 }
 
 /* ---- writing ---------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include "policy/alarms.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,29 +14,14 @@
 
 /* ---- texts ------------------------------------------------------------------------------ */
 
-/* By its first byte; 0: none begins so. */
-static size_t length_of(unsigned char first)
-{
-    if (first < 0x80)
-        return 1;
-    if (first < 0xc2 || first > 0xf4)
-        return 0;
-    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
 /* How many bytes the character at s has; 0: it is none. */
 static size_t decode(const unsigned char *s, uint32_t *out)
 {
-    static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
-    const size_t n = length_of(s[0]);
-    *out = n == 1 ? s[0] : s[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
+    const size_t n = hf_utf8_character((const char *)s);
+    *out = n < 2 ? s[0] : s[0] & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++)
         *out = *out << 6 | (s[i] & 0x3f);
-    }
-    const bool is_none = *out < lowest[n] || *out > 0x10ffff || (*out >= 0xd800 && *out < 0xe000);
-    return is_none ? 0 : n;
+    return n;
 }
 
 /* Ends a line, moves a cursor, or turns the direction of what stands around it. */

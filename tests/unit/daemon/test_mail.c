@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/mail.h"
-#include "daemon/utf8.h"
 #include "harness/hf_test.h"
 
 #include <string.h>
@@ -100,21 +99,6 @@ static void a_long_line_of_the_body_is_folded_by_base64(void **state)
         assert_true(end - line <= 78);
 }
 
-static void characters_are_those_of_utf8(void **state)
-{
-    (void)state;
-    assert_int_equal(hf_utf8_character("a"), 1);
-    assert_int_equal(hf_utf8_character("\xc3\xa4"), 2);
-    assert_int_equal(hf_utf8_character("\xe2\x82\xac"), 3);
-    assert_int_equal(hf_utf8_character("\xf0\x9f\x98\x80"), 4);
-    static const char *const bad[] = {"\x80",         "\xc0\x80",         "\xc1\xbf",
-                                      "\xe0\x80\x80", "\xed\xa0\x80",     "\xf0\x80\x80\x80",
-                                      "\xc3",         "\xf4\x90\x80\x80", "\xff",
-                                      "\xe2\x82",     "\xf5\x80\x80\x80"};
-    for (size_t i = 0; i < HF_ARRAY_SIZE(bad); i++)
-        assert_int_equal(hf_utf8_character(bad[i]), 0);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -122,7 +106,6 @@ int main(void)
         HF_TEST(nothing_makes_a_header),
         HF_TEST(a_subject_in_any_language_is_encoded_in_whole_characters),
         HF_TEST(a_long_line_of_the_body_is_folded_by_base64),
-        HF_TEST(characters_are_those_of_utf8),
     };
     return HF_RUN_TESTS("daemon.mail", tests);
 }

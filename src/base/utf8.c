@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/utf8.h"
+#include "base/utf8.h"
 
 /* Neither surrogates nor longer forms than needed, nor beyond U+10FFFF. */
 static bool begins_well(const unsigned char *s)

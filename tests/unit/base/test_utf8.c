@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
+#include "harness/hf_test.h"
+
+static void characters_are_those_of_utf8(void **state)
+{
+    (void)state;
+    assert_int_equal(hf_utf8_character("a"), 1);
+    assert_int_equal(hf_utf8_character("\xc3\xa4"), 2);
+    assert_int_equal(hf_utf8_character("\xe2\x82\xac"), 3);
+    assert_int_equal(hf_utf8_character("\xf0\x9f\x98\x80"), 4);
+    static const char *const bad[] = {"\x80",         "\xc0\x80",         "\xc1\xbf",
+                                      "\xe0\x80\x80", "\xed\xa0\x80",     "\xf0\x80\x80\x80",
+                                      "\xc3",         "\xf4\x90\x80\x80", "\xff",
+                                      "\xe2\x82",     "\xf5\x80\x80\x80"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(bad); i++)
+        assert_int_equal(hf_utf8_character(bad[i]), 0);
+}
+
+static void what_is_cut_overlong_a_surrogate_or_too_high_is_none(void **state)
+{
+    (void)state;
+    static const char *const none[] = {"\x80",         "\xc1\xbf",         "\xc3",
+                                       "\xc3(",        "\xe0\x9f\xbf",     "\xe2\x82",
+                                       "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf0\x9f",
+                                       "\xf4\x90\x80", "\xf5\x80\x80\x80", "\xff"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(none); i++)
+        if (hf_utf8_character(none[i]) != 0)
+            fail_msg("%zu is a character", i);
+}
+
+static void any_text_becomes_one_line(void **state)
+{
+    (void)state;
+    HF_AUTO(hf_buf) struct hf_buf line = HF_BUF_INIT;
+    hf_utf8_add_line(&line, "a\r\nb\x7f\xc3\xbc\xff\xc3");
+    assert_string_equal(hf_buf_str(&line), "a  b \xc3\xbc??");
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        HF_TEST(characters_are_those_of_utf8),
+        HF_TEST(what_is_cut_overlong_a_surrogate_or_too_high_is_none),
+        HF_TEST(any_text_becomes_one_line),
+    };
+    return HF_RUN_TESTS("base.utf8", tests);
+}
