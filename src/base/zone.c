@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 #include "base/civil.h"
+#include "base/list.h"
 #include "base/path.h"
 #include "base/zone_intern.h"
 
@@ -30,14 +31,10 @@ int hf_zone_add(struct hf_zone *z, int64_t at_s, int32_t offset, struct hf_err *
 {
     if (offset == hf_zone_last_offset(z))
         return 0;
-    if (z->n == z->cap) {
-        const size_t cap = z->cap ? z->cap * 2 : 64;
-        struct hf_zone_change *more = reallocarray(z->changes, cap, sizeof *more);
-        if (!more)
-            return hf_fail_nomem(err);
-        z->changes = more;
-        z->cap = cap;
-    }
+    struct hf_zone_change *more = hf_list_room(z->changes, z->n, &z->cap, sizeof *more, 64);
+    if (!more)
+        return hf_fail_nomem(err);
+    z->changes = more;
     z->changes[z->n++] = (struct hf_zone_change){.at_s = at_s, .offset = offset};
     return 0;
 }

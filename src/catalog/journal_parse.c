@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/list.h"
 #include "catalog/journal_intern.h"
 
 #include <stdlib.h>
@@ -73,14 +74,11 @@ const struct hf_journal_entry *hf_journal_log_open_entry(const struct hf_journal
 
 static int grow(struct hf_journal_log *log, struct hf_err *err)
 {
-    if (log->n < log->cap)
-        return 0;
-    size_t cap = log->cap ? log->cap * 2 : 16;
-    struct hf_journal_record **records = reallocarray(log->records, cap, sizeof(*records));
+    struct hf_journal_record **records =
+        hf_list_room(log->records, log->n, &log->cap, sizeof(*records), 16);
     if (!records)
         return hf_fail_nomem(err);
     log->records = records;
-    log->cap = cap;
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/owed.h"
 
+#include "base/list.h"
 #include "base/pid.h"
 
 #include <stdlib.h>
@@ -28,14 +29,10 @@ int hf_owed_keep(struct hf_owed *o, const char *text, const char **out, struct h
 /* A copy at the end of the items. */
 static int add(struct hf_owed *o, const struct hf_duty *d, bool is_followed, struct hf_err *err)
 {
-    if (o->n == o->cap) {
-        const size_t cap = o->cap ? 2 * o->cap : 64;
-        struct hf_owed_duty *items = realloc(o->items, cap * sizeof *items);
-        if (!items)
-            return hf_fail_nomem(err);
-        o->items = items;
-        o->cap = cap;
-    }
+    struct hf_owed_duty *items = hf_list_room(o->items, o->n, &o->cap, sizeof *items, 64);
+    if (!items)
+        return hf_fail_nomem(err);
+    o->items = items;
     struct hf_owed_duty *item = &o->items[o->n];
     *item = (struct hf_owed_duty){.d = *d, .is_followed = is_followed};
     const char **texts[] = {&item->d.policy,  &item->d.vm,    &item->d.kind,

@@ -2,6 +2,7 @@
  *
  * A catalog that was opened: which alarms are on in it, and which ought to be.
  */
+#include "base/list.h"
 #include "daemon/alarms_intern.h"
 
 #include <string.h>
@@ -34,14 +35,10 @@ HF_DEFINE_AUTO_VALUE(found, found_free)
 
 static struct found_item *found_room(struct found *f)
 {
-    if (f->n == f->cap) {
-        size_t cap = f->cap ? 2 * f->cap : 16;
-        struct found_item *items = reallocarray(f->items, cap, sizeof *items);
-        if (!items)
-            return NULL;
-        f->items = items;
-        f->cap = cap;
-    }
+    struct found_item *items = hf_list_room(f->items, f->n, &f->cap, sizeof *items, 16);
+    if (!items)
+        return NULL;
+    f->items = items;
     return &f->items[f->n];
 }
 

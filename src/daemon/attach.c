@@ -2,6 +2,7 @@
  *
  * The catalog and the plan, and what goes on by them: at the start, after a reload, and after trouble.
  */
+#include "base/list.h"
 #include "base/path.h"
 #include "base/point.h"
 #include "daemon/adopt.h"
@@ -136,14 +137,10 @@ struct fresh {
 static int collect(void *ctx, const struct hf_duty *duty, struct hf_err *err)
 {
     struct fresh *f = ctx;
-    if (f->n == f->cap) {
-        size_t cap = f->cap ? 2 * f->cap : 64;
-        struct hf_duty *items = reallocarray(f->items, cap, sizeof *items);
-        if (!items)
-            return hf_fail_nomem(err);
-        f->items = items;
-        f->cap = cap;
-    }
+    struct hf_duty *items = hf_list_room(f->items, f->n, &f->cap, sizeof *items, 64);
+    if (!items)
+        return hf_fail_nomem(err);
+    f->items = items;
     f->items[f->n] = *duty;
     f->n_lost += hf_known_served(f->known, duty, &f->items[f->n].served_s);
     f->n++;

@@ -2,6 +2,7 @@
 #include "daemon/known.h"
 
 #include "base/cleanup.h"
+#include "base/list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,14 +28,10 @@ static int by_name(const void *a, const void *b)
 static int learn(void *ctx, const struct hf_plan_row *row, struct hf_err *err)
 {
     struct hf_known *k = ctx;
-    if (k->n == k->cap) {
-        const size_t cap = k->cap ? 2 * k->cap : 64;
-        struct hf_known_pair *items = reallocarray(k->items, cap, sizeof *items);
-        if (!items)
-            return hf_fail_nomem(err);
-        k->items = items;
-        k->cap = cap;
-    }
+    struct hf_known_pair *items = hf_list_room(k->items, k->n, &k->cap, sizeof *items, 64);
+    if (!items)
+        return hf_fail_nomem(err);
+    k->items = items;
     struct hf_known_pair *pair = &k->items[k->n++];
     *pair = (struct hf_known_pair){.policy = strdup(row->policy->label),
                                    .vm = strdup(row->vm->label),

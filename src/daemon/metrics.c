@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/metrics.h"
 
+#include "base/list.h"
 #include "base/path.h"
 #include "base/utf8.h"
 #include "catalog/alarm.h"
@@ -124,14 +125,10 @@ static bool is_configured(const struct rows *r, const struct hf_duty *d)
 
 static struct row *room(struct rows *r)
 {
-    if (r->n == r->cap) {
-        size_t cap = r->cap ? 2 * r->cap : 64;
-        struct row *items = reallocarray(r->items, cap, sizeof *items);
-        if (!items)
-            return NULL;
-        r->items = items;
-        r->cap = cap;
-    }
+    struct row *items = hf_list_room(r->items, r->n, &r->cap, sizeof *items, 64);
+    if (!items)
+        return NULL;
+    r->items = items;
     return &r->items[r->n];
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/outward.h"
 
+#include "base/list.h"
 #include "base/path.h"
 #include "daemon/alarms.h"
 #include "daemon/deliver.h"
@@ -221,14 +222,11 @@ static int add_due(void *ctx, const struct hf_plan_row *row, struct hf_err *err)
     struct due_list *list = ctx;
     if (row->start_s == HF_NO_TIME)
         return 0;
-    if (list->n == list->cap) {
-        const size_t cap = list->cap ? 2 * list->cap : 64;
-        struct hf_metrics_due *items = reallocarray(list->items, cap, sizeof *items);
-        if (!items)
-            return hf_fail_nomem(err);
-        list->items = items;
-        list->cap = cap;
-    }
+    struct hf_metrics_due *items =
+        hf_list_room(list->items, list->n, &list->cap, sizeof *items, 64);
+    if (!items)
+        return hf_fail_nomem(err);
+    list->items = items;
     list->items[list->n++] = (struct hf_metrics_due){.policy = row->policy->label,
                                                      .vm = row->vm->label,
                                                      .kind = row->kind,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/list.h"
 #include "image/rebuild_intern.h"
 
 #include <stdlib.h>
@@ -72,14 +73,10 @@ static int order(const void *a, const void *b)
 
 static int add_pack(struct rebuild_plan *p, size_t from, size_t to, struct hf_err *err)
 {
-    if (p->n_packs == p->cap_packs) {
-        size_t cap = p->cap_packs ? 2 * p->cap_packs : 64;
-        struct rebuild_pack *more = reallocarray(p->packs, cap, sizeof *more);
-        if (!more)
-            return hf_fail_nomem(err);
-        p->packs = more;
-        p->cap_packs = cap;
-    }
+    struct rebuild_pack *more = hf_list_room(p->packs, p->n_packs, &p->cap_packs, sizeof *more, 64);
+    if (!more)
+        return hf_fail_nomem(err);
+    p->packs = more;
     p->packs[p->n_packs++] = (struct rebuild_pack){.next = from, .end = to};
     return 0;
 }

@@ -2,6 +2,7 @@
  *
  * What the store has, against what this host knows: two listings, and the index objects that are new.
  */
+#include "base/list.h"
 #include "base/many.h"
 #include "image/image_intern.h"
 
@@ -25,14 +26,10 @@ static int add_id(struct ids *ids, const struct hf_image_listed *one, struct hf_
 {
     if (ids->n == PACKS_MAX)
         return hf_fail(err, HF_E_CORRUPT, "the store has more than %zu packs", PACKS_MAX);
-    if (ids->n == ids->cap) {
-        size_t cap = ids->cap ? 2 * ids->cap : 256;
-        struct hf_image_listed *more = reallocarray(ids->at, cap, sizeof *more);
-        if (!more)
-            return hf_fail_nomem(err);
-        ids->at = more;
-        ids->cap = cap;
-    }
+    struct hf_image_listed *more = hf_list_room(ids->at, ids->n, &ids->cap, sizeof *more, 256);
+    if (!more)
+        return hf_fail_nomem(err);
+    ids->at = more;
     ids->at[ids->n++] = *one;
     return 0;
 }

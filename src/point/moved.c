@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "point/moved.h"
 
+#include "base/list.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,14 +30,10 @@ static int take(void *listing, const struct hf_store_object *o, struct hf_err *e
     if (m->n == HF_MOVED_MAX)
         return hf_fail(err, HF_E_CORRUPT, "the store has more than %zu objects in moved/",
                        HF_MOVED_MAX);
-    if (m->n == l->cap) {
-        const size_t cap = l->cap ? 2 * l->cap : 64;
-        struct hf_moved_pair *more = reallocarray(m->items, cap, sizeof *more);
-        if (!more)
-            return hf_fail_nomem(err);
-        m->items = more;
-        l->cap = cap;
-    }
+    struct hf_moved_pair *more = hf_list_room(m->items, m->n, &l->cap, sizeof *more, 64);
+    if (!more)
+        return hf_fail_nomem(err);
+    m->items = more;
     m->items[m->n++] = one;
     return 0;
 }

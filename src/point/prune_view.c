@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/list.h"
 #include "base/point.h"
 #include "point/prune_intern.h"
 
@@ -34,14 +35,10 @@ static int add(struct hf_prune_view *v, const struct hf_prune_pack *one, struct 
 {
     if (v->n_packs == PACKS_MAX)
         return hf_fail(err, HF_E_CORRUPT, "the store has more than %zu packs", PACKS_MAX);
-    if (v->n_packs == v->cap) {
-        const size_t cap = v->cap ? 2 * v->cap : 256;
-        struct hf_prune_pack *more = reallocarray(v->packs, cap, sizeof *more);
-        if (!more)
-            return hf_fail_nomem(err);
-        v->packs = more;
-        v->cap = cap;
-    }
+    struct hf_prune_pack *more = hf_list_room(v->packs, v->n_packs, &v->cap, sizeof *more, 256);
+    if (!more)
+        return hf_fail_nomem(err);
+    v->packs = more;
     v->packs[v->n_packs++] = *one;
     return 0;
 }
@@ -171,14 +168,10 @@ static int add_point(struct gathering *g, const struct hf_prune_point *one, stru
         return hf_fail(err, HF_E_UNSUPPORTED,
                        "%zu points with %zu packs are more than fit into memory", out->n,
                        g->view->n_packs);
-    if (out->n == g->cap) {
-        const size_t cap = g->cap ? 2 * g->cap : 64;
-        struct hf_prune_point *more = reallocarray(out->items, cap, sizeof *more);
-        if (!more)
-            return hf_fail_nomem(err);
-        out->items = more;
-        g->cap = cap;
-    }
+    struct hf_prune_point *more = hf_list_room(out->items, out->n, &g->cap, sizeof *more, 64);
+    if (!more)
+        return hf_fail_nomem(err);
+    out->items = more;
     if (hf_points_add(&g->view->names, &one->name, err) < 0)
         return -1;
     out->items[out->n++] = *one;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/list.h"
 #include "base/point.h"
 #include "point/repack_intern.h"
 
@@ -32,14 +33,10 @@ static int add_target(struct repack_look *l, const unsigned char *id, struct hf_
     for (size_t i = l->n; i-- > 0;)
         if (memcmp(l->targets[i].id, id, HF_IMAGE_PACK_ID) == 0)
             return 0;
-    if (l->n == l->cap) {
-        const size_t cap = l->cap ? 2 * l->cap : 8;
-        struct repack_target *more = reallocarray(l->targets, cap, sizeof *more);
-        if (!more)
-            return hf_fail_nomem(err);
-        l->targets = more;
-        l->cap = cap;
-    }
+    struct repack_target *more = hf_list_room(l->targets, l->n, &l->cap, sizeof *more, 8);
+    if (!more)
+        return hf_fail_nomem(err);
+    l->targets = more;
     memcpy(l->targets[l->n++].id, id, HF_IMAGE_PACK_ID);
     return 0;
 }

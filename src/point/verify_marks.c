@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/list.h"
 #include "point/verify_intern.h"
 
 #include <stdlib.h>
@@ -30,14 +31,10 @@ struct listing {
 static int add_stray(struct listing *l, const unsigned char id[HF_IMAGE_PACK_ID],
                      struct hf_err *err)
 {
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? 2 * l->cap : 16;
-        void *more = reallocarray(l->strays, cap, sizeof *l->strays);
-        if (!more)
-            return hf_fail_nomem(err);
-        l->strays = more;
-        l->cap = cap;
-    }
+    void *more = hf_list_room(l->strays, l->n, &l->cap, sizeof *l->strays, 16);
+    if (!more)
+        return hf_fail_nomem(err);
+    l->strays = more;
     memcpy(l->strays[l->n++], id, HF_IMAGE_PACK_ID);
     return 0;
 }

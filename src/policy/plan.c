@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/list.h"
 #include "policy/plan_intern.h"
 #include "policy/select.h"
 
@@ -11,14 +12,11 @@
 static int pair_add(struct hf_plan *p, size_t policy, struct hf_plan_vm *vm, bool is_drill,
                     int64_t now_s)
 {
-    if (p->n_pairs == p->cap_pairs) {
-        const size_t cap = p->cap_pairs ? 2 * p->cap_pairs : 64;
-        struct hf_plan_pair *pairs = realloc(p->pairs, cap * sizeof *pairs);
-        if (!pairs)
-            return -1;
-        p->pairs = pairs;
-        p->cap_pairs = cap;
-    }
+    struct hf_plan_pair *pairs =
+        hf_list_room(p->pairs, p->n_pairs, &p->cap_pairs, sizeof *pairs, 64);
+    if (!pairs)
+        return -1;
+    p->pairs = pairs;
     p->pairs[p->n_pairs] = (struct hf_plan_pair){
         .policy = &p->policies[policy],
         .vm = vm,

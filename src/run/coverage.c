@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/coverage.h"
 
+#include "base/list.h"
 #include "run/coverage_intern.h"
 
 #include <stdlib.h>
@@ -8,14 +9,10 @@
 
 int hf_wanted_add(struct hf_wanted_list *l, const char *what, const char *path)
 {
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 16;
-        struct hf_wanted *grown = reallocarray(l->items, cap, sizeof *grown);
-        if (!grown)
-            return -1;
-        l->items = grown;
-        l->cap = cap;
-    }
+    struct hf_wanted *grown = hf_list_room(l->items, l->n, &l->cap, sizeof *grown, 16);
+    if (!grown)
+        return -1;
+    l->items = grown;
     struct hf_wanted w = {strdup(what), strdup(path)};
     if (!w.what || !w.path) {
         free(w.what);

@@ -2,6 +2,7 @@
 #include "store/walk.h"
 
 #include "base/buf.h"
+#include "base/list.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -22,12 +23,10 @@ void hf_store_entries_free(struct hf_store_entries *e)
 
 static int grow(struct hf_store_entries *e, struct hf_err *err)
 {
-    size_t cap = e->cap ? 2 * e->cap : GROWTH;
-    struct hf_store_entry *more = reallocarray(e->items, cap, sizeof *more);
+    struct hf_store_entry *more = hf_list_room(e->items, e->n, &e->cap, sizeof *more, GROWTH);
     if (!more)
         return hf_fail_nomem(err);
     e->items = more;
-    e->cap = cap;
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/dump/table.h"
 
+#include "base/list.h"
 #include "base/point.h"
 #include "db/dump/columns.h"
 #include "db/dump/escape.h"
@@ -278,13 +279,13 @@ static int keep_file(struct writing *x, struct hf_dump_table *t, struct hf_err *
     struct hf_dump *d = x->w->dump;
     int rc = 0;
     pthread_mutex_lock(&d->lock);
-    if (x->sink && t->n_files == t->files_cap) {
-        size_t cap = t->files_cap ? 2 * t->files_cap : 1;
-        struct hf_dump_file *more = realloc(t->files, cap * sizeof *more);
+    if (x->sink) {
+        struct hf_dump_file *more =
+            hf_list_room(t->files, t->n_files, &t->files_cap, sizeof *more, 1);
         if (!more)
             rc = hf_fail_nomem(err);
         else
-            t->files = more, t->files_cap = cap;
+            t->files = more;
     }
     if (rc == 0 && x->sink) {
         t->files[t->n_files++] = x->file;
