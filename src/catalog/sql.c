@@ -65,7 +65,8 @@ static int bind_text(sqlite3_stmt *s, int i, const char *text, const char *other
     return sqlite3_bind_text(s, i, text ? text : otherwise, -1, SQLITE_TRANSIENT);
 }
 
-static int bind_all(sqlite3_stmt *s, const char *args, va_list ap)
+static int bind_all(struct hf_catalog *c, sqlite3_stmt *s, const char *args, va_list ap,
+                    struct hf_err *err)
 {
     int rc = SQLITE_OK;
     for (int i = 1; rc == SQLITE_OK && args[i - 1]; i++) {
@@ -86,7 +87,7 @@ static int bind_all(sqlite3_stmt *s, const char *args, va_list ap)
             rc = SQLITE_MISUSE;
         }
     }
-    return rc;
+    return rc == SQLITE_OK ? 0 : hf_sql_fail(c, "bind", err);
 }
 
 static int prepare(struct hf_catalog *c, const char *sql, sqlite3_stmt **out, struct hf_err *err)
@@ -104,13 +105,9 @@ sqlite3_stmt *hf_sql_prepare(struct hf_catalog *c, struct hf_err *err, const cha
         return NULL;
     va_list ap;
     va_start(ap, args);
-    int rc = bind_all(s, args, ap);
+    int rc = bind_all(c, s, args, ap, err);
     va_end(ap);
-    if (rc != SQLITE_OK) {
-        hf_sql_fail(c, "bind", err);
-        return NULL;
-    }
-    return HF_STEAL(s);
+    return rc < 0 ? NULL : HF_STEAL(s);
 }
 
 sqlite3_stmt *hf_sql_take(struct hf_catalog *c, enum hf_sql_kept which, struct hf_err *err,
@@ -121,13 +118,9 @@ sqlite3_stmt *hf_sql_take(struct hf_catalog *c, enum hf_sql_kept which, struct h
         return NULL;
     va_list ap;
     va_start(ap, args);
-    int rc = bind_all(s, args, ap);
+    int rc = bind_all(c, s, args, ap, err);
     va_end(ap);
-    if (rc != SQLITE_OK) {
-        hf_sql_fail(c, "bind", err);
-        return NULL;
-    }
-    return HF_STEAL(s);
+    return rc < 0 ? NULL : HF_STEAL(s);
 }
 
 void hf_sql_give_back(struct hf_catalog *c, enum hf_sql_kept which, sqlite3_stmt *s)

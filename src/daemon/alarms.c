@@ -132,17 +132,20 @@ int alarm_set(struct hf_daemon_alarms *a, struct hf_catalog *c, const struct hf_
     return 0;
 }
 
+struct hf_alarm alarm_of(const struct hf_alarm_change *change, const char *policy, const char *vm,
+                         int64_t at_us)
+{
+    return (struct hf_alarm){
+        .kind = change->kind, .policy = policy, .vm = vm, .since_us = at_us, .text = change->text};
+}
+
 static int set_all(struct hf_daemon_alarms *a, struct hf_catalog *c, const char *policy,
                    const char *vm, const struct hf_alarm_changes *changes, int64_t at_us,
                    bool is_news, struct hf_err *err)
 {
     for (size_t i = 0; i < changes->n; i++) {
         const struct hf_alarm_change *change = &changes->items[i];
-        const struct hf_alarm alarm = {.kind = change->kind,
-                                       .policy = policy,
-                                       .vm = vm,
-                                       .since_us = at_us,
-                                       .text = change->text};
+        const struct hf_alarm alarm = alarm_of(change, policy, vm, at_us);
         if (alarm_set(a, c, &alarm, change->is_on, is_news, err) < 0)
             return -1;
     }

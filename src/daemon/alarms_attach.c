@@ -64,11 +64,7 @@ static int note_changes(struct found *f, const char *policy, const char *vm,
 {
     for (size_t i = 0; i < changes->n; i++) {
         const struct hf_alarm_change *change = &changes->items[i];
-        const struct hf_alarm alarm = {.kind = change->kind,
-                                       .policy = policy,
-                                       .vm = vm,
-                                       .since_us = at_us,
-                                       .text = change->text};
+        const struct hf_alarm alarm = alarm_of(change, policy, vm, at_us);
         HF_AUTOFREE char *key = alarm_key(change->kind, policy, vm);
         if (!key)
             return hf_fail_nomem(err);

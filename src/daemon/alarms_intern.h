@@ -26,6 +26,9 @@ bool alarm_keys_have(void *const *tree, const char *key);
 int alarm_keys_add(void **tree, char *key, struct hf_err *err) HF_CHECKED;
 void alarm_keys_free(void **tree);
 
+/* Borrows all of them. */
+struct hf_alarm alarm_of(const struct hf_alarm_change *change, const char *policy, const char *vm,
+                         int64_t at_us);
 /* Nothing is written for one that is as it is to be already; is_news: the text of one that is on changes. */
 int alarm_set(struct hf_daemon_alarms *a, struct hf_catalog *c, const struct hf_alarm *alarm,
               bool is_on, bool is_news, struct hf_err *err) HF_CHECKED;

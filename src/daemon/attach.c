@@ -10,15 +10,10 @@
 
 #include <string.h>
 
-static int64_t now_s(const struct hf_daemon *d)
-{
-    return hf_clock_wall_us(d->opts.clock) / 1000000;
-}
-
 void daemon_detach(struct hf_daemon *d)
 {
     if (d->is_attached)
-        hf_known_learn(&d->known, d->plan, now_s(d));
+        hf_known_learn(&d->known, d->plan, daemon_now_s(d));
     d->is_attached = false;
     for (struct work *w = d->works; w; w = w->next) {
         w->job = (struct hf_job){.id = HF_PLAN_NONE};
@@ -170,7 +165,7 @@ static int follow_new(struct hf_daemon *d, struct hf_err *err)
 int daemon_attach(struct hf_daemon *d, struct hf_err *err)
 {
     const char *state = hf_config_get_defaults(d->config)->state;
-    int64_t at_s = now_s(d);
+    int64_t at_s = daemon_now_s(d);
     d->catalog = hf_catalog_open(state, d->opts.clock, err);
     if (!d->catalog || look_up(d, &d->catalog_file, err) < 0 || check_clock(d, err) < 0 ||
         !(d->plan = hf_plan_new(d->config, at_s, err)))

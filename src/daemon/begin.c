@@ -95,7 +95,7 @@ static void enlist(struct hf_daemon *d, struct work *w)
     w->is_known = true;
     w->next = d->works;
     d->works = w;
-    hf_plan_began(d->plan, &w->job, hf_clock_wall_us(d->opts.clock) / 1000000);
+    hf_plan_began(d->plan, &w->job, daemon_now_s(d));
 }
 
 static int fail_at_once(struct work *w, const struct hf_err *why, struct hf_err *err)

@@ -175,17 +175,12 @@ static int record_all(struct hf_daemon *d, struct hf_err *err)
     return 0;
 }
 
-static int64_t now_s(const struct hf_daemon *d)
-{
-    return hf_clock_wall_us(d->opts.clock) / 1000000;
-}
-
 /* Not more of them in a turn than the watchdog bears; the others are still ready, so the next turn follows at once. A drill that had
  * nothing to be made of has ended as it began. */
 static int begin_some(struct hf_daemon *d, struct hf_err *err)
 {
     struct hf_job job;
-    for (int i = 0; i < BEGIN_MAX && hf_plan_ready(d->plan, now_s(d), &job); i++)
+    for (int i = 0; i < BEGIN_MAX && hf_plan_ready(d->plan, daemon_now_s(d), &job); i++)
         if (daemon_begin(d, &job, err) < 0 || record_all(d, err) < 0)
             return -1;
     return 0;
@@ -195,7 +190,7 @@ static int tell_turned(struct hf_daemon *d, int64_t *io_wake_s, struct hf_err *e
 {
     const struct hf_daemon_hooks *hooks = d->opts.hooks;
     return hooks && hooks->turned
-               ? hooks->turned(hooks->ctx, d->catalog, d->plan, now_s(d), io_wake_s, err)
+               ? hooks->turned(hooks->ctx, d->catalog, d->plan, daemon_now_s(d), io_wake_s, err)
                : 0;
 }
 
@@ -207,7 +202,7 @@ static int turn(struct hf_daemon *d, int64_t *out_wake_s, struct hf_err *err)
         return -1;
     if (record_all(d, err) < 0 || begin_some(d, err) < 0)
         return -1;
-    *out_wake_s = hf_plan_wake(d->plan, now_s(d));
+    *out_wake_s = hf_plan_wake(d->plan, daemon_now_s(d));
     if (tell_turned(d, out_wake_s, err) < 0)
         return -1;
     if (tell_trouble(d, d->bad_config, err) < 0)

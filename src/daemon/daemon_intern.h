@@ -88,6 +88,11 @@ bool daemon_is_current(const struct hf_daemon *d);
 /* It shows a time that can be; with another one daemon_attach fails. */
 bool daemon_has_clock(const struct hf_daemon *d);
 
+static inline int64_t daemon_now_s(const struct hf_daemon *d)
+{
+    return hf_clock_wall_us(d->opts.clock) / 1000000;
+}
+
 /* ---- begin.c, record.c ------------------------------------------------------------------ */
 
 int daemon_begin(struct hf_daemon *d, const struct hf_job *job, struct hf_err *err) HF_CHECKED;

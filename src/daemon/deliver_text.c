@@ -2,9 +2,8 @@
  *
  * What a letter says. One about several messages has what one about one has, with their sum as its text, and each of them behind it.
  */
-#include "daemon/deliver_intern.h"
-
 #include "base/utf8.h"
+#include "daemon/deliver_intern.h"
 
 #include <string.h>
 

@@ -29,7 +29,7 @@ int hf_metrics_render(struct hf_catalog *c, const struct hf_config *config,
 int hf_metrics_mark(const char *doc, size_t len, struct hf_buf *out, struct hf_err *err) HF_CHECKED;
 
 /* Replaces the file, mode 0644: a reader sees the former document or this one, whole; also after a crash. An
- * interrupted one may leave FILE.XXXXXX behind, which node_exporter does not read. */
+ * interrupted one may leave a file behind (FILE, a dot and six characters), which node_exporter does not read. */
 int hf_metrics_write(const char *path, const struct hf_buf *doc, struct hf_err *err) HF_CHECKED;
 
 #endif

@@ -66,8 +66,7 @@ static void log_end(const struct hf_daemon *d, const struct work *w)
 static void settle(struct hf_daemon *d, struct work *w, const char *outcome)
 {
     if (w->job.id != HF_PLAN_NONE)
-        hf_plan_ended(d->plan, &w->job, outcome, w->outcome.datastores,
-                      hf_clock_wall_us(d->opts.clock) / 1000000);
+        hf_plan_ended(d->plan, &w->job, outcome, w->outcome.datastores, daemon_now_s(d));
     w->state = WORK_RECORDED;
     hf_buf_free(&w->said.out); /* it may stay for a while */
 }
