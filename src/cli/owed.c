@@ -145,3 +145,8 @@ const struct hf_owed_duty *hf_owed_find(const struct hf_owed *o, const char *pol
     const struct hf_owed_duty key = {.d = {.policy = policy, .vm = vm, .kind = kind}};
     return o->n ? bsearch(&key, o->items, o->n, sizeof *o->items, by_name) : NULL;
 }
+
+int hf_owed_add_time(struct json_object *o, const char *key, int64_t at_s)
+{
+    return hf_json_add_time(o, key, at_s == HF_NO_TIME ? 0 : at_s * 1000000);
+}

@@ -9,6 +9,7 @@
 #define HF_CLI_OWED_H
 
 #include "base/strv.h"
+#include "net/json.h"
 #include "policy/plan.h"
 
 struct hf_owed_duty {
@@ -38,6 +39,9 @@ HF_DEFINE_AUTO_VALUE(hf_owed, hf_owed_close)
 /* NULL: nobody knows of it. */
 const struct hf_owed_duty *hf_owed_find(const struct hf_owed *o, const char *policy, const char *vm,
                                         const char *kind);
+
+/* HF_NO_TIME: null. */
+int hf_owed_add_time(struct json_object *o, const char *key, int64_t at_s) HF_CHECKED;
 
 /* For owed.c: takes from the catalog what the item does not know. keep: a copy that lives as long as o. */
 int hf_owed_learn(struct hf_owed *o, struct hf_owed_duty *item, bool makes_snapshots,

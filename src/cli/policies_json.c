@@ -7,35 +7,12 @@
 
 #define RUNS_MAX 1000
 
-static int add_time(struct json_object *o, const char *key, int64_t at_s)
-{
-    char at[HF_TIME_MAX];
-    hf_time_rfc3339(at_s * 1000000, at);
-    return hf_json_add_string(o, key, at_s == HF_NO_TIME ? NULL : at);
-}
-
-/* A new object at the end of the list; NULL: no memory. It belongs to the list. */
-static struct json_object *append(struct json_object *list)
-{
-    struct json_object *o = json_object_new_object();
-    if (!o || json_object_array_add(list, o) != 0)
-        return (json_object_put(o), NULL);
-    return o;
-}
-
-/* A new array as member `key`; NULL: no memory. */
-static struct json_object *add_list(struct json_object *o, const char *key)
-{
-    struct json_object *list = json_object_new_array();
-    return hf_json_add(o, key, list) == 0 ? list : NULL;
-}
-
 /* null: everything that is configured */
 static int add_products(struct json_object *o, unsigned produce)
 {
     if (!produce)
         return hf_json_add_string(o, "produce", NULL);
-    struct json_object *list = add_list(o, "produce");
+    struct json_object *list = hf_json_add_array(o, "produce");
     for (unsigned left = produce; list && left; left &= left - 1)
         if (json_object_array_add(list, json_object_new_string(hf_produce_name(left & -left))) != 0)
             return -1;
@@ -73,7 +50,7 @@ static int add_settings(struct json_object *o, const struct hf_config_policy *c)
 
 static int add_vms(struct json_object *o, const struct hf_policies *all, const struct hf_policy *p)
 {
-    struct json_object *list = add_list(o, "vms");
+    struct json_object *list = hf_json_add_array(o, "vms");
     for (size_t i = 0; list && i < hf_config_vm_count(all->config); i++) {
         const struct hf_config_vm *vm = hf_config_vm_at(all->config, i);
         if (!hf_policy_selects(p, vm))
@@ -82,10 +59,10 @@ static int add_vms(struct json_object *o, const struct hf_policies *all, const s
             hf_owed_find(&all->owed, p->config->label, vm->label, HF_DUTY_RUN);
         struct hf_due due = known ? (struct hf_due){known->row.due_s, known->row.start_s, false}
                                   : hf_policy_due(p, vm->label, all->now_s, all->now_s);
-        struct json_object *row = append(list);
+        struct json_object *row = hf_json_append_object(list);
         if (!row || hf_json_add_string(row, "vm", vm->label) != 0 ||
-            add_time(row, "next_due_at", due.due_s) != 0 ||
-            add_time(row, "next_start_at", due.start_s) != 0 ||
+            hf_owed_add_time(row, "next_due_at", due.due_s) != 0 ||
+            hf_owed_add_time(row, "next_start_at", due.start_s) != 0 ||
             hf_policies_json_last(row, all, p->config->label, vm->label) != 0)
             return -1;
     }
@@ -94,7 +71,7 @@ static int add_vms(struct json_object *o, const struct hf_policies *all, const s
 
 static int add_runs(struct json_object *o, const struct hf_policies *all, const struct hf_policy *p)
 {
-    struct json_object *list = add_list(o, "runs");
+    struct json_object *list = hf_json_add_array(o, "runs");
     int64_t n = 0, t = all->now_s;
     if (!list)
         return -1;
@@ -114,11 +91,11 @@ static int add_reason(struct json_object *reasons, const char *name)
 
 static int add_kept(struct json_object *o, const struct hf_forecast_kept *k)
 {
-    struct json_object *list = add_list(o, "kept");
+    struct json_object *list = hf_json_add_array(o, "kept");
     for (size_t i = 0; list && i < k->n; i++) {
-        struct json_object *row = append(list);
-        struct json_object *reasons = row ? add_list(row, "reasons") : NULL;
-        if (!reasons || add_time(row, "at", k->points[i].taken_us / 1000000) != 0)
+        struct json_object *row = hf_json_append_object(list);
+        struct json_object *reasons = row ? hf_json_add_array(row, "reasons") : NULL;
+        if (!reasons || hf_owed_add_time(row, "at", k->points[i].taken_us / 1000000) != 0)
             return -1;
         for (size_t rule = 0; rule < HF_KEEP_RULES; rule++)
             if (k->points[i].reasons >> rule & 1 &&
@@ -142,7 +119,7 @@ static int add_policy(struct json_object *list, const struct hf_policies *all,
                       const struct hf_policy *p, struct hf_err *err)
 {
     HF_AUTO(hf_forecast_kept) struct hf_forecast_kept kept = {0};
-    struct json_object *o = append(list);
+    struct json_object *o = hf_json_append_object(list);
     if (has_rules(&p->config->keep) && hf_forecast_kept(p, all->now_s, &kept, err) != 0)
         return -1;
     if (!o || add_settings(o, p->config) != 0 || add_vms(o, all, p) != 0 ||
@@ -154,7 +131,7 @@ static int add_policy(struct json_object *list, const struct hf_policies *all,
 struct json_object *hf_policies_json(const struct hf_policies *all, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
-    struct json_object *list = doc ? add_list(doc, "policies") : NULL;
+    struct json_object *list = doc ? hf_json_add_array(doc, "policies") : NULL;
     for (size_t i = 0; list && i < all->n; i++)
         if (add_policy(list, all, &all->items[i], err) != 0)
             return NULL;

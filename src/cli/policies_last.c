@@ -104,13 +104,6 @@ void hf_policies_add_last(struct hf_buf *out, const struct hf_policies *all,
 
 /* ---- JSON ------------------------------------------------------------------------------- */
 
-static int add_time(struct json_object *o, const char *key, int64_t us)
-{
-    char at[HF_TIME_MAX];
-    hf_time_rfc3339(us, at);
-    return hf_json_add_string(o, key, us ? at : NULL);
-}
-
 int hf_policies_json_last(struct json_object *row, const struct hf_policies *all,
                           const char *policy, const char *vm)
 {
@@ -123,8 +116,8 @@ int hf_policies_json_last(struct json_object *row, const struct hf_policies *all
     if (!o || hf_json_add_string(o, "state", v.state) < 0 ||
         hf_json_add_string(o, "message", say.len ? hf_buf_str(&say) : NULL) < 0 ||
         hf_json_add_bool(o, "running", item->is_running) < 0 ||
-        add_time(o, "ended_at", item->d.ended_us) < 0 ||
-        add_time(o, "success_at", item->d.success_us) < 0)
+        hf_json_add_time(o, "ended_at", item->d.ended_us) < 0 ||
+        hf_json_add_time(o, "success_at", item->d.success_us) < 0)
         return -1;
     return hf_json_add(row, "last", HF_STEAL(o));
 }

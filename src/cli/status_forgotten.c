@@ -43,16 +43,9 @@ int hf_status_forgotten_add(const struct hf_config *config, const struct hf_owed
     return hf_json_add(doc, "forgotten", hf_json_strings(&names)) < 0 ? hf_fail_nomem(err) : 0;
 }
 
-static struct json_object *list_of(struct json_object *doc)
-{
-    struct json_object *list = NULL;
-    json_object_object_get_ex(doc, "forgotten", &list);
-    return list;
-}
-
 void hf_status_forgotten_print(struct json_object *doc)
 {
-    struct json_object *list = list_of(doc);
+    struct json_object *list = hf_json_list(doc, "forgotten");
     for (size_t i = 0; i < json_object_array_length(list); i++)
         printf("WARNING: %s: no policy selects it any more, and holdfastd followed it once\n",
                json_object_get_string(json_object_array_get_idx(list, i)));
@@ -60,5 +53,5 @@ void hf_status_forgotten_print(struct json_object *doc)
 
 size_t hf_status_forgotten_count(struct json_object *doc)
 {
-    return json_object_array_length(list_of(doc));
+    return json_object_array_length(hf_json_list(doc, "forgotten"));
 }

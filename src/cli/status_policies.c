@@ -17,19 +17,6 @@ struct adding {
     struct json_object *rows;
 };
 
-/* us 0: null */
-static int add_time(struct json_object *o, const char *key, int64_t us)
-{
-    char at[HF_TIME_MAX];
-    hf_time_rfc3339(us, at);
-    return hf_json_add_string(o, key, us ? at : NULL);
-}
-
-static int add_time_s(struct json_object *o, const char *key, int64_t s)
-{
-    return add_time(o, key, s == HF_NO_TIME ? 0 : s * SECOND_US);
-}
-
 static int add_verdict(struct json_object *o, const struct adding *a,
                        const struct hf_owed_duty *item, const struct hf_plan_row *row)
 {
@@ -43,9 +30,10 @@ static int add_verdict(struct json_object *o, const struct adding *a,
 static int add_last(struct json_object *o, const struct hf_owed_duty *item)
 {
     const struct hf_duty *d = &item->d;
-    return add_time_s(o, "last_due_at", d->attempts ? d->served_s : HF_NO_TIME) |
-           hf_json_add_int(o, "attempts", d->attempts) | add_time(o, "began_at", d->began_us) |
-           add_time(o, "ended_at", d->ended_us) |
+    return hf_owed_add_time(o, "last_due_at", d->attempts ? d->served_s : HF_NO_TIME) |
+           hf_json_add_int(o, "attempts", d->attempts) |
+           hf_json_add_time(o, "began_at", d->began_us) |
+           hf_json_add_time(o, "ended_at", d->ended_us) |
            hf_json_add_bool(o, "by_holdfastd", !item->is_by_others) |
            hf_json_add_string(o, "outcome", d->outcome) | hf_json_add_string(o, "run", d->run_id) |
            hf_json_add_string(o, "error", d->error) |
@@ -55,7 +43,7 @@ static int add_last(struct json_object *o, const struct hf_owed_duty *item)
 static int add_success(struct json_object *o, const struct hf_duty *d)
 {
     bool has_any = d->success_us != 0;
-    return add_time(o, "success_at", d->success_us) |
+    return hf_json_add_time(o, "success_at", d->success_us) |
            hf_json_add_string(o, "grade", has_any ? d->grade : NULL) |
            (has_any && d->stall_ms >= 0 ? hf_json_add(o, "stall_ms", hf_report_ms(d->stall_ms))
                                         : hf_json_add_string(o, "stall_ms", NULL)) |
@@ -78,8 +66,8 @@ static int add_row(void *ctx, const struct hf_plan_row *row, struct hf_err *err)
         hf_json_add_bool(o, "running", item->is_running) < 0 ||
         hf_json_add_bool(o, "overdue", row->is_overdue) < 0 ||
         hf_json_add_bool(o, "has_missed", row->has_missed) < 0 ||
-        add_time_s(o, "next_due_at", row->due_s) < 0 ||
-        add_time_s(o, "next_start_at", row->start_s) < 0 || add_last(o, item) ||
+        hf_owed_add_time(o, "next_due_at", row->due_s) < 0 ||
+        hf_owed_add_time(o, "next_start_at", row->start_s) < 0 || add_last(o, item) ||
         add_success(o, &item->d))
         return hf_fail_nomem(err);
     return 0;
@@ -116,7 +104,8 @@ static int add_alarm(void *ctx, const struct hf_alarm *a, struct hf_err *err)
     if (!o || hf_json_add_string(o, "kind", a->kind) < 0 ||
         hf_json_add_string(o, "policy", *a->policy ? a->policy : NULL) < 0 ||
         hf_json_add_string(o, "vm", *a->vm ? a->vm : NULL) < 0 ||
-        add_time(o, "since", a->since_us) < 0 || hf_json_add_string(o, "message", a->text) < 0 ||
+        hf_json_add_time(o, "since", a->since_us) < 0 ||
+        hf_json_add_string(o, "message", a->text) < 0 ||
         hf_json_add_bool(o, "configured", !is_about_nobody(l->owed, a)) < 0 ||
         hf_json_add_string(o, "level", hf_owed_level_name(level_of(l->owed, a))) < 0)
         return hf_fail_nomem(err);
@@ -124,12 +113,6 @@ static int add_alarm(void *ctx, const struct hf_alarm *a, struct hf_err *err)
 }
 
 /* ---- all -------------------------------------------------------------------------------- */
-
-static struct json_object *add_list(struct json_object *doc, const char *key)
-{
-    struct json_object *list = json_object_new_array();
-    return hf_json_add(doc, key, list) == 0 ? list : NULL;
-}
 
 /* Where one has worked for what is configured, is one there? null: nobody expects it. */
 static int add_daemon(const struct hf_config *config, const struct hf_owed *owed,
@@ -159,8 +142,8 @@ int hf_status_policies_add(const struct hf_config *config, struct hf_catalog *ca
 {
     HF_AUTO(hf_owed) struct hf_owed owed = {0};
     const int64_t now_s = hf_div_floor(now_us, SECOND_US);
-    struct adding a = {.owed = &owed, .rows = add_list(doc, "policies")};
-    struct alarms alarms = {.owed = &owed, .list = add_list(doc, "alarms")};
+    struct adding a = {.owed = &owed, .rows = hf_json_add_array(doc, "policies")};
+    struct alarms alarms = {.owed = &owed, .list = hf_json_add_array(doc, "alarms")};
     if (!a.rows || !alarms.list)
         return hf_fail_nomem(err);
     if (hf_owed_open(&owed, config, catalog, now_s, err) < 0)

@@ -7,13 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct json_object *list_of(struct json_object *doc, const char *key)
-{
-    struct json_object *list = NULL;
-    json_object_object_get_ex(doc, key, &list);
-    return list;
-}
-
 static bool is_level(struct json_object *row, enum hf_owed_level level)
 {
     return strcmp(hf_cli_text(row, "level"), hf_owed_level_name(level)) == 0;
@@ -82,7 +75,7 @@ static void print_alarm(struct json_object *row)
 
 int hf_status_policies_print(struct json_object *doc, struct hf_err *err)
 {
-    struct json_object *rows = list_of(doc, "policies");
+    struct json_object *rows = hf_json_list(doc, "policies");
     if (json_object_array_length(rows) && print_table(rows, err) < 0)
         return -1;
     hf_cli_print_each(doc, "policies", print_row);
@@ -124,7 +117,7 @@ static void count(struct hf_status_sum *sum, struct json_object *row)
 
 void hf_status_policies_sum(struct json_object *doc, struct hf_status_sum *out)
 {
-    struct json_object *rows = list_of(doc, "policies"), *alarms = list_of(doc, "alarms");
+    struct json_object *rows = hf_json_list(doc, "policies"), *alarms = hf_json_list(doc, "alarms");
     *out = (struct hf_status_sum){.alarms = (unsigned)json_object_array_length(alarms)};
     for (size_t i = 0; i < json_object_array_length(rows); i++) {
         count(out, json_object_array_get_idx(rows, i));

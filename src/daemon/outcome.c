@@ -54,26 +54,11 @@ static int set_copy(char **field, const char *text, struct hf_err *err)
 
 /* ---- the document ------------------------------------------------------------------------ */
 
-/* A member that is a string, else NULL: a report of another shape is no reason to lose the run. */
-static const char *text_of(struct json_object *doc, const char *key)
-{
-    struct hf_err none = HF_ERR_INIT;
-    const char *text = NULL;
-    return hf_json_opt_string(doc, key, &text, &none) == 0 ? text : NULL;
-}
-
 static bool is_true(struct json_object *doc, const char *key)
 {
     struct hf_err none = HF_ERR_INIT;
     bool value = false;
     return hf_json_get_bool(doc, key, &value, &none) == 0 && value;
-}
-
-static struct json_object *list_of(struct json_object *doc, const char *key)
-{
-    struct hf_err none = HF_ERR_INIT;
-    struct json_object *list = NULL;
-    return hf_json_get_array(doc, key, &list, &none) == 0 ? list : NULL;
 }
 
 static struct json_object *error_of(struct json_object *doc)
@@ -88,7 +73,8 @@ static int add_datastores(struct json_object *doc, struct hf_outcome *out, struc
     HF_AUTO(hf_strv) struct hf_strv names = HF_STRV_INIT;
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     struct hf_err none = HF_ERR_INIT;
-    if (!list_of(doc, "datastores") || hf_json_get_strings(doc, "datastores", &names, &none) < 0)
+    if (!hf_json_list(doc, "datastores") ||
+        hf_json_get_strings(doc, "datastores", &names, &none) < 0)
         return 0;
     for (size_t i = 0; i < names.n; i++)
         hf_buf_printf(&text, "%s%s", i ? "\n" : "", names.items[i]);
@@ -122,7 +108,7 @@ int hf_outcome_failed(const struct hf_err *why, struct hf_outcome *out, struct h
 
 static int take_error(struct json_object *error, struct hf_outcome *out, struct hf_err *err)
 {
-    const char *class = text_of(error, "class"), *message = text_of(error, "message");
+    const char *class = hf_json_text(error, "class"), *message = hf_json_text(error, "message");
     bool is_busy = class && strcmp(class, hf_err_class_name(HF_E_BUSY)) == 0;
     out->outcome = is_busy ? "busy" : "failed";
     if (set_copy(&out->error, class ? class : hf_err_class_name(HF_E_INTERNAL), err) < 0)
@@ -148,10 +134,10 @@ static int fail(struct hf_outcome *out, struct hf_err *err, const char *fmt, ...
 /* The first store that failed, to be freed; NULL: none did, or no memory. */
 static char *failed_store(struct json_object *doc)
 {
-    struct json_object *stores = list_of(doc, "stores");
+    struct json_object *stores = hf_json_list(doc, "stores");
     for (size_t i = 0; stores && i < json_object_array_length(stores); i++) {
         struct json_object *s = json_object_array_get_idx(stores, i);
-        const char *name = text_of(s, "name"), *error = text_of(s, "error");
+        const char *name = hf_json_text(s, "name"), *error = hf_json_text(s, "error");
         if (error)
             return hf_asprintf("store %s: %s", name ? name : "?", error);
     }
@@ -160,8 +146,8 @@ static char *failed_store(struct json_object *doc)
 
 static int say_degraded(struct json_object *doc, struct hf_outcome *out, struct hf_err *err)
 {
-    const char *grade = text_of(doc, "grade"), *required = text_of(doc, "required");
-    const char *why = text_of(doc, "grade_why");
+    const char *grade = hf_json_text(doc, "grade"), *required = hf_json_text(doc, "required");
+    const char *why = hf_json_text(doc, "grade_why");
     char *store = failed_store(doc);
     if (store)
         return set_message(out, store, err);
@@ -198,7 +184,7 @@ static int take_success(const char *kind, struct json_object *doc, struct hf_out
 static int take_other_status(struct json_object *doc, const struct hf_ending *e,
                              struct hf_outcome *out, struct hf_err *err)
 {
-    const char *why = doc ? text_of(doc, "why") : NULL;
+    const char *why = doc ? hf_json_text(doc, "why") : NULL;
     if (error_of(doc))
         return take_error(error_of(doc), out, err);
     if (why)
@@ -253,7 +239,7 @@ static int take_row(const char *kind, const struct hf_catalog_run *run, struct j
         out->outcome = "degraded";
         return say_degraded(doc, out, err);
     }
-    const char *why = doc ? text_of(doc, "why") : NULL;
+    const char *why = doc ? hf_json_text(doc, "why") : NULL;
     return why ? fail(out, err, "the drill failed: %s", why)
                : fail(out, err, "interrupted: the catalog says '%s'", run->outcome);
 }

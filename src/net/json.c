@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/json.h"
 
+#include "base/clock.h"
+
 #include <limits.h>
 #include <string.h>
 
@@ -159,6 +161,20 @@ int hf_json_opt_string(struct json_object *o, const char *key, const char **out,
     return member ? string_of(member, key, out, err) : 0;
 }
 
+const char *hf_json_text(struct json_object *o, const char *key)
+{
+    struct hf_err none = HF_ERR_INIT;
+    const char *text = NULL;
+    return hf_json_opt_string(o, key, &text, &none) == 0 ? text : NULL;
+}
+
+struct json_object *hf_json_list(struct json_object *o, const char *key)
+{
+    struct hf_err none = HF_ERR_INIT;
+    struct json_object *list = NULL;
+    return hf_json_get_array(o, key, &list, &none) == 0 ? list : NULL;
+}
+
 int hf_json_opt_int(struct json_object *o, const char *key, int64_t *out, struct hf_err *err)
 {
     struct json_object *member = NULL;
@@ -193,6 +209,19 @@ int hf_json_add_bool(struct json_object *o, const char *key, bool value)
 {
     struct json_object *flag = json_object_new_boolean(value);
     return flag ? hf_json_add(o, key, flag) : -1;
+}
+
+int hf_json_add_time(struct json_object *o, const char *key, int64_t wall_us)
+{
+    char at[HF_TIME_MAX];
+    hf_time_rfc3339(wall_us, at);
+    return hf_json_add_string(o, key, wall_us ? at : NULL);
+}
+
+struct json_object *hf_json_add_array(struct json_object *o, const char *key)
+{
+    struct json_object *list = json_object_new_array();
+    return hf_json_add(o, key, list) == 0 ? list : NULL;
 }
 
 struct json_object *hf_json_append_object(struct json_object *list)

@@ -51,12 +51,20 @@ int hf_json_opt_string(struct json_object *o, const char *key, const char **out,
 int hf_json_opt_int(struct json_object *o, const char *key, int64_t *out, struct hf_err *err)
     HF_CHECKED;
 
+/* A member that is a string, or an array; NULL: there is none such. */
+const char *hf_json_text(struct json_object *o, const char *key);
+struct json_object *hf_json_list(struct json_object *o, const char *key);
+
 /* Building: NULL string becomes null. Each returns -1 when memory ran out. */
 int hf_json_add_string(struct json_object *o, const char *key, const char *value) HF_CHECKED;
 int hf_json_add_int(struct json_object *o, const char *key, int64_t value) HF_CHECKED;
 int hf_json_add_bool(struct json_object *o, const char *key, bool value) HF_CHECKED;
+/* RFC 3339; 0: null. */
+int hf_json_add_time(struct json_object *o, const char *key, int64_t wall_us) HF_CHECKED;
 /* Takes ownership of child (also when it fails). */
 int hf_json_add(struct json_object *o, const char *key, struct json_object *child) HF_CHECKED;
+/* A new array as the member, which o owns. NULL: no memory. */
+struct json_object *hf_json_add_array(struct json_object *o, const char *key);
 /* A new object at the end of list, which owns it. NULL: no memory. */
 struct json_object *hf_json_append_object(struct json_object *list);
 /* NULL: no memory, or v is NULL. */

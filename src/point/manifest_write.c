@@ -16,13 +16,6 @@ static struct json_object *ms(double value)
     return json_object_new_double_s(value, text);
 }
 
-static int add_time(struct json_object *o, const char *key, int64_t us)
-{
-    char text[HF_TIME_MAX];
-    hf_time_rfc3339(us, text);
-    return hf_json_add_string(o, key, us ? text : NULL);
-}
-
 static int add_grade(struct json_object *o, const char *key, char grade)
 {
     const char text[2] = {grade, '\0'};
@@ -95,8 +88,8 @@ static int add_read(struct json_object *o, const struct hf_point_artifact *a)
 {
     if (a->kind == HF_POINT_DUMP && add_position(o, "position", a->has_position, &a->position) < 0)
         return -1;
-    if (a->kind == HF_POINT_FILES && (add_time(o, "read_from", a->read_from_us) < 0 ||
-                                      add_time(o, "read_to", a->read_to_us) < 0))
+    if (a->kind == HF_POINT_FILES && (hf_json_add_time(o, "read_from", a->read_from_us) < 0 ||
+                                      hf_json_add_time(o, "read_to", a->read_to_us) < 0))
         return -1;
     return add_objects(o, a);
 }
@@ -140,7 +133,7 @@ static int add_which(struct json_object *o, const struct hf_manifest *m)
                    hf_json_add_string(o, "hypervisor", m->hypervisor) < 0 ||
                    hf_json_add_string(o, "vm_id", m->vm_id) < 0 ||
                    hf_json_add_string(o, "holdfast", m->holdfast) < 0 ||
-                   add_time(o, "taken_at", m->taken_us) < 0 ||
+                   hf_json_add_time(o, "taken_at", m->taken_us) < 0 ||
                    hf_json_add_int(o, "fencing_token", (int64_t)m->fencing_token) < 0
                ? -1
                : 0;

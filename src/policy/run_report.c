@@ -3,13 +3,6 @@
 
 #include "net/json.h"
 
-static const char *text_of(struct json_object *doc, const char *key)
-{
-    struct hf_err none = HF_ERR_INIT;
-    const char *text = NULL;
-    return hf_json_opt_string(doc, key, &text, &none) == 0 ? text : NULL;
-}
-
 static double stall_of(struct json_object *doc)
 {
     struct json_object *stall = NULL;
@@ -22,11 +15,9 @@ static double stall_of(struct json_object *doc)
 static int64_t bytes_of(struct json_object *doc)
 {
     struct hf_err none = HF_ERR_INIT;
-    struct json_object *stores = NULL;
+    struct json_object *stores = hf_json_list(doc, "stores");
     int64_t sum = 0;
-    if (hf_json_get_array(doc, "stores", &stores, &none) < 0)
-        return 0;
-    for (size_t i = 0; i < json_object_array_length(stores); i++) {
+    for (size_t i = 0; stores && i < json_object_array_length(stores); i++) {
         int64_t n = 0;
         if (hf_json_opt_int(json_object_array_get_idx(stores, i), "bytes", &n, &none) < 0 ||
             n < 0 || __builtin_add_overflow(sum, n, &sum))
@@ -41,8 +32,8 @@ struct hf_run_figures hf_run_figures(struct json_object *report)
     bool is_protected = false;
     if (hf_json_get_bool(report, "protected", &is_protected, &none) < 0)
         is_protected = false;
-    return (struct hf_run_figures){.run = text_of(report, "run"),
-                                   .grade = text_of(report, "grade"),
+    return (struct hf_run_figures){.run = hf_json_text(report, "run"),
+                                   .grade = hf_json_text(report, "grade"),
                                    .stall_ms = stall_of(report),
                                    .bytes = bytes_of(report),
                                    .is_protected = is_protected};

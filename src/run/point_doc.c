@@ -33,13 +33,6 @@ int hf_point_doc_artifacts(struct json_object *doc, const struct hf_manifest *m,
     return list && hf_json_add(doc, "artifacts", HF_STEAL(list)) == 0 ? 0 : hf_fail_nomem(err);
 }
 
-static int add_time(struct json_object *o, const char *key, int64_t wall_us)
-{
-    char at[HF_TIME_MAX];
-    hf_time_rfc3339(wall_us, at);
-    return hf_json_add_string(o, key, wall_us ? at : NULL);
-}
-
 /* ---- what the catalog knows ------------------------------------------------------------- */
 
 struct copying {
@@ -59,7 +52,7 @@ static int add_copy(void *ctx, const struct hf_catalog_copy *k, struct hf_err *e
         hf_json_add_int(o, "bytes", (int64_t)k->bytes) < 0 ||
         hf_json_add_bool(o, "protected", is_protected) < 0 ||
         hf_json_add_string(o, "off_host", k->off_host) < 0 ||
-        add_time(o, "verified_at", k->verified_us) < 0 ||
+        hf_json_add_time(o, "verified_at", k->verified_us) < 0 ||
         hf_json_add_bool(o, "damaged", k->is_damaged) < 0)
         return hf_fail_nomem(err);
     return 0;
@@ -85,7 +78,8 @@ int hf_point_doc_row(struct json_object *list, struct hf_catalog *c,
 {
     struct json_object *row = hf_json_append_object(list);
     if (!row || hf_json_add_string(row, "point", p->id) < 0 ||
-        hf_json_add_string(row, "vm", p->vm) < 0 || add_time(row, "taken_at", p->taken_us) < 0 ||
+        hf_json_add_string(row, "vm", p->vm) < 0 ||
+        hf_json_add_time(row, "taken_at", p->taken_us) < 0 ||
         hf_json_add_string(row, "grade", p->grade) < 0 ||
         hf_json_add(row, "stall_ms", hf_report_ms(p->stall_ms)) < 0 ||
         (p->bytes ? hf_json_add_int(row, "bytes", (int64_t)p->bytes)
@@ -103,7 +97,8 @@ static int add_drill(void *ctx, const struct hf_catalog_drill *d, struct hf_err 
     struct json_object *o = hf_json_append_object(ctx);
     if (!o || hf_json_add_string(o, "run", d->run_id) < 0 ||
         hf_json_add_string(o, "point", d->point_id) < 0 ||
-        hf_json_add_string(o, "store", d->store) < 0 || add_time(o, "at", d->started_us) < 0 ||
+        hf_json_add_string(o, "store", d->store) < 0 ||
+        hf_json_add_time(o, "at", d->started_us) < 0 ||
         hf_json_add_bool(o, "passed", d->has_passed) < 0 ||
         (d->recovery_ms < 0 ? hf_json_add_string(o, "recovery_ms", NULL)
                             : hf_json_add_int(o, "recovery_ms", d->recovery_ms)) < 0 ||
@@ -185,7 +180,8 @@ struct json_object *hf_point_doc_manifest(const struct hf_manifest *m, struct hf
         hf_json_add_string(doc, "hypervisor", m->hypervisor) < 0 ||
         hf_json_add_string(doc, "vm_id", m->vm_id) < 0 ||
         hf_json_add_string(doc, "holdfast", m->holdfast) < 0 ||
-        add_time(doc, "taken_at", m->taken_us) < 0 || add_how(doc, m) || add_events(doc, m) < 0) {
+        hf_json_add_time(doc, "taken_at", m->taken_us) < 0 || add_how(doc, m) ||
+        add_events(doc, m) < 0) {
         hf_fail_nomem(err);
         return NULL;
     }
