@@ -2,30 +2,12 @@
  *
  * [notify NAME] and where metrics go: what the keys hold, and every mistake with its line and its way out.
  */
-#include "config/config.h"
-#include "harness/hf_test.h"
+#include "parsing.h"
 
 #include <string.h>
 
 #define HOOK "[notify admins]\nwebhook = https://alerts.example.org/x?y=1\n"
 #define MAIL "[notify admins]\nmail-to = a@example.org\nmail-from = hf@example.org\n"
-
-static void assert_refused(const char *text, const char *message, const char *hint)
-{
-    struct hf_err err = HF_ERR_INIT;
-    assert_null(hf_config_parse(text, strlen(text), "test.conf", &err));
-    assert_hf_err(&err, HF_E_CONFIG, message);
-    assert_contains(err.message, "test.conf:");
-    assert_contains(err.hint, hint);
-}
-
-static struct hf_config *parse(const char *text)
-{
-    struct hf_err err = HF_ERR_INIT;
-    struct hf_config *c = hf_config_parse(text, strlen(text), "test.conf", &err);
-    assert_hf_got(c, &err);
-    return c;
-}
 
 static void reads_a_webhook(void **state)
 {

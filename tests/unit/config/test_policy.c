@@ -3,8 +3,7 @@
  * [policy NAME]: what its keys hold, and every mistake with its line and its way out.
  */
 #include "base/buf.h"
-#include "config/config.h"
-#include "harness/hf_test.h"
+#include "parsing.h"
 
 #include <string.h>
 
@@ -13,23 +12,6 @@
     "lab\n[store vault]\nurl = file:///mnt/nas\n"
 #define POLICY VMS "[policy nightly]\n"
 #define LEAST POLICY "vms = web*\nschedule = 0 2 * * *\n"
-
-static void assert_refused(const char *text, const char *message, const char *hint)
-{
-    struct hf_err err = HF_ERR_INIT;
-    assert_null(hf_config_parse(text, strlen(text), "test.conf", &err));
-    assert_hf_err(&err, HF_E_CONFIG, message);
-    assert_contains(err.message, "test.conf:");
-    assert_contains(err.hint, hint);
-}
-
-static struct hf_config *parse(const char *text)
-{
-    struct hf_err err = HF_ERR_INIT;
-    struct hf_config *c = hf_config_parse(text, strlen(text), "test.conf", &err);
-    assert_hf_got(c, &err);
-    return c;
-}
 
 static void reads_every_key(void **state)
 {
