@@ -211,14 +211,27 @@ static int take_with_rest(struct backup *b, struct hf_err *err)
     return creation_warn_all(b->creation, &b->rest.warnings, err);
 }
 
+/* Before anything else: a plugin whose hypervisor copies by itself would be found out with the backup begun. */
+static int check_readable(const struct backup *b, struct hf_err *err)
+{
+    const struct hf_plugin *p = hf_hv_plugin(b->run->hv);
+    if (p->capabilities & HF_CAN_EXPORT_NBD)
+        return 0;
+    hf_fail(err, HF_E_UNSUPPORTED, "plugin '%s' exports no disks that could be read", p->name);
+    return p->capabilities & HF_CAN_EXPORT_PUSHED
+               ? hf_hint(err, "Its hypervisor writes backups itself, and this version makes no "
+                              "recovery points of them.")
+               : -1;
+}
+
 /* Everything slow that needs no instant comes before it. */
 static int make_point(struct backup *b, struct hf_err *err)
 {
     bool with_rest = rests_until_files(b);
     b->creation->services_rest = with_rest;
-    if (backup_list_disks(b, err) < 0 || backup_know_secured(b, err) < 0 ||
-        backup_open_stores(b, err) < 0 || backup_choose_parent(b, err) < 0 ||
-        backup_take_definition(b, err) < 0 ||
+    if (check_readable(b, err) < 0 || backup_list_disks(b, err) < 0 ||
+        backup_know_secured(b, err) < 0 || backup_open_stores(b, err) < 0 ||
+        backup_choose_parent(b, err) < 0 || backup_take_definition(b, err) < 0 ||
         creation_prepare(b->creation, err) < 0)
         return -1;
     int rc = with_rest ? take_with_rest(b, err) : take(b, b->run->env, err);

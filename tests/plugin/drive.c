@@ -215,7 +215,7 @@ static int watch_until(struct drive *d, struct hf_hv_capture *cap, const char *f
 }
 
 /* export VM NAME TOKEN-FILE END-FILE [PARENT]: prints the disks' URIs and "exported", and ends well when END-FILE comes
- * into being. $HOLDFAST_CHECKPOINT: always. */
+ * into being. $HOLDFAST_CHECKPOINT: always. $HOLDFAST_LABEL: the operator's words. */
 static int do_export(struct drive *d, char **args, struct hf_err *err)
 {
     HF_AUTOFREE char *id = NULL;
@@ -229,6 +229,7 @@ static int do_export(struct drive *d, char **args, struct hf_err *err)
         .kind = HF_CAPTURE_EXPORT,
         .vm_id = id,
         .name = args[1],
+        .label = getenv("HOLDFAST_LABEL"),
         .parent = args[4],
         .checkpoint = getenv("HOLDFAST_CHECKPOINT") ? HF_CHECKPOINT_ALWAYS : HF_CHECKPOINT_AUTO};
     if (hf_hv_capture_plan(d->hv, &call, &req, &cap, &plan, err) != 0)
@@ -477,14 +478,30 @@ static const struct verb {
     int min_args;
     int (*run)(struct drive *d, char **args, struct hf_err *err);
 } verbs[] = {
-    {"probe", 0, do_probe},     {"list", 0, do_list},         {"find", 1, do_find},
-    {"disks", 1, do_disks},     {"busy", 1, do_busy},         {"definition", 1, do_definition},
-    {"capture", 3, do_capture}, {"discard", 2, do_discard},   {"snapshots", 1, do_snapshots},
-    {"delete", 2, do_delete},   {"ping", 1, do_ping},         {"exec", 2, do_exec},
-    {"input", 3, do_input},     {"read", 4, do_read},         {"write", 3, do_write},
-    {"freeze", 1, do_freeze},   {"thaw", 1, do_thaw},         {"state", 1, do_state},
-    {"mounts", 1, do_mounts},   {"rollback", 3, do_rollback}, {"settle", 2, do_settle},
-    {"undo", 2, do_undo},       {"export", 4, do_export},     {"drop", 1, do_drop},
+    {"probe", 0, do_probe},
+    {"list", 0, do_list},
+    {"find", 1, do_find},
+    {"disks", 1, do_disks},
+    {"busy", 1, do_busy},
+    {"definition", 1, do_definition},
+    {"capture", 3, do_capture},
+    {"discard", 2, do_discard},
+    {"snapshots", 1, do_snapshots},
+    {"delete", 2, do_delete},
+    {"ping", 1, do_ping},
+    {"exec", 2, do_exec},
+    {"input", 3, do_input},
+    {"read", 4, do_read},
+    {"write", 3, do_write},
+    {"freeze", 1, do_freeze},
+    {"thaw", 1, do_thaw},
+    {"state", 1, do_state},
+    {"mounts", 1, do_mounts},
+    {"rollback", 3, do_rollback},
+    {"settle", 2, do_settle},
+    {"undo", 2, do_undo},
+    {"export", 4, do_export},
+    {"drop", 1, do_drop},
     {"checkpoints", 1, do_checkpoints},
     {"machine-plan", 4, do_machine_plan},
     {"machine-create", 1, do_machine_create},

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: Apache-2.0
+"""calls.py - what each endpoint answers, once transport, rights and parameters were in order."""
+import contextlib
+import json
+import re
+import subprocess
+import threading
+import time
+
+from backups import Dump
+from schema import Refused
+from world import Task, TaskError
+
+MOUNTINFO = ("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 0:5 / /proc rw - proc proc rw\n"
+             "24 22 0:40 / /mnt/nfs rw - nfs server:/x rw\n")
+FSINFO = [{"mountpoint": "/", "type": "ext4", "name": "sda1", "disk": [
+    {"serial": "0QEMU_QEMU_HARDDISK_drive-scsi0", "bus-type": "scsi", "bus": 0, "target": 0, "unit": 0, "dev": "/dev/sda1",
+     "pci-controller": {"domain": 0, "bus": 9, "slot": 1, "function": 0}}]}]
+
+
+def widen(data):
+    """[!] Each byte becomes a code point: UTF-8 of the guest arrives double-encoded."""
+    return data.decode("latin-1")
+
+
+def narrow(text):
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise Refused(500, "Wide character in subroutine entry") from None
+
+
+class Whole(dict):
+    """An answer with more than `data` in it."""
+
+
+class Calls:
+    def __init__(self, world):
+        self.world = world
+
+    def vm(self, p):
+        vm = self.world.vms.get(int(p["vmid"]))
+        if p["node"] not in ("pve1", "pve2", "localhost"):
+            raise Refused(500, f"hostname lookup '{p['node']}' failed - failed to get address info for: {p['node']}: "
+                               "Name or service not known")
+        if not vm or vm.node != p["node"] or vm.kind != "qemu":
+            raise Refused(500, f"Configuration file 'nodes/{p['node']}/qemu-server/{p['vmid']}.conf' does not exist")
+        return vm
+
+    def get_version(self, p, user):
+        version = self.world.version
+        return {"version": version, "release": version[:3], "repoid": "0123456789abcdef"}
+
+    def post_access_ticket(self, p, user):
+        world = self.world
+        if p["username"] != "holdfast@pve" or p["password"] not in (world.password, world.ticket or world.password):
+            raise Refused(401, "authentication failure")
+        world.serial += 1
+        world.ticket, world.csrf = f"PVE:holdfast@pve:{world.serial:08X}::BASE64+/==", f"{world.serial:08X}:BASE64="
+        out = {"username": "holdfast@pve", "ticket": world.ticket, "CSRFPreventionToken": world.csrf, "cap": {}}
+        if world.fault("tfa"):
+            out["NeedTFA"] = 1
+        return out
+
+    def get_access_permissions(self, p, user):
+        return {p.get("path", "/"): dict(self.world.rights)}
+
+    def get_cluster_resources(self, p, user):
+        out = []
+        for vm in self.world.vms.values():
+            row = {"id": f"{vm.kind}/{vm.vmid}", "type": vm.kind, "vmid": vm.vmid, "node": vm.node, "status": vm.status,
+                   "template": vm.template, "name": vm.name, "maxcpu": 2}
+            if vm.lock:
+                row["lock"] = vm.lock
+            if self.world.fault("statistics-lag"):
+                del row["name"]
+                row["status"] = "unknown"
+            out.append(row)
+        return out if "VM.Audit" in self.world.rights else []
+
+    def get_nodes_qemu(self, p, user):
+        if self.world.fault("node-away", p["node"]):
+            raise Refused(595, "No route to host")
+        return [{"vmid": vm.vmid, "name": vm.name, "status": vm.status} for vm in self.world.vms.values()
+                if vm.node == p["node"] and vm.kind == "qemu" and "VM.Audit" in self.world.rights]
+
+    def get_nodes_qemu_config(self, p, user):
+        vm = self.vm(p)
+        out = dict(vm.config, digest="9e1f00")
+        for key, value in (("lock", vm.lock), ("parent", vm.parent), ("template", vm.template)):
+            if value:
+                out[key] = value
+        return out
+
+    def get_nodes_qemu_status_current(self, p, user):
+        vm = self.vm(p)
+        out = {"vmid": str(vm.vmid), "name": vm.name, "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": 0}}
+        if vm.lock:
+            out["lock"] = vm.lock
+        return out
+
+    def get_nodes_qemu_feature(self, p, user):
+        return {"hasFeature": int(self.vm(p).can_snapshot) or "", "nodes": ["pve1"]}
+
+    # ---- snapshots ----
+    def get_nodes_qemu_snapshot(self, p, user):
+        vm = self.vm(p)
+        current = {"name": "current", "running": 1, "digest": "9e1f00", "description": "You are here!"}
+        if vm.parent:
+            current["parent"] = vm.parent
+        end = "" if self.world.is_new else "\n"  # kept line by line
+        return [current] + [dict(s, description=s["description"] + end) for s in vm.snapshots.values()]
+
+    def start(self, vm, kind, user, work):
+        task = Task(self.world, vm.node, kind, vm.vmid, user)
+        task.run(work)
+        if self.world.fault("500-after-fork", kind):
+            raise Refused(500, "can't lock file '/var/log/pve/tasks/.active.lock' - got timeout")
+        return task.upid
+
+    def post_nodes_qemu_snapshot(self, p, user):
+        vm = self.vm(p)
+        if p["snapname"].lower() in ("current", "pending"):
+            raise Refused(500, f"unable to use snapshot name '{p['snapname']}' (reserved name)")
+        return self.start(vm, "qmsnapshot", user, lambda t: vm.snapshot(t, p["snapname"], p.get("description", "")))
+
+    def delete_nodes_qemu_snapshot_snapname(self, p, user):
+        vm = self.vm(p)
+        return self.start(vm, "qmdelsnapshot", user, lambda t: vm.delete(t, p["snapname"]))
+
+    def post_nodes_qemu_snapshot_snapname_rollback(self, p, user):
+        vm = self.vm(p)
+        return self.start(vm, "qmrollback", user, lambda t: vm.rollback(t, p["snapname"], p.get("start") == "1"))
+
+    def get_nodes_qemu_snapshot_snapname_config(self, p, user):
+        vm = self.vm(p)
+        if p["snapname"] not in vm.snapshots:
+            raise Refused(500, f"snapshot '{p['snapname']}' does not exist")
+        return dict(vm.kept.get(p["snapname"], (0, {}))[1], snaptime=vm.snapshots[p["snapname"]]["snaptime"])
+
+    def put_nodes_qemu_snapshot_snapname_config(self, p, user):
+        vm = self.vm(p)
+        if p["snapname"] not in vm.snapshots:
+            raise Refused(500, f"snapshot '{p['snapname']}' does not exist")
+        if vm.lock:
+            raise Refused(500, f"VM is locked ({vm.lock})")
+        vm.snapshots[p["snapname"]]["description"] = p.get("description", "")
+        return None
+
+    def post_nodes_qemu_status_start(self, p, user):
+        vm = self.vm(p)
+        return self.start(vm, "qmstart", user, lambda t: vm.power(t, True))
+
+    def post_nodes_qemu_status_stop(self, p, user):
+        vm = self.vm(p)
+        return self.start(vm, "qmstop", user, lambda t: vm.power(t, False))
+
+    def get_storage(self, p, user):
+        if "Datastore.Audit" not in self.world.rights:
+            return []
+        rows = [s.row() for s in self.world.storages.values()]
+        rows[0]["type"] = "zfspool" if self.world.vms[100].newest_only else rows[0]["type"]
+        return rows
+
+    # ---- backups ----
+    def post_nodes_vzdump(self, p, user):
+        for key in ("job-id", "script", "dumpdir", "tmpdir"):
+            if key in p:
+                raise Refused(400, "Parameter verification failed.", {key: "Only root may set this option."})
+        if {"bwlimit", "ionice", "performance"} & set(p):
+            raise Refused(403, "Permission check failed (/, Sys.Modify)")
+        for right, path in (("VM.Backup", f"/vms/{p.get('vmid')}"), ("Datastore.AllocateSpace", f"/storage/{p.get('storage')}")):
+            if right not in self.world.rights:
+                raise Refused(403, f"Permission check failed ({path}, {right})")
+        vm = self.world.vms.get(int(p["vmid"]))
+        if not vm or vm.node != p["node"]:
+            return "OK"  # [!] and nothing happens
+        return self.start(vm, "vzdump", user, lambda t: Dump(vm, t, p, TaskError).run())
+
+    def get_nodes_storage(self, p, user):
+        wanted = set(p.get("content", "").split(",")) - {""}
+        return [s.status() for s in self.world.storages.values() if p.get("storage", s.name) == s.name and
+                (not wanted or wanted & set(s.content.split(","))) and (p.get("enabled") != "1" or s.enabled)]
+
+    def get_nodes_storage_storage_content(self, p, user):
+        storage = self.world.storages.get(p["storage"])
+        if not storage:
+            raise Refused(500, f"storage '{p['storage']}' does not exist")
+        if not storage.active:
+            raise Refused(500, f"storage '{p['storage']}' is not online")
+        out = []
+        for a in self.world.archives.values():
+            if a["storage"] != p["storage"] or p.get("vmid", str(a["vmid"])) != str(a["vmid"]) or "VM.Backup" not in self.world.rights:
+                continue
+            row = {k: v for k, v in a.items() if k not in ("storage", "protected", "notes")}
+            row["notes"] = a["notes"].partition("\n")[0]
+            out.append({**row, **({"protected": 1} if a["protected"] else {})})
+        return out
+
+    def archive(self, p):
+        archive = self.world.archives.get(p["volume"])
+        if not archive:
+            raise Refused(500, f"volume '{p['volume']}' does not exist")
+        return archive
+
+    def get_nodes_storage_storage_content_volume(self, p, user):
+        a = self.archive(p)
+        return {"format": a["format"], "notes": a["notes"], "path": "/mnt/pve/x", "size": a["size"], "used": a["size"],
+                **({"protected": 1} if a["protected"] else {})}
+
+    def put_nodes_storage_storage_content_volume(self, p, user):
+        a = self.archive(p)
+        if "protected" in p:
+            a["protected"] = p["protected"] == "1"
+        a["notes"] = p.get("notes", a["notes"])
+
+    def delete_nodes_storage_storage_content_volume(self, p, user):
+        a = self.archive(p)
+        if a["protected"]:
+            raise Refused(500, f"cannot remove protected archive '{p['volume']}'")
+        task = Task(self.world, p["node"], "imgdel", f"{a['vmid']}@{a['storage']}", user)
+        task.run(lambda t: self.world.archives.pop(a["volid"], None))
+        return task.upid
+
+    # ---- tasks ----
+    def task(self, p):
+        task = self.world.tasks.get(p["upid"])
+        if not task:
+            raise Refused(400, "Parameter verification failed.", {"upid": "no such task"})
+        return task
+
+    def get_nodes_tasks(self, p, user):
+        out = []
+        for task in reversed(list(self.world.tasks.values())):
+            if task.node != p["node"] or (task.user != user and not self.world.foreign_tasks) or ("vmid" in p and str(task.vmid) != p["vmid"]):
+                continue
+            if p.get("typefilter", task.kind) != task.kind or task.start < int(p.get("since", 0)):
+                continue
+            if p.get("source", "archive") == "active" and task.exit:
+                continue
+            out.append({"upid": task.upid, "node": task.node, "type": task.kind, "id": str(task.vmid), "user": "holdfast@pve",
+                        "starttime": task.start, "status": task.exit or "RUNNING"})
+        return out
+
+    def get_nodes_tasks_status(self, p, user):
+        task = self.task(p)
+        out = {"upid": task.upid, "node": task.node, "type": task.kind, "id": str(task.vmid), "starttime": task.start,
+               "status": "stopped" if task.exit else "running"}
+        if task.exit:
+            out["exitstatus"] = task.exit
+        return out
+
+    def delete_nodes_tasks(self, p, user):
+        task = self.task(p)
+        task.stop.set()
+        for _ in range(100):  # the call blocks meanwhile
+            if task.exit:
+                break
+            time.sleep(0.01)
+        return None
+
+    def get_nodes_tasks_log(self, p, user):
+        task = self.world.tasks.get(p["upid"])
+        lines = list(task.lines) if task else ["unable to open file - No such file or directory"]
+        start, limit = int(p.get("start", 0)), int(p.get("limit", 50))
+        if not lines:
+            return Whole(data=[{"n": 1, "t": "no content"}], total=1)
+        part = lines[start:start + limit] if limit else lines[start:]
+        if part and task and not task.exit and self.world.fault("half-line"):
+            part[-1] = part[-1][:len(part[-1]) // 2]
+        return Whole(data=[{"n": start + i + 1, "t": t} for i, t in enumerate(part)], total=len(lines))
+
+    # ---- guest agent ----
+    @contextlib.contextmanager
+    def agent_of(self, p, frozen_too=False):
+        """The VM, and its agent for this one caller."""
+        vm = self.vm(p)
+        if not vm.agent_lock.acquire(timeout=vm.agent_patience):
+            raise Refused(500, "QEMU guest agent is not running")  # its ping got no answer
+        try:
+            yield self.agent(p, frozen_too)
+        finally:
+            vm.agent_lock.release()
+
+    def agent(self, p, frozen_too=False):
+        vm = self.vm(p)
+        if vm.config.get("agent", "0")[:1] == "0":
+            raise Refused(500, "No QEMU guest agent configured")
+        if vm.status != "running":
+            raise Refused(500, f"VM {vm.vmid} is not running")
+        if not vm.agent_alive:
+            raise Refused(500, "QEMU guest agent is not running")
+        self.world.note("agent", vm.qmp)
+        if vm.frozen and not frozen_too:
+            raise Refused(500, "Agent error: Command guest-exec has been disabled: the command is not allowed")
+        return vm
+
+    def post_nodes_qemu_agent_ping(self, p, user):
+        with self.agent_of(p, True):
+            return {"result": {}}
+
+    def get_nodes_qemu_agent_info(self, p, user):
+        with self.agent_of(p, True):
+            return {"result": {"version": "8.2.0", "supported_commands": []}}
+
+    def post_nodes_qemu_agent_fsfreeze_status(self, p, user):
+        if self.world.fault("agent-error"):  # [!] an error inside a 200
+            return {"result": {"error": {"class": "GenericError", "desc": "internal trouble"}}}
+        with self.agent_of(p, True) as vm:
+            return {"result": "frozen" if vm.frozen else "thawed"}
+
+    def post_nodes_qemu_agent_fsfreeze_freeze(self, p, user):
+        with self.agent_of(p, True) as vm:
+            if vm.frozen or self.world.fault("freeze-error"):
+                return {"result": {"error": {"class": "GenericError", "desc": "failed to freeze /: Device or resource busy"}}}
+        frozen = threading.Thread(target=self.freeze, args=(vm,), daemon=True)
+        frozen.start()
+        frozen.join(self.world.inner_timeout)
+        if frozen.is_alive() or self.world.fault("freeze-596"):
+            raise Refused(596, "Connection timed out")  # [!] and the freeze goes on
+        return {"result": 2}
+
+    @staticmethod
+    def freeze(vm):
+        with vm.agent_lock:
+            vm.freeze()
+
+    def post_nodes_qemu_agent_fsfreeze_thaw(self, p, user):
+        with self.agent_of(p, True) as vm:
+            if self.world.fault("thaw-error"):
+                return {"result": {"error": {"class": "GenericError", "desc": "thaw refused"}}}
+            vm.thaw()
+            return {"result": 2}
+
+    def get_nodes_qemu_agent_get_fsinfo(self, p, user):
+        with self.agent_of(p):
+            return {"result": json.loads(json.dumps(FSINFO))}
+
+    def post_nodes_qemu_agent_exec(self, p, user):
+        self.agent(p)
+        process = subprocess.Popen(p["command"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out = process.communicate(narrow(p.get("input-data", "")))
+        self.world.processes[str(process.pid)] = (process.returncode, *out)
+        return {"pid": process.pid}
+
+    def get_nodes_qemu_agent_exec_status(self, p, user):
+        self.agent(p)
+        if self.world.fault("still-running"):
+            return {"exited": 0}
+        if p["pid"] not in self.world.processes:
+            raise Refused(500, "Agent error: Invalid parameter 'pid'")
+        code, out, err = self.world.processes.pop(p["pid"])  # [!] told once
+        return {"exited": 1, "exitcode": code, **({"out-data": widen(out)} if out else {}), **({"err-data": widen(err)} if err else {})}
+
+    def get_nodes_qemu_agent_file_read(self, p, user):
+        self.agent(p)
+        if p["file"] == "/proc/self/mountinfo":
+            data = MOUNTINFO.encode()
+        else:
+            try:
+                with open(p["file"], "rb") as file:
+                    data = file.read()
+            except OSError as error:
+                raise Refused(500, f"Agent error: failed to open file '{p['file']}' (mode: 'r'): {error.strerror}") from None
+        return {"content": widen(data[:16 << 20]), "bytes-read": len(data), **({"truncated": 1} if len(data) > 16 << 20 else {})}
+
+    def post_nodes_qemu_agent_file_write(self, p, user):
+        import base64
+        self.agent(p)
+        data = base64.b64decode(p["content"]) if p.get("encode") == "0" else narrow(p["content"])
+        with open(p["file"], "wb") as file:
+            file.write(data)
+        return None
+
+
+def method_name(method, template):
+    parts = [re.sub("[^a-z]", "_", part.strip("{}")) for part in template.split("/") if part and part not in
+             ("{node}", "{vmid}", "{upid}")]
+    return "_".join([method.lower()] + parts)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""common.py - a pretended cluster with the plugin before it, for the tests of this folder."""
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "fakes", "pve"))
+from server import Server, make_certificates  # noqa: E402
+from world import World  # noqa: E402
+
+BUILD = os.environ["HOLDFAST_BUILD_DIR"]
+RUNS = int(os.environ.get("HOLDFAST_TEST_RUNS", "40"))  # of faults drawn by seed
+NAME = "hf-20261123T030000Z-7f3a9c21"
+folder = tempfile.TemporaryDirectory(prefix="holdfast-pve-")
+FINGERPRINT, PIN = make_certificates(folder.name)
+
+
+def private(name, text):
+    path = os.path.join(folder.name, name)
+    with open(path, "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+        file.write(text)
+    return path
+
+
+class Site:
+    """A cluster, its API, and the plugin before it."""
+
+    def __init__(self, new=True):
+        self.world = World(new)
+        self.server = Server(self.world, folder.name)
+        self.vm = self.world.vms[100]
+        self.folder = folder.name
+        self.token = private("token", f"{self.world.token}={self.world.secret}\n")
+        self.keys = {"uri": f"https://127.0.0.1:{self.server.port}", "token-file": self.token, "ca-file": f"{folder.name}/ca.pem"}
+
+    def command(self, *args):
+        keys = [f"{k}={v}" for k, v in self.keys.items()]
+        return [f"{BUILD}/tests/plugin/plugin_drive", "proxmox", *keys, "--", *args]
+
+    def drive(self, *args, limit=15000, env=None):
+        """(status, what was said): one operation of the plugin."""
+        done = subprocess.run(self.command(*args), capture_output=True, timeout=90, check=False,
+                              env={**os.environ, "HOLDFAST_DEADLINE_MS": str(limit), "HOLDFAST_RUN_ID": NAME, **(env or {})})
+        text = done.stdout.decode("utf-8", "replace") + done.stderr.decode("utf-8", "replace")
+        assert self.world.secret not in text, "the token's secret was printed"
+        return done.returncode, text
+
+    def good(self, *args, **more):
+        status, text = self.drive(*args, **more)
+        assert status == 0, text
+        return text
+
+    def bad(self, cls, *args, **more):
+        status, text = self.drive(*args, **more)
+        assert status == 1 and f"error {cls}:" in text, f"wanted {cls}: {text}"
+        return text
+
+    def capture(self, **more):
+        return self.drive("capture", "db1", NAME, f"{folder.name}/undo", **more)
+
+    def is_at_work(self):
+        """A task has not ended yet: whoever said so did not wait for it."""
+        return any(not task.exit for task in self.world.tasks.values())
+
+    def requests(self, method, end):
+        return [r for r in self.world.requests if r[1] == method and r[2].endswith(end)]
+
+
+def dump_key(site, storage="nfs1", fleecing=None):
+    for key, value in (("backup-storage", storage), ("fleecing-storage", fleecing)):
+        if value:
+            site.keys[key] = value
+
+
+def dump(site, storage="nfs1", what="db1", name=NAME, ends=True, **more):
+    """A backup by the server; ends False: it is watched until it fails."""
+    dump_key(site, storage)
+    end = private("end", "") if ends else f"{folder.name}/never"
+    return site.drive("export", what, name, f"{folder.name}/undo", end, **more)
+
+
+def posts(site):
+    return site.requests("POST", "/vzdump")
+
+
+def back(site, *upto, **more):
+    return site.drive("rollback", "db1", NAME, f"{folder.name}/back", *upto, **more)
+
+
+def site_with_a_snapshot(site):
+    status, text = site.capture()
+    assert status == 0, text
+    site.vm.data = 2
+    return site
