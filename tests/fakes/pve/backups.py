@@ -17,6 +17,7 @@ class Storage:
     def __init__(self, name, kind, content, **config):
         self.name, self.kind, self.content, self.config = name, kind, content, config
         self.active, self.enabled = 1, 1
+        self.total, self.used = 1 << 40, 1 << 38
         self.keep = None  # retention: how many backups of a VM may be there
         self.protected_max = 5  # without Datastore.Allocate
 
@@ -25,7 +26,7 @@ class Storage:
 
     def status(self):
         shared = int(self.kind in ("nfs", "cifs", "pbs", "cephfs") or self.config.get("shared", 0))
-        room = {"total": 1 << 40, "used": 1 << 38, "avail": 3 << 38, "used_fraction": 0.25} if self.active else {"total": 0, "used": 0, "avail": 0}
+        room = {"total": self.total, "used": self.used, "avail": self.total - self.used, "used_fraction": 0.25} if self.active else {"total": 0, "used": 0, "avail": 0}
         return {"storage": self.name, "type": self.kind, "content": self.content, "enabled": self.enabled, "active": self.active,
                 "shared": shared, **room}
 

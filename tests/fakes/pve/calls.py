@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+import places
 from backups import Dump
 from schema import Refused
 from world import Task, TaskError
@@ -76,7 +77,8 @@ class Calls:
                 del row["name"]
                 row["status"] = "unknown"
             out.append(row)
-        return out if "VM.Audit" in self.world.rights else []
+        out = out if "VM.Audit" in self.world.rights else []
+        return {"vm": out, "storage": places.rows(self.world)}.get(p.get("type"), out + places.rows(self.world))
 
     def get_nodes_qemu(self, p, user):
         if self.world.fault("node-away", p["node"]):
@@ -178,6 +180,7 @@ class Calls:
         return self.start(vm, "vzdump", user, lambda t: Dump(vm, t, p, TaskError).run())
 
     def get_nodes_storage(self, p, user):
+        places.probe(self.world)
         wanted = set(p.get("content", "").split(",")) - {""}
         return [s.status() for s in self.world.storages.values() if p.get("storage", s.name) == s.name and
                 (not wanted or wanted & set(s.content.split(","))) and (p.get("enabled") != "1" or s.enabled)]
