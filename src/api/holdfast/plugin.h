@@ -463,7 +463,8 @@ struct hf_plugin {
      *           undo. The state that was left exists on, unless the plan said HF_ROLLBACK_FINAL.
      *   settle  the decision for the new state: the old one is removed, or (HF_ROLLBACK_KEEP) what holds it is told to
      *           `kept`, and the younger snapshots are forgotten. Interrupted anywhere, calling it again finishes it.
-     *           The snapshot is a way back still, and can be deleted.
+     *           The snapshot is a way back still, and can be deleted. FINAL was decided before the switch, so it finishes
+     *           what that began; EXPIRED: not any more, the VM runs in a state that is somebody's, and nothing is left.
      *   undo    the decision for the old state: the VM has its former disks, and runs if it ran before; nothing of the
      *           rollback is left. Nothing there: success, nothing changed. Only before settle.
      * libvirt: overlays. Proxmox VE: a snapshot of the present state before POST …/rollback; where the storage rolls back

@@ -68,9 +68,9 @@ class Site:
         return [r for r in self.world.requests if r[1] == method and r[2].endswith(end)]
 
 
-def program(site, *args, vm=(), env=None):
+def program(site, *args, vm=(), defaults=(), env=None):
     """(status, what was said): the whole program, of the VM 'web01' with these lines more."""
-    lines = ["[defaults]", f"state = {tempfile.mkdtemp(dir=folder.name)}", "[hypervisor pve]", "plugin = proxmox",
+    lines = ["[defaults]", *(defaults or [f"state = {tempfile.mkdtemp(dir=folder.name)}"]), "[hypervisor pve]", "plugin = proxmox",
              *[f"{k} = {v}" for k, v in site.keys.items()],
              "[vm web01]", "hypervisor = pve", "name = 100", "db = none", "quiesce = none", "freeze = no", "uncovered = lower", *vm]
     done = subprocess.run([f"{BUILD}/src/holdfast", "-c", private("holdfast.conf", "\n".join(lines) + "\n"), *args], capture_output=True,
