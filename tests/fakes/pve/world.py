@@ -8,6 +8,7 @@ import threading
 import time
 
 import backups
+import deletions
 
 
 class Task:
@@ -190,7 +191,7 @@ class VM:
         self.frozen = False
         self.world.note("power", (on, self.data))
 
-    def delete(self, task, name):
+    def delete(self, task, name, force=False):
         if self.lock:
             raise TaskError(f"VM is locked ({self.lock})")
         if name not in self.snapshots:
@@ -198,6 +199,7 @@ class VM:
         self.lock = "snapshot-delete"
         self.snapshots[name]["snapstate"] = "delete"
         time.sleep(self.seconds["delete"])
+        deletions.check_parts(self, task, name, force, TaskError)
         gone = self.snapshots.pop(name)
         for other in self.snapshots.values():
             if other.get("parent") == name:
