@@ -172,6 +172,7 @@ static int hold(struct creation *c, struct hf_err *err)
         .freeze = c->freeze.hv ? &c->freeze : NULL,
         .observer = c->observer,
         .guest = c->way.guest,
+        .tunnel = c->way.tunnel,
         .hv = run->hv,
         .capture = c->capture,
         .vm_id = run->found.id,

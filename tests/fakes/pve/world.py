@@ -155,7 +155,7 @@ class VM:
             task.log("skipping guest filesystem freeze - already frozen")
             return False
         if self.frozen or self.world.fault("freeze-fails"):
-            if new:
+            if self.world.tells_freeze:
                 task.log("unable to freeze guest fs - VM %d qga command 'guest-fsfreeze-freeze' failed - got timeout" % self.vmid)
             return True
         self.freeze()
@@ -214,6 +214,7 @@ class VM:
 class World:
     def __init__(self, new=True):
         self.is_new = new  # texts and rights of 9.1, else of 8.4
+        self.tells_freeze = new  # that one failed: since qemu-server 9.0.23
         self.vms, self.tasks, self.serial = {}, {}, 0
         self.faults, self.requests, self.timeline = {}, [], []
         self.mutex = threading.Lock()
