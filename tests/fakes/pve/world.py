@@ -40,6 +40,8 @@ class Task:
             work(self)
         except TaskError as error:
             status = str(error)
+        except SystemExit:  # the worker is dead: what it had begun stays as it is
+            self.end("unexpected status")
         if self.exit:
             return
         if self.world.fault("task-killed", self.kind):

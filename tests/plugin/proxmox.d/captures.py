@@ -163,6 +163,20 @@ def a_worker_that_died_is_left_with_its_remedy(site):
     assert status == 1, text
     text = site.bad("busy", "discard", "100", NAME)
     assert "qm unlock 100" in text and "left: " in text and site.vm.lock == "snapshot", text
+    assert not site.vm.frozen, "whatever else is left, the guest runs"
+
+
+def a_worker_that_died_with_the_vm_paused_is_left_with_its_remedy(site):
+    instant = site.vm.instant
+
+    def die(name):
+        instant(name)
+        raise SystemExit
+    site.vm.instant = die
+    status, text = site.capture()
+    assert status == 1 and site.vm.qmp == "save-vm", text
+    text = site.bad("busy", "discard", "100", NAME)
+    assert "qm resume 100; qm guest cmd 100 fsfreeze-thaw" in text and "paused" in text and "half made" in text, text
 
 
 def a_foreign_snapshot_is_not_deleted(site):
