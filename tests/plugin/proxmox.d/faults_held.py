@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "integration", "run"))
 import runlib  # noqa: E402
 
 HOLD_S = 3
+FAULTS_S = 8  # then all is well again: what waits for that comes to its end
 SPARE_S = 4  # of a loaded machine, and of the wait for the lock
 HELD_SWITCHES = [*SWITCHES, ("die-in-snapshot", 1), ("drop-before", "GET status"), ("drop-after", "GET log"), ("half-line", 3),
                  ("statistics-lag", True), ("node-away", "pve1"), ("403", 1), ("401", 1), ("still-running", 3),
@@ -70,6 +71,8 @@ def held_run(seed, server):
         site.vm.seconds["disk"] = dict(chosen).get("disk-s", site.vm.seconds["disk"])
         site.world.faults.update((k, v) for k, v in chosen if k != "disk-s")
         begun.set()
+        time.sleep(FAULTS_S)
+        site.world.faults.clear()
     threading.Thread(target=arm, daemon=True).start()
     writer.start()
     state = [f"state = {os.path.join(site.folder, f'held-{seed}')}"]
