@@ -42,24 +42,23 @@ class Writer(threading.Thread):
 
 
 def watch_instants(site, server):
-    """{snapshot: the server's position when it was taken}"""
+    """A session, and {snapshot: the server's position when it was taken}, which it fills."""
     session, positions, instant = runlib.Session(server), {}, site.vm.instant
 
     def at_instant(name):
         positions[name] = tuple(session.sql("SHOW MASTER STATUS")[0].split("\t")[:2])
         instant(name)
     site.vm.instant = at_instant
-    return positions
+    return session, positions
 
 
 def held_run(seed, server):
-    print(f"seed {seed}", flush=True)
     draw = random.Random(seed)
     site = Site(new=draw.random() < 0.5)
     site.vm.snapshots["theirs"] = {"name": "theirs", "snaptime": 1, "vmstate": 0, "description": "by hand"}
     site.vm.seconds["disk"] = draw.choice([0.02, 0.3, 0.8])
     chosen = draw.sample(HELD_SWITCHES, 2)
-    positions, writer = watch_instants(site, server), Writer(server)
+    (session, positions), writer = watch_instants(site, server), Writer(server)
     begun = threading.Event()
 
     def arm():
@@ -86,6 +85,7 @@ def held_run(seed, server):
     site.world.faults.clear()
     judge_left(seed, chosen, status, text, site, lambda *args: program(site, *args, db=db, defaults=state))
     site.server.close()
+    session.close()
 
 
 def report_of(text):
