@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+import ha
 import places
 from backups import Dump
 from schema import Refused
@@ -96,7 +97,7 @@ class Calls:
 
     def get_nodes_qemu_status_current(self, p, user):
         vm = self.vm(p)
-        out = {"vmid": str(vm.vmid), "name": vm.name, "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": 0}}
+        out = {"vmid": str(vm.vmid), "name": vm.name, "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": int(vm.is_ha)}}
         if vm.lock:
             out["lock"] = vm.lock
         return out
@@ -151,11 +152,11 @@ class Calls:
 
     def post_nodes_qemu_status_start(self, p, user):
         vm = self.vm(p)
-        return self.start(vm, "qmstart", user, lambda t: vm.power(t, True))
+        return ha.power(self, vm, user, True)
 
     def post_nodes_qemu_status_stop(self, p, user):
         vm = self.vm(p)
-        return self.start(vm, "qmstop", user, lambda t: vm.power(t, False))
+        return ha.power(self, vm, user, False)
 
     def get_storage(self, p, user):
         if "Datastore.Audit" not in self.world.rights:
