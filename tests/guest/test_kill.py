@@ -34,8 +34,8 @@ PLAIN = {"quiesce": "lock", "services": None, "freeze": None, "hold_limit": None
 IN_UNDO = re.compile(r"^(undo|recover|guardian|db\.(before|after)_kill$|tunnel\.(before|after)_bridge_end$)")
 
 
-class KillWalk(GuestTest):
-    """Scenarios share one walk so that the points that nobody visits can be named."""
+class Kills(GuestTest):
+    """Scenarios, deaths in them, and what has to be true afterwards, whatever hypervisor is behind."""
 
     def setUp(self):
         super().setUp()
@@ -197,7 +197,9 @@ class KillWalk(GuestTest):
                 self.set_durability(1)
                 print(f"  {scenario:15} {point:30} next commit after {took * 1000:5.0f} ms", flush=True)
 
-    # -- the walk ------------------------------------------------------------------------------
+
+class KillWalk(Kills):
+    """Scenarios share one walk so that the points that nobody visits can be named."""
 
     def test_every_point(self):
         done = set()

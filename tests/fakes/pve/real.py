@@ -187,6 +187,7 @@ class RealVM(VM):
     def resume_processors(self):
         self.domain.virsh("resume", self.domain.name)
         self.qmp = "running"
+        self.world.note("resumed", self.vmid)
 
     def keep_disk(self, disk, name):
         path = self.files[disk]

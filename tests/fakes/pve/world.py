@@ -22,6 +22,7 @@ class Task:
         self.start = int(time.time() + world.skew)
         self.upid = f"UPID:{node}:{0x3A1B2 + world.serial:08X}:{world.serial:08X}:{self.start:08X}:{kind}:{vmid}:{user}:"
         self.lines, self.exit = [], None
+        self.began, self.ended = time.monotonic(), None
         self.stop = threading.Event()  # by DELETE of the task
         world.tasks[self.upid] = self
 
@@ -55,7 +56,7 @@ class Task:
 
     def end(self, status):
         self.world.note("task-stopped", self.upid)
-        self.exit = status
+        self.ended, self.exit = time.monotonic(), status
 
 
 class TaskError(Exception):
