@@ -137,7 +137,8 @@ class Kills(GuestTest):
         # Not until its output ends: the guardian has that, too, and is to be measured.
         # The guardian has a tunnel of its own, and may be the first one there: then the run is called off.
         ends = (-signal.SIGKILL, 1) if scenario == "create_through_agent" else (-signal.SIGKILL,)
-        self.assertIn(process.wait(timeout=180), ends, f"{points} did not kill the coordinator")
+        status = process.wait(timeout=180)
+        self.assertIn(status, ends, f"{points} did not kill the coordinator: {status in ends or process.communicate(timeout=180)}")
         within_s = self.back_within_s(scenario)
         begin = time.monotonic()
         took = Latency.accepts(within_s + 10)

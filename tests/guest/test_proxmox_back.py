@@ -2,7 +2,7 @@
 """What comes back of a real guest through the API of Proxmox VE (its stand-in): a rollback, and the disks in a backup by the
 server (vzdump), which the plugin is asked for by tests/plugin/drive.
 
-HOLDFAST_SAMPLE: one death in a rollback, drawn by HOLDFAST_SAMPLE_SEED.
+HOLDFAST_SAMPLE: either one death in a rollback, or one of a backup, drawn by HOLDFAST_SAMPLE_SEED.
 """
 
 import os
@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from hf import Latency, LoadedTest, build_dir, compare, lab, main, sql
+from hf import Latency, LoadedTest, always, build_dir, compare, lab, main, sql
 from pvelib import DATA_DISK, OnProxmox, real
 from test_rollback import BOOT_S, Back
 
@@ -34,6 +34,7 @@ DEATHS = {
 
 
 class Rollback(OnProxmox, Back):
+    @always
     def test_what_was_written_since_is_gone_and_all_before_is_there(self):
         self.load("--threads", "2")
         report = self.create()
@@ -102,6 +103,7 @@ class Vzdump(OnProxmox, LoadedTest):
         archive, = self.world.archives.values()
         return archive
 
+    @always
     def test_the_archive_holds_the_moment_when_its_job_began(self):
         self.load("--threads", "2")
         Path(self.end).touch()
@@ -142,4 +144,4 @@ class Vzdump(OnProxmox, LoadedTest):
 
 
 if __name__ == "__main__":
-    main()
+    main(most=3)

@@ -62,13 +62,10 @@ class Domain:
         found = [d for d in devices.findall("disk") if d.get("device") == "disk"]
         return [(f"virtio{i}", d.find("source").get("file"), d.findtext("serial")) for i, d in enumerate(found)]
 
-    def node_of(self, path):
-        """QEMU's name of the disk with that file."""
-        for block in self.qmp("query-block"):
-            inserted = block.get("inserted") or {}
-            if inserted.get("image", {}).get("filename") == path:
-                return inserted["node-name"]
-        raise TaskError(f"QEMU has no disk {path}")
+    def nodes(self):
+        """QEMU's names of the disks, by file."""
+        inserted = [block["inserted"] for block in self.qmp("query-block") if "inserted" in block]
+        return {i["image"]["filename"]: i["node-name"] for i in inserted}
 
 
 def qemu_img(*args):
@@ -136,6 +133,7 @@ class RealVM(VM):
         self.seconds = dict.fromkeys(self.seconds, 0)  # it takes what it takes; a test may add to that
         self.agent_patience = 3.0
         self.agent = Agent(domain)
+        self.nodes = None  # while the processors are stopped: QEMU's names of the disks
         self.bytes_per_s = 0  # of each disk that a backup copies; 0: as fast as it goes
         self.sweep()
 
@@ -181,30 +179,31 @@ class RealVM(VM):
         return self.domain.agent("guest-fsfreeze-thaw", 180)
 
     def stop_processors(self):
-        self.qmp = "save-vm"
+        self.qmp, self.nodes = "save-vm", self.domain.nodes()  # before: the guest stands still for no more than it has to
         self.domain.virsh("suspend", self.domain.name)
 
     def resume_processors(self):
         self.domain.virsh("resume", self.domain.name)
-        self.qmp = "running"
+        self.qmp, self.nodes = "running", None
         self.world.note("resumed", self.vmid)
 
     def keep_disk(self, disk, name):
         path = self.files[disk]
-        if self.status == "running":
-            self.domain.qmp("blockdev-snapshot-internal-sync", device=self.domain.node_of(path), name=name)
+        if self.nodes:
+            self.domain.qmp("blockdev-snapshot-internal-sync", device=self.nodes[path], name=name)
         else:
             qemu_img("snapshot", "-c", name, path)
         time.sleep(self.seconds["disk"])
 
     def drop_disks(self, name):
         time.sleep(self.seconds["delete"])
+        nodes = self.domain.nodes() if self.status == "running" else None
         for disk, names in self.kept_names().items():
             path = self.files[disk]
             if name not in names:
                 continue
-            if self.status == "running":
-                self.domain.qmp("blockdev-snapshot-delete-internal-sync", device=self.domain.node_of(path), name=name)
+            if nodes:
+                self.domain.qmp("blockdev-snapshot-delete-internal-sync", device=nodes[path], name=name)
             else:
                 qemu_img("snapshot", "-d", name, path)
 
@@ -253,7 +252,7 @@ class Job(backups.Job):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         qemu_img("create", "-q", "-f", "qcow2", path, str(image(source)["virtual-size"]))
         self.domain.qmp("blockdev-add", **{"driver": "qcow2", "node-name": f"pve-{disk}", "file": {"driver": "file", "filename": path}})
-        self.domain.qmp("blockdev-backup", **{"job-id": f"pve-{disk}", "device": self.domain.node_of(source), "target": f"pve-{disk}",
+        self.domain.qmp("blockdev-backup", **{"job-id": f"pve-{disk}", "device": self.domain.nodes()[source], "target": f"pve-{disk}",
                                               "sync": "full", "speed": self.vm.bytes_per_s, "auto-dismiss": False})
 
     def jobs(self):
