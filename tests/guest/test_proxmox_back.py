@@ -7,11 +7,12 @@ HOLDFAST_SAMPLE: either one death in a rollback, or one of a backup, drawn by HO
 
 import os
 import random
+import signal
 import subprocess
 import time
 from pathlib import Path
 
-from hf import Latency, LoadedTest, always, build_dir, compare, lab, main, sql
+from hf import Blocker, Latency, LoadedTest, always, build_dir, compare, lab, main, plain_tables, sql
 from pvelib import DATA_DISK, OnProxmox, real
 from test_rollback import BOOT_S, Back
 
@@ -82,61 +83,74 @@ class Vzdump(OnProxmox, LoadedTest):
         self.undo, self.end = (str(self.site.dir / n) for n in ("undo", "end"))
 
     def tidy(self):
-        self.drive("discard", "100", NAME, self.undo, check=False)
+        self.start("discard", "100", NAME, self.undo).communicate(timeout=180)
         super().tidy()
 
-    def drive(self, *args, check=True, **env):
+    def start(self, *args, **env):
         """One operation of the plugin, with its keys."""
         keys = {**self.keys_of_api(), "backup-storage": "nfs1"}
         del keys["plugin"]
         command = [build_dir() / "tests/plugin/plugin_drive", "proxmox", *(f"{k}={v}" for k, v in keys.items()), "--", *args]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False,
-                              env=self.site.environ(HOLDFAST_RUN_ID=NAME, HOLDFAST_DEADLINE_MS="60000", **env))
-        if check:
-            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                env=self.site.environ(HOLDFAST_RUN_ID=NAME, HOLDFAST_DEADLINE_MS="60000", **env))
 
-    def export(self, **more):
-        return self.drive("export", self.vm.name, NAME, self.undo, self.end, **more)
+    def end_of(self, process, status=0):
+        said = process.communicate(timeout=180)[0]
+        self.assertEqual(process.returncode, status, said)
+        return said
 
-    def archive(self):
-        archive, = self.world.archives.values()
-        return archive
+    def discard(self):
+        self.end_of(self.start("discard", "100", NAME, self.undo))
+
+    def export(self, **env):
+        return self.start("export", self.vm.name, NAME, self.undo, self.end, **env)
+
+    def hold(self):
+        """A session that holds the database, and when it did."""
+        holder = Blocker("FLUSH TABLES WITH READ LOCK;\nSELECT 'locked';", user="root")
+        self.addCleanup(holder.process.kill)
+        self.assertEqual(holder.process.stdout.readline(), "locked\n")
+        return holder, time.time_ns()
 
     @always
     def test_the_archive_holds_the_moment_when_its_job_began(self):
-        self.load("--threads", "2")
+        self.load("--threads", "2", *plain_tables())
+        holder, locked = self.hold()
+        process = self.export()
+        said = "".join(iter(process.stdout.readline, "exported\n"))
+        holder.stop()
+        released = time.time_ns()
+        self.writer.wait_for_commits(50)
         Path(self.end).touch()
-        said = self.export()
-        after = time.time_ns()
+        self.end_of(process)
+        copied = time.time_ns()
         self.writer.wait_for_commits(20)
-        archive = self.archive()
-        began, ended = self.at_ns("disk-instant", DATA_DISK), self.at_ns("instant", archive["volid"])
-        print(f"  the copy took {(after - ended) / 1e9:.1f} s; {archive['size'] / MIB:.0f} MiB", flush=True)
-        self.assertGreater(after - ended, 1e9, "too fast to prove anything")
-        self.assertIn(archive["volid"], said.stdout)
+        archive, = self.world.archives.values()
+        self.assertIn(archive["volid"], said)
+        print(f"  held {(released - locked) / 1e6:.0f} ms, copied for {(copied - released) / 1e9:.1f} s after; {archive['size'] / MIB:.0f} MiB")
+        self.judge_archive(archive, locked, copied)
+        self.discard()
+        self.assert_nothing_runs()
+
+    def judge_archive(self, archive, locked, copied):
         disks = real.disks_in(archive)
         self.assertEqual(set(disks), set(self.vm.files))
         with self.recovered(disks[DATA_DISK]) as socket:
-            status, findings = compare(self.writer.log, socket, began, ended)
+            status, findings = compare(self.writer.log, socket, locked, locked, (locked, self.at_ns("instant", archive["volid"])))
             self.assertEqual(status, 0, findings)
-            status, findings = compare(self.writer.log, socket, after, after)
+            status, findings = compare(self.writer.log, socket, copied, copied)
             self.assertEqual(status, 1, f"what was committed during the copy is missed by nobody: {findings}")
-        self.drive("discard", "100", NAME, self.undo)
-        self.assertEqual(self.world.archives, {})
-        self.assert_nothing_runs()
 
     def test_killed_while_it_copies_the_undo_ends_the_job(self):
         self.vm.seconds["copy"] = 20
-        died = self.export(check=False, HOLDFAST_POINT="proxmox.after_vzdump=kill")
-        self.assertEqual(died.returncode, -9, died.stdout + died.stderr)
+        self.end_of(self.export(HOLDFAST_POINT="proxmox.after_vzdump=kill"), -signal.SIGKILL)
         self.assertEqual(len(real.Job(self.vm, None).jobs()), 2, "no job was under way")
-        self.drive("discard", "100", NAME, self.undo)
-        self.assertEqual(self.world.archives, {})
+        self.discard()
         self.assert_nothing_runs()
 
     def assert_nothing_runs(self):
         self.wait_for_tasks()
+        self.assertEqual(self.world.archives, {})
         self.assertEqual(real.Job(self.vm, None).jobs(), {})
         self.assertEqual(list(Path(self.vm.folder).iterdir()), [])
         self.assertIsNotNone(Latency.accepts(5))
