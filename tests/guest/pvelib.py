@@ -67,6 +67,14 @@ class OnProxmox:
             self.assertLess(time.monotonic(), deadline, "a task of the server does not end")
             time.sleep(0.05)
 
+    def wait_for_post(self, end, within_s=60):
+        """Until the API took a POST to such a path; when."""
+        deadline = time.monotonic() + within_s
+        while not any(method == "POST" and path.endswith(end) for _, method, path, *_ in self.world.requests):
+            self.assertLess(time.monotonic(), deadline, f"no POST …{end}")
+            time.sleep(0.02)
+        return time.monotonic()
+
     def at_ns(self, what, detail=None):
         """When the stand-in noted it last, in the clock of the writer's log."""
         at = [t for t, w, d in self.world.timeline if w == what and detail in (None, d)][-1]

@@ -27,7 +27,7 @@ class Slow(OnProxmox, LoadedTest):
         Latency()
         self.site.write(hold_limit=f"{self.LIMIT_S}s")
         process = self.site.start("snapshot", "create", "db")
-        posted = self.wait_for_request("/snapshot")
+        posted = self.wait_for_post("/snapshot")
         waited = Latency.commit(timeout_s=30)
         committed = time.monotonic()
         out, err = process.communicate(timeout=120)
@@ -38,13 +38,6 @@ class Slow(OnProxmox, LoadedTest):
         print(f"  commit after {waited:.2f} s, hold-limit {self.LIMIT_S} s, {committed - ran:.2f} s after the processors ran again")
         self.assertLess(committed - max(ran, posted + self.LIMIT_S), 1.0)
         return committed
-
-    def wait_for_request(self, end):
-        deadline = time.monotonic() + 60
-        while not any(method == "POST" and path.endswith(end) for _, method, path, *_ in self.world.requests):
-            self.assertLess(time.monotonic(), deadline, f"no POST …{end}")
-            time.sleep(0.02)
-        return time.monotonic()
 
     def test_past_hold_limit_the_database_is_released_while_the_task_runs(self):
         self.world.faults["savevm-end-seconds"] = 5
