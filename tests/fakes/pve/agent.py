@@ -93,13 +93,15 @@ class AgentCalls:
         if not vm.agent_lock.acquire(timeout=vm.agent_patience):
             raise Refused(500, "QEMU guest agent is not running")  # its ping got no answer
         try:
-            yield self.check_agent(vm)
+            yield self.agent(p)
         except AgentError as error:
             raise Refused(500, f"Agent error: {error}") from None
         finally:
             vm.agent_lock.release()
 
-    def check_agent(self, vm):
+    def agent(self, p):
+        """The VM, if its agent answers a ping."""
+        vm = self.vm(p)
         if vm.config.get("agent", "0")[:1] == "0":
             raise Refused(500, "No QEMU guest agent configured")
         if vm.status != "running":
