@@ -37,8 +37,9 @@
 #define HF_PLUGIN_MAGIC UINT32_C(0x48664c44)
 #define HF_HOST_MAGIC UINT32_C(0x48664854)
 #define HF_ABI_MAJOR 1
-#define HF_ABI_MINOR 4 /* 1: the four steps of a rollback; where overlays lie. 2: exports that are watched and ended; checkpoints.
-                        * 3: machines made from a stored definition. 4: which checkpoints there are; why a disk is to be compared */
+#define HF_ABI_MINOR 5 /* 1: the four steps of a rollback; where overlays lie. 2: exports that are watched and ended; checkpoints.
+                        * 3: machines made from a stored definition. 4: which checkpoints there are; why a disk is to be compared.
+                        * 5: backups that the hypervisor writes and keeps, and machines made from them */
 #define HF_PLUGIN_ENTRY "holdfast_plugin_entry"
 #define HF_NO_DEADLINE INT64_MAX
 
@@ -95,6 +96,7 @@ struct hf_kv {
 #define HF_CAN_GUEST_FSMAP (UINT64_C(1) << 11)
 #define HF_CAN_ROLLBACK_UNDO (UINT64_C(1) << 12) /* … the state that is left stays until settle */
 #define HF_CAN_MACHINE (UINT64_C(1) << 13) /* a machine from what vm_definition told once, here or elsewhere */
+#define HF_CAN_MACHINE_PUSHED (UINT64_C(1) << 14) /* … from a backup that the hypervisor keeps */
 
 enum hf_vm_state { HF_VM_OTHER, HF_VM_RUNNING, HF_VM_PAUSED, HF_VM_OFF, HF_VM_CRASHED };
 
@@ -231,6 +233,32 @@ struct hf_export_state {
     uint64_t scratch_room_bytes; /* how much that may become before the export is given up; 0: unknown */
 };
 
+/* ---- since 1.5: a backup that the hypervisor wrote itself, and keeps ------------------------ */
+
+/* Is a place off the hypervisor's hosts? What only its administrator can know is UNKNOWN. */
+enum hf_pushed_place { HF_PLACE_UNKNOWN, HF_PLACE_HERE, HF_PLACE_ELSEWHERE };
+/* What the place itself found when it last read all of the backup. */
+enum hf_pushed_check { HF_PUSHED_UNCHECKED, HF_PUSHED_GOOD, HF_PUSHED_BAD };
+
+struct hf_pushed {
+    uint32_t struct_size;
+    enum hf_pushed_check check;
+    enum hf_pushed_place where;
+    uint8_t is_ours;      /* it carries the mark of `run` */
+    uint8_t is_protected; /* the hypervisor's own retention lets it be */
+    uint8_t reserved[2];
+    int64_t taken_at_s;    /* seconds since the epoch, 0: unknown */
+    uint64_t stored_bytes; /* as the place tells it; 0: unknown */
+    const char *ref;          /* the hypervisor's name of it, unique with the VM's id; at most 511 bytes, no control characters */
+    const char *form;         /* what it is: vma, pbs */
+    const char *place;        /* the storage, as the hypervisor calls it */
+    const char *server;       /* host name or address of the place, or NULL: it has none, or that is not known */
+    const char *where_why;    /* of where, to go behind a colon */
+    const char *run;          /* whose it is, or NULL */
+    const char *notes;        /* what is written on it, one line, or NULL */
+};
+typedef int (*hf_pushed_cb)(void *ctx, const struct hf_pushed *pushed);
+
 /* STREAM: ascending, not overlapping. data NULL: a hole of len zero bytes. */
 typedef int (*hf_extent_cb)(void *ctx, uint64_t offset, const void *data, uint64_t len);
 
@@ -330,6 +358,10 @@ struct hf_machine_request {
     uint32_t n_disks;
     uint32_t reserved;
     uint64_t memory_max_bytes; /* less than the definition's: so much instead. 0: as there */
+    /* since 1.5 */
+    const char *pushed; /* hf_pushed.ref: made from this backup; definition is NULL, and there are no disks. NULL: as above */
+    const char *vm_id;  /* … and of which VM it is */
+    const char *store;  /* … where its disks come to lie, as the hypervisor calls it; NULL: where those of the VM lay */
 };
 
 enum hf_machine_finding_kind {
@@ -526,6 +558,23 @@ struct hf_plugin {
     /* Since ABI 1.4. Names of this VM's checkpoints that holdfast made, the newest first. Whatever state the VM is in. */
     int (*checkpoint_list)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, hf_text_cb emit,
                            void *ctx, struct hf_err *err);
+
+    /* Since ABI 1.5. A pushed export is one backup of all disks, and has these steps behind settle:
+     *   export_disk    form PUSHED and its size, of each disk.
+     *   export_end     waits for the copy. TIMEOUT, UNREACHABLE: it goes on, and export_end may be called again. 0: the
+     *                  backup is whole, and stays whatever becomes of this process. CANCELLED: capture_discard takes it away.
+     *   export_pushed  then: what lies there now.
+     * A machine from it (machine_plan with `pushed`) is made by machine_create, which copies all of it: TIMEOUT and
+     * UNREACHABLE mean that it goes on, and that machine_create may be called again. */
+    int (*export_pushed)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap, struct hf_pushed *out,
+                         struct hf_err *err);
+    /* All backups of the VM in the place that is configured, also of others; the VM itself may be gone. */
+    int (*pushed_list)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, hf_pushed_cb emit, void *ctx,
+                       struct hf_err *err);
+    /* Deletes the backup `ref`, whose mark must be that of `run` (CONFLICT: it is another's now). Gone already: success.
+     * Interrupted anywhere, calling it again finishes it. */
+    int (*pushed_delete)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *ref,
+                         const char *run, struct hf_err *err);
 };
 
 typedef const struct hf_plugin *(*hf_plugin_entry_fn)(const struct hf_host *host);
