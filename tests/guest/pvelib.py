@@ -57,9 +57,13 @@ class OnProxmox:
         self.assertEqual(self.agent_calls_in_snapshots(), [], "the server would have found its agent busy, and left out its freeze")
 
     def agent_calls_in_snapshots(self):
-        """Calls of ours to the agent that came while a snapshot was made."""
-        tasks = [(t.began, t.ended) for t in self.world.tasks.values() if t.kind == "qmsnapshot"]
-        return [path for at, _, path, *_ in self.world.requests if "/agent/" in path and any(b < at < e for b, e in tasks)]
+        """Calls of ours to the agent that came while a snapshot was made; a thaw is none when the moment had passed, at hold-limit."""
+        tasks = [t for t in self.world.tasks.values() if t.kind == "qmsnapshot"]
+        moments = [at for at, what, _ in self.world.timeline if what == "instant"]
+        def is_amid(task, at, path):
+            end = next((m for m in moments if m > task.began), task.ended) if "/fsfreeze-" in path else task.ended
+            return task.began < at < end
+        return [path for at, _, path, *_ in self.world.requests if "/agent/" in path and any(is_amid(t, at, path) for t in tasks)]
 
     def wait_for_tasks(self, within_s=30):
         deadline = time.monotonic() + within_s
