@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is judged in milliseconds of a real guest behind the API of Proxmox VE (its stand-in): stall_ms against the writer's own
 view, and the hold that a slow server outlasts.
+
+HOLDFAST_SAMPLE: one of the guests that stand still, drawn by HOLDFAST_SAMPLE_SEED.
 """
 
 import time
 
-from hf import Latency, LoadedTest, main, plain_tables
+from hf import Latency, LoadedTest, always, main, plain_tables
 from pvelib import OnProxmox
 from test_snapshot import ROUNDS, Rounds
 
 
 class Stall(OnProxmox, Rounds):
+    @always
     def test_tables_without_transactions(self):
         self.durability(0)
         self.load("--threads", "3", *plain_tables())
@@ -37,6 +40,7 @@ class Slow(OnProxmox, LoadedTest):
         self.assertLess(committed - max(ran, posted + limit_s), grace_s)
         return committed
 
+    @always
     def test_past_hold_limit_the_database_is_released_while_the_task_runs(self):
         self.world.faults["savevm-end-seconds"] = 5
         committed = self.outlast()
@@ -54,4 +58,4 @@ class Slow(OnProxmox, LoadedTest):
 
 
 if __name__ == "__main__":
-    main()
+    main(most=3)

@@ -131,6 +131,7 @@ class RealVM(VM):
         self.files = {name: path for name, path, _ in domain.disks()}
         self.config = {"name": domain.name, "agent": "1", "memory": "1024", "cores": 2, "ide2": "none,media=cdrom", **self.drives()}
         self.seconds = dict.fromkeys(self.seconds, 0)  # it takes what it takes; a test may add to that
+        self.can_snapshot = all(image(path)["format"] == "qcow2" for path in self.files.values())
         self.agent_patience = 3.0
         self.agent = Agent(domain)
         self.nodes = None  # while the processors are stopped: QEMU's names of the disks
@@ -140,10 +141,10 @@ class RealVM(VM):
     def drives(self):
         out = {}
         for name, path, serial in self.domain.disks():
-            size = image(path)["virtual-size"]
+            size, form = (image(path)[key] for key in ("virtual-size", "format"))
             words = f"{size >> 30}G" if size % (1 << 30) == 0 else f"{size >> 10}K"
             number = name.removeprefix("virtio")
-            out[name] = f"{STORAGE}:{self.vmid}/vm-{self.vmid}-disk-{number}.qcow2{',serial=' + serial if serial else ''},size={words}"
+            out[name] = f"{STORAGE}:{self.vmid}/vm-{self.vmid}-disk-{number}.{form}{',serial=' + serial if serial else ''},size={words}"
         return out
 
     # ---- what is seen of it ----
