@@ -36,8 +36,9 @@ struct hf_instance {
     bool was_admitted;                          /* the token was good once */
     bool ignores_cancel;                        /* a thaw is finished whoever is in a hurry */
     char vm_id[PVE_ID_MAX], node[PVE_NODE_MAX]; /* where a VM was seen last */
-    bool is_unclear;     /* the request that failed last may have had its effect */
-    struct hf_strv kept; /* strings of results, until the next call */
+    char taken_vm_id[PVE_ID_MAX]; /* a number that was to be a new VM's, and is another's */
+    bool is_unclear;              /* the request that failed last may have had its effect */
+    struct hf_strv kept;          /* strings of results, until the next call */
 };
 
 /* ---- client.c ------------------------------------------------------------------------------------ */

@@ -113,10 +113,8 @@ int proxmox_probe(struct hf_instance *in, const struct hf_call *call, struct hf_
 
 /* ---- the cluster's list ------------------------------------------------------------------------------ */
 
-typedef int (*row_cb)(void *ctx, struct json_object *row, struct hf_err *err);
-
-static int each_vm(struct hf_instance *in, const struct hf_call *call, row_cb row, void *ctx,
-                   struct hf_err *err)
+int pve_each_vm(struct hf_instance *in, const struct hf_call *call, pve_row_cb row, void *ctx,
+                struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *data = NULL;
     if (pve_get(in, call, "/cluster/resources?type=vm", &data, err) != 0)
@@ -163,7 +161,7 @@ int proxmox_vm_list(struct hf_instance *in, const struct hf_call *call, hf_vm_cb
     struct lister l = {emit, ctx, PVE_CAPABILITIES & ~cannot};
     if (pve_enter(in, call, err) != 0)
         return -1;
-    return each_vm(in, call, list_one, &l, err);
+    return pve_each_vm(in, call, list_one, &l, err);
 }
 
 struct finder {
@@ -234,7 +232,7 @@ static int fail_many(const struct finder *f, struct hf_err *err)
 static int search(struct hf_instance *in, const struct hf_call *call, struct finder *f,
                   struct hf_err *err)
 {
-    if (each_vm(in, call, find_one, f, err) != 0)
+    if (pve_each_vm(in, call, find_one, f, err) != 0)
         return -1;
     bool is_number = f->what[strspn(f->what, "0123456789")] == '\0';
     for (size_t i = 0; !is_number && i < f->nodes.n; i++)

@@ -506,6 +506,7 @@ static const struct verb {
     {"drop", 1, do_drop},
     {"checkpoints", 1, do_checkpoints},
     {"machine-plan", 4, do_machine_plan},
+    {"machine-pushed", 5, do_machine_pushed},
     {"machine-create", 1, do_machine_create},
     {"machine-start", 1, do_machine_start},
     {"machine-settle", 1, do_machine_settle},

@@ -156,6 +156,7 @@ class Dump:
                 self.world.note("disk-instant", disk)
                 self.task.sleep(vm.seconds["disk"] if not vm.frozen else 0)
             vm.instant(archive["volid"])
+            self.world.vault[archive["volid"]] = (dict(vm.config), vm.data)  # what a restore makes a VM of
         if froze:
             self.info("issuing guest-agent 'fs-thaw' command")  # [!] also when the command failed
             if self.world.fault("thaw-fails"):

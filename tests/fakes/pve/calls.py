@@ -9,6 +9,7 @@ import time
 
 import places
 from backups import Dump
+from restores import Machines
 from schema import Refused
 from world import Task, TaskError
 
@@ -35,7 +36,7 @@ class Whole(dict):
     """An answer with more than `data` in it."""
 
 
-class Calls:
+class Calls(Machines):
     def __init__(self, world):
         self.world = world
 
@@ -70,11 +71,11 @@ class Calls:
         out = []
         for vm in self.world.vms.values():
             row = {"id": f"{vm.kind}/{vm.vmid}", "type": vm.kind, "vmid": vm.vmid, "node": vm.node, "status": vm.status,
-                   "template": vm.template, "name": vm.name, "maxcpu": 2}
+                   "template": vm.template, "maxcpu": 2, **({"name": vm.name} if vm.name else {})}
             if vm.lock:
                 row["lock"] = vm.lock
             if self.world.fault("statistics-lag"):
-                del row["name"]
+                row.pop("name", None)
                 row["status"] = "unknown"
             out.append(row)
         out = out if "VM.Audit" in self.world.rights else []
@@ -96,7 +97,7 @@ class Calls:
 
     def get_nodes_qemu_status_current(self, p, user):
         vm = self.vm(p)
-        out = {"vmid": str(vm.vmid), "name": vm.name, "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": 0}}
+        out = {"vmid": str(vm.vmid), "name": vm.name or "", "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": 0}}
         if vm.lock:
             out["lock"] = vm.lock
         return out
@@ -191,6 +192,8 @@ class Calls:
             raise Refused(500, f"storage '{p['storage']}' does not exist")
         if not storage.active:
             raise Refused(500, f"storage '{p['storage']}' is not online")
+        if p.get("content") == "images":
+            return self.images(p)
         out = []
         for a in self.world.archives.values():
             if a["storage"] != p["storage"] or p.get("vmid", str(a["vmid"])) != str(a["vmid"]) or "VM.Backup" not in self.world.rights:
