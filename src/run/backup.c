@@ -41,7 +41,8 @@ static int parse_produce(struct backup *b, const char *text, struct hf_err *err)
         return hf_fail_nomem(err);
     for (size_t i = 0; i < words.n; i++) {
         enum hf_point_kind kind;
-        if (hf_point_kind_parse(words.items[i], &kind) < 0 || kind == HF_POINT_DEFINITION)
+        if (hf_point_kind_parse(words.items[i], &kind) < 0 || kind == HF_POINT_DEFINITION ||
+            kind == HF_POINT_PUSHED)
             return hf_fail(err, HF_E_CONFIG, "--produce: '%.60s' is none of image, dump, files",
                            words.items[i]);
         b->parts[kind].is_wanted = true;
