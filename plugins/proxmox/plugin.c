@@ -6,6 +6,7 @@
 
 #include "agent.h"
 #include "capture.h"
+#include "pushed.h"
 #include "pve.h"
 #include "rollback.h"
 #include "snapshots.h"
@@ -157,6 +158,10 @@ static const struct hf_plugin plugin = {
     .export_disk = proxmox_export_disk,
     .export_watch = proxmox_export_watch,
     .export_end = proxmox_export_end,
+    .export_pushed = proxmox_export_pushed,
+    .pushed_list = proxmox_pushed_list,
+    .pushed_delete = proxmox_pushed_delete,
+    .pushed_find = proxmox_pushed_find,
     .guest_ping = proxmox_guest_ping,
     .guest_exec = proxmox_guest_exec,
     .guest_file_read = proxmox_guest_file_read,
