@@ -198,7 +198,7 @@ int proxmox_pushed_delete(struct hf_instance *in, const struct hf_call *call, co
     if (!a.is_ours || strcmp(a.run, run) != 0)
         return hf_fail(err, HF_E_CONFLICT, "%s is not of run %.80s: its notes say '%.100s'", ref,
                        run, a.notes);
-    if (HF_POINT_ERR("proxmox.before_archive_delete", err) != 0)
+    if (HF_POINT_ERR("proxmox.before_pushed_delete", err) != 0)
         return -1;
     return pve_archive_delete(in, call, node, vm_id, ref, err) == 0
                ? 0

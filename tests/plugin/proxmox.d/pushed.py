@@ -91,7 +91,7 @@ def only_the_runs_own_is_deleted_and_only_once(site):
 
 def a_deletion_that_was_cut_short_is_finished(site):
     ref, _ = with_a_backup(site)
-    status, text = site.drive("pushed-delete", "100", ref, NAME, env={"HOLDFAST_POINT": "proxmox.before_archive_delete=kill"})
+    status, text = site.drive("pushed-delete", "100", ref, NAME, env={"HOLDFAST_POINT": "proxmox.before_pushed_delete=kill"})
     assert status == -9 and ref in site.world.archives, text
     site.world.archives[ref]["protected"] = False  # … as if it had died between the two requests
     site.good("pushed-delete", "100", ref, NAME)
