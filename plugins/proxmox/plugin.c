@@ -7,6 +7,7 @@
 #include "agent.h"
 #include "capture.h"
 #include "machine.h"
+#include "pushed.h"
 #include "pve.h"
 #include "rollback.h"
 #include "snapshots.h"
@@ -164,6 +165,10 @@ static const struct hf_plugin plugin = {
     .machine_settle = proxmox_machine_settle,
     .machine_destroy = proxmox_machine_destroy,
     .machine_list = proxmox_machine_list,
+    .export_pushed = proxmox_export_pushed,
+    .pushed_list = proxmox_pushed_list,
+    .pushed_delete = proxmox_pushed_delete,
+    .pushed_find = proxmox_pushed_find,
     .guest_ping = proxmox_guest_ping,
     .guest_exec = proxmox_guest_exec,
     .guest_file_read = proxmox_guest_file_read,

@@ -229,6 +229,9 @@ int hf_hv_export_pushed(struct hf_hv_capture *cap, const struct hf_hv_call *call
 /* Those of others, too. */
 int hf_hv_pushed_list(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                       struct hf_pushed_list *out, struct hf_err *err) HF_CHECKED;
+/* Wherever it lies. NOT_FOUND: nowhere. */
+int hf_hv_pushed_find(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                      const char *ref, struct hf_pushed_copy *out, struct hf_err *err) HF_CHECKED;
 /* CONFLICT: it is not this run's. Gone already: success. */
 int hf_hv_pushed_delete(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                         const char *ref, const char *run, struct hf_err *err) HF_CHECKED;

@@ -34,6 +34,7 @@ static char *host_of(const char *uri)
     return len ? strndup(p, len) : NULL;
 }
 
+<<<<<<< HEAD
 /* Proxmox VE's may name several servers of one cluster, each with its https://. */
 static int add_hosts(struct hf_strv *to, const char *uri)
 {
@@ -45,6 +46,18 @@ static int add_hosts(struct hf_strv *to, const char *uri)
         HF_AUTOFREE char *host = host_of(parts.items[i]);
         if (host && hf_strv_add(to, host) < 0)
             return -1;
+=======
+/* A cluster is reached by any of several, separated by commas. */
+static int add_hosts(struct hf_secured *s, const char *uris, struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv all = HF_STRV_INIT;
+    if (hf_strv_split(&all, uris, ',') < 0)
+        return hf_fail_nomem(err);
+    for (size_t i = 0; i < all.n; i++) {
+        HF_AUTOFREE char *host = host_of(all.items[i]);
+        if (host && hf_strv_add(&s->hypervisor, host) < 0)
+            return hf_fail_nomem(err);
+>>>>>>> pve-core
     }
     return 0;
 }
@@ -56,8 +69,13 @@ int hf_secured_add_vm(struct hf_secured *s, const struct hf_config_vm *vm,
         (vm->ssh.host && hf_strv_add(&s->guest, vm->ssh.host) < 0))
         return hf_fail_nomem(err);
     for (size_t i = 0; i < h->n_kv; i++)
+<<<<<<< HEAD
         if (strcmp(h->kv[i].key, "uri") == 0 && add_hosts(&s->hypervisor, h->kv[i].value) < 0)
             return hf_fail_nomem(err);
+=======
+        if (strcmp(h->kv[i].key, "uri") == 0 && add_hosts(s, h->kv[i].value, err) < 0)
+            return -1;
+>>>>>>> pve-core
     return 0;
 }
 
@@ -82,12 +100,11 @@ int hf_secured_ask_guest(struct hf_guest *g, int64_t deadline_ms, struct hf_strv
     return hf_strv_split(out, hf_buf_str(&said.out), ' ') < 0 ? hf_fail_nomem(err) : 0;
 }
 
-int hf_secured_judge(const struct hf_secured *s, const struct hf_env *env,
-                     const struct hf_config_store *store, struct hf_offhost_verdict *out,
-                     struct hf_err *err)
+static int judge(const struct hf_secured *s, const struct hf_env *env, const char *url,
+                 struct hf_offhost_verdict *out, struct hf_err *err)
 {
     const struct hf_offhost_question q = {
-        .url = store->url,
+        .url = url,
         .guest = &s->guest,
         .hypervisor = &s->hypervisor,
         .disks = &s->disks,
@@ -95,6 +112,21 @@ int hf_secured_judge(const struct hf_secured *s, const struct hf_env *env,
         .timeout_ms = NAMES_MS,
     };
     return hf_offhost_check(&q, out, err);
+}
+
+int hf_secured_judge(const struct hf_secured *s, const struct hf_env *env,
+                     const struct hf_config_store *store, struct hf_offhost_verdict *out,
+                     struct hf_err *err)
+{
+    return judge(s, env, store->url, out, err);
+}
+
+int hf_secured_judge_server(const struct hf_secured *s, const struct hf_env *env,
+                            const char *server, struct hf_offhost_verdict *out, struct hf_err *err)
+{
+    const bool is_v6 = strchr(server, ':') && *server != '[';
+    HF_AUTOFREE char *url = hf_asprintf(is_v6 ? "nfs://[%s]/" : "nfs://%s/", server);
+    return url ? judge(s, env, url, out, err) : hf_fail_nomem(err);
 }
 
 const char *hf_off_host_word(const struct hf_config_store *store,

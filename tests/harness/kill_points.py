@@ -34,6 +34,7 @@ WALKS = (
     ("integration.store.dav", r"store\.dav\."),
     ("integration.run.checkpoint", r"backup\.(before|after)_checkpoint_drop$"),
     ("integration.run.backup_parts", r"backup\.before_files$|hold\.before_readers$"),
+    ("integration.run.pushed", r"backup\.(before|after)_(push_end|export_decided)$|prune\.(before|after)_pushed_delete$"),
     ("integration.run.backup_kill", r"(backup|image|point|site|store)\.|catalog\.(before|after)_point_commit$"),
     ("integration.run.prune_kill", r"prune\."),
     ("integration.run.prune_repack", r"repack\."),

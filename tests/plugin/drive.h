@@ -24,4 +24,9 @@ int do_machine_settle(struct drive *d, char **args, struct hf_err *err);
 int do_machine_destroy(struct drive *d, char **args, struct hf_err *err);
 int do_machine_list(struct drive *d, char **args, struct hf_err *err);
 
+/* drive_pushed.c */
+void tell_pushed(const struct hf_pushed_copy *p);
+int do_pushed(struct drive *d, char **args, struct hf_err *err);
+int do_pushed_delete(struct drive *d, char **args, struct hf_err *err);
+
 #endif

@@ -141,7 +141,7 @@ class Dump:
             volid = f"{self.storage.name}:backup/{ident}"
         return {"volid": volid, "content": "backup", "format": "pbs-vm" if self.storage.kind == "pbs" else ident.partition(".")[2],
                 "subtype": "qemu", "vmid": self.vm.vmid, "ctime": int(now), "size": 3446789012, "notes": "", "protected": False,
-                "storage": self.storage.name}
+                "storage": self.storage.name, "node": None if self.storage.status()["shared"] else self.vm.node}
 
     def begin(self, archive):
         """Freeze, the QMP command, thaw; then the line that says that all disks have their instant."""

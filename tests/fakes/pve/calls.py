@@ -67,7 +67,18 @@ class Calls(Machines):
     def get_access_permissions(self, p, user):
         return {p.get("path", "/"): dict(self.world.rights)}
 
+    def storage_resources(self):
+        """As pvestatd told last: a shared one stands there once per node."""
+        if "Datastore.Audit" not in self.world.rights:
+            return []
+        return [{"id": f"storage/{node}/{s.name}", "type": "storage", "storage": s.name, "node": node, "plugintype": s.kind,
+                 "content": s.content, "shared": s.status()["shared"],
+                 "status": "available" if s.active and not self.world.fault("node-away", node) else "unknown"}
+                for node in ("pve1", "pve2") for s in self.world.storages.values() if s.enabled]
+
     def get_cluster_resources(self, p, user):
+        if p.get("type") == "storage":
+            return self.storage_resources()
         out = []
         for vm in self.world.vms.values():
             row = {"id": f"{vm.kind}/{vm.vmid}", "type": vm.kind, "vmid": vm.vmid, "node": vm.node, "status": vm.status,
@@ -162,7 +173,7 @@ class Calls(Machines):
         if "Datastore.Audit" not in self.world.rights:
             return []
         rows = [s.row() for s in self.world.storages.values()]
-        rows[0]["type"] = "zfspool" if self.world.vms[100].newest_only else rows[0]["type"]
+        rows[0]["type"] = "zfspool" if 100 in self.world.vms and self.world.vms[100].newest_only else rows[0]["type"]
         return rows
 
     # ---- backups ----
@@ -198,14 +209,16 @@ class Calls(Machines):
         for a in self.world.archives.values():
             if a["storage"] != p["storage"] or p.get("vmid", str(a["vmid"])) != str(a["vmid"]) or "VM.Backup" not in self.world.rights:
                 continue
-            row = {k: v for k, v in a.items() if k not in ("storage", "protected", "notes")}
+            if a.get("node") not in (None, p["node"]):
+                continue  # of a storage of another node
+            row = {k: v for k, v in a.items() if k not in ("storage", "node", "protected", "notes")}
             row["notes"] = a["notes"].partition("\n")[0]
             out.append({**row, **({"protected": 1} if a["protected"] else {})})
         return out
 
     def archive(self, p):
         archive = self.world.archives.get(p["volume"])
-        if not archive:
+        if not archive or archive.get("node") not in (None, p["node"]):
             raise Refused(500, f"volume '{p['volume']}' does not exist")
         return archive
 

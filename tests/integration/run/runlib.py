@@ -347,6 +347,7 @@ class Site:
                                  "quiesce": "lock"}}
         self.stores = {}  # the sections [store NAME]
         self.policies = {}  # the sections [policy NAME]
+        self.hypervisor = {}  # more keys of [hypervisor here]
         self.write()
 
     def make_vm(self, name):
@@ -367,7 +368,7 @@ class Site:
     def write_all(self):
         """The configuration as sections, stores and policies are."""
         lines = ["[defaults]", f"state = {self.state}", f"plugin-dir = {PLUGINS}", "[hypervisor here]",
-                 "plugin = dir", f"root = {self.vms}"]
+                 "plugin = dir", f"root = {self.vms}", *(f"{k} = {v}" for k, v in self.hypervisor.items())]
         for name, section in self.sections.items():
             lines += [f"[vm {name}]", "hypervisor = here"]
             lines += [f"{k} = {v}" for k, v in section.items() if v is not None]

@@ -6,7 +6,7 @@ import subprocess
 from common import HERE, NAME, Site, back, dump, dump_key, folder, private
 
 
-DUMP_POINTS = ["proxmox.before_vzdump", "proxmox.after_vzdump", "proxmox.before_archive_delete"]
+DUMP_POINTS = ["proxmox.before_vzdump", "proxmox.after_vzdump", "proxmox.before_archive_delete", "proxmox.before_pushed_delete"]
 
 
 FINAL_POINTS = ["proxmox." + p for p in ("before_final_stop", "after_final_stop", "after_final_younger", "after_final_task", "after_final_mark",
@@ -23,6 +23,8 @@ def a_backup_killed_at_each_point_is_taken_away(site):
         dump_key(here)
         if point.endswith("delete"):
             assert dump(here)[0] == 0
+            if "pushed" in point:
+                undo = ["pushed-delete", "100", next(iter(here.world.archives)), NAME]
             died, text = here.drive(*undo, env={"HOLDFAST_POINT": f"{point}=kill"})
         else:
             here.vm.seconds["copy"] = 10
