@@ -34,7 +34,6 @@ static char *host_of(const char *uri)
     return len ? strndup(p, len) : NULL;
 }
 
-<<<<<<< HEAD
 /* Proxmox VE's may name several servers of one cluster, each with its https://. */
 static int add_hosts(struct hf_strv *to, const char *uri)
 {
@@ -46,18 +45,6 @@ static int add_hosts(struct hf_strv *to, const char *uri)
         HF_AUTOFREE char *host = host_of(parts.items[i]);
         if (host && hf_strv_add(to, host) < 0)
             return -1;
-=======
-/* A cluster is reached by any of several, separated by commas. */
-static int add_hosts(struct hf_secured *s, const char *uris, struct hf_err *err)
-{
-    HF_AUTO(hf_strv) struct hf_strv all = HF_STRV_INIT;
-    if (hf_strv_split(&all, uris, ',') < 0)
-        return hf_fail_nomem(err);
-    for (size_t i = 0; i < all.n; i++) {
-        HF_AUTOFREE char *host = host_of(all.items[i]);
-        if (host && hf_strv_add(&s->hypervisor, host) < 0)
-            return hf_fail_nomem(err);
->>>>>>> pve-core
     }
     return 0;
 }
@@ -69,13 +56,8 @@ int hf_secured_add_vm(struct hf_secured *s, const struct hf_config_vm *vm,
         (vm->ssh.host && hf_strv_add(&s->guest, vm->ssh.host) < 0))
         return hf_fail_nomem(err);
     for (size_t i = 0; i < h->n_kv; i++)
-<<<<<<< HEAD
         if (strcmp(h->kv[i].key, "uri") == 0 && add_hosts(&s->hypervisor, h->kv[i].value) < 0)
             return hf_fail_nomem(err);
-=======
-        if (strcmp(h->kv[i].key, "uri") == 0 && add_hosts(s, h->kv[i].value, err) < 0)
-            return -1;
->>>>>>> pve-core
     return 0;
 }
 
