@@ -10,8 +10,9 @@ struct reader {
     struct hf_instance *in;
     const char *what;
     bool is_quiet;
-    bool was_frozen; /* by somebody else, before the task: whoever froze thaws */
-    bool is_trouble; /* the guest may be frozen still */
+    bool host_freezes; /* so that a freeze of the task cannot succeed */
+    bool was_frozen;   /* by somebody else, before the task: whoever froze thaws */
+    bool is_trouble;   /* the guest may be frozen still */
 };
 
 static int read_line(void *ctx, const char *line)
@@ -19,20 +20,23 @@ static int read_line(void *ctx, const char *line)
     struct reader *r = ctx;
     static const struct {
         const char *text;
-        bool is_trouble;
-    } signs[] = {{"unable to freeze guest fs", true},
-                 {"guest-fsfreeze-freeze' failed", true},
-                 {"guest-fsfreeze-thaw problems", true},
-                 {"guest-fsfreeze-thaw' failed", true},
-                 {"Guest Agent is not running", false},
-                 {"skipping guest filesystem freeze", false},
-                 {"WARN:", false}};
+        bool is_trouble, is_freeze;
+    } signs[] = {{"unable to freeze guest fs", true, true},
+                 {"guest-fsfreeze-freeze' failed", true, true},
+                 {"guest-fsfreeze-thaw problems", true, false},
+                 {"guest-fsfreeze-thaw' failed", true, false},
+                 {"Guest Agent is not running", false, false},
+                 {"skipping guest filesystem freeze - already frozen", false, true},
+                 {"skipping guest filesystem freeze", false, false},
+                 {"WARN:", false, false}};
     for (size_t i = 0; i < HF_ARRAY_SIZE(signs); i++) {
         if (!strstr(line, signs[i].text))
             continue;
         r->is_trouble |= signs[i].is_trouble;
+        bool is_fine = signs[i].is_freeze && r->host_freezes;
         if (!r->is_quiet)
-            pve_log(r->in, HF_LOG_WARN, "%s task: %s", r->what, line);
+            pve_log(r->in, is_fine ? HF_LOG_DETAIL : HF_LOG_WARN, "%s task: %s%s", r->what, line,
+                    is_fine ? " (frozen by holdfast before)" : "");
         break;
     }
     r->was_frozen |= strstr(line, "- already frozen") != NULL;
@@ -67,9 +71,11 @@ static int thaw_if_frozen(struct hf_instance *in, const struct hf_call *call, co
 }
 
 int pve_after_task(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                   const struct pve_task *task, struct hf_err *err)
+                   const struct pve_task *task, bool host_freezes, struct hf_err *err)
 {
-    struct reader r = {.in = in, .what = strstr(task->upid, ":vzdump:") ? "vzdump" : "snapshot"};
+    struct reader r = {.in = in,
+                       .host_freezes = host_freezes,
+                       .what = strstr(task->upid, ":vzdump:") ? "vzdump" : "snapshot"};
     read_log(&r, call, task);
     return r.was_frozen ? 0 : thaw_if_frozen(in, call, vm_id, err);
 }

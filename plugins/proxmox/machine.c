@@ -249,7 +249,7 @@ static int list_one(void *ctx, struct json_object *row, struct hf_err *err)
     HF_AUTO(pve_vm) struct pve_vm vm = {0};
     struct pve_machine m = {0};
     const char *node = pve_text(row, "node");
-    if (!pve_is_node(node) || pve_bool(row, "template"))
+    if (pve_is_container(row) || !pve_is_node(node) || pve_bool(row, "template"))
         return 0;
     snprintf(m.vm_id, sizeof m.vm_id, "%s", pve_text(row, "vmid"));
     snprintf(m.node, sizeof m.node, "%s", node);

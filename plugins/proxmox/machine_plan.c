@@ -206,7 +206,7 @@ static int check_name(void *ctx, struct json_object *row, struct hf_err *err)
 {
     const struct pve_planning *p = ctx;
     const char *name = pve_text(row, "name");
-    if (!name || strcmp(name, p->req->name) != 0)
+    if (pve_is_container(row) || !name || strcmp(name, p->req->name) != 0)
         return 0;
     return hf_fail(err, HF_E_CONFLICT, "VM %s is called '%s' already", pve_text(row, "vmid"), name);
 }

@@ -34,6 +34,7 @@ struct hf_instance {
     int major;                                  /* of Proxmox VE, once asked */
     size_t body_max;                            /* that this version takes */
     bool was_admitted;                          /* the token was good once */
+    bool was_refused; /* a first 403 was waited for; or nothing is to be waited for any more */
     bool ignores_cancel;                        /* a thaw is finished whoever is in a hurry */
     char vm_id[PVE_ID_MAX], node[PVE_NODE_MAX]; /* where a VM was seen last */
     char taken_vm_id[PVE_ID_MAX]; /* a number that was to be a new VM's, and is another's */
@@ -60,7 +61,7 @@ int pve_connect(struct hf_instance *in, struct hf_err *err) HF_CHECKED;
 int pve_version(struct hf_instance *in, const struct hf_call *call, char text[64],
                 struct hf_err *err) HF_CHECKED;
 
-/* A ticket that would be renewed soon is renewed now. */
+/* Before a hold: a ticket that would be renewed soon is renewed now, and a first 403 is not waited for any more. */
 int pve_freshen(struct hf_instance *in, const struct hf_call *call, struct hf_err *err) HF_CHECKED;
 
 int pve_enter(struct hf_instance *in, const struct hf_call *call, struct hf_err *err) HF_CHECKED;
@@ -121,6 +122,7 @@ bool pve_task_is_good(const struct pve_task *t);
  * an error of the class of its text. */
 int pve_task_wait(struct hf_instance *in, const struct hf_call *call, struct pve_task *t,
                   int64_t poll_max_ms, struct hf_err *err) HF_CHECKED;
+#define PVE_TASK_ENDED "the task ended with: " /* then its exit status: such an error */
 int pve_task_verdict(const struct pve_task *t, struct hf_err *err) HF_CHECKED;
 /* Every line of the log from *at on; *at is advanced, but not over a last line that may be half. */
 int pve_task_log(struct hf_instance *in, const struct hf_call *call, const struct pve_task *t,

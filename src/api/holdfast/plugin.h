@@ -195,7 +195,10 @@ struct hf_capture_request {
     const char *scratch_dir; /* EXPORT: where copy-before-write may live, or NULL */
     /* since 1.2 */
     enum hf_checkpoint_use checkpoint; /* EXPORT */
-    uint32_t reserved;
+    /* since 1.5: the host itself freezes the guest before begin: a freeze of the hypervisor's that fails or is skipped
+     * for that is as it should be */
+    uint8_t is_frozen;
+    uint8_t reserved[3];
 };
 
 /* What capture_begin will change. Complete before anything was changed. */

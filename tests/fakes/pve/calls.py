@@ -140,7 +140,7 @@ class Calls(Machines):
 
     def delete_nodes_qemu_snapshot_snapname(self, p, user):
         vm = self.vm(p)
-        return self.start(vm, "qmdelsnapshot", user, lambda t: vm.delete(t, p["snapname"]))
+        return self.start(vm, "qmdelsnapshot", user, lambda t: vm.delete(t, p["snapname"], p.get("force") == "1"))
 
     def post_nodes_qemu_snapshot_snapname_rollback(self, p, user):
         vm = self.vm(p)

@@ -8,6 +8,7 @@ import threading
 import time
 
 import backups
+import deletions
 
 
 class Task:
@@ -154,7 +155,7 @@ class VM:
             task.log("skipping guest filesystem freeze - already frozen")
             return False
         if self.frozen or self.world.fault("freeze-fails"):
-            if new:
+            if self.world.tells_freeze:
                 task.log("unable to freeze guest fs - VM %d qga command 'guest-fsfreeze-freeze' failed - got timeout" % self.vmid)
             return True
         self.freeze()
@@ -195,7 +196,7 @@ class VM:
             self.agent_alive = False
             threading.Timer(self.world.seconds("agent-slow"), setattr, (self, "agent_alive", True)).start()
 
-    def delete(self, task, name):
+    def delete(self, task, name, force=False):
         if self.lock:
             raise TaskError(f"VM is locked ({self.lock})")
         if name not in self.snapshots:
@@ -203,6 +204,7 @@ class VM:
         self.lock = "snapshot-delete"
         self.snapshots[name]["snapstate"] = "delete"
         time.sleep(self.seconds["delete"])
+        deletions.check_parts(self, task, name, force, TaskError)
         gone = self.snapshots.pop(name)
         for other in self.snapshots.values():
             if other.get("parent") == name:
@@ -217,6 +219,7 @@ class VM:
 class World:
     def __init__(self, new=True):
         self.is_new = new  # texts and rights of 9.1, else of 8.4
+        self.tells_freeze = new  # that one failed: since qemu-server 9.0.23
         self.vms, self.tasks, self.serial = {}, {}, 0
         self.faults, self.requests, self.timeline = {}, [], []
         self.mutex = threading.Lock()

@@ -44,9 +44,9 @@ def statistics_that_do_not_come_leave_the_disks_told(site):
 
 def a_storage_with_too_little_room_takes_no_snapshot(site):
     site.world.storages["local-lvm"].used = (1 << 40) - (1 << 30)
-    status, text = program(site, "snapshot", "create", "web01", vm=["min-free = 10%"])
+    status, text = program(site, "snapshot", "create", "web01", vm=["freeze = no", "min-free = 10%"])
     assert status != 0 and "min-free = 10%" in text and "local-lvm on pve1" in text and not site.vm.snapshots, text
-    status, text = program(site, "check", "web01", vm=["min-free = 10%"])
+    status, text = program(site, "check", "web01", vm=["freeze = no", "min-free = 10%"])
     assert "min-free = 10%" in text, text
 
 
