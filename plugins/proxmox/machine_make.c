@@ -79,18 +79,28 @@ static int begin(struct hf_instance *in, const struct hf_call *call, const struc
     return HF_POINT_ERR("proxmox.after_restore_post", err);
 }
 
-/* What the server says of a task that failed is its last words; why, is above them. */
+/* What the server says of a task that failed is its last words; why, is above them: by zstd, vma, the storage. */
 struct reason {
+    enum hf_err_class cls;
     char text[256];
 };
 
 static int look_for_reason(void *ctx, const char *line)
 {
+    static const struct {
+        const char *part;
+        enum hf_err_class cls;
+    } known[] = {{"No space left", HF_E_NOSPACE},    {"not enough free space", HF_E_NOSPACE},
+                 {"Decoding error", HF_E_CORRUPT},   {"checksum", HF_E_CORRUPT},
+                 {"chechsum", HF_E_CORRUPT}, /* as vma writes it */
+                 {"short vma extent", HF_E_CORRUPT}, {"wrong vma uuid", HF_E_CORRUPT},
+                 {"restore failed", HF_E_PLUGIN}};
     struct reason *r = ctx;
-    bool is_one = strstr(line, "No space left") || strstr(line, "no space") ||
-                  strncmp(line, "ERROR: ", 7) == 0 || strstr(line, "restore failed");
-    if (is_one && !r->text[0])
-        snprintf(r->text, sizeof r->text, "%s", line);
+    for (size_t i = 0; !r->text[0] && i < HF_ARRAY_SIZE(known); i++)
+        if (strstr(line, known[i].part)) {
+            r->cls = known[i].cls;
+            snprintf(r->text, sizeof r->text, "%s", line);
+        }
     return 0;
 }
 
@@ -98,13 +108,12 @@ static int fail_copy(struct hf_instance *in, const struct hf_call *call, const s
                      struct hf_err *err)
 {
     struct hf_err ignored = HF_ERR_INIT;
-    struct reason r = {""};
-    if (pve_task_log_all(in, call, t, look_for_reason, &r, &ignored) == 0 && r.text[0] &&
-        err->cls == HF_E_PLUGIN) {
-        err->cls = strstr(r.text, "o space") ? HF_E_NOSPACE : HF_E_PLUGIN;
-        return hf_wrap(err, "%s", r.text);
-    }
-    return -1;
+    struct reason r = {0};
+    if (err->cls != HF_E_PLUGIN ||
+        pve_task_log_all(in, call, t, look_for_reason, &r, &ignored) != 0 || !r.text[0])
+        return -1;
+    err->cls = r.cls;
+    return hf_wrap(err, "%s", r.text);
 }
 
 static int copy(struct hf_instance *in, const struct hf_call *call, const struct pve_machine *m,

@@ -74,6 +74,9 @@ class Restore:
         if self.world.fault("restore-full"):
             self.task.log("vma: restore failed - write failed: No space left on device")
             raise TaskError("command 'set -o pipefail && zstd -q -d -c x | vma extract -v -r x.fifo - x' failed: exit code 133")
+        if self.world.fault("restore-damaged"):
+            self.task.log("/*stdin*\\ : Decoding error (36) : Restored data doesn't match checksum")
+            raise TaskError("command 'set -o pipefail && zstd -q -d -c x | vma extract -v -r x.fifo - x' failed: exit code 1")
         if self.world.fault("restore-killed"):
             self.task.end("unexpected status")
             raise SystemExit

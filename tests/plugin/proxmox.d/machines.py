@@ -356,6 +356,13 @@ def why_a_copy_failed_is_told(site):
     m.assert_gone()
 
 
+def a_backup_that_cannot_be_read_is_damaged(site):
+    m = Machine(site)
+    m.good("plan")
+    site.world.faults["restore-damaged"] = 1
+    assert "checksum" in m.bad("corrupt", "create")
+
+
 # ---- the way back ----
 
 def destroyed_it_is_gone_with_its_disks(site):
