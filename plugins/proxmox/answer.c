@@ -9,6 +9,7 @@ enum hf_err_class pve_class_of(const char *text)
         const char *part;
         enum hf_err_class cls;
     } known[] = {
+        {"Permission check failed", HF_E_AUTH},
         {"is locked (", HF_E_BUSY},
         {"Configuration file 'nodes/", HF_E_NOT_FOUND},
         {"already used", HF_E_CONFLICT},

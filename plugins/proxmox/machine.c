@@ -98,9 +98,16 @@ int proxmox_machine_settle(struct hf_instance *in, const struct hf_call *call,
 
 /* ---- destroy ------------------------------------------------------------------------------------------ */
 
+/* Of this run for sure: a number from /cluster/nextid may be that of two runs who planned at the same time. */
+static bool may_stop(const struct hf_instance *in, const struct pve_machine *m,
+                     const struct pve_task *t)
+{
+    return strtoul(m->vm_id, NULL, 10) >= PVE_OWN_FIRST || strcmp(in->own_restore, t->upid) == 0;
+}
+
 /* It has allocated volumes, and removes them when it is stopped. */
-static int end_task(struct hf_instance *in, const struct hf_call *call, struct pve_task *t,
-                    struct hf_err *err)
+static int end_task(struct hf_instance *in, const struct hf_call *call, const struct pve_machine *m,
+                    struct pve_task *t, struct hf_err *err)
 {
     struct hf_err ended = HF_ERR_INIT;
     if (pve_task_look(in, call, t, err) != 0)
@@ -109,12 +116,17 @@ static int end_task(struct hf_instance *in, const struct hf_call *call, struct p
         return 0;
     if (HF_POINT_ERR("proxmox.before_restore_stop", err) != 0)
         return -1;
-    if (pve_task_stop(in, call, t, &ended) != 0) /* an answer that is lost is no matter */
+    if (may_stop(in, m, t) &&
+        pve_task_stop(in, call, t, &ended) != 0) /* an answer that is lost is no matter */
         pve_log(in, HF_LOG_WARN, "stopping the restore: %s", ended.message);
     hf_err_clear(&ended);
     if (pve_task_wait(in, call, t, STOP_WAIT_MS, &ended) == 0 || t->is_stopped)
         return 0;
     hf_err_copy(err, &ended);
+    hf_hint(err,
+            "Is it the restore that is to be undone, and no other one's to VM %s? Then stop it "
+            "(Tasks, Stop); or wait.",
+            m->vm_id);
     return hf_left(err, "task %s runs on: it restores a VM", t->upid);
 }
 
@@ -188,7 +200,8 @@ static int destroy(struct hf_instance *in, const struct hf_call *call, const str
     if (strcmp(in->taken_vm_id, m->vm_id) == 0)
         return 0;
     if (pve_machine_find_task(in, call, m, &t, err) != 0 ||
-        (t.upid[0] && end_task(in, call, &t, err) != 0) || look(in, call, m, &vm, &owner, err) != 0)
+        (t.upid[0] && end_task(in, call, m, &t, err) != 0) ||
+        look(in, call, m, &vm, &owner, err) != 0)
         return -1;
     if (owner == OWNER_NONE)
         return 0;

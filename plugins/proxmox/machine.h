@@ -19,9 +19,10 @@
  * Refused   TRANSIENT (a VM of Proxmox VE stays when it stops), REPLACE (that is force=1, which deletes the VM's disks before the
  *           backup is read), HF_MACHINE_PAUSED.
  * Create    the copy is waited for. TIMEOUT, UNREACHABLE: it goes on, and create may be called again: the task is found again.
- * Death     in the midst of a copy: the undo finds the task by the number and stops it; it removes what it had allocated, and leaves
- *           an empty VM without a mark, which is deleted when it has nothing in it. Killed by the node it leaves `lock: create`
- *           and volumes: named in `left`, for removing a lock is root's.
+ * Death     in the midst of a copy: the undo finds the task by the number, and stops it where the number is of one run only or this
+ *           instance began it; else it waits for it, for another run of ours may restore to that number. Stopped, the task removes what it had
+ *           allocated, and leaves an empty VM without a mark, which is deleted when it has nothing in it. Killed with its node it
+ *           leaves `lock: create` and volumes: named in `left`, for removing a lock is root's.
  */
 #ifndef HF_PROXMOX_MACHINE_H
 #define HF_PROXMOX_MACHINE_H
@@ -29,6 +30,7 @@
 #include "storage.h"
 #include "vm.h"
 
+#define PVE_OWN_FIRST 900000000u /* numbers from here on are of one run only */
 #define PVE_MACHINE_MARK "holdfast machine "
 #define PVE_RESTORED_MARK "restored by holdfast run="
 #define PVE_NOTES_MAX 8192 /* that the server takes */

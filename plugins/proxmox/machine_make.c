@@ -53,8 +53,10 @@ static int post(struct hf_instance *in, const struct hf_call *call, const struct
         return hf_fail_nomem(err);
     snprintf(in->node, sizeof in->node, "%s", m->node); /* where a lost task is looked for */
     *in->vm_id = '\0';
-    if (pve_task_begin_at(in, call, m->vm_id, &req, "qmrestore", &m->before, out, err) == 0)
+    if (pve_task_begin_at(in, call, m->vm_id, &req, "qmrestore", &m->before, out, err) == 0) {
+        snprintf(in->own_restore, sizeof in->own_restore, "%s", out->upid);
         return 0;
+    }
     if (in->is_unclear)
         return hf_left(err, "perhaps a restore of VM %s on node %s", m->vm_id, m->node);
     if (err->cls == HF_E_CONFLICT) { /* its number: another's VM, which no undo may touch */

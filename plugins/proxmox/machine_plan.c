@@ -13,8 +13,7 @@
 #define NAME_MAX_BYTES 64
 #define LABEL_MAX_BYTES 63
 #define ARCHIVE_MAX_BYTES 255 /* that the server takes */
-#define OWN_FIRST 900000000u  /* numbers of isolated ones; 999999999 is the last there is */
-#define OWN_COUNT 99999900u
+#define OWN_COUNT 99999900u   /* 999999999 is the last there is */
 #define NUMBERS_TRIED 20u
 #define CONFIG_MAX_BYTES ((size_t)1 << 20)
 
@@ -247,7 +246,7 @@ static uint32_t spread(const char *text)
 static int choose_number(struct pve_planning *p)
 {
     bool is_own = p->req->flags & HF_MACHINE_ISOLATED;
-    uint32_t first = is_own ? OWN_FIRST + spread(p->m.run) % OWN_COUNT : 0;
+    uint32_t first = is_own ? PVE_OWN_FIRST + spread(p->m.run) % OWN_COUNT : 0;
     for (uint32_t i = 0; i < NUMBERS_TRIED; i++) {
         char wanted[PVE_ID_MAX];
         bool is_free = false, has_volumes = false;

@@ -37,6 +37,7 @@ struct hf_instance {
     bool was_refused; /* a first 403 was waited for; or nothing is to be waited for any more */
     bool ignores_cancel;                        /* a thaw is finished whoever is in a hurry */
     char vm_id[PVE_ID_MAX], node[PVE_NODE_MAX]; /* where a VM was seen last */
+    char own_restore[256];        /* UPID of the restore that this instance began last, or "" */
     char taken_vm_id[PVE_ID_MAX]; /* a number that was to be a new VM's, and is another's */
     bool is_unclear;              /* the request that failed last may have had its effect */
     struct hf_strv kept;          /* strings of results, until the next call */

@@ -81,7 +81,7 @@ static bool may_ask_again(const struct hf_err *err)
     return err->cls == HF_E_TIMEOUT || err->cls == HF_E_UNREACHABLE || err->cls == HF_E_BUSY;
 }
 
-int hf_pushed_machine_make(const struct hf_pushed_machine *p, const struct hf_hv_machine_plan *plan,
+static int copy_until_done(const struct hf_pushed_machine *p, const struct hf_hv_machine_plan *plan,
                            struct hf_err *err)
 {
     const struct hf_clock *clock = p->env->clock;
@@ -102,4 +102,14 @@ int hf_pushed_machine_make(const struct hf_pushed_machine *p, const struct hf_hv
         hf_log_err(p->env->log, HF_LOG_DETAIL, p->area, &why);
         hf_cancel_sleep(p->env->cancel, clock, PAUSE_MS);
     }
+}
+
+/* What it leaves is for the undo to take away, or to name. */
+int hf_pushed_machine_make(const struct hf_pushed_machine *p, const struct hf_hv_machine_plan *plan,
+                           struct hf_err *err)
+{
+    if (copy_until_done(p, plan, err) == 0)
+        return 0;
+    err->left[0] = '\0';
+    return -1;
 }

@@ -69,6 +69,9 @@ class Restore:
         for key in self.config:
             if re.fullmatch("(usb|hostpci)[0-9]+", key) and "mapping=" not in self.config[key] and "spice" not in self.config[key]:
                 raise TaskError(f"only root can set '{key}' config for " + ("real devices" if key[0] == "u" else "non-mapped devices"))
+        for key, value in self.config.items():  # check_restore_permissions, at once
+            if re.fullmatch("net[0-9]+", key) and "bridge=" in value and "SDN.Use" not in self.world.rights:
+                raise TaskError("Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)")
         drives = self.allocate()
         self.task.sleep(self.vm.seconds["copy"])
         if self.world.fault("restore-full"):

@@ -223,7 +223,7 @@ class World:
         self.vms, self.tasks, self.serial = {}, {}, 0
         self.faults, self.requests, self.timeline = {}, [], []
         self.mutex = threading.Lock()
-        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot", "VM.Snapshot.Rollback", "VM.PowerMgmt", "VM.Backup", "VM.Allocate", "VM.Config.Options",
+        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot", "VM.Snapshot.Rollback", "VM.PowerMgmt", "VM.Backup", "VM.Allocate", "VM.Config.Options", "SDN.Use",
                                      "VM.Config.Network", "VM.Config.CDROM", "VM.Config.HWType", "VM.Config.Memory", "VM.Config.Disk",
                                      "Datastore.Audit", "Datastore.AllocateSpace"] + (
             ["VM.GuestAgent.Audit", "VM.GuestAgent.FileSystemMgmt", "VM.GuestAgent.FileRead", "VM.GuestAgent.FileWrite",

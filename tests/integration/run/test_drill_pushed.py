@@ -186,7 +186,7 @@ class PushedDrill(unittest.TestCase):
             time.sleep(0.05)
         threading.Timer(0.3, drill.signal, (signal.SIGINT,)).start()
         r = drill.wait()
-        self.assertEqual(r.error["class"], "cancelled", str(r))
+        self.assertEqual((r.error["class"], r.error["left"]), ("cancelled", []), str(r))
         self.assert_nothing_left()
 
 

@@ -387,13 +387,53 @@ def nothing_there_is_nothing_to_destroy(site):
 
 def a_copy_under_way_is_stopped(site):
     m = Machine(site)
-    m.good("plan")
+    m.good("plan", "isolated")
     site.world.restore_seconds = 30
     m.bad("timeout", "create", limit=800)
     begun = time.monotonic()
     m.good("destroy")
     assert time.monotonic() - begun < 10
     m.assert_gone()
+
+
+def one_that_may_be_another_run_s_is_waited_for(site):
+    """Two runs may have been told the same number: what copies to it is stopped by the one that began it, in the process that did."""
+    m = Machine(site)
+    m.good("plan")
+    site.world.restore_seconds = 3
+    m.bad("timeout", "create", limit=800)
+    text = m.bad("timeout", "destroy", limit=800)
+    assert "left: task UPID" in text and "runs on" in text, text
+    assert not [r for r in site.world.requests if r[1] == "DELETE" and "/tasks/" in r[2]], "stopped"
+    m.good("destroy")
+    m.assert_gone()
+
+
+def two_runs_with_one_number_do_not_undo_each_other(site):
+    m = Machine(site)
+    other = {"env": {"HOLDFAST_RUN_ID": "20261123T030000Z-22222222"}}
+    m.good("plan")
+    first, m.plan = m.plan, m.plan + "-other"
+    m.good("plan", "-", "shop3", **other)
+    m.plan, second = first, m.plan
+    site.world.restore_seconds = 6
+    m.bad("timeout", "create", limit=800)
+    m.plan = second
+    m.bad("timeout", "create", limit=800, **other)
+    m.bad("timeout", "destroy", limit=500, **other)
+    m.plan = first
+    m.good("create")
+    m.plan = second
+    m.bad("conflict", "create", **other)
+    m.good("destroy", **other)
+    assert m.vm.config["name"] == "shop2" and m.vm.data == 7
+
+
+def a_right_that_only_the_task_finds_missing_is_one(site):
+    m = Machine(site)
+    m.good("plan")
+    site.world.rights.pop("SDN.Use")
+    assert "SDN.Use" in m.bad("auth", "create")
 
 
 def a_lock_that_a_dead_restore_left_is_named_and_never_removed(site):
@@ -476,7 +516,7 @@ def a_cancelled_copy_goes_on_until_it_is_destroyed(site):
     import signal
     import subprocess
     m = Machine(site)
-    m.good("plan")
+    m.good("plan", "isolated")
     site.world.restore_seconds = 30
     child = subprocess.Popen(site.command("machine-create", m.plan), stdout=subprocess.PIPE)
     threading.Timer(1, child.send_signal, (signal.SIGINT,)).start()

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
+import time
 
 from common import BUILD, Site, dump_key, folder, private
 
@@ -104,6 +106,22 @@ def a_restore_that_fails_leaves_nothing(site):
     site.world.faults["start-fails"] = 1
     p.bad(1, "plugin", "restore", "vm", p.point, "-n", "shop2", "--start")
     assert not new_vms(site) and not p.journals(), new_vms(site)
+
+
+def interrupted_the_copy_ends_at_once(site):
+    """… for who began it knows whose it is."""
+    p = backed_up(site)
+    site.world.restore_seconds = 60
+    child = subprocess.Popen([f"{BUILD}/src/holdfast", "-c", p.config, "--json", "restore", "vm", p.point, "-n", "shop2"], stdout=subprocess.PIPE,
+                             env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins"})
+    end = time.monotonic() + 20
+    while not new_vms(site) and time.monotonic() < end:
+        time.sleep(0.05)
+    begun = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    error = json.loads(child.communicate(timeout=60)[0])["error"]
+    assert error["class"] == "cancelled" and not error["left"] and time.monotonic() - begun < 20, error
+    assert not new_vms(site) and not p.journals() and set(site.world.volumes.values()) == {100}
 
 
 POINTS = ("restore.vm.after_create", "restore.vm.after_start", "restore.vm.after_decision", "restore.vm.after_settle", "proxmox.before_restore",
