@@ -54,16 +54,18 @@ static int post(struct hf_instance *in, const struct hf_call *call, const struct
     snprintf(in->node, sizeof in->node, "%s", m->node); /* where a lost task is looked for */
     *in->vm_id = '\0';
     if (pve_task_begin_at(in, call, m->vm_id, &req, "qmrestore", &m->before, out, err) == 0) {
-        snprintf(in->own_restore, sizeof in->own_restore, "%s", out->upid);
+        if (!out->was_looked_for)
+            snprintf(in->own_restore, sizeof in->own_restore, "%s", out->upid);
         return 0;
     }
-    if (in->is_unclear)
-        return hf_left(err, "perhaps a restore of VM %s on node %s", m->vm_id, m->node);
-    if (err->cls == HF_E_CONFLICT) { /* its number: another's VM, which no undo may touch */
+    if (err->cls ==
+        HF_E_CONFLICT) { /* its number, and no task of ours: another's VM, which no undo may touch */
         snprintf(in->taken_vm_id, sizeof in->taken_vm_id, "%s", m->vm_id);
         err->retryable = 1;
+        return -1;
     }
-    return -1;
+    return in->is_unclear ? hf_left(err, "perhaps a restore of VM %s on node %s", m->vm_id, m->node)
+                          : -1;
 }
 
 /* Of this run: begun now, or by an earlier call. *out_is_there: it was restored by one, and its task is forgotten. */
@@ -111,6 +113,10 @@ static int fail_copy(struct hf_instance *in, const struct hf_call *call, const s
 {
     struct hf_err ignored = HF_ERR_INIT;
     struct reason r = {0};
+    /* Those would say that it goes on. */
+    if (err->cls == HF_E_TIMEOUT || err->cls == HF_E_UNREACHABLE || err->cls == HF_E_BUSY)
+        err->cls = HF_E_PLUGIN;
+    err->retryable = 0;
     if (err->cls != HF_E_PLUGIN ||
         pve_task_log_all(in, call, t, look_for_reason, &r, &ignored) != 0 || !r.text[0])
         return -1;

@@ -165,7 +165,8 @@ static int list_one(void *ctx, struct json_object *row, struct hf_err *err)
 int proxmox_vm_list(struct hf_instance *in, const struct hf_call *call, hf_vm_cb emit, void *ctx,
                     struct hf_err *err)
 {
-    uint64_t cannot = PVE_GUEST_CAPABILITIES | (in->backup_storage ? 0 : HF_CAN_EXPORT_PUSHED);
+    uint64_t cannot = PVE_GUEST_CAPABILITIES | HF_CAN_MACHINE_PUSHED |
+                      (in->backup_storage ? 0 : HF_CAN_EXPORT_PUSHED);
     struct lister l = {emit, ctx, PVE_CAPABILITIES & ~cannot};
     if (pve_enter(in, call, err) != 0)
         return -1;

@@ -90,5 +90,5 @@ def faulty_machine(seed):
 
 
 def faults_of_machines_by_seed_leave_nothing_behind(site):
-    for seed in range(RUNS // 2):
+    for seed in range(RUNS // 3):
         faulty_machine(seed)

@@ -356,6 +356,30 @@ def why_a_copy_failed_is_told(site):
     m.assert_gone()
 
 
+def a_copy_that_failed_does_not_go_on(site):
+    """[!] Whatever its last words are: time-outs and storages that are away would have the host ask for ever."""
+    for fault, word in (({}, "is not online"), ({"restore-times-out": 1}, "got timeout")):
+        here = Site()
+        m = Machine(here)
+        m.good("plan")
+        here.world.faults.update(fault)
+        here.world.storages["local-lvm"].active = int(bool(fault))
+        assert word in m.bad("plugin", "create")
+        here.server.close()
+
+
+def a_number_that_another_run_restores_to_is_no_task_to_stop(site):
+    """… which the server tells by "already exists", and the task list as the restore that was looked for."""
+    m = Machine(site)
+    m.good("plan")
+    site.world.restore_seconds = 3
+    site.world.faults["vmid-restored"] = 1
+    text = m.bad("conflict", "create")
+    assert "not of this run" in text, text
+    m.good("destroy")
+    assert m.vm.config["name"] == "theirs" and not [r for r in site.world.requests if r[1] == "DELETE"], m.vm.config
+
+
 def a_backup_that_cannot_be_read_is_damaged(site):
     m = Machine(site)
     m.good("plan")

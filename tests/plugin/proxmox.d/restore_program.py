@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 from common import BUILD, Site, dump_key, folder, private
@@ -106,6 +107,15 @@ def a_restore_that_fails_leaves_nothing(site):
     site.world.faults["start-fails"] = 1
     p.bad(1, "plugin", "restore", "vm", p.point, "-n", "shop2", "--start")
     assert not new_vms(site) and not p.journals(), new_vms(site)
+
+
+def a_server_that_does_not_answer_is_asked_again(site):
+    p = backed_up(site)
+    site.world.faults["596"] = "POST qemu"
+    threading.Timer(2, site.world.faults.clear).start()
+    p.good("restore", "vm", p.point, "-n", "shop2")
+    vm, = new_vms(site)
+    assert vm.data == 7 and len([t for t in site.world.tasks.values() if t.kind == "qmrestore"]) == 1
 
 
 def interrupted_the_copy_ends_at_once(site):
