@@ -118,20 +118,36 @@ def a_server_that_does_not_answer_is_asked_again(site):
     assert vm.data == 7 and len([t for t in site.world.tasks.values() if t.kind == "qmrestore"]) == 1
 
 
+def interrupt(p):
+    """What it says when it is interrupted as soon as there is a new VM, and how long that took."""
+    child = subprocess.Popen([f"{BUILD}/src/holdfast", "-c", p.config, "--json", "restore", "vm", p.point, "-n", "shop2"], stdout=subprocess.PIPE,
+                             env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins"})
+    end = time.monotonic() + 20
+    while not new_vms(p.site) and time.monotonic() < end:
+        time.sleep(0.05)
+    begun = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    return json.loads(child.communicate(timeout=60)[0])["error"], time.monotonic() - begun
+
+
 def interrupted_the_copy_ends_at_once(site):
     """… for who began it knows whose it is."""
     p = backed_up(site)
     site.world.restore_seconds = 60
-    child = subprocess.Popen([f"{BUILD}/src/holdfast", "-c", p.config, "--json", "restore", "vm", p.point, "-n", "shop2"], stdout=subprocess.PIPE,
-                             env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins"})
-    end = time.monotonic() + 20
-    while not new_vms(site) and time.monotonic() < end:
-        time.sleep(0.05)
-    begun = time.monotonic()
-    child.send_signal(signal.SIGINT)
-    error = json.loads(child.communicate(timeout=60)[0])["error"]
-    assert error["class"] == "cancelled" and not error["left"] and time.monotonic() - begun < 20, error
+    error, took = interrupt(p)
+    assert error["class"] == "cancelled" and not error["left"] and took < 20, (error, took)
     assert not new_vms(site) and not p.journals() and set(site.world.volumes.values()) == {100}
+
+
+def interrupted_it_does_not_end_another_run_s_copy(site):
+    """… to the same number, which it was told too, and took for its own when it looked for the answer."""
+    p = backed_up(site)
+    site.world.restore_seconds = 6
+    site.world.faults["vmid-restored"] = 1
+    error, _ = interrupt(p)
+    assert error["class"] == "cancelled", error
+    vm, = new_vms(site)
+    assert vm.config["name"] == "theirs" and vm.data == 7 and not p.journals(), vm.config
 
 
 POINTS = ("restore.vm.after_create", "restore.vm.after_start", "restore.vm.after_decision", "restore.vm.after_settle", "proxmox.before_restore",
