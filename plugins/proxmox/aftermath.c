@@ -92,6 +92,26 @@ int pve_after_lost_task(struct hf_instance *in, const struct hf_call *call, cons
     return pve_after_dead_task(in, call, vm_id, &task, err);
 }
 
+/* The task had stopped its processors when it died: nobody but root can let it run. */
+static bool is_paused(struct hf_instance *in, const struct hf_call *call, const char *vm_id)
+{
+    HF_AUTO(pve_vm) struct pve_vm vm = {0};
+    struct hf_err ignored = HF_ERR_INIT;
+    return pve_vm_load(in, call, vm_id, &vm, &ignored) == 0 && vm.state != HF_VM_RUNNING &&
+           vm.state != HF_VM_OFF;
+}
+
+static int fail_paused(struct hf_instance *in, const char *vm_id, struct hf_err *err)
+{
+    hf_fail(err, HF_E_BUSY, "the task died and left VM %s standing still", vm_id);
+    hf_left(err, "VM %s on %s, paused, its file systems perhaps frozen", vm_id, in->node);
+    return hf_hint(
+        err,
+        "As root on %s: `qm unlock %s; qm resume %s; qm guest cmd %s fsfreeze-thaw`, then "
+        "`holdfast recover`.",
+        in->node, vm_id, vm_id, vm_id);
+}
+
 int pve_after_dead_task(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                         const struct pve_task *task, struct hf_err *err)
 {
@@ -101,5 +121,6 @@ int pve_after_dead_task(struct hf_instance *in, const struct hf_call *call, cons
                                            strcmp(task->exit, "interrupted by signal") == 0);
     if (r.was_frozen || !(r.is_trouble || was_killed))
         return 0;
-    return thaw_if_frozen(in, call, vm_id, err);
+    return was_killed && is_paused(in, call, vm_id) ? fail_paused(in, vm_id, err)
+                                                    : thaw_if_frozen(in, call, vm_id, err);
 }

@@ -26,12 +26,13 @@ int pve_rollback_power(struct hf_instance *in, const struct hf_call *call, const
 {
     enum hf_vm_state state = HF_VM_OTHER, wanted = on ? HF_VM_RUNNING : HF_VM_OFF;
     struct pve_req req = {.method = "POST"};
-    if (pve_rollback_state(in, call, vm_id, &state, err) != 0)
+    HF_AUTO(pve_vm) struct pve_vm vm = {0};
+    if (pve_vm_load(in, call, vm_id, &vm, err) != 0)
         return -1;
-    if (state == wanted)
+    if (vm.state == wanted)
         return 0;
-    if (pve_work(in, call, vm_id, on ? "/status/start" : "/status/stop", &req,
-                 on ? "qmstart" : "qmstop", err) != 0)
+    const char *type = vm.is_ha ? on ? "hastart" : "hastop" : on ? "qmstart" : "qmstop";
+    if (pve_work(in, call, vm_id, on ? "/status/start" : "/status/stop", &req, type, err) != 0)
         return -1;
     for (;;) {
         if (pve_rollback_state(in, call, vm_id, &state, err) != 0)

@@ -214,7 +214,7 @@ static int give_up(struct hf_instance *in, const struct hf_call *call,
         return hf_left(err, "VM %s, off, between two states%s: %s", rb->vm_id, hf_buf_str(&gone),
                        why.message);
     if (!err->left[0])
-        hf_left(err, "VM %s, %s, not rolled back%s", rb->vm_id,
+        hf_left(err, "VM %s, %s, not known to have gone back%s", rb->vm_id,
                 rb->was_active ? "started again" : "off", hf_buf_str(&gone));
     return -1;
 }

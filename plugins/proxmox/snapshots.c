@@ -274,11 +274,20 @@ static int judge_missing(struct hf_instance *in, const struct hf_call *call, con
     return hf_left(err, "perhaps snapshot '%s' of VM %s", name, vm_id);
 }
 
+/* The guest's state is the worse of two troubles, and named first. */
+static int join(struct hf_err *err, struct hf_err *worse)
+{
+    if (err->cls)
+        (void)!hf_also(worse, err);
+    hf_err_copy(err, worse);
+    return -1;
+}
+
 int proxmox_capture_discard(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                             const char *name, const char *undo_token, struct hf_err *err)
 {
     bool was = false;
-    struct hf_err why = HF_ERR_INIT;
+    struct hf_err why = HF_ERR_INIT, frozen = HF_ERR_INIT, ignored = HF_ERR_INIT;
     if (pve_enter(in, call, err) != 0)
         return -1;
     if (undo_token && strncmp(undo_token, PVE_DUMP_TOKEN, strlen(PVE_DUMP_TOKEN)) == 0)
@@ -286,13 +295,17 @@ int proxmox_capture_discard(struct hf_instance *in, const struct hf_call *call, 
     int rc = pve_locate(in, call, vm_id, &why);
     if (rc != 0 && why.cls == HF_E_NOT_FOUND)
         return judge_missing(in, call, vm_id, name, err);
+    bool located = rc == 0;
+    if (rc == 0 &&
+        pve_snap_wait_idle(in, call, vm_id, &ignored) == 0) /* a deletion takes its time */
+        (void)!pve_after_lost_task(in, call, vm_id, &ignored);
     for (int looks = 0; rc == 0 && looks < 2 && !was; looks++) {
         if (looks)
             pve_pause(in, call, LATE_PAUSE_MS);
         rc = pve_snap_drop(in, call, vm_id, name, &was, &why);
     }
-    if (rc == 0)
-        rc = pve_after_lost_task(in, call, vm_id, &why);
+    if (located && pve_after_lost_task(in, call, vm_id, &frozen) != 0)
+        rc = join(&why, &frozen);
     if (rc == 0 && !undo_token && in->backup_storage)
         rc = pve_dump_discard(in, call, vm_id, name, NULL, &why);
     if (rc == 0)

@@ -56,6 +56,7 @@ int pve_vm_load(struct hf_instance *in, const struct hf_call *call, const char *
                 struct pve_vm *out, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *status = NULL;
+    struct json_object *ha = NULL;
     if (pve_vm_get(in, call, vm_id, "/config?current=1", &out->config, err) != 0 ||
         pve_vm_get(in, call, vm_id, "/status/current", &status, err) != 0)
         return -1;
@@ -67,6 +68,7 @@ int pve_vm_load(struct hf_instance *in, const struct hf_call *call, const char *
         out->name = in->vm_id;
     out->lock = pve_text(out->config, "lock");
     out->state = state_of(status);
+    out->is_ha = json_object_object_get_ex(status, "ha", &ha) && pve_bool(ha, "managed");
     out->has_agent = agent_is_on(pve_text(out->config, "agent"));
     out->never_freezes = agent_never_freezes(pve_text(out->config, "agent"));
     out->is_template = pve_bool(out->config, "template");

@@ -17,6 +17,7 @@ struct pve_vm {
     bool never_freezes; /* nor thaws, by its options */
     bool has_agent;     /* configured; whether it answers is another question */
     bool is_template, is_uefi;
+    bool is_ha; /* under high availability: it is that which starts and stops it */
 };
 void pve_vm_free(struct pve_vm *vm);
 HF_DEFINE_AUTO_VALUE(pve_vm, pve_vm_free)

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+import ha
 import places
 from backups import Dump
 from restores import Machines
@@ -67,18 +68,7 @@ class Calls(Machines):
     def get_access_permissions(self, p, user):
         return {p.get("path", "/"): dict(self.world.rights)}
 
-    def storage_resources(self):
-        """As pvestatd told last: a shared one stands there once per node."""
-        if "Datastore.Audit" not in self.world.rights:
-            return []
-        return [{"id": f"storage/{node}/{s.name}", "type": "storage", "storage": s.name, "node": node, "plugintype": s.kind,
-                 "content": s.content, "shared": s.status()["shared"],
-                 "status": "available" if s.active and not self.world.fault("node-away", node) else "unknown"}
-                for node in ("pve1", "pve2") for s in self.world.storages.values() if s.enabled]
-
     def get_cluster_resources(self, p, user):
-        if p.get("type") == "storage":
-            return self.storage_resources()
         out = []
         for vm in self.world.vms.values():
             row = {"id": f"{vm.kind}/{vm.vmid}", "type": vm.kind, "vmid": vm.vmid, "node": vm.node, "status": vm.status,
@@ -108,7 +98,7 @@ class Calls(Machines):
 
     def get_nodes_qemu_status_current(self, p, user):
         vm = self.vm(p)
-        out = {"vmid": str(vm.vmid), "name": vm.name or "", "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": 0}}
+        out = {"vmid": str(vm.vmid), "name": vm.name or "", "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": int(vm.is_ha)}}
         if vm.lock:
             out["lock"] = vm.lock
         return out
@@ -163,11 +153,11 @@ class Calls(Machines):
 
     def post_nodes_qemu_status_start(self, p, user):
         vm = self.vm(p)
-        return self.start(vm, "qmstart", user, lambda t: vm.power(t, True))
+        return ha.power(self, vm, user, True)
 
     def post_nodes_qemu_status_stop(self, p, user):
         vm = self.vm(p)
-        return self.start(vm, "qmstop", user, lambda t: vm.power(t, False))
+        return ha.power(self, vm, user, False)
 
     def get_storage(self, p, user):
         if "Datastore.Audit" not in self.world.rights:

@@ -40,6 +40,8 @@ class Task:
             work(self)
         except TaskError as error:
             status = str(error)
+        except SystemExit:  # the worker is dead: what it had begun stays as it is
+            self.end("unexpected status")
         if self.exit:
             return
         if self.world.fault("task-killed", self.kind):
@@ -69,9 +71,10 @@ class VM:
         self.snapshots, self.parent = {}, None
         self.frozen, self.agent_alive, self.thaw_refused = False, True, False
         self.can_snapshot = True
+        self.is_ha = False
         self.newest_only = False  # ZFS and volume chains
         self.data, self.kept = 1, {}  # what stands on the disks, and that with the settings in each snapshot
-        self.seconds = {"freeze": 0.02, "disk": 0.02, "thaw": 0.01, "delete": 0.02, "connect": 0.02, "fleece": 0.02, "copy": 0.1}
+        self.seconds = {"freeze": 0.02, "disk": 0.02, "thaw": 0.01, "delete": 0.02, "connect": 0.02, "fleece": 0.02, "copy": 0.1, "ha": 0.7}
         self.agent_lock = threading.Lock()  # one client at a time; the others give up after so long
         self.agent_patience = 0.3
 

@@ -68,11 +68,11 @@ class Site:
         return [r for r in self.world.requests if r[1] == method and r[2].endswith(end)]
 
 
-def program(site, *args, vm=(), defaults=(), env=None):
-    """(status, what was said): the whole program, of the VM 'web01' with these lines more."""
+def program(site, *args, vm=(), db=(), defaults=(), env=None):
+    """(status, what was said): the whole program, of the VM 'web01' with these lines more; db: with a database, else none."""
     lines = ["[defaults]", *(defaults or [f"state = {tempfile.mkdtemp(dir=folder.name)}"]), "[hypervisor pve]", "plugin = proxmox",
              *[f"{k} = {v}" for k, v in site.keys.items()],
-             "[vm web01]", "hypervisor = pve", "name = 100", "db = none", "quiesce = none", "uncovered = lower", *(vm or ["freeze = no"])]
+             "[vm web01]", "hypervisor = pve", "name = 100", *(db or ["db = none", "quiesce = none", "uncovered = lower", *(vm or ["freeze = no"])])]
     done = subprocess.run([f"{BUILD}/src/holdfast", "-c", private("holdfast.conf", "\n".join(lines) + "\n"), *args], capture_output=True,
                           timeout=90, check=False, env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins", **(env or {})})
     return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")

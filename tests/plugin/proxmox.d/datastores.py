@@ -57,3 +57,9 @@ def nothing_of_storages_is_asked_inside_the_hold(site):
     asked = [(r[0], r[3]) for r in site.world.requests if "storage" in r[3]]
     assert status == 0 and asked and all(t < begun or t > ended for t, _ in asked), (asked, text)
     assert not [r for r in site.world.requests if r[2].endswith("/storage")], NAME
+
+
+def figures_of_a_storage_that_its_node_does_not_see_are_none(site):
+    answer = site.server.calls.get_cluster_resources
+    site.server.calls.get_cluster_resources = lambda p, user: [dict(r, status="unknown") for r in answer(p, user)]
+    assert told(site)["scsi0"] == ("local-lvm on pve1", 0, 0)

@@ -108,3 +108,18 @@ def lost_answers_do_nothing_twice(site):
         status, text = back(here)
         assert status == 0 and here.vm.data == 1 and list(here.vm.snapshots) == [NAME], (lost, text)
         assert len(here.requests("POST", "/rollback")) == 1, lost
+
+
+def a_vm_under_high_availability_is_waited_for_until_it_is_off(site):
+    instant, states = site.vm.instant, []
+    site_with_a_snapshot(site)
+    site.vm.is_ha = True
+    site.vm.instant = lambda name: (states.append(site.vm.status), instant(name))
+    status, text = back(site)
+    assert status == 0 and site.vm.data == 1 and site.vm.status == "running" and states == ["stopped"], (states, text)
+    for lost in ("POST stop", "POST start"):
+        here = site_with_a_snapshot(Site())
+        here.vm.is_ha = True
+        here.world.faults["drop-after"] = lost
+        status, text = back(here)
+        assert status == 0 and here.vm.data == 1 and here.vm.status == "running", (lost, text)
