@@ -133,10 +133,11 @@ int pve_storage_load(struct hf_instance *in, const struct hf_call *call, const c
 static int fail_nowhere(const char *id, struct hf_err *err)
 {
     hf_fail(err, HF_E_UNREACHABLE, "no node that answers has a storage '%s'", id);
-    return hf_hint(err,
-                   "It must be configured and its node up; without Datastore.Audit on /storage/%s it "
-                   "looks as if it did not exist.",
-                   id);
+    return hf_hint(
+        err,
+        "It must be configured and its node up; without Datastore.Audit on /storage/%s it "
+        "looks as if it did not exist.",
+        id);
 }
 
 int pve_storage_nodes(struct hf_instance *in, const struct hf_call *call, const char *id,

@@ -187,7 +187,8 @@ int hf_hv_capture_discard(struct hf_hv *hv, const struct hf_hv_call *call, const
 /* An export, between begin and free. The disks are read by the caller meanwhile, without this thread. */
 struct hf_export_copy {
     enum hf_export_form form;
-    char *uri, *allocation_ctx, *dirty_ctx; /* each may be NULL, but for the URI of a form that has one */
+    char *uri, *allocation_ctx,
+        *dirty_ctx; /* each may be NULL, but for the URI of a form that has one */
     uint64_t size_bytes;
     char *compare_why; /* no dirty_ctx although a parent was asked for; or NULL: it does not say */
     bool has_lost_changes;

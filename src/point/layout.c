@@ -7,11 +7,8 @@
 #define AGE ".age"
 
 static const char *const kinds[HF_POINT_KINDS] = {
-    [HF_POINT_IMAGE] = "image",
-    [HF_POINT_DUMP] = "dump",
-    [HF_POINT_FILES] = "files",
-    [HF_POINT_DEFINITION] = "vm",
-    [HF_POINT_PUSHED] = "pushed",
+    [HF_POINT_IMAGE] = "image",   [HF_POINT_DUMP] = "dump",     [HF_POINT_FILES] = "files",
+    [HF_POINT_DEFINITION] = "vm", [HF_POINT_PUSHED] = "pushed",
 };
 
 const char *hf_point_kind_name(enum hf_point_kind kind)

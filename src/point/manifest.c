@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "point/manifest_intern.h"
-
 #include "base/hex.h"
+#include "point/manifest_intern.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -42,7 +42,11 @@ struct hf_point_object {
 };
 
 /* Is a backup off the host? As it was found when the point was taken. */
-enum hf_point_off_host { HF_POINT_NOT_OFF_HOST, HF_POINT_OFF_HOST_ASSUMED, HF_POINT_OFF_HOST_PROVEN };
+enum hf_point_off_host {
+    HF_POINT_NOT_OFF_HOST,
+    HF_POINT_OFF_HOST_ASSUMED,
+    HF_POINT_OFF_HOST_PROVEN
+};
 #define HF_POINT_OFF_HOST_KINDS 3
 /* "no", "assumed", "proven" */
 const char *hf_point_off_host_name(enum hf_point_off_host o);

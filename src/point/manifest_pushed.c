@@ -105,8 +105,7 @@ int hf_manifest_check_pushed(const struct hf_manifest *m, int64_t format, struct
 int hf_manifest_add_pushed(struct json_object *o, const struct hf_point_artifact *a)
 {
     const struct hf_point_pushed *p = &a->pushed;
-    return hf_json_add_string(o, "ref", p->ref) < 0 ||
-                   hf_json_add_string(o, "form", p->form) < 0 ||
+    return hf_json_add_string(o, "ref", p->ref) < 0 || hf_json_add_string(o, "form", p->form) < 0 ||
                    hf_json_add_string(o, "place", p->place) < 0 ||
                    hf_json_add(o, "disks", hf_json_strings(&p->disks)) < 0 ||
                    hf_json_add_string(o, "off_host", off_hosts[p->off_host]) < 0 ||

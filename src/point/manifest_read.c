@@ -32,7 +32,8 @@ int hf_manifest_copy_opt(struct json_object *o, const char *key, char **out, str
 int hf_manifest_copy(struct json_object *o, const char *key, char **out, struct hf_err *err)
 {
     const char *ignored = NULL;
-    return hf_json_get_string(o, key, &ignored, err) < 0 ? -1 : hf_manifest_copy_opt(o, key, out, err);
+    return hf_json_get_string(o, key, &ignored, err) < 0 ? -1
+                                                         : hf_manifest_copy_opt(o, key, out, err);
 }
 
 static int get_count(struct json_object *o, const char *key, uint64_t *out, struct hf_err *err)
@@ -106,8 +107,10 @@ static int opt_position(struct json_object *o, const char *key, bool *out_has,
     json_object_object_get_ex(o, key, &p);
     if (!p)
         return 0;
-    if (hf_manifest_copy(p, "file", &out->file, err) < 0 || get_count(p, "offset", &out->offset, err) < 0 ||
-        hf_manifest_copy(p, "gtid", &out->gtid, err) < 0 || hf_json_opt_int(p, "lsn", &lsn, err) < 0)
+    if (hf_manifest_copy(p, "file", &out->file, err) < 0 ||
+        get_count(p, "offset", &out->offset, err) < 0 ||
+        hf_manifest_copy(p, "gtid", &out->gtid, err) < 0 ||
+        hf_json_opt_int(p, "lsn", &lsn, err) < 0)
         return hf_wrap(err, "'%s'", key);
     out->has_lsn = lsn >= 0;
     out->lsn = lsn >= 0 ? (uint64_t)lsn : 0;
@@ -157,7 +160,8 @@ static int read_checkpoint(struct json_object *o, struct hf_manifest *m, struct 
 static int read_how(struct json_object *o, struct hf_manifest *m, struct hf_err *err)
 {
     if (opt_grade(o, "grade", &m->grade, err) < 0 ||
-        opt_grade(o, "required", &m->required, err) < 0 || hf_manifest_copy(o, "proof", &m->proof, err) < 0 ||
+        opt_grade(o, "required", &m->required, err) < 0 ||
+        hf_manifest_copy(o, "proof", &m->proof, err) < 0 ||
         hf_manifest_copy_opt(o, "grade_why", &m->grade_why, err) < 0 ||
         hf_manifest_copy_opt(o, "server", &m->server, err) < 0 || read_checkpoint(o, m, err) < 0 ||
         get_ms(o, "stall_ms", &m->stall_ms, err) < 0 || get_ms(o, "held_ms", &m->held_ms, err) < 0)
@@ -321,7 +325,8 @@ static int read_point(struct json_object *o, struct hf_manifest *m, struct hf_er
 static int read_which(struct json_object *o, struct hf_manifest *m, struct hf_err *err)
 {
     const char *ignored = NULL;
-    return read_point(o, m, err) < 0 || hf_manifest_copy(o, "hypervisor", &m->hypervisor, err) < 0 ||
+    return read_point(o, m, err) < 0 ||
+                   hf_manifest_copy(o, "hypervisor", &m->hypervisor, err) < 0 ||
                    hf_manifest_copy(o, "vm_id", &m->vm_id, err) < 0 ||
                    hf_manifest_copy(o, "holdfast", &m->holdfast, err) < 0 ||
                    hf_json_get_string(o, "taken_at", &ignored, err) < 0 ||
@@ -335,8 +340,8 @@ int hf_manifest_parse(const char *text, size_t len, bool is_encrypted, struct hf
 {
     int64_t format = 0;
     HF_AUTOJSON struct json_object *o = hf_json_parse(text, len, err);
-    if (!o || read_format(o, &format, err) < 0 || read_which(o, out, err) < 0 || read_how(o, out, err) < 0 ||
-        read_artifacts(o, out, is_encrypted, err) < 0 ||
+    if (!o || read_format(o, &format, err) < 0 || read_which(o, out, err) < 0 ||
+        read_how(o, out, err) < 0 || read_artifacts(o, out, is_encrypted, err) < 0 ||
         hf_manifest_check_pushed(out, format, err) < 0)
         return -1;
     return read_packs(o, out, err);

@@ -221,8 +221,8 @@ static int make_point(struct backup *b, struct hf_err *err)
     b->creation->services_rest = with_rest;
     if (backup_check_way(b, err) < 0 || backup_list_disks(b, err) < 0 ||
         backup_know_secured(b, err) < 0 || backup_open_stores(b, err) < 0 ||
-        (!backup_is_pushed(b) && backup_choose_parent(b, err) < 0) || backup_take_definition(b, err) < 0 ||
-        creation_prepare(b->creation, err) < 0)
+        (!backup_is_pushed(b) && backup_choose_parent(b, err) < 0) ||
+        backup_take_definition(b, err) < 0 || creation_prepare(b->creation, err) < 0)
         return -1;
     int rc = with_rest ? take_with_rest(b, err) : take(b, b->run->env, err);
     if (rc < 0 || (backup_is_pushed(b) ? backup_end_push(b, err) : backup_read_disks(b, err)) < 0)

@@ -69,7 +69,7 @@ struct backup_disk {
 struct backup_parent {
     char *checkpoint; /* NULL: to nothing */
     struct hf_point_name point;
-    char *why; /* there is none */
+    char *why;    /* there is none */
     bool is_lost; /* … and there should be one */
 };
 
@@ -103,7 +103,8 @@ struct backup {
     struct backup_disk *disks; /* those that are captured */
     size_t n_disks;
     char *definition; /* NULL: the hypervisor gives none */
-    struct hf_pushed_copy pushed; /* in place of what the stores have written; ref NULL: there is none (yet) */
+    struct hf_pushed_copy
+        pushed; /* in place of what the stores have written; ref NULL: there is none (yet) */
     enum hf_point_off_host pushed_off_host;
     char pushed_why[HF_OFFHOST_WHY_MAX]; /* of that; or "" */
     uint64_t done_bytes, all_bytes;

@@ -145,9 +145,9 @@ static int stand_by(const struct backup *b, struct backup_store *s, struct hf_er
 static int commit_point(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     if (set_which(b, &s->manifest, err) < 0 || set_how(b, &s->manifest, err) < 0 ||
-        (b->pushed.ref ? backup_add_pushed(b, s, err) : add_disks(b, s, err)) < 0 || backup_add_parts(b, s, err) < 0 ||
-        look_once_more(b, s, err) < 0 || hf_point_commit(s->at.site, &s->manifest, err) < 0 ||
-        stand_by(b, s, err) < 0)
+        (b->pushed.ref ? backup_add_pushed(b, s, err) : add_disks(b, s, err)) < 0 ||
+        backup_add_parts(b, s, err) < 0 || look_once_more(b, s, err) < 0 ||
+        hf_point_commit(s->at.site, &s->manifest, err) < 0 || stand_by(b, s, err) < 0)
         return -1;
     s->objects++;
     s->has_point = true;

@@ -9,34 +9,26 @@
 #include "base/point.h"
 #include "run/backup_intern.h"
 #include "run/effects.h"
+#include "run/pushed.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define ASK_MS 60000
-#define END_MS (10 * 60 * 1000)                   /* of one call; then it is asked again */
-#define WHOLE_MS (INT64_C(7) * 24 * 3600 * 1000)  /* of all of them */
-#define AWAY_MS (INT64_C(60) * 60 * 1000)         /* without an answer */
+#define END_MS (10 * 60 * 1000)                  /* of one call; then it is asked again */
+#define WHOLE_MS (INT64_C(7) * 24 * 3600 * 1000) /* of all of them */
+#define AWAY_MS (INT64_C(60) * 60 * 1000)        /* without an answer */
 #define PAUSE_MS 2000
 
 bool backup_is_pushed(const struct backup *b)
 {
-    uint64_t can = b->run->found.can;
-    return (can & HF_CAN_EXPORT_PUSHED) && !(can & HF_CAN_EXPORT_NBD);
+    return hf_pushed_is_way(&b->run->found);
 }
 
 /* Before anything else: one that has no way would be found out with the database held. */
 int backup_check_way(const struct backup *b, struct hf_err *err)
 {
-    const struct hf_plugin *p = hf_hv_plugin(b->run->hv);
-    if (backup_is_pushed(b) || p->capabilities & HF_CAN_EXPORT_NBD)
-        return 0;
-    hf_fail(err, HF_E_UNSUPPORTED, "plugin '%s' exports no disks that could be read", p->name);
-    if (!(p->capabilities & HF_CAN_EXPORT_PUSHED))
-        return -1;
-    return hf_hint(err, "Its hypervisor writes backups itself, to the place that [hypervisor %s] names%s%s.",
-                   b->run->hypervisor->label, b->run->found.cannot ? ": " : "",
-                   b->run->found.cannot ? b->run->found.cannot : "");
+    return hf_pushed_check_way(b->run->hv, &b->run->found, b->run->hypervisor->label, err);
 }
 
 /* ---- the copy ---------------------------------------------------------------------------- */
@@ -126,10 +118,10 @@ static int judge(struct backup *b, struct hf_err *err)
     }
     bool is_assumed = b->run->hypervisor->off_host == HF_OFF_HOST_ASSUME;
     b->pushed_off_host = is_assumed ? HF_POINT_OFF_HOST_ASSUMED : HF_POINT_NOT_OFF_HOST;
-    HF_AUTOFREE char *text = hf_asprintf(
-        is_assumed ? "backup %s is only assumed to be off the host%s%s"
-                   : "backup %s does not protect from the loss of the host%s%s",
-        b->pushed.ref, b->pushed_why[0] ? ": " : "", b->pushed_why);
+    HF_AUTOFREE char *text =
+        hf_asprintf(is_assumed ? "backup %s is only assumed to be off the host%s%s"
+                               : "backup %s does not protect from the loss of the host%s%s",
+                    b->pushed.ref, b->pushed_why[0] ? ": " : "", b->pushed_why);
     return text ? creation_warn(b->creation, text, err) : hf_fail_nomem(err);
 }
 

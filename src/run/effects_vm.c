@@ -44,7 +44,7 @@ int hf_effect_undo_export(struct hf_undo *u, const char *run_id, struct json_obj
                    err);
 }
 
-/* A manifest may name it, on a store that cannot be asked from here: it stays, and prune takes it away if none does. */
+/* A manifest may name it, on a store that cannot be asked from here: it stays, and `list --backups` says if none does. */
 int hf_effect_name_export(struct hf_undo *u, const char *run_id, struct json_object *data,
                           struct hf_err *err)
 {
@@ -52,8 +52,7 @@ int hf_effect_name_export(struct hf_undo *u, const char *run_id, struct json_obj
     if (hf_json_get_string(data, "ref", &ref, err) < 0)
         return -1;
     HF_AUTOFREE char *text = hf_asprintf("backup %s of run %s stays, and may be without a point: "
-                                         "`holdfast catalog rebuild` finds the point, `holdfast "
-                                         "prune` deletes the backup if there is none",
+                                         "`holdfast list --backups` says whether it is",
                                          ref, run_id);
     return text ? hf_undo_say(u, err, text, NULL) : hf_fail_nomem(err);
 }

@@ -8,8 +8,7 @@
 /* What lies there is not read: no digest. */
 static int add_pushed(struct json_object *o, const struct hf_point_pushed *p)
 {
-    return hf_json_add_string(o, "ref", p->ref) < 0 ||
-                   hf_json_add_string(o, "form", p->form) < 0 ||
+    return hf_json_add_string(o, "ref", p->ref) < 0 || hf_json_add_string(o, "form", p->form) < 0 ||
                    hf_json_add_string(o, "place", p->place) < 0 ||
                    hf_json_add(o, "disks", hf_json_strings(&p->disks)) < 0 ||
                    hf_json_add_string(o, "off_host", hf_point_off_host_name(p->off_host)) < 0 ||

@@ -704,7 +704,8 @@ static void exports_and_ends(const char *before)
         tells_each_disk(cap, HF_EXPORT_NBD);
         strange.flags = UINT32_C(1) << 31;
         rc = t.p->export_watch(t.in, &strange, cap, &state, &err);
-        check(failed_as(rc, &err, HF_E_UNSUPPORTED), "export_watch refuses unknown flag bits", &err);
+        check(failed_as(rc, &err, HF_E_UNSUPPORTED), "export_watch refuses unknown flag bits",
+              &err);
         check(t.p->export_watch(t.in, &call, cap, &state, &err) == 0, "export_watch", &err);
         check(t.p->export_end(t.in, &call, cap, &err) == 0, "export_end", &err);
         check(do_busy(&call, t.id, &err) == 0, "the VM is idle after it", &err);
@@ -844,7 +845,8 @@ static void exports_pushed(void)
 
 static void exports(void)
 {
-    HF_AUTOFREE char *before = definition(); /* a rollback may have left out what is read from the files */
+    HF_AUTOFREE char *before =
+        definition(); /* a rollback may have left out what is read from the files */
     struct hf_err err = HF_ERR_INIT;
     struct hf_call call = call_in(10000);
     t.kind = HF_CAPTURE_EXPORT;
@@ -973,8 +975,8 @@ static void makes_and_takes_away(const char *xml)
     check(is_listed(&err), "machine_list tells it", &err);
     t.is_cancelled = 1;
     for (int i = 0; i < 2; i++)
-        check(t.p->machine_destroy(t.in, &call, token, &err) == 0,
-              "machine_destroy, and once more", &err);
+        check(t.p->machine_destroy(t.in, &call, token, &err) == 0, "machine_destroy, and once more",
+              &err);
     t.is_cancelled = 0;
     check(!is_listed(&err), "machine_list does not tell it any more", &err);
 }
@@ -1072,8 +1074,7 @@ static void check_table(void)
     check(t.p->capture_plan && t.p->capture_prepare && t.p->capture_begin && t.p->capture_settle &&
               t.p->capture_free && t.p->capture_discard,
           "all steps of a capture are there", &err);
-    check(has_all_of(HF_CAN_EXPORT_NBD,
-                     t.p->export_disk && t.p->export_watch && t.p->export_end),
+    check(has_all_of(HF_CAN_EXPORT_NBD, t.p->export_disk && t.p->export_watch && t.p->export_end),
           "what it says of exports has its slots", &err);
     check(has_all_of(HF_CAN_EXPORT_PUSHED, t.p->export_disk && t.p->export_watch &&
                                                t.p->export_end && t.p->export_pushed &&

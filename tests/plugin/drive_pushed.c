@@ -10,12 +10,12 @@ void tell_pushed(const struct hf_pushed_copy *p)
 {
     static const char *const where[] = {"unknown", "here", "elsewhere"};
     static const char *const check[] = {"unchecked", "good", "bad"};
-    printf("pushed %s form=%s place=%s server=%s where=%s check=%s ours=%d protected=%d run=%s bytes=%llu taken=%lld why=%s "
+    printf("pushed %s form=%s place=%s server=%s where=%s check=%s ours=%d protected=%d run=%s "
+           "bytes=%llu taken=%lld why=%s "
            "notes=%s\n",
-           p->ref, p->form, p->place, p->server ? p->server : "-", where[p->where],
-           check[p->check], p->is_ours, p->is_protected, p->run ? p->run : "-",
-           (unsigned long long)p->stored_bytes, (long long)p->taken_at_s,
-           p->where_why ? p->where_why : "-", p->notes ? p->notes : "-");
+           p->ref, p->form, p->place, p->server ? p->server : "-", where[p->where], check[p->check],
+           p->is_ours, p->is_protected, p->run ? p->run : "-", (unsigned long long)p->stored_bytes,
+           (long long)p->taken_at_s, p->where_why ? p->where_why : "-", p->notes ? p->notes : "-");
 }
 
 /* pushed VM-ID [REF]: all of them, or that one. */

@@ -858,9 +858,9 @@ static int discard_push(struct hf_instance *in, const char *vm, const char *run,
     HF_AUTOFREE char *part = shelf_path(in, vm, run, ".part");
     HF_AUTOFREE char *whole = shelf_path(in, vm, run, "%s", "");
     HF_AUTOFREE char *name = hf_asprintf("%s.%s", vm, run);
-    return remove_folder(part, err) < 0                                   ? -1
-           : access(whole, F_OK) != 0 || !is_of_run(in, name, run)        ? 0
-                                                                          : remove_folder(whole, err);
+    return remove_folder(part, err) < 0                            ? -1
+           : access(whole, F_OK) != 0 || !is_of_run(in, name, run) ? 0
+                                                                   : remove_folder(whole, err);
 }
 
 static int check_shelf(const struct hf_instance *in, struct hf_err *err)
@@ -981,8 +981,8 @@ static int dir_capture_discard(struct hf_instance *in, const struct hf_call *cal
         return hf_fail(err, HF_E_CONFLICT, "token '%s' is not of snapshot '%s'", undo_token, name);
     HF_AUTOFREE char *checkpoint = hf_asprintf("%s.cp", name);
     if (start_job(in, vm, name, err) < 0 || work(in, call, env_ms("DIR_DISCARD_MS"), err) < 0 ||
-        discard_push(in, vm, name, err) < 0 ||
-        remove_file(in, vm, checkpoint, err) < 0 || forget_content(in, vm, name, err) < 0)
+        discard_push(in, vm, name, err) < 0 || remove_file(in, vm, checkpoint, err) < 0 ||
+        forget_content(in, vm, name, err) < 0)
         return -1;
     return merge_away(in, vm, name, err);
 }
@@ -1231,9 +1231,8 @@ static int dir_pushed_delete(struct hf_instance *in, const struct hf_call *call,
     if (!name)
         return err->cls ? -1 : 0;
     HF_AUTOFREE char *path = path_of(in, SHELF, name);
-    return is_of_run(in, name, run)
-               ? remove_folder(path, err)
-               : hf_fail(err, HF_E_CONFLICT, "%s is not of run %s", ref, run);
+    return is_of_run(in, name, run) ? remove_folder(path, err)
+                                    : hf_fail(err, HF_E_CONFLICT, "%s is not of run %s", ref, run);
 }
 
 static int drop_checkpoint(struct hf_instance *in, const char *vm, const char *file,
@@ -1813,8 +1812,8 @@ static const struct hf_plugin plugin = {
     .name = "dir",
     .version = HF_VERSION,
     .description = "directories that play virtual machines",
-    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_EXPORT_PUSHED | HF_CAN_INCREMENTAL | HF_CAN_MULTI_DISK |
-                    HF_CAN_GUEST_EXEC | HF_CAN_MACHINE,
+    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_EXPORT_PUSHED |
+                    HF_CAN_INCREMENTAL | HF_CAN_MULTI_DISK | HF_CAN_GUEST_EXEC | HF_CAN_MACHINE,
     .keys = keys,
     .n_keys = HF_ARRAY_SIZE(keys),
     .open = dir_open,

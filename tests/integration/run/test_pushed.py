@@ -220,5 +220,277 @@ class Dead(PushedTest):
         self.assertEqual(self.recover(), [])
 
 
+class VerbsTest(PushedTest):
+    def text(self, *args, status=0):
+        r = self.site.run(*args, as_json=False)
+        self.assertEqual(r.status, status, r)
+        return r.stdout
+
+    def away(self, is_away=True):
+        (self.site.vms / "shelf.away").touch() if is_away else (self.site.vms / "shelf.away").unlink()
+
+    def foreign(self, notes="nightly job"):
+        folder = self.shelf / "web.by-others"
+        folder.mkdir(parents=True)
+        (folder / "vda").write_bytes(b"x" * 7)
+        (folder / "notes").write_text(notes)
+        return "shelf:web.by-others"
+
+    def orphan(self, age_s=0):
+        r = self.site.run("backup", "web", **self.site.points("backup.after_export_decided=kill"))
+        self.assertEqual(r.status, -9, r)
+        runlib.wait_until(lambda: not self.site.journals(), UNDO_WITHIN_S, "no end of the undo")
+        self.recover()
+        name, = {n for n in self.backups() if n.startswith("web.hf-")} - {self.artifact(json.loads(p.read_text())["manifest"])["ref"].partition(":")[2] for p in self.manifests()}
+        os.utime(self.shelf / name, (time.time() - age_s,) * 2)
+        return f"shelf:{name}"
+
+    def verify(self, *args, status=0):
+        return self.ok(self.site.run("verify", *args), status)
+
+    def states(self, status=0):
+        doc = self.ok(self.site.run("list", "--backups"), status)
+        return {b["ref"]: (b["state"], b["point"]) for b in doc["backups"]}, doc
+
+
+
+class Verbs(VerbsTest):
+    # -- show ----------------------------------------------------------------------------------
+
+    def test_show_tells_where_it_lies_and_what_has_become_of_it(self):
+        doc = self.backup()
+        folder = self.shelf / f"web.hf-{doc['point']}"
+        now = self.artifact(self.ok(self.site.run("show", doc["point"])))["now"]
+        self.assertEqual(now, {"there": True, "check": "unchecked", "protected": True, "damage": None, "error": None})
+        self.assertIn(f"folder shelf:{folder.name}; off the host: proven (the shelf is in another house); there, not verified yet\n",
+                      self.text("show", doc["point"]))
+        (folder / "good").touch()
+        (folder / "protected").unlink()
+        self.assertIn("; there, verified by its place, not protected from retention\n", self.text("show", doc["point"]))
+        self.away()
+        self.assertIn("; not looked at: the shelf is away\n", self.text("show", doc["point"]))
+        self.assertIsNone(self.artifact(self.ok(self.site.run("show", doc["point"])))["now"]["there"])
+        self.away(False)
+        shutil.rmtree(folder)
+        self.assertIn(f"; DAMAGED: backup shelf:{folder.name} is gone\n", self.text("show", doc["point"]))
+
+    def test_show_of_a_point_that_the_catalog_has_lost_asks_as_well(self):
+        doc = self.backup()
+        shutil.rmtree(self.site.state)
+        shown = self.ok(self.site.run("show", doc["point"]))
+        self.assertEqual((shown["read_from"], self.artifact(shown)["now"]["there"]), ("vault", True))
+
+    def test_list_has_it_as_any_point_and_asks_nobody(self):
+        doc = self.backup()
+        before = len(self.calls())
+        row, = self.ok(self.site.run("list"))["points"]
+        self.assertEqual((row["point"], row["protected"]), (doc["point"], True))
+        self.assertEqual(len(self.calls()), before)
+
+    def test_a_lost_catalog_is_made_anew(self):
+        doc = self.backup()
+        shutil.rmtree(self.site.state)
+        self.ok(self.site.run("catalog", "rebuild"))
+        self.assertEqual([p["point"] for p in self.ok(self.site.run("list"))["points"]], [doc["point"]])
+
+    # -- list --backups ------------------------------------------------------------------------
+
+    def test_backups_are_listed_beside_the_points_with_whose_they_are(self):
+        doc, foreign, orphan = self.backup(), self.foreign(), self.orphan()
+        ref = self.artifact(doc)["ref"]
+        states, listed = self.states()
+        self.assertEqual(states, {ref: ("point", doc["point"]), foreign: ("foreign", None), orphan: ("orphan", orphan[-25:])})
+        self.assertEqual(len(listed["points"]), 1)
+        text = self.text("list", "web", "--backups")
+        for words in (f"{orphan} ", "NO POINT on any store", "not made by holdfast", ref):
+            self.assertIn(words, text)
+        shutil.rmtree(self.site.state)
+        self.assertEqual(self.states()[0], states, "the stores are asked, not only the catalog")
+
+    def test_a_store_that_cannot_be_asked_makes_no_orphans(self):
+        orphan = self.orphan()
+        (self.site.dir / "vault").rename(self.site.dir / "away")
+        self.assertEqual(self.states()[0][orphan][0], "uncertain")
+
+    def test_a_run_that_is_under_way_has_no_orphan(self):
+        running = self.site.start("backup", "web", **self.site.points("backup.after_push_end=stall:2500"))
+        self.site.wait_for_point("backup.after_push_end")
+        (ref, (state, _)), = self.states()[0].items()
+        self.assertEqual(state, "uncertain")
+        self.assertIn("under way", next(b["why"] for b in self.states()[1]["backups"]))
+        self.ok(running.wait())
+        self.assertEqual(self.states()[0][ref][0], "point")
+
+    def test_a_hypervisor_that_does_not_answer_is_told_and_the_points_are_listed(self):
+        self.backup()
+        self.away()
+        states, doc = self.states(1)
+        self.assertEqual((states, len(doc["points"]), [e["vm"] for e in doc["errors"]]), ({}, 1, ["web"]))
+
+    # -- verify --------------------------------------------------------------------------------
+
+    def test_a_good_one_is_good_and_what_was_not_read_is_said(self):
+        doc = self.backup()
+        copy, = self.verify(doc["point"])["copies"]
+        self.assertEqual((copy["good"], copy["damage"], copy["notes"]), (True, [], []))
+        copy, = self.verify(doc["point"], "--read")["copies"]
+        self.assertEqual((copy["good"], len(copy["notes"])), (True, 1))
+        self.assertIn("cannot be read from here", copy["notes"][0])
+        self.assertIsNone(self.ok(self.site.run("show", doc["point"]))["copies"][0]["verified_at"])
+        (self.shelf / f"web.hf-{doc['point']}" / "good").touch()
+        copy, = self.verify(doc["point"], "--read")["copies"]
+        self.assertEqual(copy["notes"], [])
+        self.assertIsNotNone(self.ok(self.site.run("show", doc["point"]))["copies"][0]["verified_at"])
+
+    def test_what_is_wrong_with_it_is_damage(self):
+        def shorter(folder):
+            (folder / "vda").write_bytes(b"")
+
+        def another(folder):
+            (folder / "notes").write_text("holdfast hf-20260101T000000Z-0123456")
+        for spoil, words in ((shutil.rmtree, "is gone"), (lambda f: (f / "bad").touch(), "damaged, as its place found"), (shorter, "bytes, and had"),
+                             (another, "is not this point's")):
+            doc = self.backup()
+            spoil(self.shelf / f"web.hf-{doc['point']}")
+            report = self.verify(doc["point"], status=1)
+            copy, = report["copies"]
+            self.assertEqual((copy["good"], report["damaged"]), (False, 1))
+            self.assertIn(words, copy["damage"][0])
+            shown = self.ok(self.site.run("show", doc["point"]))
+            self.assertEqual((shown["copies"][0]["damaged"], shown["protected"]), (True, False))
+            self.assertIn("DAMAGED", self.text("list"))
+            shutil.rmtree(self.shelf, ignore_errors=True)
+
+    def test_a_hypervisor_that_does_not_answer_proves_nothing_and_damages_nothing(self):
+        doc = self.backup()
+        self.away()
+        report = self.verify(doc["point"], "--read", status=1)
+        copy, = report["copies"]
+        self.assertEqual((copy["good"], report["damaged"]), (True, 0))
+        self.assertIn("could not be looked at", copy["notes"][0])
+        self.assertIsNone(self.ok(self.site.run("show", doc["point"]))["copies"][0]["verified_at"])
+
+    def test_one_that_lost_its_protection_is_told_and_is_good(self):
+        doc = self.backup()
+        (self.shelf / f"web.hf-{doc['point']}" / "protected").unlink()
+        copy, = self.verify(doc["point"])["copies"]
+        self.assertTrue(copy["good"])
+        self.assertIn("retention", copy["notes"][0])
+
+    # -- what cannot be done with it -----------------------------------------------------------
+
+    def test_its_disks_are_not_served_and_what_does_it_is_named(self):
+        doc = self.backup()
+        out = self.site.dir / "out.img"
+        for args in (("restore", "image", doc["point"], "--disk", "vda", "--to", str(out)), ("serve", doc["point"], "--disk", "vda", "--socket", str(self.site.dir / "sock"))):
+            error = self.fails(self.site.run(*args), 4, "unsupported", self.artifact(doc)["ref"])
+            self.assertIn("holdfast restore vm", error["hint"])
+        self.assertFalse(out.exists())
+
+    # -- check ---------------------------------------------------------------------------------
+
+    def test_check_plans_the_way_that_a_backup_takes(self):
+        def of_backup():
+            return [(f["status"], f["message"]) for f in self.site.run("check", "web").json["checks"] if f["area"] == "backup"]
+        self.assertEqual(of_backup(), [("ok", "the hypervisor would write 2 disks itself")])
+        (self.site.vm / "push").unlink()
+        self.assertEqual(of_backup(), [])
+
+
+class Pruned(VerbsTest):
+    def setUp(self):
+        super().setUp()
+        self.site.sections["web"]["keep"] = "last 1"
+        self.write()
+
+    def two(self):
+        return self.backup()["point"], self.backup()["point"]
+
+    def prune(self, *args, status=0, **env):
+        return self.ok(self.site.run("prune", *args, **env), status)
+
+    def names(self, *points):
+        return sorted(f"web.hf-{p}" for p in points)
+
+    def test_a_backup_goes_with_the_last_copy_of_its_point(self):
+        self.add_store("other")
+        old, new = self.two()
+        dry = self.prune("--dry-run")
+        self.assertEqual(self.backups(), self.names(old, new))
+        self.assertTrue(dry["backups"])
+        self.prune("--store", "vault")
+        self.assertEqual((self.backups(), len(self.manifests()), len(self.manifests("other"))), (self.names(old, new), 1, 2))
+        doc = self.prune()
+        self.assertEqual([(b["ref"], b["action"]) for b in doc["backups"]], [(f"shelf:web.hf-{old}", "deleted")])
+        self.assertEqual((self.backups(), len(self.manifests("other"))), (self.names(new), 1))
+        self.assertEqual([p["point"] for p in self.ok(self.site.run("list"))["points"]], [new])
+
+    def test_both_stores_in_one_go(self):
+        self.add_store("other")
+        old, new = self.two()
+        doc = self.prune()
+        self.assertEqual([b["action"] for b in doc["backups"]], ["kept", "deleted"])
+        self.assertEqual(self.backups(), self.names(new))
+        self.assertNotIn(old, "".join(map(str, self.manifests() + self.manifests("other"))))
+
+    def test_another_store_that_cannot_be_asked_keeps_the_backup(self):
+        old, new = self.two()
+        self.add_store("other")
+        (self.site.dir / "other").rename(self.site.dir / "away")
+        doc = self.prune("--store", "vault")
+        self.assertEqual([b["action"] for b in doc["backups"]], ["kept"])
+        self.assertEqual(self.backups(), self.names(old, new))
+
+    def test_a_hypervisor_that_does_not_answer_keeps_the_point_and_others_go(self):
+        old, new = self.two()
+        self.away()
+        doc = self.prune(status=1)
+        row, = [p for p in doc["points"] if p["point"] == old]
+        self.assertEqual((row["action"], row["why"]), ("failed", "the shelf is away"))
+        self.assertEqual(len(self.manifests()), 2)
+        self.away(False)
+        self.prune()
+        self.assertEqual((self.backups(), len(self.manifests())), (self.names(new), 1))
+
+    def test_one_that_is_gone_or_another_s_does_not_keep_the_point(self):
+        old, new = self.two()
+        shutil.rmtree(self.shelf / f"web.hf-{old}")
+        self.assertEqual(self.prune()["backups"][0]["action"], "deleted")
+        newer = self.backup()["point"]
+        (self.shelf / f"web.hf-{new}" / "notes").write_text("taken over by hand")
+        doc = self.prune(status=1)
+        self.assertEqual([b["action"] for b in doc["backups"]], ["failed"])
+        self.assertIn("is not of run", doc["backups"][0]["why"])
+        self.assertEqual((self.backups(), len(self.manifests())), (self.names(new, newer), 1))
+
+    def test_orphans_of_ours_are_named_when_they_are_older_than_a_day_and_nothing_else_is(self):
+        self.backup()
+        self.foreign()
+        orphan = self.orphan(age_s=3600)
+        self.assertEqual(self.prune()["backups"], [])
+        os.utime(self.shelf / orphan.partition(":")[2], (time.time() - 25 * 3600,) * 2)
+        for _ in range(2):
+            doc = self.prune()
+            self.assertEqual([(b["ref"], b["action"]) for b in doc["backups"]], [(orphan, "orphan")])
+        self.assertIn(f"orphan       backup {orphan} of web: no store", self.text("prune"))
+        self.assertEqual(len(self.backups()), 3)
+
+    def test_killed_between_the_manifest_and_the_backup_it_leaves_an_orphan_and_no_point_without_a_backup(self):
+        for point in sorted(p for p in kill_points.of(MINE) if p.startswith("prune.")):
+            old, new = self.two()
+            r = self.site.run("prune", **self.site.points(f"{point}=kill"))
+            self.assertEqual(r.status, -9, r)
+            self.assertEqual([p.parent.name for p in self.manifests()], [new])
+            is_left = f"web.hf-{old}" in self.backups()
+            self.assertEqual(is_left, "before" in point)
+            if is_left:
+                self.assertEqual(self.states()[0][f"shelf:web.hf-{old}"][0], "orphan")
+            self.prune()
+            shutil.rmtree(self.shelf / f"web.hf-{old}", ignore_errors=True)
+            shutil.rmtree(self.shelf / f"web.hf-{new}")
+            shutil.rmtree(self.manifests()[0].parent)
+            self.ok(self.site.run("catalog", "rebuild"))
+
+
 if __name__ == "__main__":
     runlib.main()

@@ -312,7 +312,8 @@ static void what_cannot_be_such_a_backup_is_refused(void **state)
         {"\"scsi0\",\"scsi1\"", "\"scsi0\",1", "disks"},
         {"\"off_host\":\"assumed\"", "\"off_host\":\"yes\"", "'off_host' is 'yes'"},
         {"\"artifacts\":[",
-         "\"artifacts\":[{\"kind\":\"image\",\"name\":\"vda\",\"bytes\":0,\"stored_bytes\":0,\"root\":"
+         "\"artifacts\":[{\"kind\":\"image\",\"name\":\"vda\",\"bytes\":0,\"stored_bytes\":0,"
+         "\"root\":"
          "\"" SHA "\",\"incremental\":false},",
          "1 backups of the hypervisor and 1 images"},
     };
