@@ -16,7 +16,6 @@ import unittest
 from unittest import mock
 
 import runlib
-import kill_points  # noqa: I001  runlib says where it is
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "..", "fakes", "pve")]
@@ -191,5 +190,4 @@ class PushedDrill(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    assert kill_points
-    unittest.main(verbosity=2)
+    runlib.main()
