@@ -25,8 +25,8 @@ static void print_deleted(struct json_object *row)
 
 static void print_decision(struct json_object *row)
 {
-    const bool is_kept = strcmp(hf_cli_text(row, "action"), "kept") == 0;
-    print_point(row, is_kept ? "keep" : "would delete");
+    const bool goes = strcmp(hf_cli_text(row, "action"), "deleted") == 0;
+    print_point(row, goes ? "would delete" : "keep");
 }
 
 /* ", 12 packs (180.0 MiB) WHAT"; nothing where there are none. */
@@ -92,10 +92,31 @@ static void print_store(struct json_object *row)
         printf("store %s: FAILED: %s\n", hf_cli_text(row, "name"), error);
 }
 
+static void print_backup(struct json_object *row, bool is_dry)
+{
+    const char *action = hf_cli_text(row, "action"), *why = hf_cli_text(row, "why");
+    const char *word = strcmp(action, "deleted") != 0 ? action
+                       : is_dry                       ? "would delete"
+                                                      : "deleted";
+    printf("%-12s backup %s of %s%s%s\n", strcmp(action, "failed") == 0 ? "FAILED" : word,
+           hf_cli_text(row, "ref"), hf_cli_text(row, "vm"), why ? ": " : "", why ? why : "");
+}
+
+static void print_backup_done(struct json_object *row)
+{
+    print_backup(row, false);
+}
+
+static void print_backup_planned(struct json_object *row)
+{
+    print_backup(row, true);
+}
+
 int hf_cli_print_prune(struct json_object *doc, struct hf_err *err)
 {
     const bool is_dry = hf_cli_number(doc, "dry_run");
     hf_cli_print_each(doc, "points", is_dry ? print_decision : print_deleted);
+    hf_cli_print_each(doc, "backups", is_dry ? print_backup_planned : print_backup_done);
     hf_cli_print_each(doc, "stores", print_store);
     return hf_cli_flush(err);
 }

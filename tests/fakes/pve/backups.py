@@ -167,7 +167,7 @@ class Dump:
             volid = f"{self.storage.name}:backup/{ident}"
         return {"volid": volid, "content": "backup", "format": "pbs-vm" if self.storage.kind == "pbs" else ident.partition(".")[2],
                 "subtype": "qemu", "vmid": self.vm.vmid, "ctime": int(now), "size": 3446789012, "notes": "", "protected": False,
-                "storage": self.storage.name}
+                "storage": self.storage.name, "node": None if self.storage.status()["shared"] else self.vm.node}
 
     def begin(self, archive):
         """Freeze, the QMP command, thaw; then the line that says that all disks have their instant."""
@@ -184,6 +184,7 @@ class Dump:
                 self.job.add(disk)
                 self.task.sleep(0 if is_still else vm.seconds["disk"])
             vm.instant(archive["volid"])
+            self.world.vault[archive["volid"]] = (dict(vm.config), vm.data)  # what a restore makes a VM of
         if froze:
             self.info("issuing guest-agent 'fs-thaw' command")  # [!] also when the command failed
             self.agent_does("thaw", vm.thaw, self.world.fault("thaw-fails"))

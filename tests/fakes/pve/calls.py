@@ -7,6 +7,7 @@ import ha
 import places
 from agent import AgentCalls
 from backups import Dump
+from restores import Machines
 from schema import Refused
 from world import Task, TaskError
 
@@ -15,7 +16,7 @@ class Whole(dict):
     """An answer with more than `data` in it."""
 
 
-class Calls(AgentCalls):
+class Calls(AgentCalls, Machines):
     def __init__(self, world):
         self.world = world
 
@@ -50,11 +51,11 @@ class Calls(AgentCalls):
         out = []
         for vm in self.world.vms.values():
             row = {"id": f"{vm.kind}/{vm.vmid}", "type": vm.kind, "vmid": vm.vmid, "node": vm.node, "status": vm.status,
-                   "template": vm.template, "name": vm.name, "maxcpu": 2}
+                   "template": vm.template, "maxcpu": 2, **({"name": vm.name} if vm.name else {})}
             if vm.lock:
                 row["lock"] = vm.lock
             if self.world.fault("statistics-lag"):
-                del row["name"]
+                row.pop("name", None)
                 row["status"] = "unknown"
             out.append(row)
         out = out if "VM.Audit" in self.world.rights else []
@@ -76,7 +77,7 @@ class Calls(AgentCalls):
 
     def get_nodes_qemu_status_current(self, p, user):
         vm = self.vm(p)
-        out = {"vmid": str(vm.vmid), "name": vm.name, "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": int(vm.is_ha)}}
+        out = {"vmid": str(vm.vmid), "name": vm.name or "", "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": int(vm.is_ha)}}
         if vm.lock:
             out["lock"] = vm.lock
         return out
@@ -141,7 +142,7 @@ class Calls(AgentCalls):
         if "Datastore.Audit" not in self.world.rights:
             return []
         rows = [s.row() for s in self.world.storages.values()]
-        rows[0]["type"] = "zfspool" if self.world.vms[100].newest_only else rows[0]["type"]
+        rows[0]["type"] = "zfspool" if 100 in self.world.vms and self.world.vms[100].newest_only else rows[0]["type"]
         return rows
 
     # ---- backups ----
@@ -171,18 +172,22 @@ class Calls(AgentCalls):
             raise Refused(500, f"storage '{p['storage']}' does not exist")
         if not storage.active:
             raise Refused(500, f"storage '{p['storage']}' is not online")
+        if p.get("content") == "images":
+            return self.images(p)
         out = []
         for a in self.world.archives.values():
             if a["storage"] != p["storage"] or p.get("vmid", str(a["vmid"])) != str(a["vmid"]) or "VM.Backup" not in self.world.rights:
                 continue
-            row = {k: v for k, v in a.items() if k not in ("storage", "protected", "notes", "path")}
+            if a.get("node") not in (None, p["node"]):
+                continue  # of a storage of another node
+            row = {k: v for k, v in a.items() if k not in ("storage", "node", "protected", "notes", "path")}
             row["notes"] = a["notes"].partition("\n")[0]
             out.append({**row, **({"protected": 1} if a["protected"] else {})})
         return out
 
     def archive(self, p):
         archive = self.world.archives.get(p["volume"])
-        if not archive:
+        if not archive or archive.get("node") not in (None, p["node"]):
             raise Refused(500, f"volume '{p['volume']}' does not exist")
         return archive
 

@@ -249,6 +249,11 @@ class VM:
         time.sleep(self.seconds["delete"])
         self.switch(on)
         self.world.note("power", (on, self.data))
+        if on:
+            self.world.note("started-vm", (self.vmid, dict(self.config)))
+        if on and self.world.seconds("agent-slow"):
+            self.agent_alive = False
+            threading.Timer(self.world.seconds("agent-slow"), setattr, (self, "agent_alive", True)).start()
 
     def delete(self, task, name, force=False):
         if self.lock:
@@ -277,7 +282,8 @@ class World:
         self.vms, self.tasks, self.serial = {}, {}, 0
         self.faults, self.requests, self.timeline = {}, [], []
         self.mutex = threading.Lock()
-        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot", "VM.Snapshot.Rollback", "VM.PowerMgmt", "VM.Backup",
+        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot", "VM.Snapshot.Rollback", "VM.PowerMgmt", "VM.Backup", "VM.Allocate", "VM.Config.Options", "SDN.Use",
+                                     "VM.Config.Network", "VM.Config.CDROM", "VM.Config.HWType", "VM.Config.Memory", "VM.Config.Disk",
                                      "Datastore.Audit", "Datastore.AllocateSpace"] + (
             ["VM.GuestAgent.Audit", "VM.GuestAgent.FileSystemMgmt", "VM.GuestAgent.FileRead", "VM.GuestAgent.FileWrite",
              "VM.GuestAgent.Unrestricted"] if new else ["VM.Monitor"]), 1)
@@ -290,6 +296,7 @@ class World:
         self.skew = 0  # of the nodes' clock, in seconds
         self.processes = {}
         self.storages, self.archives, self.dump_locks = backups.storages(), {}, {}
+        self.vault, self.volumes, self.restore_seconds = {}, {("local-lvm", "vm-100-disk-0"): 100}, 0.05  # restores.py
         self.add(100, "db1", "pve1")
 
     def add(self, vmid, name, node):
