@@ -183,5 +183,7 @@ int backup_commit_points(struct backup *b, struct hf_err *err)
     for (size_t i = 0; i < b->n_stores; i++)
         if (b->stores[i].has_point)
             return 0;
-    return backup_has_stores(b, err);
+    int rc = backup_has_stores(b, err);
+    return b->pushed.ref ? hf_left(err, "backup %s, which may be without a point", b->pushed.ref)
+                         : rc;
 }

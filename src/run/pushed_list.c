@@ -3,6 +3,7 @@
 
 #include "catalog/journal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define ASK_MS 60000
@@ -73,21 +74,45 @@ static int has_kind(const struct hf_env *env, const struct hf_config_hypervisor 
     return 0;
 }
 
+static int take_id(void *ctx, const struct hf_catalog_point *p, struct hf_err *err)
+{
+    char **id = ctx;
+    *id = strdup(p->vm_id);
+    return *id ? 0 : hf_fail_nomem(err);
+}
+
+/* One that is gone had one when its newest point was taken. */
+static char *id_of(struct hf_pushed_lister *l, struct hf_hv *hv, const struct hf_config_vm *vm,
+                   struct hf_err *err)
+{
+    HF_AUTO(hf_vm_copy) struct hf_vm_copy found = {0};
+    struct hf_err why = HF_ERR_INIT;
+    char *id = NULL;
+    struct hf_hv_call call = hf_env_call(l->env, NULL, ASK_MS);
+    if (hf_hv_vm_find(hv, &call, vm->name, &found, &why) == 0)
+        return HF_STEAL(found.id);
+    if (why.cls == HF_E_NOT_FOUND &&
+        hf_catalog_points_newest(l->catalog, vm->label, 0, 1, take_id, &id, err) < 0)
+        return NULL;
+    if (!id)
+        hf_err_copy(err, &why);
+    return id;
+}
+
 int hf_pushed_list_vm(struct hf_pushed_lister *l, const struct hf_config_vm *vm,
                       hf_pushed_row_cb emit, void *ctx, struct hf_err *err)
 {
     bool is_kind = false;
     const struct hf_config_hypervisor *h = hf_config_hypervisor_of(l->env->config, vm);
-    HF_AUTO(hf_vm_copy) struct hf_vm_copy found = {0};
     HF_AUTO(hf_pushed_list) struct hf_pushed_list all = {0};
     if (has_kind(l->env, h, &is_kind, err) < 0)
         return -1;
     if (!is_kind)
         return 0;
-    struct hf_hv_call call = hf_env_call(l->env, NULL, ASK_MS);
     struct hf_hv *hv = hf_keepers_open(&l->keepers, h->label, err);
-    if (!hv || hf_hv_vm_find(hv, &call, vm->name, &found, err) < 0 ||
-        hf_hv_pushed_list(hv, &call, found.id, &all, err) < 0)
+    HF_AUTOFREE char *id = hv ? id_of(l, hv, vm, err) : NULL;
+    struct hf_hv_call call = hf_env_call(l->env, NULL, ASK_MS);
+    if (!id || hf_hv_pushed_list(hv, &call, id, &all, err) < 0)
         return -1;
     for (size_t i = 0; i < all.n; i++) {
         struct hf_pushed_row row = {.vm = vm->label, .hypervisor = h->label, .is = &all.items[i]};

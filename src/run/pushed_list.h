@@ -40,7 +40,7 @@ struct hf_pushed_lister {
 void hf_pushed_lister_free(struct hf_pushed_lister *l); /* by value: empties it */
 HF_DEFINE_AUTO_VALUE(hf_pushed_lister, hf_pushed_lister_free)
 
-/* Errors: those of the hypervisor; NOT_FOUND: it has no such VM. Nothing to tell: 0. */
+/* Errors: those of the hypervisor; NOT_FOUND: it has no such VM, and the catalog no point of it. Nothing to tell: 0. */
 int hf_pushed_list_vm(struct hf_pushed_lister *l, const struct hf_config_vm *vm,
                       hf_pushed_row_cb emit, void *ctx, struct hf_err *err) HF_CHECKED;
 

@@ -537,6 +537,12 @@ static void set_cancel(int signal_number)
     hf_cancel_set(on_signal);
 }
 
+static void tell_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    (void)ctx;
+    printf("progress %llu of %llu\n", (unsigned long long)done, (unsigned long long)total);
+}
+
 static int usage(void)
 {
     fprintf(stderr, "usage: drive PLUGIN KEY=VALUE... -- VERB ARG...\n");
@@ -592,6 +598,7 @@ int main(int argc, char **argv)
                               .kv = kv,
                               .n_kv = n,
                               .cancel = cancel,
+                              .progress = getenv("HOLDFAST_PROGRESS") ? tell_progress : NULL,
                               .log = log};
     HF_AUTO(hf_hv) struct hf_hv *hv = hf_hv_open(&opts, &err);
     d.hv = hv;

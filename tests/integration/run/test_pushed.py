@@ -307,6 +307,13 @@ class Verbs(VerbsTest):
         shutil.rmtree(self.site.state)
         self.assertEqual(self.states()[0], states, "the stores are asked, not only the catalog")
 
+    def test_those_of_a_machine_that_is_gone_are_listed_and_shown_and_good(self):
+        doc = self.backup()
+        shutil.rmtree(self.site.vm)
+        self.assertEqual(self.states()[0], {self.artifact(doc)["ref"]: ("point", doc["point"])})
+        self.assertTrue(self.artifact(self.ok(self.site.run("show", doc["point"])))["now"]["there"])
+        self.assertTrue(self.verify(doc["point"])["copies"][0]["good"])
+
     def test_a_store_that_cannot_be_asked_makes_no_orphans(self):
         orphan = self.orphan()
         (self.site.dir / "vault").rename(self.site.dir / "away")
