@@ -159,6 +159,23 @@ int hf_load_progress_file(struct hf_db_conn *c, const struct hf_load_file *file,
     return hf_buf_ok(&sql) ? hf_db_exec(c, hf_buf_str(&sql), err) : hf_fail_nomem(err);
 }
 
+int hf_load_progress_forget(struct hf_db_conn *c, const struct hf_load_table *t, struct hf_err *err)
+{
+    HF_AUTO(hf_buf) struct hf_buf sql = HF_BUF_INIT;
+    size_t n = 0;
+    hf_buf_str_add(&sql, "DELETE FROM " FILES " WHERE name IN (");
+    for (size_t i = 0; i < t->n_files; i++) {
+        if (!t->files[i].name)
+            continue;
+        hf_buf_str_add(&sql, n++ ? ", " : "");
+        hf_sql_add_text(&sql, t->files[i].name);
+    }
+    hf_buf_str_add(&sql, ")");
+    if (!hf_buf_ok(&sql))
+        return hf_fail_nomem(err);
+    return n ? hf_db_exec(c, hf_buf_str(&sql), err) : 0;
+}
+
 int hf_load_progress_has(struct hf_db_conn *c, const struct hf_load_file *file, bool *out,
                          struct hf_err *err)
 {
