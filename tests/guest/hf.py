@@ -145,6 +145,17 @@ class Guest:
         self.shell = Shell()
         self.slow_s = self.yardstick()
 
+    def log_in_again(self, within_s=60):
+        """After it was out of reach, which ssh bears for half a minute."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            self.shell.close()
+            self.shell = Shell()
+            with contextlib.suppress(RuntimeError, BrokenPipeError):
+                if self.shell.ask("echo yes", 15) == "yes":
+                    return
+        raise RuntimeError("nobody can log in to the guest")
+
     def yardstick(self):
         """How long this machine takes now for what a dead-man does: start the database until it answers. The guest's
         processors are emulated, so that this is no constant."""

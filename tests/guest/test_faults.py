@@ -343,12 +343,14 @@ class Network(FaultTest):
     PULSE = "/run/hf-pulse"
 
     def make_whole(self):
-        self.link("on")
+        self.plug("on")
         super().make_whole()
         self.guest.shell.ask(f"rm -f {self.PULSE}", 60)
 
-    def link(self, state):
+    def plug(self, state):
         lab("virsh", "qemu-monitor-command", self.site.lab["DOMAIN"], "--hmp", f"set_link lab {state}")
+        if state == "on":
+            self.guest.log_in_again()
 
     def start_pulse(self, seconds):
         """Commits inside the guest, one after the other; a line with the time of the start, and of each."""
@@ -366,9 +368,9 @@ class Network(FaultTest):
         limit_s = self.limit(self.limit_s, **SERVICES)
         self.stall("hold.after_capture", 5)
         self.start_pulse(limit_s + 40)
-        self.link("off")
+        self.plug("off")
         time.sleep(limit_s + GRACE_S + 3 * self.guest.slow_s)
-        self.link("on")
+        self.plug("on")
         gap = self.longest_gap()
         print(f"    the longest gap between commits was {gap:.1f} s, hold-limit {limit_s} s", flush=True)
         self.assertGreater(gap, limit_s / 2, "nobody waited, so nothing was tested")
