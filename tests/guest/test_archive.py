@@ -11,7 +11,7 @@ import kill_points
 
 # That the program in the guest is not heard of any more (HF_STREAM_LIFE_MS), and what an emulated guest takes to end it.
 LIFE_S = 60 + 30
-BIG_MIB = 96
+BIG_MIB = 40
 NO_SSH = {"ssh": None, "ssh_key": None, "ssh_known_hosts": None}
 # Names that no configuration can hold are below the one that is named in it.
 TREE = r"""
