@@ -233,6 +233,11 @@ static void of_a_table_that_is_made_anew_all_files_are_forgotten(void **state)
     assert_hf_ok(hf_load_progress_forget(NULL, t, &err), &err);
     assert_string_equal(server.last, "DELETE FROM `holdfast_load`.`files` WHERE name IN "
                                      "('s.t.00002.sql', 's.t.00000.sql', 's.t.00001.sql')");
+    for (int i = 0; i < 498; i++)
+        hf_load_folder_add_file(t)->name = hf_asprintf("more.%d", i);
+    assert_hf_ok(hf_load_progress_forget(NULL, t, &err), &err);
+    assert_string_equal(server.last,
+                        "DELETE FROM `holdfast_load`.`files` WHERE name IN ('more.497')");
     server.last[0] = '\0';
     for (size_t i = 0; i < t->n_files; i++)
         free(HF_STEAL(t->files[i].name)); /* not there, which --force-incomplete lets pass */
