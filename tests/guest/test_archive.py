@@ -116,7 +116,7 @@ class Archive(GuestTest):
             took[way] = mib / (time.monotonic() - begin)
         self.assertEqual(self.listing("ssh"), self.listing("agent"))
         print(f"through the agent {took['agent']:.1f} MiB/s, through ssh {took['ssh']:.1f} MiB/s")
-        self.assertGreater(took["agent"], 1)
+        self.assertGreater(took["agent"], min(1, took["ssh"] / 5))  # beside others either is slow
 
     def die_at(self, point):
         process = self.site.start("archive", "db", "--to", str(self.site.dir / point), env={"HOLDFAST_POINT": f"{point}=kill"})
