@@ -27,18 +27,20 @@ struct hf_instance {
     const struct hf_host *host;
     struct pve_hosts *api;
     char *uri, *token_id, *token_file, *user, *password_file, *ca_file, *pin, *fingerprint;
-    char *backup_storage, *fleecing_storage;    /* of vzdump, or NULL */
-    struct hf_secret *secret;                   /* USER@REALM!ID=UUID, or the password */
-    struct hf_secret *ticket, *csrf;            /* of a log-in by password */
-    int64_t ticket_until_ms;                    /* renewed from then on */
-    int major;                                  /* of Proxmox VE, once asked */
-    size_t body_max;                            /* that this version takes */
-    bool was_admitted;                          /* the token was good once */
-    bool was_refused; /* a first 403 was waited for; or nothing is to be waited for any more */
-    bool ignores_cancel;                        /* a thaw is finished whoever is in a hurry */
+    char *backup_storage, *fleecing_storage; /* of vzdump, or NULL */
+    struct hf_secret *secret;                /* USER@REALM!ID=UUID, or the password */
+    struct hf_secret *ticket, *csrf;         /* of a log-in by password */
+    int64_t ticket_until_ms;                 /* renewed from then on */
+    int major;                               /* of Proxmox VE, once asked */
+    size_t body_max;                         /* that this version takes */
+    bool was_admitted;                       /* the token was good once */
+    bool was_refused;    /* a first 403 was waited for; or nothing is to be waited for any more */
+    bool ignores_cancel; /* a thaw is finished whoever is in a hurry */
     char vm_id[PVE_ID_MAX], node[PVE_NODE_MAX]; /* where a VM was seen last */
-    bool is_unclear;     /* the request that failed last may have had its effect */
-    struct hf_strv kept; /* strings of results, until the next call */
+    char own_restore[256];        /* UPID of the restore that this instance began last, or "" */
+    char taken_vm_id[PVE_ID_MAX]; /* a number that was to be a new VM's, and is another's */
+    bool is_unclear;              /* the request that failed last may have had its effect */
+    struct hf_strv kept;          /* strings of results, until the next call */
 };
 
 /* ---- client.c ------------------------------------------------------------------------------------ */
@@ -109,6 +111,8 @@ struct pve_task {
     char upid[256];
     int64_t start_s; /* by the node's clock */
     bool is_stopped;
+    bool
+        was_looked_for; /* the answer that named it was lost: by its type, its VM and its time it is the one */
     char exit[HF_ERR_MESSAGE_MAX]; /* "OK", "WARNINGS: n", or what went wrong */
 };
 

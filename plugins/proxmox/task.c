@@ -95,7 +95,7 @@ int pve_task_wait(struct hf_instance *in, const struct hf_call *call, struct pve
         struct hf_err now = HF_ERR_INIT;
         if (pve_task_look(in, call, t, &now) != 0 && !is_away(&now)) {
             hf_err_copy(err, &now);
-            return -1;
+            return hf_left(err, "task %s may run on", t->upid);
         }
         if (t->is_stopped)
             return pve_task_verdict(t, err);

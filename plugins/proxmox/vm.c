@@ -115,16 +115,13 @@ int proxmox_probe(struct hf_instance *in, const struct hf_call *call, struct hf_
 
 /* ---- the cluster's list ------------------------------------------------------------------------------ */
 
-/* Of a VM, or of a container. */
-typedef int (*row_cb)(void *ctx, struct json_object *row, struct hf_err *err);
-
-static bool is_container(struct json_object *row)
+bool pve_is_container(struct json_object *row)
 {
     return strcmp(pve_text(row, "type"), "lxc") == 0;
 }
 
-static int each_vm(struct hf_instance *in, const struct hf_call *call, row_cb row, void *ctx,
-                   struct hf_err *err)
+int pve_each_vm(struct hf_instance *in, const struct hf_call *call, pve_row_cb row, void *ctx,
+                struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *data = NULL;
     if (pve_get(in, call, "/cluster/resources?type=vm", &data, err) != 0)
@@ -158,7 +155,7 @@ static int list_one(void *ctx, struct json_object *row, struct hf_err *err)
                        .can = is_template ? 0 : l->can,
                        .cannot = is_template ? "a template" : NULL};
     (void)err;
-    if (is_container(row))
+    if (pve_is_container(row))
         return 0;
     vm.state = !status                          ? HF_VM_OTHER
                : strcmp(status, "running") == 0 ? HF_VM_RUNNING
@@ -170,11 +167,12 @@ static int list_one(void *ctx, struct json_object *row, struct hf_err *err)
 int proxmox_vm_list(struct hf_instance *in, const struct hf_call *call, hf_vm_cb emit, void *ctx,
                     struct hf_err *err)
 {
-    uint64_t cannot = PVE_GUEST_CAPABILITIES | (in->backup_storage ? 0 : HF_CAN_EXPORT_PUSHED);
+    uint64_t cannot = PVE_GUEST_CAPABILITIES | HF_CAN_MACHINE_PUSHED |
+                      (in->backup_storage ? 0 : HF_CAN_EXPORT_PUSHED);
     struct lister l = {emit, ctx, PVE_CAPABILITIES & ~cannot};
     if (pve_enter(in, call, err) != 0)
         return -1;
-    return each_vm(in, call, list_one, &l, err);
+    return pve_each_vm(in, call, list_one, &l, err);
 }
 
 struct finder {
@@ -207,7 +205,7 @@ static int find_one(void *ctx, struct json_object *row, struct hf_err *err)
 {
     struct finder *f = ctx;
     const char *name = pve_text(row, "name"), *node = pve_text(row, "node");
-    if (is_container(row)) {
+    if (pve_is_container(row)) {
         f->is_container |= is_meant(f, pve_text(row, "vmid"), name);
         return 0;
     }
@@ -258,7 +256,7 @@ static int fail_many(const struct finder *f, struct hf_err *err)
 static int search(struct hf_instance *in, const struct hf_call *call, struct finder *f,
                   struct hf_err *err)
 {
-    if (each_vm(in, call, find_one, f, err) != 0)
+    if (pve_each_vm(in, call, find_one, f, err) != 0)
         return -1;
     bool is_number = f->what[strspn(f->what, "0123456789")] == '\0';
     for (size_t i = 0; !is_number && i < f->nodes.n; i++)

@@ -30,6 +30,12 @@ int pve_vm_load_unlocked(struct hf_instance *in, const struct hf_call *call, con
                          struct pve_vm *out, struct hf_err *err) HF_CHECKED;
 int pve_vm_check_lock(const struct pve_vm *vm, struct hf_err *err) HF_CHECKED;
 
+/* Of the cluster's statistics, VMs and containers; each has a type and a vmid. */
+bool pve_is_container(struct json_object *row);
+typedef int (*pve_row_cb)(void *ctx, struct json_object *row, struct hf_err *err);
+int pve_each_vm(struct hf_instance *in, const struct hf_call *call, pve_row_cb row, void *ctx,
+                struct hf_err *err) HF_CHECKED;
+
 /* disks.c: one drive of a configuration. Strings are borrowed from buf or the configuration. */
 struct pve_disk {
     struct hf_disk disk;

@@ -2,6 +2,7 @@
  *
  * The effects on the VM itself: snapshots, rollbacks, and a maintenance, which is no effect but a question.
  */
+#include "base/buf.h"
 #include "run/effects_intern.h"
 #include "run/maintenance.h"
 
@@ -41,6 +42,19 @@ int hf_effect_undo_export(struct hf_undo *u, const char *run_id, struct json_obj
 {
     return discard(u, run_id, data, "nothing is left of export", "backup job", "its scratch files",
                    err);
+}
+
+/* A manifest may name it, on a store that cannot be asked from here: it stays, and `list --backups` says if none does. */
+int hf_effect_name_export(struct hf_undo *u, const char *run_id, struct json_object *data,
+                          struct hf_err *err)
+{
+    const char *ref = NULL;
+    if (hf_json_get_string(data, "ref", &ref, err) < 0)
+        return -1;
+    HF_AUTOFREE char *text = hf_asprintf("backup %s of run %s stays, and may be without a point: "
+                                         "`holdfast list --backups` says whether it is",
+                                         ref, run_id);
+    return text ? hf_undo_say(u, err, text, NULL) : hf_fail_nomem(err);
 }
 
 int hf_effect_finish_delete(struct hf_undo *u, const char *run_id, struct json_object *data,

@@ -82,12 +82,11 @@ int hf_secured_ask_guest(struct hf_guest *g, int64_t deadline_ms, struct hf_strv
     return hf_strv_split(out, hf_buf_str(&said.out), ' ') < 0 ? hf_fail_nomem(err) : 0;
 }
 
-int hf_secured_judge(const struct hf_secured *s, const struct hf_env *env,
-                     const struct hf_config_store *store, struct hf_offhost_verdict *out,
-                     struct hf_err *err)
+static int judge(const struct hf_secured *s, const struct hf_env *env, const char *url,
+                 struct hf_offhost_verdict *out, struct hf_err *err)
 {
     const struct hf_offhost_question q = {
-        .url = store->url,
+        .url = url,
         .guest = &s->guest,
         .hypervisor = &s->hypervisor,
         .disks = &s->disks,
@@ -95,6 +94,21 @@ int hf_secured_judge(const struct hf_secured *s, const struct hf_env *env,
         .timeout_ms = NAMES_MS,
     };
     return hf_offhost_check(&q, out, err);
+}
+
+int hf_secured_judge(const struct hf_secured *s, const struct hf_env *env,
+                     const struct hf_config_store *store, struct hf_offhost_verdict *out,
+                     struct hf_err *err)
+{
+    return judge(s, env, store->url, out, err);
+}
+
+int hf_secured_judge_server(const struct hf_secured *s, const struct hf_env *env,
+                            const char *server, struct hf_offhost_verdict *out, struct hf_err *err)
+{
+    const bool is_v6 = strchr(server, ':') && *server != '[';
+    HF_AUTOFREE char *url = hf_asprintf(is_v6 ? "nfs://[%s]/" : "nfs://%s/", server);
+    return url ? judge(s, env, url, out, err) : hf_fail_nomem(err);
 }
 
 const char *hf_off_host_word(const struct hf_config_store *store,

@@ -257,7 +257,7 @@ struct hf_pushed {
     const char *place;        /* the storage, as the hypervisor calls it */
     const char *server;       /* host name or address of the place, or NULL: it has none, or that is not known */
     const char *where_why;    /* of where, to go behind a colon */
-    const char *run;          /* whose it is, or NULL */
+    const char *run;          /* whose it is: the hf_capture_request.name of its capture; or NULL */
     const char *notes;        /* what is written on it, one line, or NULL */
 };
 typedef int (*hf_pushed_cb)(void *ctx, const struct hf_pushed *pushed);
@@ -579,6 +579,10 @@ struct hf_plugin {
      * Interrupted anywhere, calling it again finishes it. */
     int (*pushed_delete)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *ref,
                          const char *run, struct hf_err *err);
+    /* The backup `ref`, wherever it lies: also when another place is configured now. NOT_FOUND: it is nowhere; a place that
+     * cannot be looked at is UNREACHABLE or AUTH. */
+    int (*pushed_find)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *ref,
+                       struct hf_pushed *out, struct hf_err *err);
 };
 
 typedef const struct hf_plugin *(*hf_plugin_entry_fn)(const struct hf_host *host);

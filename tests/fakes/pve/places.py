@@ -19,7 +19,7 @@ def rows(world):
         for s in world.storages.values():
             row = {"id": f"storage/{node}/{s.name}", "type": "storage", "storage": s.name, "node": node, "plugintype": s.kind,
                    "status": "unknown", "shared": is_shared(s), "content": s.content}
-            if s.active and not world.fault("statistics-lag"):
+            if s.active and not world.fault("statistics-lag") and not world.fault("node-away", node):
                 row.update(status="available", maxdisk=s.total, disk=s.used)
             out.append(row)
     return out

@@ -52,6 +52,7 @@ class Server:
         self.world, self.calls = world, Calls(world)
         self.numbers = itertools.count()  # of connections
         self.left = {}  # how many requests a connection is good for: 100
+        self.numbers = itertools.count()  # of connections: an object's id() is used again
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(os.path.join(folder, "pve.pem"), os.path.join(folder, "pve.key"))
         self.socket = socket.create_server(("127.0.0.1", 0))
