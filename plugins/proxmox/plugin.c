@@ -6,6 +6,7 @@
 
 #include "agent.h"
 #include "capture.h"
+#include "machine.h"
 #include "pushed.h"
 #include "pve.h"
 #include "rollback.h"
@@ -158,6 +159,12 @@ static const struct hf_plugin plugin = {
     .export_disk = proxmox_export_disk,
     .export_watch = proxmox_export_watch,
     .export_end = proxmox_export_end,
+    .machine_plan = proxmox_machine_plan,
+    .machine_create = proxmox_machine_create,
+    .machine_start = proxmox_machine_start,
+    .machine_settle = proxmox_machine_settle,
+    .machine_destroy = proxmox_machine_destroy,
+    .machine_list = proxmox_machine_list,
     .export_pushed = proxmox_export_pushed,
     .pushed_list = proxmox_pushed_list,
     .pushed_delete = proxmox_pushed_delete,

@@ -155,7 +155,7 @@ int pve_dump_settle(struct hf_instance *in, const struct hf_call *call, struct h
     if (pve_enter(in, call, err) != 0 || read_log(in, call, cap, err) != 0)
         return -1;
     if (cap->log.has_frozen && !cap->log.is_by_others &&
-        pve_after_task(in, call, cap->vm_id, &cap->task, err) != 0)
+        pve_after_task(in, call, cap->vm_id, &cap->task, cap->host_freezes, err) != 0)
         return -1;
     return cap->log.has_failed ? fail_copy(cap, err) : check_frozen(cap, err);
 }

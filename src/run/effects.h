@@ -20,7 +20,8 @@
  *   maintenance      {phase, snapshot, log}                          none: says what somebody has to decide
  *   rollback         {vm_id, name, token}                            back to the state before it
  *   rollback-decided {vm_id, name, token, keep, younger}             finish it; a `rollback` beside it is void
- *   machine          {hypervisor, token, part, dir}                  machine_destroy; the disks' folder has its former name
+ *   machine          {hypervisor, token, part, dir}                  machine_destroy; the disks' folder has its former name (a machine
+ *                                                                    from a pushed backup has none: both are empty)
  *   machine-decided  {hypervisor, token, part, dir}                  settle it; a `machine` beside it is void
  *   machine-served   {hypervisor, name, token, dir}                  machine_destroy; the folder of its sockets removed
  */

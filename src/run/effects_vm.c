@@ -116,6 +116,14 @@ int hf_effect_undo_rollback(struct hf_undo *u, const char *run_id, struct json_o
     return err->left[0] ? -1 : hf_left(err, "%s, half rolled back to %s", u->vm->label, b.name);
 }
 
+/* Without a way back, and too late to finish: whoever let the VM run has decided. */
+static int say_expired(struct hf_undo *u, const struct going_back *b, struct hf_err *err)
+{
+    HF_AUTOFREE char *line = hf_asprintf("gave up the rollback to %s: %s", b->name, err->message);
+    hf_err_clear(err);
+    return line ? hf_undo_say(u, err, line, NULL) : hf_fail_nomem(err);
+}
+
 int hf_effect_finish_rollback(struct hf_undo *u, const char *run_id, struct json_object *data,
                               struct hf_err *err)
 {
@@ -125,8 +133,12 @@ int hf_effect_finish_rollback(struct hf_undo *u, const char *run_id, struct json
     struct hf_hv_call call = hf_env_call(u->env, run_id, DISCARD_MS);
     if (read_rollback(data, &b, err) < 0 || hf_json_get_bool(data, "keep", &keep, err) < 0)
         return -1;
-    if (hf_undo_need_hv(u, err) < 0 ||
-        hf_hv_rollback_settle(u->hv, &call, b.vm_id, b.token, keep, &kept, err) < 0)
+    int rc = hf_undo_need_hv(u, err);
+    if (rc == 0)
+        rc = hf_hv_rollback_settle(u->hv, &call, b.vm_id, b.token, keep, &kept, err);
+    if (rc < 0 && err->cls == HF_E_EXPIRED)
+        return say_expired(u, &b, err);
+    if (rc < 0)
         return err->left[0] ? -1
                             : hf_left(err, "what %s was before it was rolled back to %s",
                                       u->vm->label, b.name);

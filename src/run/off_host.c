@@ -34,16 +34,17 @@ static char *host_of(const char *uri)
     return len ? strndup(p, len) : NULL;
 }
 
-/* A cluster is reached by any of several, separated by commas. */
-static int add_hosts(struct hf_secured *s, const char *uris, struct hf_err *err)
+/* Proxmox VE's may name several servers of one cluster, each with its https://. */
+static int add_hosts(struct hf_strv *to, const char *uri)
 {
-    HF_AUTO(hf_strv) struct hf_strv all = HF_STRV_INIT;
-    if (hf_strv_split(&all, uris, ',') < 0)
-        return hf_fail_nomem(err);
-    for (size_t i = 0; i < all.n; i++) {
-        HF_AUTOFREE char *host = host_of(all.items[i]);
-        if (host && hf_strv_add(&s->hypervisor, host) < 0)
-            return hf_fail_nomem(err);
+    HF_AUTO(hf_strv) struct hf_strv parts = HF_STRV_INIT;
+    bool are_many = strncmp(uri, "https://", 8) == 0;
+    if ((are_many ? hf_strv_split(&parts, uri, ',') : hf_strv_add(&parts, uri)) < 0)
+        return -1;
+    for (size_t i = 0; i < parts.n; i++) {
+        HF_AUTOFREE char *host = host_of(parts.items[i]);
+        if (host && hf_strv_add(to, host) < 0)
+            return -1;
     }
     return 0;
 }
@@ -55,8 +56,8 @@ int hf_secured_add_vm(struct hf_secured *s, const struct hf_config_vm *vm,
         (vm->ssh.host && hf_strv_add(&s->guest, vm->ssh.host) < 0))
         return hf_fail_nomem(err);
     for (size_t i = 0; i < h->n_kv; i++)
-        if (strcmp(h->kv[i].key, "uri") == 0 && add_hosts(s, h->kv[i].value, err) < 0)
-            return -1;
+        if (strcmp(h->kv[i].key, "uri") == 0 && add_hosts(&s->hypervisor, h->kv[i].value) < 0)
+            return hf_fail_nomem(err);
     return 0;
 }
 

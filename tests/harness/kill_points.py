@@ -41,6 +41,8 @@ WALKS = (
     ("integration.run.serve", r"serve\."),
     ("guest.drill", r"drill\.before_(position|content|check_table|probes)$|catalog\.before_drill_commit$"),
     ("integration.run.drill", r"drill\."),
+    ("plugin.proxmox.rollback_final", r"proxmox\.(before|after)_final_"),
+    ("plugin.proxmox.machine_faults", r"proxmox\.(before|after)_(restore|machine)"),
     ("plugin.proxmox.kill", r"proxmox\."),
     ("integration.daemon.kill", r"daemon\.|catalog\.before_duty_(begin|end)$"),
     ("guest.kill", r""),

@@ -90,10 +90,12 @@ static int do_disks(struct drive *d, char **args, struct hf_err *err)
         return -1;
     for (size_t i = 0; i < l.n; i++) {
         const struct hf_disk_copy *k = &l.items[i];
-        printf("%s %s %s depth=%u flags=0x%x size=%llu address=%s skipped=%s refused=%s\n",
+        printf("%s %s %s depth=%u flags=0x%x size=%llu address=%s skipped=%s refused=%s store=%s "
+               "free=%llu of=%llu\n",
                k->target, or_dash(k->source), or_dash(k->format), (unsigned)k->chain_depth,
                (unsigned)k->flags, (unsigned long long)k->capacity_bytes, or_dash(k->address),
-               or_dash(k->skipped), or_dash(k->refused));
+               or_dash(k->skipped), or_dash(k->refused), or_dash(k->store),
+               (unsigned long long)k->store_free_bytes, (unsigned long long)k->store_total_bytes);
     }
     return 0;
 }
@@ -519,6 +521,7 @@ static const struct verb {
     {"drop", 1, do_drop},
     {"checkpoints", 1, do_checkpoints},
     {"machine-plan", 4, do_machine_plan},
+    {"machine-pushed", 5, do_machine_pushed},
     {"machine-create", 1, do_machine_create},
     {"machine-start", 1, do_machine_start},
     {"machine-settle", 1, do_machine_settle},

@@ -195,7 +195,10 @@ struct hf_capture_request {
     const char *scratch_dir; /* EXPORT: where copy-before-write may live, or NULL */
     /* since 1.2 */
     enum hf_checkpoint_use checkpoint; /* EXPORT */
-    uint32_t reserved;
+    /* since 1.5: the host itself freezes the guest before begin: a freeze of the hypervisor's that fails or is skipped
+     * for that is as it should be */
+    uint8_t is_frozen;
+    uint8_t reserved[3];
 };
 
 /* What capture_begin will change. Complete before anything was changed. */
@@ -495,7 +498,8 @@ struct hf_plugin {
      *           undo. The state that was left exists on, unless the plan said HF_ROLLBACK_FINAL.
      *   settle  the decision for the new state: the old one is removed, or (HF_ROLLBACK_KEEP) what holds it is told to
      *           `kept`, and the younger snapshots are forgotten. Interrupted anywhere, calling it again finishes it.
-     *           The snapshot is a way back still, and can be deleted.
+     *           The snapshot is a way back still, and can be deleted. FINAL was decided before the switch, so it finishes
+     *           what that began; EXPIRED: not any more, the VM runs in a state that is somebody's, and nothing is left.
      *   undo    the decision for the old state: the VM has its former disks, and runs if it ran before; nothing of the
      *           rollback is left. Nothing there: success, nothing changed. Only before settle.
      * libvirt: overlays. Proxmox VE: a snapshot of the present state before POST …/rollback; where the storage rolls back

@@ -192,6 +192,8 @@ class Server:
         check = permissions.get("check")
         if not check or check[0] != "perm":
             return
+        if self.world.fault("403"):  # a right that this worker has not heard of yet
+            raise Refused(403, f"Permission check failed ({check[1]}, {'|'.join(check[2])})")
         wanted = check[2]
         if not self.world.is_new:
             wanted = ["VM.Monitor" if GUEST_RIGHTS_8.fullmatch(w) else w for w in wanted]

@@ -16,6 +16,7 @@
  *   ROOT/NAME/TARGET.blind        there: its bitmaps call nothing changed, which is a lie
  *   ROOT/NAME/off, internal     there: the VM is off; its disks have internal snapshots
  *   ROOT/NAME/machine      a machine from a stored definition: "RUN PURPOSE made" or "… settled"; its disks are absolute paths
+ *   ROOT/NAME/pushed       there: … made from a backup on the shelf; its disks are TARGET.img, and go with it
  *   ROOT/NAME/paused       there: the VM is paused;  domain.former: of the machine that it replaced
  *   ROOT/NAME/push         there: it exports nothing, and writes backups itself:
  *   ROOT/shelf/NAME.RUN/   one, called shelf:NAME.RUN: domain, TARGET, notes ("holdfast RUN", or another's), and, when they are so,
@@ -29,6 +30,7 @@
  * Environment: DIR_FAIL=OPERATION,… (capture_begin_after: fails when the snapshot is made), DIR_WRITES (a machine that
  * is started writes into each of its disks),
  * DIR_HANG_MS (capture_begin is deaf for so long, and then does it), DIR_SETTLE_MS, DIR_DISCARD_MS,
+ * DIR_RESTORE_MS (a machine from one takes so long), DIR_RESTORE_TIMEOUTS (so many times machine_create does not wait for it),
  * DIR_PUSH_MS (a backup takes so long), DIR_PUSH_TIMEOUTS (so many times export_end does not wait for it), DIR_PUSH_FAILS,
  * DIR_DELETE_MS (heeds cancel), DIR_DELETE_SPOILS (fails half-way), DIR_SYNC_MS, DIR_SYNC_EXIT.
  */
@@ -64,7 +66,7 @@ struct hf_instance {
     char *root;
     int calls_fd;
     atomic_bool is_busy;
-    int n_captures;
+    int n_captures, n_restores;
     struct hf_strv kept; /* strings that the last call handed out */
 };
 
@@ -1604,6 +1606,70 @@ static int check_machine(struct hf_instance *in, const struct hf_machine_request
     return 0;
 }
 
+/* ---- … and from backups on the shelf ---- */
+
+struct restoring {
+    const char *name, *backup; /* the machine's, and on the shelf */
+    struct hf_buf domain;
+};
+
+static int restore_disk(struct hf_instance *in, const char *vm, const char *target,
+                        const char *layers, void *ctx, struct hf_err *err)
+{
+    (void)vm, (void)layers;
+    struct restoring *r = ctx;
+    size_t len = 0;
+    HF_AUTOFREE char *from = pathf(in, SHELF, "%s/%s", r->backup, target);
+    HF_AUTOFREE char *file = hf_asprintf("%s.img", target);
+    HF_AUTOFREE char *to = path_of(in, r->name, file);
+    HF_AUTOFREE char *data = hf_path_read(from, (size_t)256 << 20, &len, err);
+    hf_buf_printf(&r->domain, "%s %s\n", target, file);
+    return data ? hf_path_write(to, data, len, 0600, err) : -1;
+}
+
+static int plan_pushed(struct hf_instance *in, const struct hf_machine_request *req,
+                       hf_machine_finding_cb emit, void *ctx, struct hf_machine_plan *out,
+                       struct hf_err *err)
+{
+    if (req->definition || req->n_disks || !req->vm_id)
+        abort();
+    if (req->flags & (HF_MACHINE_REPLACE | HF_MACHINE_TRANSIENT))
+        return hf_fail(err, HF_E_UNSUPPORTED, "no such machine from the shelf");
+    if (req->store && strcmp(req->store, "floor") != 0)
+        return hf_fail(err, HF_E_NOT_FOUND, "there is no storage '%s'", req->store);
+    const char *backup = find_on_shelf(in, req->vm_id, req->pushed, err);
+    if (!backup)
+        return err->cls ? -1 : hf_fail(err, HF_E_NOT_FOUND, "there is no backup %s", req->pushed);
+    out->definition = keep(in, hf_asprintf("pushed %s", backup));
+    return tell(emit, ctx, HF_MACHINE_CHANGED, "name", req->name);
+}
+
+/* The mark comes first, the domain last. */
+static int make_pushed(struct hf_instance *in, const struct hf_call *call, const struct machine *m,
+                       const char *backup, struct hf_err *err)
+{
+    struct restoring r = {m->name, backup, HF_BUF_INIT};
+    HF_AUTOFREE char *dir = path_of(in, m->name, "");
+    HF_AUTOFREE char *file = pathf(in, SHELF, "%s/domain", backup);
+    HF_AUTOFREE char *domain = hf_path_read(file, FILE_MAX, NULL, err);
+    if (!domain)
+        return -1;
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return hf_fail_sys(err, errno, "'%s'", dir);
+    if (write_mark(in, m, "made", err) < 0 || write_vm_file(in, m->name, "pushed", "", err) < 0 ||
+        write_vm_file(in, m->name, "off", "", err) < 0)
+        return -1;
+    if (in->n_restores++ < env_ms("DIR_RESTORE_TIMEOUTS"))
+        return hf_fail(err, HF_E_TIMEOUT, "it is copied on");
+    int rc = work(in, call, env_ms("DIR_RESTORE_MS"), err);
+    if (rc == 0)
+        rc = each_disk(in, m->name, domain, restore_disk, &r, err);
+    if (rc == 0)
+        rc = write_vm_file(in, m->name, "domain", hf_buf_str(&r.domain), err);
+    hf_buf_free(&r.domain);
+    return rc;
+}
+
 static int dir_machine_plan(struct hf_instance *in, const struct hf_call *call,
                             const struct hf_machine_request *req, hf_machine_finding_cb emit,
                             void *ctx, struct hf_machine_plan *out, struct hf_err *err)
@@ -1614,6 +1680,11 @@ static int dir_machine_plan(struct hf_instance *in, const struct hf_call *call,
         return -1;
     HF_AUTOFREE char *token =
         hf_asprintf("machine %s %s %s %u", req->name, req->run, req->purpose, (unsigned)req->flags);
+    if (req->pushed) {
+        out->vm_id = keep(in, hf_asprintf(ID_PREFIX "%s", req->name));
+        out->undo_token = keep(in, HF_STEAL(token));
+        return plan_pushed(in, req, emit, ctx, out, err);
+    }
     if (tell(emit, ctx, HF_MACHINE_CHANGED, "name", req->name) < 0 ||
         each_disk(in, req->name, req->definition, adapt_disk, &a, err) < 0) {
         hf_buf_free(&a.out);
@@ -1663,6 +1734,8 @@ static int dir_machine_create(struct hf_instance *in, const struct hf_call *call
         return 0;
     if (is_there && !(m.flags & HF_MACHINE_REPLACE))
         return hf_fail(err, HF_E_CONFLICT, "there is a machine '%s' already", m.name);
+    if (strncmp(definition, "pushed ", 7) == 0)
+        return make_pushed(in, call, &m, definition + 7, err);
     return make_machine(in, &m, definition, err);
 }
 
@@ -1735,10 +1808,12 @@ static int take_machine_away(struct hf_instance *in, const struct machine *m, st
                        remove_file(in, m->name, "machine", err) < 0
                    ? -1
                    : 0;
+    HF_AUTOFREE char *dir = path_of(in, m->name, "");
+    if (exists(in, m->name, "pushed")) /* its disks are its own */
+        return remove_folder(dir, err);
     for (size_t i = 0; i < HF_ARRAY_SIZE(files); i++)
         if (remove_file(in, m->name, files[i], err) < 0)
             return -1;
-    HF_AUTOFREE char *dir = path_of(in, m->name, "");
     return rmdir(dir) == 0 || errno == ENOENT ? 0 : hf_fail_sys(err, errno, "'%s'", dir);
 }
 
@@ -1813,7 +1888,8 @@ static const struct hf_plugin plugin = {
     .version = HF_VERSION,
     .description = "directories that play virtual machines",
     .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_EXPORT_PUSHED |
-                    HF_CAN_INCREMENTAL | HF_CAN_MULTI_DISK | HF_CAN_GUEST_EXEC | HF_CAN_MACHINE,
+                    HF_CAN_INCREMENTAL | HF_CAN_MULTI_DISK | HF_CAN_GUEST_EXEC | HF_CAN_MACHINE |
+                    HF_CAN_MACHINE_PUSHED,
     .keys = keys,
     .n_keys = HF_ARRAY_SIZE(keys),
     .open = dir_open,
