@@ -131,8 +131,11 @@ static int copy(struct hf_instance *in, const struct hf_call *call, const struct
     bool is_there = false;
     if (begin(in, call, m, params, &t, &is_there, err) != 0)
         return -1;
-    if (!is_there && pve_task_wait(in, call, &t, COPY_POLL_MS, err) != 0)
+    if (!is_there && pve_task_wait(in, call, &t, COPY_POLL_MS, err) != 0) {
+        if (t.was_away && err->cls == HF_E_TIMEOUT) /* it is not slow, nobody says how it is */
+            err->cls = HF_E_UNREACHABLE;
         return t.is_stopped ? fail_copy(in, call, &t, err) : -1;
+    }
     return HF_POINT_ERR("proxmox.after_restore_task", err);
 }
 

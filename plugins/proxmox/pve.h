@@ -111,8 +111,8 @@ struct pve_task {
     char upid[256];
     int64_t start_s; /* by the node's clock */
     bool is_stopped;
-    bool
-        was_looked_for; /* the answer that named it was lost: by its type, its VM and its time it is the one */
+    bool was_away;                 /* nobody answered when it was looked at last, in time */
+    bool was_looked_for;           /* its name was lost: it is the one by its type, VM and time */
     char exit[HF_ERR_MESSAGE_MAX]; /* "OK", "WARNINGS: n", or what went wrong */
 };
 

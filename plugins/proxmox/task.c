@@ -93,7 +93,10 @@ int pve_task_wait(struct hf_instance *in, const struct hf_call *call, struct pve
     for (int64_t pause = POLL_FIRST_MS;;
          pause = pause * 2 < poll_max_ms ? pause * 2 : poll_max_ms) {
         struct hf_err now = HF_ERR_INIT;
-        if (pve_task_look(in, call, t, &now) != 0 && !is_away(&now)) {
+        int rc = pve_task_look(in, call, t, &now);
+        if (rc == 0 || is_away(&now))
+            t->was_away = rc != 0; /* one that the deadline cut off says nothing */
+        if (rc != 0 && !is_away(&now)) {
             hf_err_copy(err, &now);
             return hf_left(err, "task %s may run on", t->upid);
         }

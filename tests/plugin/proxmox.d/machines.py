@@ -314,6 +314,15 @@ def a_copy_that_takes_long_is_waited_for_again(site):
     assert len(m.posts()) == 1 and m.vm.data == 7
 
 
+def an_api_that_is_away_is_no_slow_copy(site):
+    """… for which the host would wait for days."""
+    m = Machine(site)
+    m.good("plan")
+    site.world.restore_seconds = 30
+    threading.Timer(0.7, site.world.faults.update, ({"595-any-get": True},)).start()
+    assert "left: task UPID" in m.bad("unreachable", "create", limit=2500)
+
+
 def an_answer_that_is_lost_restores_nothing_twice(site):
     for fault, what in (("drop-after", "POST qemu"), ("596", "POST qemu"), ("500-after-fork", "qmrestore")):
         here = Site()
