@@ -155,7 +155,7 @@ int pve_dump_settle(struct hf_instance *in, const struct hf_call *call, struct h
     if (pve_enter(in, call, err) != 0 || read_log(in, call, cap, err) != 0)
         return -1;
     if (cap->log.has_frozen && !cap->log.is_by_others &&
-        pve_after_task(in, call, cap->vm_id, &cap->task, err) != 0)
+        pve_after_task(in, call, cap->vm_id, &cap->task, cap->host_freezes, err) != 0)
         return -1;
     return cap->log.has_failed ? fail_copy(cap, err) : check_frozen(cap, err);
 }
@@ -203,6 +203,8 @@ static int look(struct hf_instance *in, const struct hf_call *call, struct hf_ca
     if (pve_task_look(in, call, &cap->task, err) != 0 || read_log(in, call, cap, err) != 0)
         return -1;
     cap->looked_at_ms = pve_now_ms(in);
+    if (cap->log.all_bytes)
+        in->host->progress(in->host->ctx, cap->log.done_bytes, cap->log.all_bytes);
     return 0;
 }
 
@@ -256,8 +258,11 @@ static int wait_for_end(struct hf_instance *in, const struct hf_call *call, stru
             hf_err_copy(err, &away);
             return hf_left(err, "task %s may run on", cap->task.upid);
         }
-        if (pve_check_stop(in, call, err) != 0)
+        if (pve_check_stop(in, call, err) != 0) {
+            if (rc != 0 && err->cls == HF_E_TIMEOUT) /* it is not slow, it is away */
+                hf_err_copy(err, &away);
             return hf_left(err, "task %s runs on: it makes a backup", cap->task.upid);
+        }
         pve_pause(in, call, pause);
     }
 }

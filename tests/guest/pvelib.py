@@ -21,7 +21,6 @@ class OnProxmox:
     """Before the class of a test: its site speaks with Proxmox VE, whose VM 100 is the guest."""
 
     is_new = True  # 9.1, else 8.4
-    has_tunnel = False  # to the database through the agent: it looks for answers all the time, also while a snapshot is made
 
     def setUp(self):
         env = lab_env()
@@ -62,8 +61,6 @@ class OnProxmox:
         tasks = [t for t in self.world.tasks.values() if t.kind == "qmsnapshot"]
         moments = [at for at, what, _ in self.world.timeline if what == "instant"]
         def is_amid(task, at, path):
-            if self.has_tunnel and path.endswith("/file-read"):
-                return False
             end = next((m for m in moments if m > task.began), task.ended) if "/fsfreeze-" in path else task.ended
             return task.began < at < end
         return [path for at, _, path, *_ in self.world.requests if "/agent/" in path and any(is_amid(t, at, path) for t in tasks)]

@@ -64,7 +64,6 @@ class Snapshot(OnProxmox, Rounds):
         self.assertIn("skipping guest filesystem freeze - already frozen", lines)
 
     def test_the_database_through_the_agent_too(self):
-        self.has_tunnel = True
         self.site.write(db="agent", stall_budget="20s", hold_limit="60s")
         self.load("--threads", "2")
         report = self.ok(self.site.run("snapshot", "create", "db"))

@@ -19,6 +19,7 @@ class Storage:
     def __init__(self, name, kind, content, **config):
         self.name, self.kind, self.content, self.config = name, kind, content, config
         self.active, self.enabled = 1, 1
+        self.total, self.used = 1 << 40, 1 << 38
         self.keep = None  # retention: how many backups of a VM may be there
         self.protected_max = 5  # without Datastore.Allocate
 
@@ -27,7 +28,7 @@ class Storage:
 
     def status(self):
         shared = int(self.kind in ("nfs", "cifs", "pbs", "cephfs") or self.config.get("shared", 0))
-        room = {"total": 1 << 40, "used": 1 << 38, "avail": 3 << 38, "used_fraction": 0.25} if self.active else {"total": 0, "used": 0, "avail": 0}
+        room = {"total": self.total, "used": self.used, "avail": self.total - self.used, "used_fraction": 0.25} if self.active else {"total": 0, "used": 0, "avail": 0}
         return {"storage": self.name, "type": self.kind, "content": self.content, "enabled": self.enabled, "active": self.active,
                 "shared": shared, **room}
 
@@ -166,7 +167,7 @@ class Dump:
             volid = f"{self.storage.name}:backup/{ident}"
         return {"volid": volid, "content": "backup", "format": "pbs-vm" if self.storage.kind == "pbs" else ident.partition(".")[2],
                 "subtype": "qemu", "vmid": self.vm.vmid, "ctime": int(now), "size": 3446789012, "notes": "", "protected": False,
-                "storage": self.storage.name}
+                "storage": self.storage.name, "node": None if self.storage.status()["shared"] else self.vm.node}
 
     def begin(self, archive):
         """Freeze, the QMP command, thaw; then the line that says that all disks have their instant."""
@@ -183,6 +184,7 @@ class Dump:
                 self.job.add(disk)
                 self.task.sleep(0 if is_still else vm.seconds["disk"])
             vm.instant(archive["volid"])
+            self.world.vault[archive["volid"]] = (dict(vm.config), vm.data)  # what a restore makes a VM of
         if froze:
             self.info("issuing guest-agent 'fs-thaw' command")  # [!] also when the command failed
             self.agent_does("thaw", vm.thaw, self.world.fault("thaw-fails"))

@@ -3,8 +3,11 @@
 import re
 import time
 
+import ha
+import places
 from agent import AgentCalls
 from backups import Dump
+from restores import Machines
 from schema import Refused
 from world import Task, TaskError
 
@@ -13,7 +16,7 @@ class Whole(dict):
     """An answer with more than `data` in it."""
 
 
-class Calls(AgentCalls):
+class Calls(AgentCalls, Machines):
     def __init__(self, world):
         self.world = world
 
@@ -48,14 +51,15 @@ class Calls(AgentCalls):
         out = []
         for vm in self.world.vms.values():
             row = {"id": f"{vm.kind}/{vm.vmid}", "type": vm.kind, "vmid": vm.vmid, "node": vm.node, "status": vm.status,
-                   "template": vm.template, "name": vm.name, "maxcpu": 2}
+                   "template": vm.template, "maxcpu": 2, **({"name": vm.name} if vm.name else {})}
             if vm.lock:
                 row["lock"] = vm.lock
             if self.world.fault("statistics-lag"):
-                del row["name"]
+                row.pop("name", None)
                 row["status"] = "unknown"
             out.append(row)
-        return out if "VM.Audit" in self.world.rights else []
+        out = out if "VM.Audit" in self.world.rights else []
+        return {"vm": out, "storage": places.rows(self.world)}.get(p.get("type"), out + places.rows(self.world))
 
     def get_nodes_qemu(self, p, user):
         if self.world.fault("node-away", p["node"]):
@@ -73,7 +77,7 @@ class Calls(AgentCalls):
 
     def get_nodes_qemu_status_current(self, p, user):
         vm = self.vm(p)
-        out = {"vmid": str(vm.vmid), "name": vm.name, "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": 0}}
+        out = {"vmid": str(vm.vmid), "name": vm.name or "", "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": int(vm.is_ha)}}
         if vm.lock:
             out["lock"] = vm.lock
         return out
@@ -105,7 +109,7 @@ class Calls(AgentCalls):
 
     def delete_nodes_qemu_snapshot_snapname(self, p, user):
         vm = self.vm(p)
-        return self.start(vm, "qmdelsnapshot", user, lambda t: vm.delete(t, p["snapname"]))
+        return self.start(vm, "qmdelsnapshot", user, lambda t: vm.delete(t, p["snapname"], p.get("force") == "1"))
 
     def post_nodes_qemu_snapshot_snapname_rollback(self, p, user):
         vm = self.vm(p)
@@ -128,17 +132,17 @@ class Calls(AgentCalls):
 
     def post_nodes_qemu_status_start(self, p, user):
         vm = self.vm(p)
-        return self.start(vm, "qmstart", user, lambda t: vm.power(t, True))
+        return ha.power(self, vm, user, True)
 
     def post_nodes_qemu_status_stop(self, p, user):
         vm = self.vm(p)
-        return self.start(vm, "qmstop", user, lambda t: vm.power(t, False))
+        return ha.power(self, vm, user, False)
 
     def get_storage(self, p, user):
         if "Datastore.Audit" not in self.world.rights:
             return []
         rows = [s.row() for s in self.world.storages.values()]
-        rows[0]["type"] = "zfspool" if self.world.vms[100].newest_only else rows[0]["type"]
+        rows[0]["type"] = "zfspool" if 100 in self.world.vms and self.world.vms[100].newest_only else rows[0]["type"]
         return rows
 
     # ---- backups ----
@@ -157,6 +161,7 @@ class Calls(AgentCalls):
         return self.start(vm, "vzdump", user, lambda t: Dump(vm, t, p, TaskError).run())
 
     def get_nodes_storage(self, p, user):
+        places.probe(self.world)
         wanted = set(p.get("content", "").split(",")) - {""}
         return [s.status() for s in self.world.storages.values() if p.get("storage", s.name) == s.name and
                 (not wanted or wanted & set(s.content.split(","))) and (p.get("enabled") != "1" or s.enabled)]
@@ -167,18 +172,22 @@ class Calls(AgentCalls):
             raise Refused(500, f"storage '{p['storage']}' does not exist")
         if not storage.active:
             raise Refused(500, f"storage '{p['storage']}' is not online")
+        if p.get("content") == "images":
+            return self.images(p)
         out = []
         for a in self.world.archives.values():
             if a["storage"] != p["storage"] or p.get("vmid", str(a["vmid"])) != str(a["vmid"]) or "VM.Backup" not in self.world.rights:
                 continue
-            row = {k: v for k, v in a.items() if k not in ("storage", "protected", "notes", "path")}
+            if a.get("node") not in (None, p["node"]):
+                continue  # of a storage of another node
+            row = {k: v for k, v in a.items() if k not in ("storage", "node", "protected", "notes", "path")}
             row["notes"] = a["notes"].partition("\n")[0]
             out.append({**row, **({"protected": 1} if a["protected"] else {})})
         return out
 
     def archive(self, p):
         archive = self.world.archives.get(p["volume"])
-        if not archive:
+        if not archive or archive.get("node") not in (None, p["node"]):
             raise Refused(500, f"volume '{p['volume']}' does not exist")
         return archive
 

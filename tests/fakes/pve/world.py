@@ -10,6 +10,7 @@ import time
 
 import agent
 import backups
+import deletions
 from agent import AgentError
 
 
@@ -43,6 +44,8 @@ class Task:
             work(self)
         except TaskError as error:
             status = str(error)
+        except SystemExit:  # the worker is dead: what it had begun stays as it is
+            self.end("unexpected status")
         if self.exit:
             return
         if self.world.fault("task-killed", self.kind):
@@ -75,9 +78,10 @@ class VM:
                        "scsi0": f"local-lvm:vm-{vmid}-disk-0,size=32G,iothread=1", "ide2": "none,media=cdrom"}
         self.snapshots, self.parent = {}, None
         self.can_snapshot = True
+        self.is_ha = False
         self.newest_only = False  # ZFS and volume chains
         self.data, self.kept = 1, {}  # what stands on the disks, and that with the settings in each snapshot
-        self.seconds = {"freeze": 0.02, "disk": 0.02, "thaw": 0.01, "delete": 0.02, "connect": 0.02, "fleece": 0.02, "copy": 0.1}
+        self.seconds = {"freeze": 0.02, "disk": 0.02, "thaw": 0.01, "delete": 0.02, "connect": 0.02, "fleece": 0.02, "copy": 0.1, "ha": 0.7}
         self.agent_lock = threading.Lock()  # one client at a time; the others give up after so long
         self.agent_patience = 0.3
         self.agent = agent.Pretended(self)
@@ -212,7 +216,7 @@ class VM:
                 return True
         except AgentError as error:
             why = str(error)
-        if new:
+        if self.world.tells_freeze:
             task.log("unable to freeze guest fs - VM %d qga command 'guest-fsfreeze-freeze' failed - %s" % (self.vmid, why))
         return True
 
@@ -245,8 +249,13 @@ class VM:
         time.sleep(self.seconds["delete"])
         self.switch(on)
         self.world.note("power", (on, self.data))
+        if on:
+            self.world.note("started-vm", (self.vmid, dict(self.config)))
+        if on and self.world.seconds("agent-slow"):
+            self.agent_alive = False
+            threading.Timer(self.world.seconds("agent-slow"), setattr, (self, "agent_alive", True)).start()
 
-    def delete(self, task, name):
+    def delete(self, task, name, force=False):
         if self.lock:
             raise TaskError(f"VM is locked ({self.lock})")
         if name not in self.snapshots:
@@ -254,6 +263,7 @@ class VM:
         self.lock = "snapshot-delete"
         self.snapshots[name]["snapstate"] = "delete"
         self.drop_disks(name)
+        deletions.check_parts(self, task, name, force, TaskError)
         gone = self.snapshots.pop(name)
         for other in self.snapshots.values():
             if other.get("parent") == name:
@@ -268,10 +278,12 @@ class VM:
 class World:
     def __init__(self, new=True):
         self.is_new = new  # texts and rights of 9.1, else of 8.4
+        self.tells_freeze = new  # that one failed: since qemu-server 9.0.23
         self.vms, self.tasks, self.serial = {}, {}, 0
         self.faults, self.requests, self.timeline = {}, [], []
         self.mutex = threading.Lock()
-        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot", "VM.Snapshot.Rollback", "VM.PowerMgmt", "VM.Backup",
+        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot", "VM.Snapshot.Rollback", "VM.PowerMgmt", "VM.Backup", "VM.Allocate", "VM.Config.Options", "SDN.Use",
+                                     "VM.Config.Network", "VM.Config.CDROM", "VM.Config.HWType", "VM.Config.Memory", "VM.Config.Disk",
                                      "Datastore.Audit", "Datastore.AllocateSpace"] + (
             ["VM.GuestAgent.Audit", "VM.GuestAgent.FileSystemMgmt", "VM.GuestAgent.FileRead", "VM.GuestAgent.FileWrite",
              "VM.GuestAgent.Unrestricted"] if new else ["VM.Monitor"]), 1)
@@ -284,6 +296,7 @@ class World:
         self.skew = 0  # of the nodes' clock, in seconds
         self.processes = {}
         self.storages, self.archives, self.dump_locks = backups.storages(), {}, {}
+        self.vault, self.volumes, self.restore_seconds = {}, {("local-lvm", "vm-100-disk-0"): 100}, 0.05  # restores.py
         self.add(100, "db1", "pve1")
 
     def add(self, vmid, name, node):

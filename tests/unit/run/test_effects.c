@@ -387,6 +387,17 @@ static void a_decided_rollback_is_finished_and_never_undone(void **state)
     end(j);
 }
 
+static void a_decided_rollback_that_is_too_late_is_given_up_and_told(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_rollback(j, true, "hf-2");
+    world.rollback_fails = HF_E_EXPIRED;
+    assert_hf_ok(undo_all(j), &err);
+    assert_non_null(strstr(undo.actions.items[0], "gave up the rollback to hf-1: "));
+    assert_int_equal(open_entries(j), 0);
+    end(j);
+}
+
 static void a_rollback_that_cannot_be_undone_is_half_done_and_named(void **state)
 {
     struct hf_journal *j = begin(state);
@@ -428,6 +439,7 @@ int main(void)
         HF_TEST(a_rollback_rolls_forward_once_it_is_decided),
         HF_TEST(a_rollback_that_was_not_decided_goes_back),
         HF_TEST(a_decided_rollback_is_finished_and_never_undone),
+        HF_TEST(a_decided_rollback_that_is_too_late_is_given_up_and_told),
         HF_TEST(a_rollback_that_cannot_be_undone_is_half_done_and_named),
     };
     return HF_RUN_TESTS("run.effects", tests);
