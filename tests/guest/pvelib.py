@@ -21,6 +21,7 @@ class OnProxmox:
     """Before the class of a test: its site speaks with Proxmox VE, whose VM 100 is the guest."""
 
     is_new = True  # 9.1, else 8.4
+    has_tunnel = False  # to the database through the agent: a look for answers that is under way comes home, also after the POST
 
     def setUp(self):
         env = lab_env()
@@ -61,6 +62,8 @@ class OnProxmox:
         tasks = [t for t in self.world.tasks.values() if t.kind == "qmsnapshot"]
         moments = [at for at, what, _ in self.world.timeline if what == "instant"]
         def is_amid(task, at, path):
+            if self.has_tunnel and path.endswith("/file-read"):
+                return False
             end = next((m for m in moments if m > task.began), task.ended) if "/fsfreeze-" in path else task.ended
             return task.began < at < end
         return [path for at, _, path, *_ in self.world.requests if "/agent/" in path and any(is_amid(t, at, path) for t in tasks)]
