@@ -246,21 +246,32 @@ static int confirm(struct hf_instance *in, const struct hf_call *call, const str
     return 0;
 }
 
+static bool is_passing(const struct hf_err *away)
+{
+    return away->cls == HF_E_UNREACHABLE || away->cls == HF_E_CORRUPT || away->cls == HF_E_TIMEOUT;
+}
+
+/* last: why the API says nothing; class NONE: it answers. */
 static int wait_for_end(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                         struct hf_err *err)
 {
+    struct hf_err last = HF_ERR_INIT;
     for (int64_t pause = 20;; pause = pause * 2 < COPY_POLL_MS ? pause * 2 : COPY_POLL_MS) {
         struct hf_err away = HF_ERR_INIT;
         int rc = look(in, call, cap, &away);
         if (rc == 0 && cap->task.is_stopped)
             return 0;
-        if (rc != 0 && away.cls != HF_E_UNREACHABLE && away.cls != HF_E_CORRUPT) {
+        if (rc != 0 && !is_passing(&away)) {
             hf_err_copy(err, &away);
             return hf_left(err, "task %s may run on", cap->task.upid);
         }
+        if (rc == 0)
+            hf_err_clear(&last);
+        else if (away.cls != HF_E_TIMEOUT) /* that is our own deadline */
+            hf_err_copy(&last, &away);
         if (pve_check_stop(in, call, err) != 0) {
-            if (rc != 0 && err->cls == HF_E_TIMEOUT) /* it is not slow, it is away */
-                hf_err_copy(err, &away);
+            if (last.cls && err->cls == HF_E_TIMEOUT) /* it is not slow, it is away */
+                hf_err_copy(err, &last);
             return hf_left(err, "task %s runs on: it makes a backup", cap->task.upid);
         }
         pve_pause(in, call, pause);

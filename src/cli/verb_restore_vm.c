@@ -92,17 +92,19 @@ static int print_text(struct json_object *doc, bool dry_run, bool started, struc
     char took[HF_UNITS_MAX];
     hf_format_duration(hf_cli_number(doc, "duration_ms"), took);
     print_findings(doc, stdout);
+    const bool is_pushed = hf_json_text(doc, "backup");
     printf("%s%s on %s, from %s/%s on store %s\n", dry_run ? "would be   " : "restored   ",
            hf_cli_text(doc, "name"), hf_cli_text(doc, "hypervisor"), hf_cli_text(doc, "vm"),
            hf_cli_text(doc, "point"), hf_cli_text(doc, "store"));
-    if (hf_json_text(doc, "backup"))
+    if (is_pushed)
         printf("from       %s, by the hypervisor itself\n", hf_cli_text(doc, "backup"));
     else
         printf("disks      %s\n", hf_cli_text(doc, "dir"));
     print_files(doc, "former_disks", "former", "yours to remove");
     print_files(doc, "kept_disks", "kept", "not in the point");
-    if (!dry_run)
-        printf("machine    %s, in %s\n", started ? "runs" : "is shut off", took);
+    if (!dry_run) /* a name need not be unique there */
+        printf("machine    %s%s%s, in %s\n", is_pushed ? hf_cli_text(doc, "id") : "",
+               is_pushed ? " " : "", started ? "runs" : "is shut off", took);
     return hf_cli_flush(err);
 }
 

@@ -119,16 +119,18 @@ static int check_machine(struct checking *c, bool *out_go_on, struct hf_err *err
 
 static int tell_disk(struct checking *c, const struct hf_disk_copy *d, struct hf_err *err)
 {
-    char size[HF_UNITS_MAX];
+    char size[HF_UNITS_MAX], layers[32] = "";
     hf_format_size(d->capacity_bytes, size);
+    if (d->chain_depth) /* 0: the hypervisor does not tell */
+        snprintf(layers, sizeof layers, ", %u layer%s", d->chain_depth,
+                 d->chain_depth == 1 ? "" : "s");
     if (d->refused)
         return check_tellf(c, "disks", HF_FINDING_FAIL, err, "%s: %s", d->target, d->refused);
     if (d->skipped)
         return check_tellf(c, "disks", d->kind == HF_DISK_DISK ? HF_FINDING_WARN : HF_FINDING_OK,
                            err, "%s: not captured: %s", d->target, d->skipped);
-    return check_tellf(c, "disks", HF_FINDING_OK, err, "%s: captured, %s, %s, %u layer%s",
-                       d->target, size, d->format ? d->format : "unknown format", d->chain_depth,
-                       d->chain_depth == 1 ? "" : "s");
+    return check_tellf(c, "disks", HF_FINDING_OK, err, "%s: captured, %s, %s%s", d->target, size,
+                       d->format ? d->format : "unknown format", layers);
 }
 
 /* The plan is made and dropped: it finds what a capture would refuse, and changes nothing. */

@@ -145,6 +145,17 @@ class Guest:
         self.shell = Shell()
         self.slow_s = self.yardstick()
 
+    def log_in_again(self, within_s=60):
+        """After it was out of reach, which ssh bears for half a minute."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            self.shell.close()
+            self.shell = Shell()
+            with contextlib.suppress(RuntimeError, BrokenPipeError):
+                if self.shell.ask("echo yes", 15) == "yes":
+                    return
+        raise RuntimeError("nobody can log in to the guest")
+
     def yardstick(self):
         """How long this machine takes now for what a dead-man does: start the database until it answers. The guest's
         processors are emulated, so that this is no constant."""
@@ -482,13 +493,26 @@ class LoadedTest(GuestTest):
         self.assertLessEqual(sum(e > SLACK_MS for e in excess), 2, excess)
 
     @contextlib.contextmanager
-    def recovered(self, frozen):
-        """A server on the host that recovered the frozen data disk by itself: its socket."""
-        out = Path(os.environ["HOLDFAST_LAB_DIR"]) / "recovered"
+    def writer_at_rest(self):
+        """It stands still where nothing is to be seen of it: an emulated guest that is written to takes a processor for itself."""
+        process = self.writer.process if self.writer and self.writer.process.poll() is None else None
+        if process:
+            process.send_signal(signal.SIGSTOP)
         try:
-            yield lab("recover-copy", str(out), frozen).split()[-1]
+            yield
         finally:
-            lab("recover-stop", str(out))
+            if process:
+                process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def recovered(self, frozen):
+        """A server on the host that recovered the frozen data disk by itself: its socket. The writer rests meanwhile."""
+        out = Path(os.environ["HOLDFAST_LAB_DIR"]) / "recovered"
+        with self.writer_at_rest():
+            try:
+                yield lab("recover-copy", str(out), frozen).split()[-1]
+            finally:
+                lab("recover-stop", str(out))
 
     def judge(self, report, frozen, locked="locked", released="unlocked"):
         """Recovers the frozen data disk on the host and asks the comparison."""

@@ -21,12 +21,13 @@ class OnProxmox:
     """Before the class of a test: its site speaks with Proxmox VE, whose VM 100 is the guest."""
 
     is_new = True  # 9.1, else 8.4
+    has_tunnel = False  # to the database through the agent: a look for answers that is under way comes home, also after the POST
 
     def setUp(self):
         env = lab_env()
         self.world = World(self.is_new)
         self.vm = real.bind(self.world, env["URI"], env["DOMAIN"], f"{env['HOLDFAST_LAB_DIR']}/pve")
-        self.addCleanup(self.vm.sweep)
+        self.addCleanup(self.vm.close)
         self.api_dir = tempfile.TemporaryDirectory(prefix="hf-pve-")
         self.addCleanup(self.api_dir.cleanup)
         make_certificates(self.api_dir.name)
@@ -61,6 +62,8 @@ class OnProxmox:
         tasks = [t for t in self.world.tasks.values() if t.kind == "qmsnapshot"]
         moments = [at for at, what, _ in self.world.timeline if what == "instant"]
         def is_amid(task, at, path):
+            if self.has_tunnel and path.endswith("/file-read"):
+                return False
             end = next((m for m in moments if m > task.began), task.ended) if "/fsfreeze-" in path else task.ended
             return task.began < at < end
         return [path for at, _, path, *_ in self.world.requests if "/agent/" in path and any(is_amid(t, at, path) for t in tasks)]

@@ -64,12 +64,19 @@ class Snapshot(OnProxmox, Rounds):
         self.assertIn("skipping guest filesystem freeze - already frozen", lines)
 
     def test_the_database_through_the_agent_too(self):
+        self.has_tunnel = True
         self.site.write(db="agent", stall_budget="20s", hold_limit="60s")
-        self.load("--threads", "2")
-        report = self.ok(self.site.run("snapshot", "create", "db"))
+        self.load("--threads", "1")
+        for _ in range(3):  # where the machine is busy a server's greeting may take longer than a client waits
+            result = self.site.run("snapshot", "create", "db")
+            if "'handshake: " not in result.stdout:
+                break
+        report = self.ok(result)
         self.writer.wait_for_commits(20, within_s=60)
         status, findings = self.judge(report, None, "locked", "capture_end")  # the release is heard of late
         self.assertEqual((report["grade"], status), ("B", 0), findings)
+        lines = "\n".join(line for task in self.world.tasks.values() for line in task.lines)
+        self.assertNotIn("freeze", lines, "the server found its agent busy")
         self.ok(self.site.run("snapshot", "delete", "db", report["snapshot"]))
         self.assert_clean()
 

@@ -8,6 +8,7 @@ one qcow2 per disk and the VM's settings. What only a console shows (names, size
 One such VM per guest; whoever binds it removes what an earlier one that was killed left: snapshots, jobs, a pause, a freeze.
 """
 import base64
+import ctypes
 import json
 import os
 import shutil
@@ -25,24 +26,67 @@ TRANSFER_S = 5  # the default limit of the server for one command to the agent
 FREEZE_S = 600
 
 
+STATES = {1: "running", 3: "paused", 5: "shut off"}
+
+
+def library(name, **functions):
+    """One of libvirt's, with what its functions return."""
+    lib = ctypes.CDLL(name)
+    for function, returned in functions.items():
+        getattr(lib, function).restype = returned
+    return lib
+
+
+# By its libraries: to start a virsh takes ten times as long as what it is asked, while a guest stands still.
+LIBC = ctypes.CDLL(None)
+VIRT = library("libvirt.so.0", virConnectOpen=ctypes.c_void_p, virDomainLookupByName=ctypes.c_void_p, virDomainGetXMLDesc=ctypes.c_void_p,
+               virGetLastErrorMessage=ctypes.c_char_p)
+QEMU = library("libvirt-qemu.so.0", virDomainQemuAgentCommand=ctypes.c_void_p)
+QUIET = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(lambda *_: None)
+VIRT.virSetErrorFunc(None, QUIET)
+
+
+def checked(is_good):
+    if not is_good:
+        raise TaskError(VIRT.virGetLastErrorMessage().decode())
+
+
+def taken(text):
+    """A string that libvirt gave away."""
+    checked(text)
+    try:
+        return ctypes.string_at(text).decode()
+    finally:
+        LIBC.free(ctypes.c_void_p(text))
+
+
 class Domain:
-    """A guest of libvirt, by virsh."""
+    """A guest of libvirt."""
 
     def __init__(self, uri, name):
-        self.uri, self.name = uri, name
+        self.name = name
+        self.connection = ctypes.c_void_p(VIRT.virConnectOpen(uri.encode()))
+        checked(self.connection)
+        self.it = ctypes.c_void_p(VIRT.virDomainLookupByName(self.connection, name.encode()))
+        checked(self.it)
 
-    def virsh(self, *args, limit=60):
-        done = subprocess.run(["virsh", "-q", "-c", self.uri, *args], capture_output=True, text=True, timeout=limit, check=False)
-        if done.returncode:
-            raise TaskError(done.stderr.strip() or f"virsh {args[0]} failed")
-        return done.stdout
+    def close(self):
+        VIRT.virDomainFree(self.it)
+        VIRT.virConnectClose(self.connection)
+
+    def do(self, what):
+        """Suspend, Resume, Create (which starts it) or Destroy."""
+        checked(VIRT[f"virDomain{what}"](self.it) == 0)
 
     def state(self):
-        return self.virsh("domstate", self.name).strip()
+        state, reason = ctypes.c_int(), ctypes.c_int()
+        checked(VIRT.virDomainGetState(self.it, ctypes.byref(state), ctypes.byref(reason), 0) == 0)
+        return STATES.get(state.value, str(state.value))
 
     def qmp(self, command, **arguments):
-        words = json.dumps({"execute": command, "arguments": arguments})
-        answer = json.loads(self.virsh("qemu-monitor-command", self.name, words))
+        words, out = json.dumps({"execute": command, "arguments": arguments}), ctypes.c_void_p()
+        checked(QEMU.virDomainQemuMonitorCommand(self.it, words.encode(), ctypes.byref(out), 0) == 0)
+        answer = json.loads(taken(out.value))
         if "error" in answer:
             raise TaskError(answer["error"]["desc"])
         return answer["return"]
@@ -51,14 +95,14 @@ class Domain:
         """What the agent returns; AgentError: in its words, or those of libvirt where it gives none."""
         words = json.dumps({"execute": command, **({"arguments": arguments} if arguments else {})})
         try:
-            return json.loads(self.virsh("qemu-agent-command", self.name, words, "--timeout", str(limit), limit=limit + 60))["return"]
+            return json.loads(taken(QEMU.virDomainQemuAgentCommand(self.it, words.encode(), limit, 0)))["return"]
         except TaskError as error:
             text = str(error)
             raise AgentError(text.partition(f"agent command '{command}': ")[2] or text) from None
 
     def disks(self):
         """(name for the API, file, serial) of each disk, in the order of the definition."""
-        devices = ElementTree.fromstring(self.virsh("dumpxml", self.name)).find("devices")
+        devices = ElementTree.fromstring(taken(VIRT.virDomainGetXMLDesc(self.it, 0))).find("devices")
         found = [d for d in devices.findall("disk") if d.get("device") == "disk"]
         return [(f"virtio{i}", d.find("source").get("file"), d.findtext("serial")) for i, d in enumerate(found)]
 
@@ -181,10 +225,10 @@ class RealVM(VM):
 
     def stop_processors(self):
         self.qmp, self.nodes = "save-vm", self.domain.nodes()  # before: the guest stands still for no more than it has to
-        self.domain.virsh("suspend", self.domain.name)
+        self.domain.do("Suspend")
 
     def resume_processors(self):
-        self.domain.virsh("resume", self.domain.name)
+        self.domain.do("Resume")
         self.qmp, self.nodes = "running", None
         self.world.note("resumed", self.vmid)
 
@@ -214,7 +258,7 @@ class RealVM(VM):
 
     def switch(self, on):
         if on or self.status == "running":
-            self.domain.virsh("start" if on else "destroy", self.domain.name)
+            self.domain.do("Create" if on else "Destroy")
         self.qmp = "running" if on else "stopped"
 
     def back_up(self, archive):
@@ -226,12 +270,17 @@ class RealVM(VM):
         qemu_img("convert", "-U", "-O", "raw", "-l", f"snapshot.name={name}", self.files[disk], path)
         return path
 
+    def close(self):
+        """The last: what is left is removed."""
+        self.sweep()
+        self.domain.close()
+
     def sweep(self):
         state = self.domain.state()
         if state == "shut off":
-            self.domain.virsh("start", self.domain.name)
+            self.domain.do("Create")
         elif state == "paused":
-            self.domain.virsh("resume", self.domain.name)
+            self.domain.do("Resume")
         if self.frozen:
             self.thaw()
         Job(self, None).cancel()

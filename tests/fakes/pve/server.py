@@ -50,6 +50,7 @@ class Server:
 
     def __init__(self, world, folder):
         self.world, self.calls = world, Calls(world)
+        self.numbers = itertools.count()  # of connections
         self.left = {}  # how many requests a connection is good for: 100
         self.numbers = itertools.count()  # of connections: an object's id() is used again
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

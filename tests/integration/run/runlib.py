@@ -102,6 +102,13 @@ def age(folder, seconds, *patterns):
                 os.utime(path, (then, then))
 
 
+def flip(path, at=None):
+    """One bit of a file, in its middle or there: whatever its content is, it is another one then."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 if at is None else at] ^= 1
+    path.write_bytes(data)
+
+
 def processes(program, folder):
     """Process ids of this program, wherever it lies, whose arguments name that folder."""
     found = []

@@ -115,6 +115,24 @@ static void an_export_is_ended_after_the_holds(void **state)
     end(j);
 }
 
+/* A manifest may name it: whoever deleted it would delete the point. */
+static void an_export_that_was_decided_on_is_left_alone_and_named(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_export(j, "hf-a");
+    assert_hf_ok(hf_effect_export_decided(j, "vm-7", "hf-a", "token", "nfs1:backup/a.vma", &err),
+                 &err);
+    assert_true(hf_undo_is_void(j, HF_EFFECT_EXPORT));
+    assert_false(hf_undo_is_void(j, HF_EFFECT_SNAPSHOT));
+    assert_false(hf_undo_rolls_forward(j));
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(world.trace, "");
+    assert_int_equal(undo.actions.n, 1);
+    assert_contains(undo.actions.items[0], "backup nfs1:backup/a.vma of run " RUN " stays");
+    assert_int_equal(open_entries(j), 0);
+    end(j);
+}
+
 static void an_export_that_cannot_be_ended_is_named(void **state)
 {
     struct hf_journal *j = begin(state);
@@ -418,6 +436,7 @@ int main(void)
         HF_TEST(one_that_fails_does_not_keep_the_others_and_stays_open),
         HF_TEST(all_that_is_left_is_named),
         HF_TEST(an_export_is_ended_after_the_holds),
+        HF_TEST(an_export_that_was_decided_on_is_left_alone_and_named),
         HF_TEST(an_export_that_cannot_be_ended_is_named),
         HF_TEST(what_the_plugin_says_is_left_is_not_said_twice),
         HF_TEST(a_kind_of_a_newer_version_is_refused_after_all_that_is_known_was_undone),
