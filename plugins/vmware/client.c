@@ -90,10 +90,14 @@ static int attempt(struct hf_instance *in, const struct hf_call *call,
     return 0;
 }
 
+static bool is_about_session(const struct vmw_request *req)
+{
+    return strcmp(req->method, "Login") == 0 || strcmp(req->method, "Logout") == 0;
+}
+
 static bool lost_session(const struct hf_instance *in, const struct vmw_request *req)
 {
-    return strcmp(in->fault, "NotAuthenticated") == 0 && strcmp(req->method, "Login") != 0 &&
-           strcmp(req->method, "Logout") != 0;
+    return strcmp(in->fault, "NotAuthenticated") == 0 && !is_about_session(req);
 }
 
 /* The session is gone: another one. What only reads is asked again; whoever changes something looks first. */
@@ -115,8 +119,9 @@ int vmw_call(struct hf_instance *in, const struct hf_call *call, const struct vm
 {
     bool was_renewed = false;
     in->was_refused = false;
-    if (!in->cookie && in->session_key[0] && vmw_log_in(in, call, err) != 0)
-        return -1; /* a log-in failed in between */
+    if (!in->cookie && in->session_key[0] && !is_about_session(req) &&
+        vmw_log_in(in, call, err) != 0)
+        return -1; /* the last log-in failed */
     for (int tries = 1;; tries++) {
         struct hf_err now = HF_ERR_INIT;
         if (attempt(in, call, req, out, &now) == 0)

@@ -5,6 +5,8 @@
 #include "plugin.h"
 
 #include "capture.h"
+#include "guest.h"
+#include "rollback.h"
 #include "snapshots.h"
 #include "vm.h"
 #include "vmw.h"
@@ -144,6 +146,14 @@ static const struct hf_plugin plugin = {
     .capture_discard = vmware_capture_discard,
     .snapshot_list = vmware_snapshot_list,
     .snapshot_delete = vmware_snapshot_delete,
+    .rollback_plan = vmware_rollback_plan,
+    .rollback_switch = vmware_rollback_switch,
+    .rollback_settle = vmware_rollback_settle,
+    .rollback_undo = vmware_rollback_undo,
+    .guest_ping = vmware_guest_ping,
+    .guest_exec = vmware_guest_exec,
+    .guest_file_read = vmware_guest_file_read,
+    .guest_file_write = vmware_guest_file_write,
 };
 
 HF_PLUGIN_EXPORT const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host);

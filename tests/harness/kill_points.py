@@ -41,6 +41,7 @@ WALKS = (
     ("guest.drill", r"drill\.before_(position|content|check_table|probes)$|catalog\.before_drill_commit$"),
     ("integration.run.drill", r"drill\."),
     ("plugin.proxmox.kill", r"proxmox\."),
+    ("plugin.vmware.kill", r"vmware\."),
     ("integration.daemon.kill", r"daemon\.|catalog\.before_duty_(begin|end)$"),
     ("guest.kill", r""),
 )

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -143,7 +142,7 @@ func (w *world) state(name string) interface{} {
 	m := w.machine(vm.Self)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	out["data"], out["running"], out["cancelled"] = m.data, m.running, m.cancelled
+	out["data"], out["running"] = m.data, m.running
 	snaps := []map[string]interface{}{}
 	var walk func(list []types.VirtualMachineSnapshotTree, parent string)
 	walk = func(list []types.VirtualMachineSnapshotTree, parent string) {
@@ -187,10 +186,10 @@ func (w *world) change(name string, set map[string]interface{}) error {
 			put("config.template", value.(bool))
 			put("summary.config.template", value.(bool))
 		case "consolidation":
-			put("runtime.consolidationNeeded", types.NewBool(value.(bool)))
+			setConsolidation(vm, value.(bool))
 		case "tools":
 			put("guest.toolsRunningStatus", text)
-			put("guest.guestOperationsReady", types.NewBool(text == "guestToolsRunning"))
+			vm.Guest.GuestOperationsReady = types.NewBool(text == "guestToolsRunning")
 		case "power":
 			w.setPower(vm, types.VirtualMachinePowerState(text))
 		case "data":
@@ -210,6 +209,11 @@ func (w *world) change(name string, set map[string]interface{}) error {
 	}
 	simulator.Map.Update(vm, changes)
 	return nil
+}
+
+// setConsolidation: the simulator cannot update what is behind a pointer.
+func setConsolidation(vm *simulator.VirtualMachine, needed bool) {
+	simulator.Map.WithLock(vm, func() { vm.Runtime.ConsolidationNeeded = types.NewBool(needed) })
 }
 
 func (w *world) eachDisk(vm *simulator.VirtualMachine, f func(*types.VirtualDiskFlatVer2BackingInfo)) {
@@ -261,5 +265,3 @@ func (w *world) setFree(vm *simulator.VirtualMachine, bytes int64) {
 		simulator.Map.Update(ds, []types.PropertyChange{{Name: "summary.freeSpace", Val: bytes}})
 	}
 }
-
-var _ mo.Reference = (*simulator.Datastore)(nil)

@@ -16,13 +16,13 @@ import (
 )
 
 var (
-	simTyped = regexp.MustCompile(`<(\w+) xmlns:XMLSchema-instance="[^"]*" XMLSchema-instance:type="([^"]*)"( type="[^"]*")?`)
-	simRef   = regexp.MustCompile(`<(\w+) type="([^"]*)" xmlns:XMLSchema-instance="[^"]*" XMLSchema-instance:type="([^"]*)"`)
-	empty    = regexp.MustCompile(`</propSet></objects>`)
+	simTyped = regexp.MustCompile(`<(\w+)(?: xmlns:XMLSchema-instance="[^"]*")? XMLSchema-instance:type="([^"]*)"( type="[^"]*")?`)
+	simRef   = regexp.MustCompile(`<(\w+) type="([^"]*)"(?: xmlns:XMLSchema-instance="[^"]*")? XMLSchema-instance:type="([^"]*)"`)
+	object   = regexp.MustCompile(`(?s)<objects>.*?</objects>`)
 )
 
-// shape: the same answer in other words. "vcenter": the prefix xsi, and its attribute before or behind the other type;
-// "nil": unset properties as xsi:nil.
+// shape: the same answer in other words. "xsi-first", "xsi-last": the prefix xsi, and its attribute before or behind the other type;
+// "nil": an unset property as xsi:nil.
 func (w *world) shape(name, text string) string {
 	if _, ok := w.look("shape", "xsi-first"); ok {
 		text = simTyped.ReplaceAllString(text, `<$1 xsi:type="$2"$3`)
@@ -33,7 +33,7 @@ func (w *world) shape(name, text string) string {
 		text = simRef.ReplaceAllString(text, `<$1 type="$2" xsi:type="$3"`)
 	}
 	if unset, ok := w.look("shape", "nil"); ok && name == "RetrievePropertiesEx" {
-		text = empty.ReplaceAllString(text, `</propSet><propSet><name>`+unset+`</name><val xsi:nil="true"/></propSet></objects>`)
+		text = strings.ReplaceAll(text, `</propSet></objects>`, `</propSet><propSet><name>`+unset+`</name><val xsi:nil="true"/></propSet></objects>`)
 	}
 	return text
 }
@@ -80,14 +80,11 @@ func hostile(res http.ResponseWriter, kind string) {
 
 // page is what is left of a result that was told in part.
 type page struct {
-	method  *simulator.Method
 	objects []string
 }
 
-var pageSize = regexp.MustCompile(`(?s)<objects>.*?</objects>`)
-
 // paged cuts an answer after so many objects; the rest is to be had by a token.
-func (w *world) paged(rec *httptest.ResponseRecorder, name string, head, tail string, objects []string, n int) {
+func (w *world) paged(rec *httptest.ResponseRecorder, name string, objects []string, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	token := ""
@@ -113,7 +110,7 @@ func (w *world) pageOrGuest(rec *httptest.ResponseRecorder, req *http.Request, m
 			writeFault(rec, "", &types.InvalidProperty{Name: "token"})
 			return true
 		}
-		w.paged(rec, method.Name, "", "", p.objects, w.pageOf(0))
+		w.paged(rec, method.Name, p.objects, w.pageOf(0))
 		return true
 	case *types.RetrievePropertiesEx:
 		n := w.pageOf(int(m.Options.MaxObjects))
@@ -121,18 +118,15 @@ func (w *world) pageOrGuest(rec *httptest.ResponseRecorder, req *http.Request, m
 			return false
 		}
 		whole := httptest.NewRecorder()
-		w.inner.ServeHTTP(whole, again(req, m))
+		w.inner.ServeHTTP(whole, again(req))
 		if whole.Code != 200 {
 			rec.WriteHeader(whole.Code)
 			io.WriteString(rec, whole.Body.String())
 			return true
 		}
 		text := whole.Body.String()
-		objects := pageSize.FindAllString(text, -1)
-		for i := range objects { // the prefix is declared where it is used
-			objects[i] = strings.TrimSpace(objects[i])
-		}
-		w.paged(rec, method.Name, "", "", objects, n)
+		objects := object.FindAllString(text, -1)
+		w.paged(rec, method.Name, objects, n)
 		return true
 	}
 	return w.guest.own(w, rec, method)
@@ -150,7 +144,7 @@ func (w *world) pageOf(asked int) int {
 }
 
 // again is the same request without a limit, which the simulator does not keep.
-func again(req *http.Request, m *types.RetrievePropertiesEx) *http.Request {
+func again(req *http.Request) *http.Request {
 	inner := req.Clone(req.Context())
 	inner.Body = io.NopCloser(bytes.NewReader(req.Context().Value(bodyKey{}).([]byte)))
 	return inner

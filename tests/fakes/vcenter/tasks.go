@@ -17,11 +17,10 @@ import (
 // machine is what the simulator does not know of a VM. data stands for all that its disks hold; a real machine
 // takes the place of it at the instant, the revert and the power.
 type machine struct {
-	data      int
-	snaps     map[string]int // by the snapshot's id
-	running   int            // tasks
-	cancelled bool
-	timeline  []event
+	data     int
+	snaps    map[string]int // by the snapshot's id
+	running  int            // tasks
+	timeline []event
 }
 
 type event struct {
@@ -161,7 +160,7 @@ func (w *world) remove(s *simulator.VirtualMachineSnapshot, req *types.RemoveSna
 		ctx := &simulator.Context{Context: context.Background(), Map: simulator.Map}
 		_, fault := inner(s.RemoveSnapshotTask(ctx, req).(*methods.RemoveSnapshot_TaskBody).Res.Returnval)
 		if _, ok := w.take("leaves-deltas", "removeSnapshot"); ok {
-			simulator.Map.Update(vm, []types.PropertyChange{{Name: "runtime.consolidationNeeded", Val: types.NewBool(true)}})
+			setConsolidation(vm, true)
 		}
 		return nil, fault
 	})
@@ -193,7 +192,9 @@ func (w *world) power(vm *simulator.VirtualMachine, name string, to types.Virtua
 
 func (w *world) consolidate(vm *simulator.VirtualMachine) types.ManagedObjectReference {
 	return w.begin(vm, "consolidateDisks", func() (types.AnyType, types.BaseMethodFault) {
-		simulator.Map.Update(vm, []types.PropertyChange{{Name: "runtime.consolidationNeeded", Val: types.NewBool(false)}})
+		if _, ok := w.take("no-consolidation", "*"); !ok {
+			setConsolidation(vm, false)
+		}
 		return nil, nil
 	})
 }
@@ -221,8 +222,8 @@ func (w *world) own(rec *httptest.ResponseRecorder, req *http.Request, method *s
 		return true
 	}
 	obj := simulator.Map.Get(method.This)
-	vm, isVM := obj.(*simulator.VirtualMachine)
-	snap, isSnap := obj.(*simulator.VirtualMachineSnapshot)
+	vm, _ := obj.(*simulator.VirtualMachine)
+	snap, _ := obj.(*simulator.VirtualMachineSnapshot)
 	if obj == nil && (method.This.Type == "VirtualMachine" || method.This.Type == "VirtualMachineSnapshot" || method.This.Type == "Task") {
 		return gone(rec, method.This)
 	}
@@ -250,7 +251,6 @@ func (w *world) own(rec *httptest.ResponseRecorder, req *http.Request, method *s
 	default:
 		return false
 	}
-	_, _ = isVM, isSnap
 	return true
 }
 

@@ -84,7 +84,7 @@ class Site:
         return self.server.say("log")
 
     def requests(self, method=None):
-        return [r for r in self.log()["requests"] if method in (None, r["method"])]
+        return [r for r in self.log()["requests"] or [] if method in (None, r["method"])]
 
     def snapshots(self, vm=None):
         return [s["name"] for s in self.state(vm)["snapshots"]]

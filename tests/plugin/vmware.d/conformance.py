@@ -6,6 +6,7 @@ from common import BUILD, Site
 
 
 def conform(site, wrong):
+    site.with_guest()
     keys = [f"{k}={v}" for k, v in site.keys.items()]
     done = subprocess.run([f"{BUILD}/tests/plugin/plugin_conformance", "vmware", wrong, *keys, "--", site.vm],
                           capture_output=True, timeout=200, check=False)
