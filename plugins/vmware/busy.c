@@ -44,7 +44,8 @@ int vmw_working_on(struct hf_instance *in, const struct hf_call *call, const str
     *out = (struct vmw_working){0};
     if (vmw_props_get(in, call, vm, paths, &p, err) != 0)
         return -1;
-    const struct vmw_node *n = vmw_child(vmw_prop(p.object, "recentTask"), "ManagedObjectReference");
+    const struct vmw_node *n =
+        vmw_child(vmw_prop(p.object, "recentTask"), "ManagedObjectReference");
     for (int i = 0; n && i < TASKS_MAX; n = vmw_next(n), i++) {
         struct vmw_ref task;
         if (!vmw_ref_read(n, &task))

@@ -10,11 +10,10 @@
 #include <string.h>
 
 #define NAME_MAX_BYTES 64
-#define LOST_LOOKS 6      /* after a lost answer, so often in the tree before it counts as not begun */
+#define LOST_LOOKS 6 /* after a lost answer, so often in the tree before it counts as not begun */
 #define BUSY_PAUSE_MS 500 /* before it is asked again whether another task has let the VM go */
 
-static const char letters[] =
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 
 struct hf_capture {
     char *vm_id, *name, *token;
@@ -75,7 +74,8 @@ static int check_disks_whole(const struct vmw_vm *vm, struct hf_err *err)
     if (!vm->needs_consolidation)
         return 0;
     hf_fail(err, HF_E_CONFLICT, "the disks of VM '%.80s' need consolidation", vm->name);
-    return hf_hint(err, "In the client: Snapshots, Consolidate. A deletion left delta files behind.");
+    return hf_hint(err,
+                   "In the client: Snapshots, Consolidate. A deletion left delta files behind.");
 }
 
 static int check_idle(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
@@ -121,9 +121,8 @@ static int check_rights(struct hf_instance *in, const struct hf_call *call, cons
     if (vmw_rights_load(in, call, &vm->ref, &r, err) != 0 ||
         vmw_rights_check(&r, VMW_FOR_SNAPSHOTS, err) != 0)
         return -1;
-    return vmw_rights_warn(&r, in->guest_user ? VMW_FOR_GUESTS | VMW_FOR_ROLLBACKS
-                                              : VMW_FOR_ROLLBACKS,
-                           warn, ctx);
+    return vmw_rights_warn(
+        &r, in->guest_user ? VMW_FOR_GUESTS | VMW_FOR_ROLLBACKS : VMW_FOR_ROLLBACKS, warn, ctx);
 }
 
 static int check_all(struct hf_instance *in, const struct hf_call *call,
@@ -218,19 +217,19 @@ static int look_in_tree(struct hf_instance *in, const struct hf_call *call, stru
     return 1;
 }
 
-/* The task may still run, also where nobody knows its name: 1 as above once it is there, 0 when nothing works on the VM's
- * snapshots and none came. A server that is away is waited for; a deadline or a cancel is -1. */
+/* The task may still run, also where nobody knows its name: 1 as above once it is there. 0: nothing works on the VM's snapshots
+ * and none came; never where a task had begun, which a server that was restarted need not know, while the host works on. A server
+ * that is away is waited for; a deadline or a cancel is -1. */
 static int search(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
-                  struct hf_err *err)
+                  bool has_begun, struct hf_err *err)
 {
-    for (int quiet = 0; quiet < LOST_LOOKS;) {
+    for (int quiet = 0; has_begun || quiet < LOST_LOOKS;) {
         struct vmw_working w = {0};
         struct hf_err away = HF_ERR_INIT;
         int found = look_in_tree(in, call, cap, &away);
         if (found > 0)
             return 1;
-        if (found == 0 && vmw_working_on(in, call, &cap->vm, true, &w, &away) == 0 &&
-            !w.task.id[0])
+        if (found == 0 && vmw_working_on(in, call, &cap->vm, true, &w, &away) == 0 && !w.task.id[0])
             quiet++;
         if (away.cls == HF_E_AUTH || away.cls == HF_E_NOT_FOUND) {
             hf_err_copy(err, &away);
@@ -249,13 +248,13 @@ static int fail_unknown(const struct hf_capture *cap, const struct hf_err *why, 
     return hf_left(err, "perhaps snapshot '%s' of VM %s", cap->name, cap->vm_id);
 }
 
-/* What became of a request without an answer, or of a task that is not known any more. 1: the snapshot is there. 0: surely
- * there is none. */
+/* What became of a request without an answer, or of a task that is not known any more. 1: the snapshot is there. 0: there
+ * is none by now. */
 static int find_out(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                     const struct hf_err *lost, struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
-    int found = search(in, call, cap, &why);
+    int found = search(in, call, cap, cap->task.state == VMW_TASK_LOST, &why);
     if (found < 0) {
         fail_unknown(cap, &why, err);
         return -1;
@@ -334,7 +333,8 @@ int vmware_capture_settle(struct hf_instance *in, const struct hf_call *call,
                        cap->name, s.exists ? "another" : "not there");
     if (!cap->is_quiesced || s.is_quiesced)
         return 0;
-    hf_fail(err, HF_E_UNREACHABLE, "the guest was to be quiesced, and snapshot '%s' says it was not",
-            cap->name);
-    return hf_hint(err, "Do VMware Tools in the guest have what it takes (VSS, or the sync driver)?");
+    hf_fail(err, HF_E_UNREACHABLE,
+            "the guest was to be quiesced, and snapshot '%s' says it was not", cap->name);
+    return hf_hint(err,
+                   "Do VMware Tools in the guest have what it takes (VSS, or the sync driver)?");
 }

@@ -21,11 +21,11 @@ static bool has(const char *type, const char *part)
 /* scsi, sata, ide or nvme: how the VM's file of settings calls the bus of such a controller; NULL: none. */
 static const char *bus_of(const char *type)
 {
-    return has(type, "AHCI") || has(type, "SATA")                         ? "sata"
-           : has(type, "NVME")                                            ? "nvme"
-           : has(type, "IDE")                                             ? "ide"
+    return has(type, "AHCI") || has(type, "SATA")                        ? "sata"
+           : has(type, "NVME")                                           ? "nvme"
+           : has(type, "IDE")                                            ? "ide"
            : has(type, "SCSI") || has(type, "Logic") || has(type, "Lsi") ? "scsi"
-                                                                          : NULL;
+                                                                         : NULL;
 }
 
 static const struct vmw_node *by_key(const struct vmw_vm *vm, int64_t key)

@@ -55,7 +55,8 @@ static const struct known {
 static int hint_privilege(struct hf_err *err, const struct vmw_node *node)
 {
     const char *one = vmw_child_text(node, "privilegeId");
-    const struct vmw_node *missing = vmw_child(vmw_child(node, "missingPrivileges"), "privilegeIds");
+    const struct vmw_node *missing =
+        vmw_child(vmw_child(node, "missingPrivileges"), "privilegeIds");
     if (missing)
         one = vmw_text(missing);
     return one && *one ? hf_hint(err,

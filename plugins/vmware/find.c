@@ -141,6 +141,7 @@ int vmw_find(struct hf_instance *in, const struct hf_call *call, const char *wha
     if (out->id[0])
         return 0;
     hf_fail(err, HF_E_NOT_FOUND, "no VM is called '%.200s'", what);
-    return hf_hint(err, "A path is /DATACENTER/vm/FOLDER/NAME. Without the privilege System.View on "
-                        "it a VM looks as if it did not exist.");
+    return hf_hint(err,
+                   "A path is /DATACENTER/vm/FOLDER/NAME. Without the privilege System.View on "
+                   "it a VM looks as if it did not exist.");
 }

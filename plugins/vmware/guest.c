@@ -65,8 +65,9 @@ static int look(const struct vmw_guest *g, int64_t pid, int *out_status, struct 
     while (p && vmw_int(vmw_child(p, "pid"), -1) != pid)
         p = vmw_next(p);
     if (!p)
-        return hf_fail(err, HF_E_PLUGIN, "the guest knows nothing of process %lld any more: VMware "
-                                         "Tools were restarted",
+        return hf_fail(err, HF_E_PLUGIN,
+                       "the guest knows nothing of process %lld any more: VMware "
+                       "Tools were restarted",
                        (long long)pid);
     if (!vmw_child(p, "endTime"))
         return 0;

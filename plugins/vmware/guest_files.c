@@ -93,8 +93,8 @@ int vmware_guest_file_read(struct hf_instance *in, const struct hf_call *call, c
     HF_AUTO(hf_buf) struct hf_buf data = HF_BUF_INIT;
     struct vmw_guest g;
     if (vmw_guest_enter(&g, in, call, vm_id, err) != 0 ||
-        vmw_guest_get(&g, path, max_bytes < FILE_MAX ? (size_t)max_bytes : FILE_MAX, &data,
-                      err) != 0)
+        vmw_guest_get(&g, path, max_bytes < FILE_MAX ? (size_t)max_bytes : FILE_MAX, &data, err) !=
+            0)
         return -1;
     return data.len && emit(ctx, 1, data.data, data.len) != 0 ? -1 : 0;
 }

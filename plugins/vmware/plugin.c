@@ -30,11 +30,10 @@ static const struct hf_plugin_key keys[] = {
      .help = "File with the password of that user."},
     {.name = "ca-file",
      .type = HF_KEY_PATH,
-     .help = "CA of the servers' certificates: the VMCA root, from https://HOST/certs/download.zip. "
-             "Absent: the system's."},
-    {.name = "pin",
-     .type = HF_KEY_STRING,
-     .help = "sha256//BASE64 of the server's public key."},
+     .help =
+         "CA of the servers' certificates: the VMCA root, from https://HOST/certs/download.zip. "
+         "Absent: the system's."},
+    {.name = "pin", .type = HF_KEY_STRING, .help = "sha256//BASE64 of the server's public key."},
     {.name = "thumbprint",
      .type = HF_KEY_STRING,
      .help = "SHA-256 thumbprint of the server's certificate, AA:BB:…; stands alone."},
@@ -64,10 +63,9 @@ static void vmware_close(struct hf_instance *in)
     hf_secret_free(in->password);
     hf_secret_free(in->guest_password);
     hf_strv_free(&in->kept);
-    char *owned[] = {in->uri,        in->user,          in->password_file,
-                     in->ca_file,    in->pin,           in->thumbprint,
-                     in->guest_user, in->guest_password_file, in->tools_quiesce,
-                     in->base,       in->chain_max_text};
+    char *owned[] = {in->uri,           in->user,       in->password_file, in->ca_file,
+                     in->pin,           in->thumbprint, in->guest_user,    in->guest_password_file,
+                     in->tools_quiesce, in->base,       in->chain_max_text};
     for (size_t i = 0; i < HF_ARRAY_SIZE(owned); i++)
         free(owned[i]);
     free(in);

@@ -55,8 +55,7 @@ int vmw_props_get(struct hf_instance *in, const struct hf_call *call, const stru
     vmw_put_end(&args, "options");
     if (vmw_call(in, call, &req, &t, err) != 0)
         return -1;
-    const struct vmw_node *object =
-        vmw_child(vmw_child(vmw_response(t), "returnval"), "objects");
+    const struct vmw_node *object = vmw_child(vmw_child(vmw_response(t), "returnval"), "objects");
     if (!object)
         return hf_fail(err, HF_E_NOT_FOUND, "%s '%s' is not there", ref->type, ref->id);
     if (!vmw_ref_read(vmw_child(object, "obj"), &got) || !vmw_ref_same(&got, ref))

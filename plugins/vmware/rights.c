@@ -8,8 +8,8 @@ static const struct {
     unsigned what_for;
     uint64_t can; /* of the guest operations */
 } list[] = {
-    {"VirtualMachine.State.CreateSnapshot", "make a snapshot", VMW_FOR_SNAPSHOTS | VMW_FOR_ROLLBACKS,
-     0},
+    {"VirtualMachine.State.CreateSnapshot", "make a snapshot",
+     VMW_FOR_SNAPSHOTS | VMW_FOR_ROLLBACKS, 0},
     {"VirtualMachine.State.RemoveSnapshot", "delete it, and consolidate",
      VMW_FOR_SNAPSHOTS | VMW_FOR_ROLLBACKS, 0},
     {"VirtualMachine.State.RevertToSnapshot", "roll back", VMW_FOR_ROLLBACKS, 0},

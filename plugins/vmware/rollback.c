@@ -38,8 +38,8 @@ static int power(struct hf_instance *in, const struct hf_call *call, bool on, st
         if (state == wanted)
             return 0;
         int rc = vmw_work(in, call, on ? "PowerOnVM_Task" : "PowerOffVM_Task", &in->vm, NULL, &why);
-        bool may = rc == 0 || may_come_right(in, &why) ||
-                   strcmp(in->fault, "InvalidPowerState") == 0;
+        bool may =
+            rc == 0 || may_come_right(in, &why) || strcmp(in->fault, "InvalidPowerState") == 0;
         if (!may || vmw_check_stop(in, call, err) != 0) {
             hf_err_copy(err, rc != 0 ? &why : err);
             return hf_wrap(err, "VM %s is not %s", in->vm_id, on ? "powered on" : "off");
@@ -69,8 +69,8 @@ static int keep_state(struct hf_instance *in, const struct hf_call *call,
             return -1;
         if (s.exists)
             return s.is_ours ? 0
-                             : hf_fail(err, HF_E_CONFLICT,
-                                       "snapshot '%s' was not made by holdfast", rb->back);
+                             : hf_fail(err, HF_E_CONFLICT, "snapshot '%s' was not made by holdfast",
+                                       rb->back);
         if (vmw_check_stop(in, call, err) != 0)
             return -1;
         if (vmw_work(in, call, "CreateSnapshot_Task", &in->vm, &args, &why) == 0)
@@ -113,8 +113,7 @@ static int switch_over(struct hf_instance *in, const struct hf_call *call,
         HF_POINT_ERR("vmware.after_rollback_stop", err) != 0 ||
         keep_state(in, call, rb, err) != 0 ||
         HF_POINT_ERR("vmware.after_rollback_keep", err) != 0 ||
-        go_to(in, call, rb->name, err) != 0 ||
-        HF_POINT_ERR("vmware.after_rollback_task", err) != 0)
+        go_to(in, call, rb->name, err) != 0 || HF_POINT_ERR("vmware.after_rollback_task", err) != 0)
         return -1;
     if (rb->was_active && power(in, call, true, err) != 0)
         return -1;
@@ -156,8 +155,8 @@ static int mark_settled(struct hf_instance *in, const struct hf_call *call,
         return -1;
     if (!s.exists || strcmp(s.settled, rb->back) == 0)
         return 0;
-    return describe(in, call, &s.ref,
-                    hf_asprintf("%s\n" VMW_SETTLED "%s", s.description, rb->back), err);
+    return describe(in, call, &s.ref, hf_asprintf("%s\n" VMW_SETTLED "%s", s.description, rb->back),
+                    err);
 }
 
 int vmware_rollback_settle(struct hf_instance *in, const struct hf_call *call, const char *vm_id,

@@ -117,11 +117,11 @@ static int check_room_in_chain(struct hf_instance *in, const struct hf_call *cal
     if (s.exists)
         return hf_fail(err, HF_E_CONFLICT, "VM %s has a snapshot '%s' already", req->vm_id,
                        rb->back);
-    return depth < CHAIN_MOST
-               ? 0
-               : hf_fail(err, HF_E_CONFLICT, "VM %s stands on %d snapshots: there is no room for "
-                                             "one of the state that is left",
-                         req->vm_id, depth);
+    return depth < CHAIN_MOST ? 0
+                              : hf_fail(err, HF_E_CONFLICT,
+                                        "VM %s stands on %d snapshots: there is no room for "
+                                        "one of the state that is left",
+                                        req->vm_id, depth);
 }
 
 static int check_rights(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)

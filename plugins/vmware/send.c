@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define CONNECT_MS 10000
-#define ANSWER_MS 60000  /* most calls take milliseconds; a busy vCenter takes many seconds */
+#define ANSWER_MS 60000 /* most calls take milliseconds; a busy vCenter takes many seconds */
 #define WAIT_SPARE_MS 5000
 #define HEADERS_MAX 5
 
@@ -37,11 +37,12 @@ static int judge(const struct vmw_request *req, const struct hf_http_answer *rep
         err->retryable = 1;
         return -1;
     }
-    HF_AUTO(vmw_tree) struct vmw_tree *t =
-        vmw_tree_parse(hf_buf_str(&reply->body), reply->body.len, "Envelope", err);
+    HF_AUTO(vmw_tree)
+    struct vmw_tree *t = vmw_tree_parse(hf_buf_str(&reply->body), reply->body.len, "Envelope", err);
     if (!t)
         return hf_wrap(err, "%s", req->method);
-    const struct vmw_node *body = vmw_child(vmw_tree_root(t), "Body"), *first = vmw_child(body, NULL);
+    const struct vmw_node *body = vmw_child(vmw_tree_root(t), "Body"),
+                          *first = vmw_child(body, NULL);
     snprintf(expected, sizeof expected, "%sResponse", req->method);
     *out_fault = first && strcmp(vmw_name(first), "Fault") == 0;
     if (!*out_fault && (!first || reply->status != 200 || strcmp(vmw_name(first), expected) != 0))
@@ -62,8 +63,8 @@ int vmw_send(struct hf_instance *in, const struct hf_call *call, const struct vm
     if (in->cookie)
         cookie = hf_asprintf("Cookie: %s", hf_secret_reveal(in->cookie));
     HF_AUTOFREE char *owned = cookie;
-    const char *headers[HEADERS_MAX] = {"Content-Type: text/xml; charset=utf-8", action, "Expect:",
-                                        cookie, NULL};
+    const char *headers[HEADERS_MAX] = {"Content-Type: text/xml; charset=utf-8", action,
+                                        "Expect:", cookie, NULL};
     if (!url || (in->cookie && !cookie) || !vmw_encode(req->method, req->self, req->args, &body))
         return hf_fail_nomem(err);
     struct hf_http_request r = {.method = "POST",

@@ -104,8 +104,8 @@ static int negotiate(struct hf_instance *in, const struct hf_call *call, struct 
     HF_AUTO(hf_http_answer) struct hf_http_answer reply = {0};
     if (vmw_get_document(in, call, "/sdk/vimServiceVersions.xml", &reply, err) != 0)
         return -1;
-    HF_AUTO(vmw_tree) struct vmw_tree *t =
-        vmw_tree_parse(hf_buf_str(&reply.body), reply.body.len, "namespaces", err);
+    HF_AUTO(vmw_tree)
+    struct vmw_tree *t = vmw_tree_parse(hf_buf_str(&reply.body), reply.body.len, "namespaces", err);
     if (!t)
         return hf_wrap(err, "/sdk/vimServiceVersions.xml");
     const struct vmw_node *space = vmw_child(vmw_tree_root(t), "namespace");
@@ -128,9 +128,12 @@ static int read_content(struct hf_instance *in, const struct vmw_node *c, struct
         const char *name;
         struct vmw_ref *ref;
         bool is_needed;
-    } parts[] = {{"rootFolder", &to->root, true},        {"propertyCollector", &to->properties, true},
-                 {"sessionManager", &to->session, true}, {"searchIndex", &to->search, true},
-                 {"viewManager", &to->view, true},       {"guestOperationsManager", &to->guest, false},
+    } parts[] = {{"rootFolder", &to->root, true},
+                 {"propertyCollector", &to->properties, true},
+                 {"sessionManager", &to->session, true},
+                 {"searchIndex", &to->search, true},
+                 {"viewManager", &to->view, true},
+                 {"guestOperationsManager", &to->guest, false},
                  {"authorizationManager", &to->rights, false}};
     for (size_t i = 0; i < HF_ARRAY_SIZE(parts); i++)
         if (!vmw_ref_read(vmw_child(c, parts[i].name), parts[i].ref) && parts[i].is_needed)
@@ -165,7 +168,8 @@ int vmw_log_in(struct hf_instance *in, const struct hf_call *call, struct hf_err
     HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     struct vmw_request req = {.method = "Login", .self = &in->content.session, .args = &args};
-    hf_secret_free(in->cookie); /* a log-in with a live cookie is refused as a wrong password would be */
+    hf_secret_free(
+        in->cookie); /* a log-in with a live cookie is refused as a wrong password would be */
     in->cookie = NULL;
     vmw_put(&args, "userName", in->user);
     vmw_put(&args, "password", hf_secret_reveal(in->password));

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "snapshots.h"
-
 #include "vm.h"
 
 #include <string.h>

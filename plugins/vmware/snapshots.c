@@ -88,8 +88,8 @@ int vmw_snap_drop(struct hf_instance *in, const struct hf_call *call, const char
             return mend(in, call, err);
         if (!s.is_ours)
             return *out_was ? mend(in, call, err)
-                            : hf_fail(err, HF_E_CONFLICT,
-                                      "snapshot '%s' was not made by holdfast", name);
+                            : hf_fail(err, HF_E_CONFLICT, "snapshot '%s' was not made by holdfast",
+                                      name);
         *out_was = true;
         if (vmw_check_stop(in, call, err) != 0)
             return last.cls ? hf_also(err, &last) : -1;

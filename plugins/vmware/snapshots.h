@@ -27,8 +27,8 @@ struct vmw_snap {
 int vmw_snap_find(struct hf_instance *in, const struct hf_call *call, const char *name,
                   struct vmw_snap *out, struct hf_err *err) HF_CHECKED;
 /* How many snapshots the VM's present state hangs below. */
-int vmw_snap_depth(struct hf_instance *in, const struct hf_call *call, int *out,
-                   struct hf_err *err) HF_CHECKED;
+int vmw_snap_depth(struct hf_instance *in, const struct hf_call *call, int *out, struct hf_err *err)
+    HF_CHECKED;
 /* Waits for tasks of anybody that make, delete or go back to a snapshot of the VM, good or bad. */
 int vmw_snap_wait_idle(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
     HF_CHECKED;

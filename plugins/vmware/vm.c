@@ -103,16 +103,15 @@ static int list_one(void *ctx, const struct vmw_node *o, struct hf_err *err)
     const char *name = vmw_text(vmw_prop(o, "name"));
     bool is_template = vmw_true(vmw_prop(o, "summary.config.template"));
     bool is_here = vmw_is(vmw_prop(o, "runtime.connectionState"), "connected");
-    struct hf_vm vm = {.struct_size = sizeof vm,
-                       .id = uuid ? uuid : ref.id,
-                       .name = name ? name : ref.id,
-                       .state = state_of(vmw_prop(o, "runtime.powerState")),
-                       .can = is_template || !is_here || !uuid
-                                  ? 0
-                                  : VMW_CAPABILITIES & ~VMW_GUEST_CAPABILITIES,
-                       .cannot = is_template         ? "a template"
-                                 : !is_here || !uuid ? "vCenter does not reach it"
-                                                     : NULL};
+    struct hf_vm vm = {
+        .struct_size = sizeof vm,
+        .id = uuid ? uuid : ref.id,
+        .name = name ? name : ref.id,
+        .state = state_of(vmw_prop(o, "runtime.powerState")),
+        .can = is_template || !is_here || !uuid ? 0 : VMW_CAPABILITIES & ~VMW_GUEST_CAPABILITIES,
+        .cannot = is_template         ? "a template"
+                  : !is_here || !uuid ? "vCenter does not reach it"
+                                      : NULL};
     return l->emit(l->ctx, &vm) != 0 ? -1 : 0;
 }
 
@@ -185,8 +184,9 @@ int vmware_vm_find(struct hf_instance *in, const struct hf_call *call, const cha
     if (!id)
         id = vmw_text(vmw_prop(vm.props.object, "summary.config.instanceUuid"));
     if (!id || !vmw_uuid(id, uuid))
-        return hf_fail(err, HF_E_UNREACHABLE, "VM '%s' tells no instance UUID: vCenter does not "
-                                              "reach it",
+        return hf_fail(err, HF_E_UNREACHABLE,
+                       "VM '%s' tells no instance UUID: vCenter does not "
+                       "reach it",
                        vm.name);
     out->id = vmw_keep(in, strdup(uuid));
     out->name = vmw_keep(in, strdup(vm.name));

@@ -15,7 +15,7 @@ struct vmw_vm {
     enum hf_vm_state state;
     bool is_template, is_uefi, has_tools; /* has_tools: they run */
     bool needs_consolidation;
-    const char *away;     /* borrowed: the connection's state where it is not "connected", or NULL */
+    const char *away; /* borrowed: the connection's state where it is not "connected", or NULL */
     const char *question; /* borrowed: the VM waits for an answer to this, or NULL */
 };
 void vmw_vm_free(struct vmw_vm *vm);
@@ -41,8 +41,7 @@ struct vmw_working {
     char what[96], who[96];
 };
 int vmw_working_on(struct hf_instance *in, const struct hf_call *call, const struct vmw_ref *vm,
-                   bool snapshots_only, struct vmw_working *out, struct hf_err *err)
-    HF_CHECKED;
+                   bool snapshots_only, struct vmw_working *out, struct hf_err *err) HF_CHECKED;
 
 /* disks.c: what stands in the VM's list of devices. Strings are borrowed from the VM, or stand in it. */
 struct vmw_disk {

@@ -23,8 +23,8 @@
 /* The managers, as the server calls them; an empty id: it has none. */
 struct vmw_content {
     struct vmw_ref root, properties, session, search, view, guest, rights;
-    bool is_host;  /* ESXi itself, no vCenter */
-    int major;     /* of vSphere */
+    bool is_host;   /* ESXi itself, no vCenter */
+    int major;      /* of vSphere */
     char name[160]; /* "VMware vCenter Server 8.0.2 build-22617221" */
 };
 
@@ -42,10 +42,10 @@ struct hf_instance {
     struct vmw_content content;
     struct vmw_ref vm; /* in->vm_id's, as it was seen last */
     char vm_id[64];
-    bool is_unclear; /* the call that failed last may have had its effect */
-    bool was_refused; /* … surely had none: the server did not know the session any more */
+    bool is_unclear;     /* the call that failed last may have had its effect */
+    bool was_refused;    /* … surely had none: the server did not know the session any more */
     bool ignores_cancel; /* the log-out is sent whoever is in a hurry */
-    char fault[64];  /* type of the fault that failed it, or "" */
+    char fault[64];      /* type of the fault that failed it, or "" */
     struct hf_strv kept; /* strings of results, until the next call */
 };
 
@@ -55,8 +55,8 @@ struct vmw_request {
     const char *method;
     const struct vmw_ref *self;
     struct vmw_args *args; /* or NULL */
-    bool is_read; /* asked again after answers that say nothing, and after a new log-in */
-    int64_t wait_ms; /* the server may take so long to answer on purpose; 0: it does not */
+    bool is_read;          /* asked again after answers that say nothing, and after a new log-in */
+    int64_t wait_ms;       /* the server may take so long to answer on purpose; 0: it does not */
 };
 
 /* *out: the element of the response, whose children are the results; to be freed. Faults become errors (fault.c). */

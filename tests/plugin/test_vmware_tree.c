@@ -100,8 +100,8 @@ static void an_unset_value_is_absent(void **state)
 {
     (void)state;
     struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(vmw_tree) struct vmw_tree *t =
-        parse("<a " XSI "><v i:nil=\"true\"/><v>2</v><w i:nil=\"1\"/></a>", &err);
+    HF_AUTO(vmw_tree)
+    struct vmw_tree *t = parse("<a " XSI "><v i:nil=\"true\"/><v>2</v><w i:nil=\"1\"/></a>", &err);
     assert_string_equal(vmw_child_text(vmw_tree_root(t), "v"), "2");
     assert_null(vmw_child(vmw_tree_root(t), "w"));
     assert_null(vmw_child(NULL, "w"));
@@ -112,7 +112,8 @@ static void values_are_what_they_say(void **state)
 {
     (void)state;
     struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(vmw_tree) struct vmw_tree *t = parse(
+    HF_AUTO(vmw_tree)
+    struct vmw_tree *t = parse(
         "<a><n>12</n><bad>12x</bad><big>99999999999999999999</big><yes>1</yes><c><![CDATA[<&]]></c>"
         "<e>a&amp;b</e><none/></a>",
         &err);
@@ -176,8 +177,7 @@ static void what_is_asked_comes_back_as_it_was(void **state)
         struct vmw_ref back;
         vmw_put(&args, "v", values[i]);
         assert_true(vmw_encode("Do", &self, &args, &out));
-        HF_AUTO(vmw_tree) struct vmw_tree *t =
-            vmw_tree_parse(out.data, out.len, "Envelope", &err);
+        HF_AUTO(vmw_tree) struct vmw_tree *t = vmw_tree_parse(out.data, out.len, "Envelope", &err);
         assert_non_null(t);
         assert_string_equal(vmw_name(vmw_response(t)), "Do");
         assert_string_equal(vmw_child_text(vmw_response(t), "v"), values[i]);
@@ -200,11 +200,16 @@ static void faults_have_the_class_that_a_caller_acts_on(void **state)
         const char *type;
         enum hf_err_class cls;
         bool may_pass;
-    } known[] = {{"InvalidLogin", HF_E_AUTH, false},      {"NoPermission", HF_E_AUTH, false},
-                 {"RestrictedVersion", HF_E_AUTH, false}, {"ManagedObjectNotFound", HF_E_NOT_FOUND, false},
-                 {"TaskInProgress", HF_E_BUSY, true},     {"NoDiskSpace", HF_E_NOSPACE, false},
-                 {"MethodNotFound", HF_E_UNSUPPORTED, false}, {"FilesystemQuiesceFault", HF_E_EXPIRED, false},
-                 {"NeverHeardOf", HF_E_PLUGIN, false},    {"", HF_E_PLUGIN, false}};
+    } known[] = {{"InvalidLogin", HF_E_AUTH, false},
+                 {"NoPermission", HF_E_AUTH, false},
+                 {"RestrictedVersion", HF_E_AUTH, false},
+                 {"ManagedObjectNotFound", HF_E_NOT_FOUND, false},
+                 {"TaskInProgress", HF_E_BUSY, true},
+                 {"NoDiskSpace", HF_E_NOSPACE, false},
+                 {"MethodNotFound", HF_E_UNSUPPORTED, false},
+                 {"FilesystemQuiesceFault", HF_E_EXPIRED, false},
+                 {"NeverHeardOf", HF_E_PLUGIN, false},
+                 {"", HF_E_PLUGIN, false}};
     (void)state;
     for (size_t i = 0; i < HF_ARRAY_SIZE(known); i++) {
         struct hf_err err = HF_ERR_INIT;
