@@ -42,6 +42,7 @@ static const struct known {
     {"InvalidPowerState", HF_E_CONFLICT, NULL},
     {"InvalidState", HF_E_CONFLICT, NULL},
     {"NotSupported", HF_E_UNSUPPORTED, NULL},
+    {"NotImplemented", HF_E_UNSUPPORTED, NULL},
     {"MethodNotFound", HF_E_UNSUPPORTED, "This server is too old for it."},
     {"MethodDisabled", HF_E_UNSUPPORTED,
      "Something forbids this on the VM: a backup product's mark, or a migration."},

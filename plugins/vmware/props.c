@@ -40,6 +40,20 @@ void vmw_put_spec(struct vmw_args *a, const char *name, const struct vmw_ref *re
     vmw_put_end(a, name);
 }
 
+/* What the server does not know is unset; what it does not show is not. */
+static int check_missing(struct hf_instance *in, const struct vmw_node *object, struct hf_err *err)
+{
+    for (const struct vmw_node *m = vmw_child(object, "missingSet"); m; m = vmw_next(m)) {
+        const struct vmw_node *fault = vmw_child(m, "fault");
+        const char *path = vmw_child_text(m, "path");
+        if (strcmp(vmw_type(vmw_child(fault, "fault")), "InvalidProperty") == 0)
+            continue;
+        vmw_fail_localized(in, fault, err);
+        return hf_wrap(err, "property %.80s", path ? path : "?");
+    }
+    return 0;
+}
+
 int vmw_props_get(struct hf_instance *in, const struct hf_call *call, const struct vmw_ref *ref,
                   const char *const *paths, struct vmw_props *out, struct hf_err *err)
 {
@@ -60,6 +74,8 @@ int vmw_props_get(struct hf_instance *in, const struct hf_call *call, const stru
         return hf_fail(err, HF_E_NOT_FOUND, "%s '%s' is not there", ref->type, ref->id);
     if (!vmw_ref_read(vmw_child(object, "obj"), &got) || !vmw_ref_same(&got, ref))
         return hf_fail(err, HF_E_CORRUPT, "the server told of another object than was asked for");
+    if (check_missing(in, object, err) != 0)
+        return -1;
     vmw_props_free(out);
     out->tree = HF_STEAL(t);
     out->object = object;

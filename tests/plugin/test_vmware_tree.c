@@ -191,7 +191,8 @@ static void what_has_no_place_in_xml_is_replaced(void **state)
     (void)state;
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     vmw_put(&args, "v", "a\x01\xff");
-    assert_string_equal(hf_buf_str(&args.text), "<v>a??</v>");
+    assert_string_equal(hf_buf_str(&args.text), "<v>a?"
+                                                "?</v>");
 }
 
 static void faults_have_the_class_that_a_caller_acts_on(void **state)

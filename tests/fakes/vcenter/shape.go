@@ -22,7 +22,8 @@ var (
 )
 
 // shape: the same answer in other words. "xsi-first", "xsi-last": the prefix xsi, and its attribute before or behind the other type;
-// "nil": an unset property as xsi:nil.
+// "nil": an unset property as xsi:nil. "missing": a property
+// that is not shown.
 func (w *world) shape(name, text string) string {
 	if _, ok := w.look("shape", "xsi-first"); ok {
 		text = simTyped.ReplaceAllString(text, `<$1 xsi:type="$2"$3`)
@@ -34,6 +35,14 @@ func (w *world) shape(name, text string) string {
 	}
 	if unset, ok := w.look("shape", "nil"); ok && name == "RetrievePropertiesEx" {
 		text = strings.ReplaceAll(text, `</propSet></objects>`, `</propSet><propSet><name>`+unset+`</name><val xsi:nil="true"/></propSet></objects>`)
+	}
+	for _, kind := range []string{"NoPermission", "InvalidProperty"} {
+		if path, ok := w.look("missing", kind); ok && name == "RetrievePropertiesEx" && strings.Contains(text, "<name>"+path+"</name>") {
+			propSet := regexp.MustCompile(`<propSet><name>` + regexp.QuoteMeta(path) + `</name>.*?</propSet>`)
+			text = propSet.ReplaceAllString(text, "")
+			text = strings.ReplaceAll(text, `</objects>`, `<missingSet><path>`+path+`</path><fault><fault xsi:type="`+kind+
+				`"><privilegeId>System.Read</privilegeId></fault><localizedMessage>hidden</localizedMessage></fault></missingSet></objects>`)
+		}
 	}
 	return text
 }

@@ -308,6 +308,20 @@ def a_deletion_that_met_another_task_comes_back(site):
     assert not site.snapshots()
 
 
+def a_snapshot_that_went_meanwhile_is_deleted(site):
+    site.captured()
+    site.fault("fault", "RemoveSnapshot_Task", "ManagedObjectNotFound")
+    site.good("delete", site.vm, NAME)
+    assert not site.snapshots()
+
+
+def where_disks_cannot_be_consolidated_that_is_said(site):
+    site.captured()
+    site.fault("leaves-deltas", "removeSnapshot")
+    site.fault("fault", "ConsolidateVMDisks_Task", "MethodNotFound")
+    assert "left: disks of VM" in site.bad("unsupported", "delete", site.vm, NAME)
+
+
 def a_snapshot_that_is_gone_is_not_found(site):
     site.bad("not-found", "delete", site.vm, NAME)
     site.good("discard", site.vm, NAME)

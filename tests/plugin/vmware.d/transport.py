@@ -68,6 +68,13 @@ def a_lost_session_is_renewed_and_the_question_asked_again(site):
     assert len(site.requests("Login")) == 2 and len(site.requests("CurrentTime")) == 2
 
 
+def a_log_in_again_carries_no_cookie(site):
+    site.fault("fault", "CurrentTime", "NotAuthenticated")
+    site.good("probe")  # with the cookie of a session that lives the server would say InvalidLogin
+    assert len(site.requests("Login")) == 2
+    site.may_leave = True
+
+
 def a_server_that_loses_each_session_ends_in_an_error(site):
     site.fault("expire", "CurrentTime", times=-1)
     site.bad("auth", "probe")
@@ -136,6 +143,17 @@ def an_unset_property_may_be_nil(site):
     assert site.good("snapshots", site.vm) == ""
     site.fault("shape", "nil", "runtime.question", times=-1)
     site.captured()
+
+
+def a_property_that_is_hidden_is_not_taken_for_unset(site):
+    site.captured()
+    site.fault("missing", "NoPermission", "snapshot", times=-1)
+    text = site.bad("auth", "snapshots", site.vm)
+    assert "property snapshot" in text and "System.Read" in text, text
+    site.bad("auth", "discard", site.vm, NAME)
+    site.fault("missing", "NoPermission", times=0)
+    site.fault("missing", "InvalidProperty", "config.firmware", times=-1)
+    site.good("find", site.vm)
 
 
 def cancelled_or_late_a_request_ends(site):
