@@ -141,7 +141,6 @@ static int read_content(struct hf_instance *in, const struct vmw_node *c, struct
     const char *name = vmw_child_text(about, "name"), *version = vmw_child_text(about, "version"),
                *build = vmw_child_text(about, "build");
     to->is_host = vmw_is(vmw_child(about, "apiType"), "HostAgent");
-    to->major = version ? atoi(version) : 0;
     snprintf(to->name, sizeof to->name, "%.80s %.20s build-%.20s", name ? name : "vSphere",
              version ? version : "?", build ? build : "?");
     for (char *p = to->name; *p; p++)

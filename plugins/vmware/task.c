@@ -143,6 +143,18 @@ static int updates(struct hf_instance *in, const struct hf_call *call, struct vm
     return 0;
 }
 
+/* Told, or after a wait without a word looked at anew: a change between two requests may have been lost. */
+static int round_of(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t,
+                    char version[96], int wait_s, struct hf_err *err)
+{
+    if (updates(in, call, t, version, wait_s, err) != 0)
+        return -1;
+    if (t->state != VMW_TASK_RUNS)
+        return 0;
+    version[0] = '\0';
+    return updates(in, call, t, version, 0, err);
+}
+
 int vmw_task_watch(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t,
                    struct hf_err *err)
 {
@@ -151,12 +163,10 @@ int vmw_task_watch(struct hf_instance *in, const struct hf_call *call, struct vm
     char version[96] = "";
     if (make_filter(in, call, t, &why) != 0 || updates(in, call, t, version, 0, &why) != 0)
         return poll_until(in, call, t, VMW_POLL_MS, err);
-    for (size_t round = 0; t->state == VMW_TASK_RUNS; round++) {
-        size_t i = round < HF_ARRAY_SIZE(waits_s) ? round : HF_ARRAY_SIZE(waits_s) - 1;
+    for (size_t i = 0; t->state == VMW_TASK_RUNS; i += i + 1 < HF_ARRAY_SIZE(waits_s)) {
         if (vmw_check_stop(in, call, err) != 0)
             return hf_left(err, "task %s runs on", t->ref.id);
-        if (updates(in, call, t, version, waits_s[i], &why) != 0 ||
-            (t->state == VMW_TASK_RUNS && updates(in, call, t, strcpy(version, ""), 0, &why) != 0))
+        if (round_of(in, call, t, version, waits_s[i], &why) != 0)
             return poll_until(in, call, t, VMW_POLL_MS, err);
     }
     return 0;

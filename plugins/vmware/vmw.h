@@ -24,7 +24,6 @@
 struct vmw_content {
     struct vmw_ref root, properties, session, search, view, guest, rights;
     bool is_host;   /* ESXi itself, no vCenter */
-    int major;      /* of vSphere */
     char name[160]; /* "VMware vCenter Server 8.0.2 build-22617221" */
 };
 

@@ -7,6 +7,7 @@
 #include "tree.h"
 #include "vmw.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 static struct vmw_tree *parse(const char *text, struct hf_err *err)
@@ -39,6 +40,29 @@ static void what_is_no_answer_is_refused(void **state)
     refuses("<a>&nbsp;</a>", "well-formed");
     refuses("<b/>", "another kind");
     refuses("<html><body>sorry</body></html>", "another kind");
+}
+
+/* Nobody looks at the standard error of a daemon; libxml2 writes there all the same. */
+static void other_encodings_are_none_and_nothing_is_printed(void **state)
+{
+    static const char *const texts[] = {
+        "<?xml version=\"1.0\" encoding=\"ISO-2022-JP\"?><a>\x1b\x24\x42\x89\x73\x6f\x61</a>",
+        "<?xml version=\"1.0\" encoding=\"UTF-16\"?><a>\x13\x13</a>", "\xff\xfe<\x01a",
+        "<?xml version=\"1.0\" encoding=\"EUC-JP\"?><a>\x89\x73\x6f\x61\xff\xff</a>"};
+    const char *file = hf_test_file(state, "stderr", "", 0600);
+    fflush(stderr);
+    int saved = dup(2), fd = open(file, O_WRONLY);
+    assert_true(fd >= 0 && dup2(fd, 2) == 2);
+    for (size_t i = 0; i < HF_ARRAY_SIZE(texts); i++) {
+        struct hf_err err = HF_ERR_INIT;
+        vmw_tree_free(parse(texts[i], &err));
+    }
+    fflush(stderr);
+    off_t printed = lseek(fd, 0, SEEK_END);
+    assert_int_equal(dup2(saved, 2), 2);
+    close(saved);
+    close(fd);
+    assert_int_equal(printed, 0);
 }
 
 static char *nested(int n)
@@ -241,6 +265,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         HF_TEST(an_answer_with_a_dtd_is_refused),
         HF_TEST(what_is_no_answer_is_refused),
+        HF_TEST(other_encodings_are_none_and_nothing_is_printed),
         HF_TEST(depth_is_bounded),
         HF_TEST(size_is_bounded),
         HF_TEST(types_are_read_in_any_order_and_with_any_prefix),
