@@ -7,6 +7,7 @@
 #include "task.h"
 #include "vm.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define NAME_MAX_BYTES 64
@@ -217,20 +218,20 @@ static int look_in_tree(struct hf_instance *in, const struct hf_call *call, stru
     return 1;
 }
 
-/* The task may still run, also where nobody knows its name: 1 as above once it is there. 0: nothing works on the VM's snapshots
- * and none came; never where a task had begun, which a server that was restarted need not know, while the host works on. A server
- * that is away is waited for; a deadline or a cancel is -1. */
+/* The task may still run, also where nobody knows its name: 1 as above once it is there; 0 after so many looks at which nothing
+ * worked on the VM's snapshots and none was there. A server that is away is waited for; a deadline or a cancel is -1. */
 static int search(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
-                  bool has_begun, struct hf_err *err)
+                  int looks, struct hf_err *err)
 {
-    for (int quiet = 0; has_begun || quiet < LOST_LOOKS;) {
+    while (looks) {
         struct vmw_working w = {0};
         struct hf_err away = HF_ERR_INIT;
         int found = look_in_tree(in, call, cap, &away);
         if (found > 0)
             return 1;
-        if (found == 0 && vmw_working_on(in, call, &cap->vm, true, &w, &away) == 0 && !w.task.id[0])
-            quiet++;
+        if (found == 0 && vmw_working_on(in, call, &cap->vm, true, &w, &away) == 0 &&
+            !w.task.id[0] && --looks == 0)
+            return 0;
         if (away.cls == HF_E_AUTH || away.cls == HF_E_NOT_FOUND) {
             hf_err_copy(err, &away);
             return -1;
@@ -242,6 +243,13 @@ static int search(struct hf_instance *in, const struct hf_call *call, struct hf_
     return 0;
 }
 
+/* A server that was restarted need not know a task that its host works on: the snapshot is waited for as long as the hold may
+ * last. One that refused the request outright has begun nothing. */
+static int looks_for(const struct hf_capture *cap, bool was_refused)
+{
+    return cap->task.state == VMW_TASK_LOST ? INT_MAX : was_refused ? 1 : LOST_LOOKS;
+}
+
 static int fail_unknown(const struct hf_capture *cap, const struct hf_err *why, struct hf_err *err)
 {
     hf_err_copy(err, why);
@@ -251,10 +259,10 @@ static int fail_unknown(const struct hf_capture *cap, const struct hf_err *why, 
 /* What became of a request without an answer, or of a task that is not known any more. 1: the snapshot is there. 0: there
  * is none by now. */
 static int find_out(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
-                    const struct hf_err *lost, struct hf_err *err)
+                    int looks, const struct hf_err *lost, struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
-    int found = search(in, call, cap, cap->task.state == VMW_TASK_LOST, &why);
+    int found = search(in, call, cap, looks, &why);
     if (found < 0) {
         fail_unknown(cap, &why, err);
         return -1;
@@ -282,7 +290,7 @@ static int try_once(struct hf_instance *in, const struct hf_call *call, struct h
     if (rc == 0)
         return 0;
     if (is_lost || was_refused) {
-        int found = find_out(in, call, cap, &why, err);
+        int found = find_out(in, call, cap, looks_for(cap, was_refused), &why, err);
         if (found != 0)
             return found > 0 ? 0 : -1;
     }
@@ -298,6 +306,7 @@ int vmware_capture_begin(struct hf_instance *in, const struct hf_call *call, str
                          struct hf_err *err)
 {
     int rc;
+    int64_t pause = 0; /* the second try after a lost session is made at once */
     if (call->flags)
         return hf_fail(err, HF_E_UNSUPPORTED, "unknown flag bits 0x%x", (unsigned)call->flags);
     if (!cap->is_prepared)
@@ -305,9 +314,11 @@ int vmware_capture_begin(struct hf_instance *in, const struct hf_call *call, str
     if (vmw_check_stop(in, call, err) != 0 || HF_POINT_ERR("vmware.before_snapshot", err) != 0)
         return -1;
     while ((rc = try_once(in, call, cap, err)) == 1) {
-        if (vmw_left_ms(in, call) <= BUSY_PAUSE_MS)
+        pause = err->cls == HF_E_BUSY ? BUSY_PAUSE_MS : pause;
+        if (vmw_left_ms(in, call) <= pause)
             return hf_wrap(err, "snapshot '%s'", cap->name);
-        vmw_pause(in, call, BUSY_PAUSE_MS);
+        vmw_pause(in, call, pause);
+        pause = BUSY_PAUSE_MS;
         hf_err_clear(err);
         if (vmw_check_stop(in, call, err) != 0)
             return -1;

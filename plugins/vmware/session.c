@@ -167,8 +167,8 @@ int vmw_log_in(struct hf_instance *in, const struct hf_call *call, struct hf_err
     HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     struct vmw_request req = {.method = "Login", .self = &in->content.session, .args = &args};
-    hf_secret_free(
-        in->cookie); /* a log-in with a live cookie is refused as a wrong password would be */
+    /* A log-in with a live cookie is refused as a wrong password would be. */
+    hf_secret_free(in->cookie);
     in->cookie = NULL;
     vmw_put(&args, "userName", in->user);
     vmw_put(&args, "password", hf_secret_reveal(in->password));

@@ -127,6 +127,8 @@ def a_session_that_is_lost_at_the_request_is_another_try(site):
     site.fault("expire", "CreateSnapshot_Task")
     site.captured()
     assert site.snapshots() == [NAME] and len(site.requests("CreateSnapshot_Task")) == 2
+    names = [r["method"] for r in site.requests()]
+    assert names.index("DestroyPropertyFilter") - names.index("CreateSnapshot_Task") <= 12, names
 
 
 def a_session_that_is_lost_while_the_task_runs_is_renewed(site):
