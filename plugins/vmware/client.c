@@ -6,6 +6,7 @@
 
 #define TRIES_MAX 4
 #define PAUSE_FIRST_MS 100
+#define SAY_MS 50 /* of each deadline, to say what is left before nobody listens any more */
 
 int64_t vmw_now_ms(struct hf_instance *in)
 {
@@ -16,7 +17,7 @@ int64_t vmw_left_ms(struct hf_instance *in, const struct hf_call *call)
 {
     if (call->deadline_ms == HF_NO_DEADLINE)
         return INT32_MAX;
-    int64_t left = call->deadline_ms - vmw_now_ms(in);
+    int64_t left = call->deadline_ms - SAY_MS - vmw_now_ms(in);
     return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : left;
 }
 

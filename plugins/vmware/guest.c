@@ -8,7 +8,7 @@
 
 #define POLL_FIRST_MS 50
 #define POLL_MS 500
-#define CLEAN_UP_MS 5000
+#define CLEAN_UP_MS 2000 /* of the call's time, at the most a fifth: for the folder */
 
 int vmw_guest_enter(struct vmw_guest *g, struct hf_instance *in, const struct hf_call *call,
                     const char *vm_id, struct hf_err *err)
@@ -201,21 +201,17 @@ static int make_dir(const struct vmw_guest *g, char **out, struct hf_err *err)
     return *out ? 0 : hf_fail_nomem(err);
 }
 
-/* Also when the time is up: input may be a secret. */
+/* Also when the rest of the time is up: input may be a secret. */
 static void drop_dir(const struct vmw_guest *g, const char *dir)
 {
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
     struct hf_err ignored = HF_ERR_INIT;
-    struct hf_call call = {.struct_size = sizeof call,
-                           .deadline_ms = vmw_now_ms(g->in) + CLEAN_UP_MS};
-    struct vmw_guest late = *g;
-    late.call = &call;
     g->in->ignores_cancel = true;
     vmw_guest_put(g, &args);
     vmw_put(&args, "directoryPath", dir);
     vmw_put_bool(&args, "recursive", true);
-    if (vmw_guest_call(&late, true, "DeleteDirectoryInGuest", &args, false, &t, &ignored) != 0)
+    if (vmw_guest_call(g, true, "DeleteDirectoryInGuest", &args, false, &t, &ignored) != 0)
         vmw_log(g->in, HF_LOG_WARN, "folder %s of the guest stays: %s", dir, ignored.message);
     g->in->ignores_cancel = false;
 }
@@ -225,10 +221,18 @@ int vmware_guest_exec(struct hf_instance *in, const struct hf_call *call, const 
                       struct hf_err *err)
 {
     struct vmw_guest g;
+    struct hf_call part = *call;
     HF_AUTOFREE char *dir = NULL;
-    if (vmw_guest_enter(&g, in, call, vm_id, err) != 0 || make_dir(&g, &dir, err) != 0)
+    if (vmw_guest_enter(&g, in, call, vm_id, err) != 0)
+        return -1;
+    int64_t spare = vmw_left_ms(in, call) / 5;
+    if (call->deadline_ms != HF_NO_DEADLINE)
+        part.deadline_ms -= spare < CLEAN_UP_MS ? spare : CLEAN_UP_MS;
+    g.call = &part;
+    if (make_dir(&g, &dir, err) != 0)
         return -1;
     int rc = run(&g, req, dir, out, err);
+    g.call = call;
     drop_dir(&g, dir);
     return rc;
 }

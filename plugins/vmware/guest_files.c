@@ -35,7 +35,7 @@ static char *url_of(const struct hf_instance *in, const char *told, struct hf_er
 static int64_t limit_of(const struct vmw_guest *g)
 {
     int64_t left = vmw_left_ms(g->in, g->call);
-    return left < TRANSFER_MS ? left : TRANSFER_MS;
+    return left < 1 ? 1 : left < TRANSFER_MS ? left : TRANSFER_MS;
 }
 
 static int judge_transfer(int rc, const struct hf_http_answer *reply, const char *path,

@@ -65,6 +65,8 @@ int vmw_send(struct hf_instance *in, const struct hf_call *call, const struct vm
     HF_AUTOFREE char *owned = cookie;
     const char *headers[HEADERS_MAX] = {"Content-Type: text/xml; charset=utf-8", action,
                                         "Expect:", cookie, NULL};
+    if (!vmw_left_ms(in, call)) /* libcurl takes 0 for no limit */
+        return hf_fail(err, HF_E_TIMEOUT, "%s: the deadline passed", req->method);
     if (!url || (in->cookie && !cookie) || !vmw_encode(req->method, req->self, req->args, &body))
         return hf_fail_nomem(err);
     struct hf_http_request r = {.method = "POST",
@@ -99,6 +101,8 @@ int vmw_get_document(struct hf_instance *in, const struct hf_call *call, const c
     HF_AUTOFREE char *url = hf_asprintf("%s%s", in->base, path);
     if (!url)
         return hf_fail_nomem(err);
+    if (!vmw_left_ms(in, call))
+        return hf_fail(err, HF_E_TIMEOUT, "%s: the deadline passed", path);
     struct hf_http_request r = {.method = "GET",
                                 .url = url,
                                 .timeout_ms = limit_of(in, call, 0),

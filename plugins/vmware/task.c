@@ -80,14 +80,14 @@ static int poll_until(struct hf_instance *in, const struct hf_call *call, struct
 {
     for (int64_t pause = POLL_FIRST_MS;;
          pause = pause * 2 < poll_max_ms ? pause * 2 : poll_max_ms) {
+        if (vmw_check_stop(in, call, err) != 0)
+            return hf_left(err, "task %s runs on", t->ref.id);
         if (look(in, call, t, err) != 0)
             return -1;
         if (t->state != VMW_TASK_RUNS)
             return 0;
         if (t->progress > 0 && t->progress <= 100)
             in->host->progress(in->host->ctx, (uint64_t)t->progress, 100);
-        if (vmw_check_stop(in, call, err) != 0)
-            return hf_left(err, "task %s runs on", t->ref.id);
         vmw_pause(in, call, pause);
     }
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// fault is a switch: the next `times` calls of the method (or what the switch is about) meet it; below 0: all.
+// fault is a switch: after the next `skip` the next `times` calls of the method (or what the switch is about) meet it; below 0: all.
 type fault struct {
-	value string
-	times int
+	value       string
+	times, skip int
 }
 
 func (w *world) take(kind, about string) (string, bool) {
@@ -24,6 +24,10 @@ func (w *world) take(kind, about string) (string, bool) {
 	for _, key := range []string{kind + " " + about, kind + " *"} {
 		f := w.faults[key]
 		if f == nil || f.times == 0 {
+			continue
+		}
+		if f.skip > 0 {
+			f.skip--
 			continue
 		}
 		f.times--
@@ -56,6 +60,7 @@ type command struct {
 	About string                 `json:"about"`
 	Value string                 `json:"value"`
 	Times int                    `json:"times"`
+	Skip  int                    `json:"skip"`
 	VM    string                 `json:"vm"`
 	Set   map[string]interface{} `json:"set"`
 }
@@ -68,7 +73,7 @@ func (w *world) command(line []byte) interface{} {
 	switch c.Op {
 	case "fault":
 		w.mu.Lock()
-		w.faults[c.Kind+" "+c.About] = &fault{c.Value, c.Times}
+		w.faults[c.Kind+" "+c.About] = &fault{c.Value, c.Times, c.Skip}
 		w.mu.Unlock()
 	case "log":
 		w.mu.Lock()
@@ -86,6 +91,10 @@ func (w *world) command(line []byte) interface{} {
 		w.mu.Unlock()
 	case "restart":
 		w.restart(seconds(c.Value))
+	case "calm": // no switch any more
+		w.mu.Lock()
+		w.faults = map[string]*fault{}
+		w.mu.Unlock()
 	case "forget-tasks":
 		w.forgetTasks()
 	case "deny":

@@ -11,6 +11,7 @@ sys.path.append(os.path.join(HERE, "..", "..", "fakes", "pve"))
 from server import make_certificates  # noqa: E402
 
 BUILD = os.environ["HOLDFAST_BUILD_DIR"]
+RUNS = int(os.environ.get("HOLDFAST_TEST_RUNS", "20"))  # of faults drawn by seed
 VCENTER = os.path.join(BUILD, "tests", "fakes", "vcenter")
 NAME = "hf-20261123T030000Z-7f3a9c21"
 PASSWORD, GUEST_PASSWORD = "pass<word>&1", "guest-secret"
@@ -71,8 +72,8 @@ class Site:
 
     # ---- the stand-in
 
-    def fault(self, kind, about="*", value="", times=1):
-        self.server.say("fault", kind=kind, about=about, value=str(value), times=times)
+    def fault(self, kind, about="*", value="", times=1, skip=0):
+        self.server.say("fault", kind=kind, about=about, value=str(value), times=times, skip=skip)
 
     def change(self, vm=None, **what):
         self.server.say("change", vm=vm or self.vm, set={k.replace("_", "-"): v for k, v in what.items()})
