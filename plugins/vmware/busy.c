@@ -56,12 +56,10 @@ int vmw_working_on(struct hf_instance *in, const struct hf_call *call, const str
     return 0;
 }
 
-int vmware_vm_busy(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                   struct hf_err *err)
+int vmw_check_idle(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
 {
     struct vmw_working w;
-    if (vmw_enter(in, call, err) != 0 || vmw_locate(in, call, vm_id, err) != 0 ||
-        vmw_working_on(in, call, &in->vm, false, &w, err) != 0)
+    if (vmw_working_on(in, call, &in->vm, false, &w, err) != 0)
         return -1;
     if (!w.task.id[0])
         return 0;
@@ -69,4 +67,12 @@ int vmware_vm_busy(struct hf_instance *in, const struct hf_call *call, const cha
             w.who);
     err->retryable = 1;
     return -1;
+}
+
+int vmware_vm_busy(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                   struct hf_err *err)
+{
+    if (vmw_enter(in, call, err) != 0 || vmw_locate(in, call, vm_id, err) != 0)
+        return -1;
+    return vmw_check_idle(in, call, err);
 }

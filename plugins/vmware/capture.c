@@ -79,19 +79,6 @@ static int check_disks_whole(const struct vmw_vm *vm, struct hf_err *err)
                    "In the client: Snapshots, Consolidate. A deletion left delta files behind.");
 }
 
-static int check_idle(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
-{
-    struct vmw_working w;
-    if (vmw_working_on(in, call, &in->vm, false, &w, err) != 0)
-        return -1;
-    if (!w.task.id[0])
-        return 0;
-    hf_fail(err, HF_E_BUSY, "%s works on the VM (%s%s%s)", w.what, w.task.id, *w.who ? ", by " : "",
-            w.who);
-    err->retryable = 1;
-    return -1;
-}
-
 static int check_name_free(struct hf_instance *in, const struct hf_call *call, const char *name,
                            struct hf_err *err)
 {
@@ -134,7 +121,7 @@ static int check_all(struct hf_instance *in, const struct hf_call *call,
         vmw_vm_load(in, call, &in->vm, vm, err) != 0 || vmw_vm_check(vm, err) != 0 ||
         check_rights(in, call, vm, warn, ctx, err) != 0 || check_disks_whole(vm, err) != 0 ||
         vmw_disks_check(vm, warn, ctx, err) != 0 || check_tools(in, vm, err) != 0 ||
-        check_chain(in, call, vm, err) != 0 || check_idle(in, call, err) != 0 ||
+        check_chain(in, call, vm, err) != 0 || vmw_check_idle(in, call, err) != 0 ||
         check_name_free(in, call, req->name, err) != 0)
         return -1;
     return vmw_room_check(in, call, vm, warn, ctx, err);
@@ -181,7 +168,7 @@ int vmware_capture_prepare(struct hf_instance *in, const struct hf_call *call,
 {
     HF_AUTO(vmw_vm) struct vmw_vm vm = {0};
     if (vmw_enter(in, call, err) != 0 || vmw_locate(in, call, cap->vm_id, err) != 0 ||
-        check_name_free(in, call, cap->name, err) != 0 || check_idle(in, call, err) != 0 ||
+        check_name_free(in, call, cap->name, err) != 0 || vmw_check_idle(in, call, err) != 0 ||
         vmw_vm_load(in, call, &in->vm, &vm, err) != 0 || vmw_vm_check(&vm, err) != 0)
         return -1;
     cap->vm = in->vm;

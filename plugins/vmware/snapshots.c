@@ -14,15 +14,16 @@
 
 int vmw_snap_wait_idle(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
 {
+    struct vmw_working w = {0}, seen = {0};
     for (int64_t pause = IDLE_POLL_FIRST_MS;;
          pause = pause * 2 < IDLE_POLL_MS ? pause * 2 : IDLE_POLL_MS) {
-        struct vmw_working w;
-        if (vmw_working_on(in, call, &in->vm, true, &w, err) != 0)
-            return -1;
-        if (!w.task.id[0])
+        int rc = vmw_working_on(in, call, &in->vm, true, &w, err);
+        if (rc == 0 && !w.task.id[0])
             return 0;
-        if (vmw_check_stop(in, call, err) != 0)
-            return hf_left(err, "task %s runs on (%s)", w.task.id, w.what);
+        seen = rc == 0 ? w : seen;
+        if (rc != 0 || vmw_check_stop(in, call, err) != 0)
+            return seen.task.id[0] ? hf_left(err, "task %s runs on (%s)", seen.task.id, seen.what)
+                                   : -1;
         vmw_pause(in, call, pause);
     }
 }

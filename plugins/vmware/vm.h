@@ -42,6 +42,9 @@ struct vmw_working {
 };
 int vmw_working_on(struct hf_instance *in, const struct hf_call *call, const struct vmw_ref *vm,
                    bool snapshots_only, struct vmw_working *out, struct hf_err *err) HF_CHECKED;
+/* BUSY, naming it: any task works on in->vm. */
+int vmw_check_idle(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
+    HF_CHECKED;
 
 /* disks.c: what stands in the VM's list of devices. Strings are borrowed from the VM, or stand in it. */
 struct vmw_disk {

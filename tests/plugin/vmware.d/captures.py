@@ -82,7 +82,7 @@ def a_vm_that_another_task_keeps_is_given_up_in_time(site):
     site.fault("task-fault", "createSnapshot", "TaskInProgress", times=-1)
     start = time.monotonic()
     status, text = site.capture(limit=3000)
-    assert status == 1 and "error busy" in text and time.monotonic() - start < 6, text
+    assert status == 1 and ("error busy" in text or "error timeout" in text) and time.monotonic() - start < 8, text
 
 
 def the_deadline_releases_and_the_task_is_not_stopped(site):
@@ -95,11 +95,25 @@ def the_deadline_releases_and_the_task_is_not_stopped(site):
     assert not site.snapshots() and site.state()["running"] == 0
 
 
+def a_server_that_hangs_at_the_deadline_costs_no_more(site):
+    site.fault("seconds", "createSnapshot", 8, times=-1)
+
+    def hang():
+        while not site.requests("WaitForUpdatesEx"):
+            time.sleep(0.01)
+        site.fault("slow", "WaitForUpdatesEx", 15, times=-1)
+        site.fault("slow", "RetrievePropertiesEx", 15, times=-1)
+    threading.Thread(target=hang, daemon=True).start()
+    status, text = site.capture(limit=3500)
+    assert status == 1 and "error timeout" in text and "did not return in time" not in text and "runs on" in text, text
+    site.may_leave = True
+
+
 def a_task_that_never_ends_does_not_hold_the_undo_for_ever(site):
     site.fault("never", "createSnapshot", times=-1)
-    status, text = site.capture(limit=1500)
+    status, text = site.capture(limit=2500)
     assert status == 1 and "error timeout" in text, text
-    text = site.bad("timeout", "discard", site.vm, NAME, limit=1500)
+    text = site.bad("timeout", "discard", site.vm, NAME, limit=4000)
     assert "runs on" in text
     site.fault("never", "createSnapshot", times=0)
     site.good("discard", site.vm, NAME)
