@@ -278,11 +278,13 @@ static int try_once(struct hf_instance *in, const struct hf_call *call, struct h
         return 0;
     if (is_lost || was_refused) {
         int found = find_out(in, call, cap, looks_for(cap, was_refused), &why, err);
+        in->is_in_doubt = found < 0;
         if (found != 0)
             return found > 0 ? 0 : -1;
     }
     hf_err_copy(err, &why);
     if (is_lost) {
+        in->is_in_doubt = true;
         err->retryable = 1;
         return -1; /* one that begins later than all looks is found by the undo */
     }
@@ -298,6 +300,7 @@ int vmware_capture_begin(struct hf_instance *in, const struct hf_call *call, str
         return hf_fail(err, HF_E_UNSUPPORTED, "unknown flag bits 0x%x", (unsigned)call->flags);
     if (!cap->is_prepared)
         return hf_fail(err, HF_E_INTERNAL, "begin without prepare");
+    in->is_in_doubt = false;
     if (vmw_check_stop(in, call, err) != 0 || HF_POINT_ERR("vmware.before_snapshot", err) != 0)
         return -1;
     while ((rc = try_once(in, call, cap, err)) == 1) {

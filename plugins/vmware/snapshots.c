@@ -11,6 +11,8 @@
 #define IDLE_POLL_MS 1000
 #define BUSY_PAUSE_MS 500
 #define LATE_PAUSE_MS 300 /* a call whose answer was lost may begin its task a moment later */
+#define LATE_LOOKS 2
+#define DOUBT_LOOKS 40 /* 12 s: … or the host ends one that its vCenter forgot */
 
 int vmw_snap_wait_idle(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
 {
@@ -130,13 +132,16 @@ int vmware_capture_discard(struct hf_instance *in, const struct hf_call *call, c
             vmw_log(in, HF_LOG_WARN, "VM %s is gone, or this user does not see it any more", vm_id);
         return 0;
     }
-    for (int looks = 0; rc == 0 && looks < 2 && !was; looks++) {
+    int most = in->is_in_doubt ? DOUBT_LOOKS : LATE_LOOKS;
+    for (int looks = 0; rc == 0 && looks < most && !was && vmw_left_ms(in, call); looks++) {
         if (looks)
             vmw_pause(in, call, LATE_PAUSE_MS);
         rc = vmw_snap_drop(in, call, name, &was, &why);
     }
-    if (rc == 0)
+    if (rc == 0) {
+        in->is_in_doubt = false;
         return 0;
+    }
     hf_err_copy(err, &why);
     if (!err->left[0] && was)
         hf_left(err, "snapshot '%s' of VM %s", name, vm_id);

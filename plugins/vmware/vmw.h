@@ -43,6 +43,7 @@ struct hf_instance {
     char vm_id[64];
     bool is_unclear;     /* the call that failed last may have had its effect */
     bool was_refused;    /* … surely had none: the server did not know the session any more */
+    bool is_in_doubt;    /* a snapshot may come into being still: the undo looks for longer */
     bool ignores_cancel; /* the log-out is sent whoever is in a hurry */
     char fault[64];      /* type of the fault that failed it, or "" */
     struct hf_strv kept; /* strings of results, until the next call */

@@ -272,6 +272,14 @@ func (w *world) answer(rec *httptest.ResponseRecorder, req *http.Request, body [
 		return
 	}
 	inner := req.Clone(context.WithValue(req.Context(), bodyKey{}, body))
+	if text, ok := w.take("late", name); ok { // it begins when nobody waits for it any more
+		w.command([]byte(`{"op": "fault", "kind": "drop-after", "about": "` + name + `", "times": 1}`))
+		go func() {
+			time.Sleep(seconds(text))
+			w.own(httptest.NewRecorder(), inner, method)
+		}()
+		return
+	}
 	if w.own(rec, inner, method) {
 		return
 	}

@@ -6,16 +6,30 @@ import subprocess
 from common import BUILD, folder, private
 
 
-def the_program_goes_from_check_to_delete(site):
-    lines = ["[defaults]", f"state = {os.path.join(folder.name, 'state')}", "[hypervisor vc]", "plugin = vmware",
-             *[f"{k} = {v}" for k, v in site.keys.items()], "[vm web01]", "hypervisor = vc", f"name = /DC0/vm/{site.vm}", "db = none",
-             "quiesce = none", "freeze = no", "uncovered = lower"]
+def program(here):
+    """How the program is run, with a configuration for the site."""
+    state = os.path.join(folder.name, f"state-{here.server.port}")
+    lines = ["[defaults]", f"state = {state}", "[hypervisor vc]", "plugin = vmware", *[f"{k} = {v}" for k, v in here.keys.items()],
+             "[vm web01]", "hypervisor = vc", f"name = /DC0/vm/{here.vm}", "db = none", "quiesce = none", "freeze = no", "uncovered = lower"]
     config = private("holdfast.conf", "\n".join(lines) + "\n")
 
     def run(*args):
-        done = subprocess.run([f"{BUILD}/src/holdfast", "-c", config, *args], capture_output=True, timeout=90, check=False,
+        done = subprocess.run([f"{BUILD}/src/holdfast", "-c", config, *args], capture_output=True, timeout=120, check=False,
                               env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins"})
         return done.returncode, done.stdout.decode() + done.stderr.decode()
+    return run
+
+
+def a_snapshot_that_begins_after_its_answer_was_lost_is_taken_away_too(site):
+    run = program(site)
+    site.fault("late", "CreateSnapshot_Task", 3)
+    status, text = run("snapshot", "create", "web01")
+    assert status != 0 and len(site.requests("CreateSnapshot_Task")) == 1, text
+    assert len(site.requests("RemoveSnapshot_Task")) == 1 and not site.snapshots(), (text, site.state())
+
+
+def the_program_goes_from_check_to_delete(site):
+    run = program(site)
 
     def say(*args):
         status, text = run(*args)
