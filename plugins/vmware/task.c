@@ -135,6 +135,9 @@ static int updates(struct hf_instance *in, const struct hf_call *call, struct vm
     for (; set; set = vmw_next(set)) {
         const struct vmw_node *object = vmw_child(set, "objectSet");
         for (; object; object = vmw_next(object)) {
+            struct vmw_ref of;
+            if (!vmw_ref_read(vmw_child(object, "obj"), &of) || !vmw_ref_same(&of, &t->ref))
+                continue; /* another filter's, of this session */
             if (vmw_is(vmw_child(object, "kind"), "leave"))
                 t->state = VMW_TASK_LOST;
             take_values(in, t, vmw_child(object, "changeSet"));

@@ -220,6 +220,11 @@ func (w *world) before(res http.ResponseWriter, rec *httptest.ResponseRecorder, 
 		cut(res)
 		return false
 	}
+	if text, ok := w.take("restart", name); ok {
+		w.restart(seconds(text))
+		cut(res)
+		return false
+	}
 	if text, ok := w.take("slow", name); ok {
 		time.Sleep(seconds(text))
 	}

@@ -73,6 +73,7 @@ def a_vm_that_another_task_has_is_waited_for_within_the_hold(site):
     site.fault("task-fault", "createSnapshot", "TaskInProgress", times=2)
     site.captured()
     assert site.snapshots() == [NAME] and len(site.requests("CreateSnapshot_Task")) == 3
+    assert len(site.requests("CreateFilter")) == len(site.requests("DestroyPropertyFilter")) == 3
     site.good("delete", site.vm, NAME)
     site.fault("fault", "CreateSnapshot_Task", "TaskInProgress", times=2)
     site.captured()

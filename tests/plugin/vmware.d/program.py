@@ -14,8 +14,7 @@ def program(here):
     config = private("holdfast.conf", "\n".join(lines) + "\n")
 
     def run(*args):
-        done = subprocess.run([f"{BUILD}/src/holdfast", "-c", config, *args], capture_output=True, timeout=120, check=False,
-                              env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins"})
+        done = subprocess.run([f"{BUILD}/src/holdfast", "-c", config, *args], capture_output=True, timeout=120, check=False)
         return done.returncode, done.stdout.decode() + done.stderr.decode()
     return run
 
