@@ -6,8 +6,10 @@
 #define POLL_FIRST_MS 20
 #define POLL_SLOW_MS 2000
 
-static const char *const watched[] = {"info.state", "info.progress", "info.result", "info.error",
-                                      NULL};
+static const char *const asked_for[] = {"info.state", "info.progress", "info.result", "info.error",
+                                        NULL};
+/* Not its progress: a server would tell of each percent. */
+static const char *const watched[] = {"info.state", "info.result", "info.error", NULL};
 
 /* ---- what is told of it ---------------------------------------------------------------------------------------- */
 
@@ -63,7 +65,7 @@ static int look(struct hf_instance *in, const struct hf_call *call, struct vmw_t
 {
     HF_AUTO(vmw_props) struct vmw_props p = {0};
     struct hf_err why = HF_ERR_INIT;
-    if (vmw_props_get(in, call, &t->ref, watched, &p, &why) == 0) {
+    if (vmw_props_get(in, call, &t->ref, asked_for, &p, &why) == 0) {
         take_values(in, t, vmw_child(p.object, "propSet"));
         return 0;
     }
@@ -130,7 +132,11 @@ static int updates(struct hf_instance *in, const struct hf_call *call, struct vm
         return -1;
     const struct vmw_node *result = vmw_child(vmw_response(tree), "returnval");
     const char *now = vmw_child_text(result, "version");
-    snprintf(version, 96, "%s", now && strlen(now) < 96 ? now : "");
+    if (!result) /* nothing has changed */
+        return 0;
+    if (!now || strlen(now) >= 96)
+        return hf_fail(err, HF_E_CORRUPT, "WaitForUpdatesEx: no version");
+    snprintf(version, 96, "%s", now);
     const struct vmw_node *set = vmw_child(result, "filterSet");
     for (; set; set = vmw_next(set)) {
         const struct vmw_node *object = vmw_child(set, "objectSet");
@@ -146,16 +152,13 @@ static int updates(struct hf_instance *in, const struct hf_call *call, struct vm
     return 0;
 }
 
-/* Told, or after a wait without a word looked at anew: a change between two requests may have been lost. */
+/* Told; and after a wait without a word asked, in case that it was not. */
 static int round_of(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t,
                     char version[96], int wait_s, struct hf_err *err)
 {
     if (updates(in, call, t, version, wait_s, err) != 0)
         return -1;
-    if (t->state != VMW_TASK_RUNS)
-        return 0;
-    version[0] = '\0';
-    return updates(in, call, t, version, 0, err);
+    return t->state == VMW_TASK_RUNS ? look(in, call, t, err) : 0;
 }
 
 int vmw_task_watch(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t,

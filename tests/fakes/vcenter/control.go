@@ -91,9 +91,9 @@ func (w *world) command(line []byte) interface{} {
 		w.mu.Unlock()
 	case "restart":
 		w.restart(seconds(c.Value))
-	case "calm": // no switch any more
+	case "calm": // no switch any more, and the server is there
 		w.mu.Lock()
-		w.faults = map[string]*fault{}
+		w.faults, w.away = map[string]*fault{}, time.Time{}
 		w.mu.Unlock()
 	case "forget-tasks":
 		w.forgetTasks()

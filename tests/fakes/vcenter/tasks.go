@@ -73,7 +73,8 @@ func (w *world) run(m *machine, task *simulator.Task, name string, busy bool, wo
 		fault = &types.TaskInProgress{Task: task.Self}
 	} else {
 		text, _ := w.look("seconds", name)
-		time.Sleep(seconds(text) + 5*time.Millisecond)
+		lasts := seconds(text) + 5*time.Millisecond
+		w.progress(task, lasts)
 		for {
 			if _, ok := w.look("never", name); !ok {
 				break
@@ -91,6 +92,16 @@ func (w *world) run(m *machine, task *simulator.Task, name string, busy bool, wo
 	w.mu.Unlock()
 	w.mark(m, name+" ended")
 	w.finish(task, result, fault)
+}
+
+// progress: a server tells of each percent.
+func (w *world) progress(task *simulator.Task, lasts time.Duration) {
+	const step = 100 * time.Millisecond
+	for percent := int32(1); lasts > step; percent, lasts = percent+1, lasts-step {
+		time.Sleep(step)
+		simulator.Map.Update(task, []types.PropertyChange{{Name: "info.progress", Val: percent % 100}})
+	}
+	time.Sleep(lasts)
 }
 
 func (w *world) finish(task *simulator.Task, result types.AnyType, fault types.BaseMethodFault) {
