@@ -101,6 +101,7 @@ func (w *world) ServeHTTP(res http.ResponseWriter, req *http.Request) {
 	case req.URL.Path == "/sdk":
 		w.serveSDK(res, req)
 	default:
+		w.note(request{At: now(), Method: strings.TrimPrefix(req.URL.Path, "/"), Conn: req.RemoteAddr})
 		res.WriteHeader(http.StatusNotFound)
 	}
 }
@@ -236,6 +237,7 @@ func (w *world) before(res http.ResponseWriter, rec *httptest.ResponseRecorder, 
 	if text, ok := w.take("http", name); ok {
 		status := 503
 		fmt.Sscan(text, &status)
+		res.Header().Set("Location", "https://"+w.host+"/elsewhere") // of a 302
 		res.WriteHeader(status)
 		io.WriteString(res, "<html><body>no such luck</body></html>")
 		return false

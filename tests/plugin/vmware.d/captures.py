@@ -213,6 +213,12 @@ def a_name_that_is_taken_is_refused(site):
     assert status == 1 and "error conflict" in text and len(site.snapshots()) == 1, text
 
 
+def names_that_vsphere_would_write_otherwise_are_refused(site):
+    for name in ("a%b", "a/b", "", "x" * 65, "\u00e4"):
+        site.bad("config", "capture", site.vm, name, f"{site.folder}/undo")
+    assert not site.requests("CreateSnapshot_Task")
+
+
 def a_vm_that_is_away_or_a_template_is_refused(site):
     for what, words in (({"connection": "disconnected"}, "is disconnected"), ({"template": True, "connection": "connected"}, "is a template")):
         site.change(**what)
@@ -269,10 +275,10 @@ def children_stay_when_their_parent_goes(site):
     assert "<removeChildren>false</removeChildren><consolidate>true</consolidate>" in body
 
 
-def foreign(site, name=NAME, description="by hand"):
+def foreign(site, name=NAME, description="by hand", memory="false"):
     cookie, before = stand_in.log_in(site), len(site.snapshots())
     stand_in.post(site, "CreateSnapshot_Task", f'<_this type="VirtualMachine">{site.state()["moid"]}</_this><name>{name}</name>'
-                  f"<description>{description}</description><memory>false</memory><quiesce>false</quiesce>", cookie=cookie)
+                  f"<description>{description}</description><memory>{memory}</memory><quiesce>false</quiesce>", cookie=cookie)
     while len(site.snapshots()) == before:
         time.sleep(0.02)
     site.may_leave = True
@@ -283,6 +289,12 @@ def what_others_made_is_not_deleted(site):
     site.bad("conflict", "delete", site.vm, NAME)
     site.bad("conflict", "discard", site.vm, NAME)
     assert site.snapshots() == [NAME] and "ours=0" in site.good("snapshots", site.vm)
+
+
+def one_with_memory_is_seen_and_never_rolled_back_to(site):
+    foreign(site, description=f"holdfast run={NAME}", memory="true")
+    assert " memory=1 " in site.good("snapshots", site.vm)
+    site.bad("unsupported", "rollback", site.vm, NAME, f"{site.folder}/back")
 
 
 def of_two_with_one_name_ours_goes(site):

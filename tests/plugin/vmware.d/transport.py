@@ -62,6 +62,14 @@ def a_wrong_password_is_one_log_in(site):
     assert "InvalidLogin" in site.bad("auth", "probe") and len(site.requests("Login")) == 1
 
 
+def no_redirect_is_followed(site):
+    for method in ("Login", "CurrentTime"):
+        site.fault("http", method, 302, times=-1)
+        site.bad("unreachable", "probe")
+        site.fault("http", method, times=0)
+    assert not site.requests("elsewhere")
+
+
 def a_lost_session_is_renewed_and_the_question_asked_again(site):
     site.fault("expire", "CurrentTime")
     site.good("probe")
