@@ -206,8 +206,8 @@ static int look_in_tree(struct hf_instance *in, const struct hf_call *call, stru
     return 1;
 }
 
-/* The task may still run, also where nobody knows its name: 1 as above once it is there; 0 after so many looks at which nothing
- * worked on the VM's snapshots and none was there. A server that is away is waited for; a deadline or a cancel is -1. */
+/* The task may still run, also where nobody knows its name: 1 as above once it is there and nothing works on the VM's snapshots;
+ * 0 after so many looks at which nothing did and none was there. A server that is away is waited for; a deadline or a cancel is -1. */
 static int search(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                   int looks, struct hf_err *err)
 {
@@ -215,11 +215,9 @@ static int search(struct hf_instance *in, const struct hf_call *call, struct hf_
         struct vmw_working w = {0};
         struct hf_err away = HF_ERR_INIT;
         int found = look_in_tree(in, call, cap, &away);
-        if (found > 0)
-            return 1;
-        if (found == 0 && vmw_working_on(in, call, &cap->vm, true, &w, &away) == 0 &&
-            !w.task.id[0] && --looks == 0)
-            return 0;
+        if (found >= 0 && vmw_working_on(in, call, &cap->vm, true, &w, &away) == 0 &&
+            !w.task.id[0] && (found || --looks == 0))
+            return found;
         if (away.cls == HF_E_AUTH || away.cls == HF_E_NOT_FOUND) {
             hf_err_copy(err, &away);
             return -1;
@@ -289,6 +287,8 @@ static int try_once(struct hf_instance *in, const struct hf_call *call, struct h
         err->retryable = 1;
         return -1; /* one that begins later than all looks is found by the undo */
     }
+    /* A host that its vCenter lost sight of may end what it began. */
+    in->is_in_doubt = strncmp(cap->task.fault, "Host", 4) == 0;
     return was_refused || why.cls == HF_E_BUSY ? 1 : -1;
 }
 
