@@ -10,8 +10,9 @@ struct reader {
     struct hf_instance *in;
     const char *what;
     bool is_quiet;
-    bool was_frozen; /* by somebody else, before the task: whoever froze thaws */
-    bool is_trouble; /* the guest may be frozen still */
+    bool host_freezes; /* so that a freeze of the task cannot succeed */
+    bool was_frozen;   /* by somebody else, before the task: whoever froze thaws */
+    bool is_trouble;   /* the guest may be frozen still */
 };
 
 static int read_line(void *ctx, const char *line)
@@ -19,20 +20,23 @@ static int read_line(void *ctx, const char *line)
     struct reader *r = ctx;
     static const struct {
         const char *text;
-        bool is_trouble;
-    } signs[] = {{"unable to freeze guest fs", true},
-                 {"guest-fsfreeze-freeze' failed", true},
-                 {"guest-fsfreeze-thaw problems", true},
-                 {"guest-fsfreeze-thaw' failed", true},
-                 {"Guest Agent is not running", false},
-                 {"skipping guest filesystem freeze", false},
-                 {"WARN:", false}};
+        bool is_trouble, is_freeze;
+    } signs[] = {{"unable to freeze guest fs", true, true},
+                 {"guest-fsfreeze-freeze' failed", true, true},
+                 {"guest-fsfreeze-thaw problems", true, false},
+                 {"guest-fsfreeze-thaw' failed", true, false},
+                 {"Guest Agent is not running", false, false},
+                 {"skipping guest filesystem freeze - already frozen", false, true},
+                 {"skipping guest filesystem freeze", false, false},
+                 {"WARN:", false, false}};
     for (size_t i = 0; i < HF_ARRAY_SIZE(signs); i++) {
         if (!strstr(line, signs[i].text))
             continue;
         r->is_trouble |= signs[i].is_trouble;
+        bool is_fine = signs[i].is_freeze && r->host_freezes;
         if (!r->is_quiet)
-            pve_log(r->in, HF_LOG_WARN, "%s task: %s", r->what, line);
+            pve_log(r->in, is_fine ? HF_LOG_DETAIL : HF_LOG_WARN, "%s task: %s%s", r->what, line,
+                    is_fine ? " (frozen by holdfast before)" : "");
         break;
     }
     r->was_frozen |= strstr(line, "- already frozen") != NULL;
@@ -67,9 +71,11 @@ static int thaw_if_frozen(struct hf_instance *in, const struct hf_call *call, co
 }
 
 int pve_after_task(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                   const struct pve_task *task, struct hf_err *err)
+                   const struct pve_task *task, bool host_freezes, struct hf_err *err)
 {
-    struct reader r = {.in = in, .what = strstr(task->upid, ":vzdump:") ? "vzdump" : "snapshot"};
+    struct reader r = {.in = in,
+                       .host_freezes = host_freezes,
+                       .what = strstr(task->upid, ":vzdump:") ? "vzdump" : "snapshot"};
     read_log(&r, call, task);
     return r.was_frozen ? 0 : thaw_if_frozen(in, call, vm_id, err);
 }
@@ -86,6 +92,26 @@ int pve_after_lost_task(struct hf_instance *in, const struct hf_call *call, cons
     return pve_after_dead_task(in, call, vm_id, &task, err);
 }
 
+/* The task had stopped its processors when it died: nobody but root can let it run. */
+static bool is_paused(struct hf_instance *in, const struct hf_call *call, const char *vm_id)
+{
+    HF_AUTO(pve_vm) struct pve_vm vm = {0};
+    struct hf_err ignored = HF_ERR_INIT;
+    return pve_vm_load(in, call, vm_id, &vm, &ignored) == 0 && vm.state != HF_VM_RUNNING &&
+           vm.state != HF_VM_OFF;
+}
+
+static int fail_paused(struct hf_instance *in, const char *vm_id, struct hf_err *err)
+{
+    hf_fail(err, HF_E_BUSY, "the task died and left VM %s standing still", vm_id);
+    hf_left(err, "VM %s on %s, paused, its file systems perhaps frozen", vm_id, in->node);
+    return hf_hint(
+        err,
+        "As root on %s: `qm unlock %s; qm resume %s; qm guest cmd %s fsfreeze-thaw`, then "
+        "`holdfast recover`.",
+        in->node, vm_id, vm_id, vm_id);
+}
+
 int pve_after_dead_task(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                         const struct pve_task *task, struct hf_err *err)
 {
@@ -95,5 +121,6 @@ int pve_after_dead_task(struct hf_instance *in, const struct hf_call *call, cons
                                            strcmp(task->exit, "interrupted by signal") == 0);
     if (r.was_frozen || !(r.is_trouble || was_killed))
         return 0;
-    return thaw_if_frozen(in, call, vm_id, err);
+    return was_killed && is_paused(in, call, vm_id) ? fail_paused(in, vm_id, err)
+                                                    : thaw_if_frozen(in, call, vm_id, err);
 }

@@ -9,9 +9,11 @@ enum hf_err_class pve_class_of(const char *text)
         const char *part;
         enum hf_err_class cls;
     } known[] = {
+        {"Permission check failed", HF_E_AUTH},
         {"is locked (", HF_E_BUSY},
         {"Configuration file 'nodes/", HF_E_NOT_FOUND},
         {"already used", HF_E_CONFLICT},
+        {"already exists", HF_E_CONFLICT},
         {"feature is not available", HF_E_UNSUPPORTED},
         {"if it's a template", HF_E_UNSUPPORTED},
         {"No space left", HF_E_NOSPACE},

@@ -112,6 +112,7 @@ static struct hf_capture *capture_new(const struct hf_call *call,
     if (!cap || !description)
         return NULL;
     cap->kind = HF_CAPTURE_SNAPSHOT;
+    cap->host_freezes = req->is_frozen;
     cap->vm_id = strdup(req->vm_id);
     cap->name = strdup(req->name);
     cap->token = hf_asprintf("proxmox 1 %s %s", req->vm_id, req->name);
@@ -126,8 +127,12 @@ int proxmox_capture_plan(struct hf_instance *in, const struct hf_call *call,
 {
     HF_AUTO(pve_vm) struct pve_vm vm = {0};
     HF_AUTO(pve_rights) struct pve_rights rights = {0};
-    if (req->kind == HF_CAPTURE_EXPORT)
-        return pve_dump_plan(in, call, req, warn, ctx, out, plan, err);
+    if (req->kind == HF_CAPTURE_EXPORT) {
+        int rc = pve_dump_plan(in, call, req, warn, ctx, out, plan, err);
+        if (rc == 0)
+            (*out)->host_freezes = req->is_frozen;
+        return rc;
+    }
     if (pve_enter(in, call, err) != 0 || check_request(req, err) != 0 ||
         pve_locate(in, call, req->vm_id, err) != 0 ||
         pve_rights_load(in, call, req->vm_id, &rights, err) != 0 ||
@@ -235,7 +240,7 @@ int proxmox_capture_settle(struct hf_instance *in, const struct hf_call *call,
     if (cap->kind == HF_CAPTURE_EXPORT)
         return pve_dump_settle(in, call, cap, err);
     if (pve_enter(in, call, err) != 0 ||
-        pve_after_task(in, call, cap->vm_id, &cap->task, err) != 0 ||
+        pve_after_task(in, call, cap->vm_id, &cap->task, cap->host_freezes, err) != 0 ||
         pve_snap_find(in, call, cap->vm_id, cap->name, &s, err) != 0)
         return -1;
     if (s.exists && s.is_ours && !s.is_unfinished)

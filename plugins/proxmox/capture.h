@@ -22,6 +22,7 @@ struct hf_capture {
     struct pve_task task;
     int64_t log_at;
     bool is_prepared;
+    bool host_freezes;   /* holdfast itself, before begin */
     bool is_cleaning_up; /* a snapshot: the log says so */
     /* vzdump */
     char node[PVE_NODE_MAX]; /* where it was planned, and the task runs */

@@ -167,8 +167,11 @@ int pve_request(struct hf_instance *in, const struct hf_call *call, const struct
             in->was_admitted = true;
             return 0;
         }
-        if (reply.status == 401 && in->token_file && !in->was_admitted && !was_renewed) {
-            was_renewed = true; /* a new token reaches all nodes some seconds late */
+        bool is_new = reply.status == 401 && in->token_file && !in->was_admitted && !was_renewed;
+        bool is_forbidden = reply.status == 403 && !in->was_refused && !pve_is_login(req);
+        if (is_new || is_forbidden) {
+            /* a new token, or right, reaches all nodes some seconds late */
+            *(is_new ? &was_renewed : &in->was_refused) = true;
             pve_pause(in, call, NEW_TOKEN_MS);
             if (pve_check_stop(in, call, err) != 0)
                 return -1;

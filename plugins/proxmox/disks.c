@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/units.h"
+#include "datastores.h"
 #include "vm.h"
 
 #include <string.h>
@@ -115,20 +116,27 @@ uint32_t pve_disks_captured(const struct pve_vm *vm)
 struct sink {
     hf_disk_cb emit;
     void *ctx;
+    struct pve_datastores stores;
 };
 
 static int tell(void *ctx, const struct pve_disk *d)
 {
     struct sink *s = ctx;
-    return s->emit(s->ctx, &d->disk);
+    struct hf_disk told = d->disk;
+    char store[256];
+    pve_datastores_fill(&s->stores, &told, store, sizeof store);
+    return s->emit(s->ctx, &told);
 }
 
 int proxmox_vm_disks(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                      hf_disk_cb emit, void *ctx, struct hf_err *err)
 {
     HF_AUTO(pve_vm) struct pve_vm vm = {0};
-    struct sink s = {emit, ctx};
+    struct sink s = {.emit = emit, .ctx = ctx};
     if (pve_enter(in, call, err) != 0 || pve_vm_load(in, call, vm_id, &vm, err) != 0)
         return -1;
-    return pve_disks_each(&vm, tell, &s);
+    pve_datastores_load(in, call, &s.stores);
+    int rc = pve_disks_each(&vm, tell, &s);
+    pve_datastores_free(&s.stores);
+    return rc;
 }

@@ -29,14 +29,15 @@ void pve_hosts_free(struct pve_hosts *h)
 /* A host ends up in a URL: nothing in it may start another part of one. */
 static int add_host(struct pve_hosts *h, const char *text, struct hf_err *err)
 {
-    const char *host = strncmp(text, "https://", 8) == 0 ? text + 8 : text;
+    bool is_https = strncmp(text, "https://", 8) == 0; /* the core finds them by it, too */
+    const char *host = is_https ? text + 8 : text;
     size_t len = strlen(host);
     HF_AUTOFREE char *name = strndup(host, len && host[len - 1] == '/' ? len - 1 : len);
     if (!name)
         return hf_fail_nomem(err);
     const char *close = *name == '[' ? strchr(name, ']') : NULL;
     const char *colon = strchr(close ? close : name, ':');
-    bool is_bad = !*name || strpbrk(name, "/@?#\\ \t%") || (*name == '[' && !close);
+    bool is_bad = !is_https || !*name || strpbrk(name, "/@?#\\ \t%") || (*name == '[' && !close);
     if (is_bad || (colon && (!colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1)))) {
         hf_fail(err, HF_E_CONFIG, "'%s' is no https://HOST:PORT", text);
         return hf_hint(err, "Only https; an IPv6 address stands in brackets.");

@@ -18,7 +18,7 @@
 
 struct pve_hosts;
 
-/* hosts: https://HOST[:PORT], the scheme and a last / may be left out; [V6] in brackets. Of the trust each may be NULL;
+/* hosts: https://HOST[:PORT], a last / may be left out; [V6] in brackets. Of the trust each may be NULL;
  * none: the system's CAs. CONFIG for what cannot be. Nothing is connected. */
 struct pve_trust {
     const char *ca_file, *pin, *fingerprint;

@@ -113,6 +113,7 @@ int pve_renew_if_due(struct hf_instance *in, const struct hf_call *call, const s
 
 int pve_freshen(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
 {
+    in->was_refused = true; /* inside a hold nothing is waited for */
     if (in->token_file || !in->ticket || pve_now_ms(in) < in->ticket_until_ms - TICKET_SPARE_MS)
         return 0;
     return renew(in, call, err);

@@ -6,6 +6,8 @@
 
 #include "agent.h"
 #include "capture.h"
+#include "machine.h"
+#include "pushed.h"
 #include "pve.h"
 #include "rollback.h"
 #include "snapshots.h"
@@ -157,6 +159,16 @@ static const struct hf_plugin plugin = {
     .export_disk = proxmox_export_disk,
     .export_watch = proxmox_export_watch,
     .export_end = proxmox_export_end,
+    .machine_plan = proxmox_machine_plan,
+    .machine_create = proxmox_machine_create,
+    .machine_start = proxmox_machine_start,
+    .machine_settle = proxmox_machine_settle,
+    .machine_destroy = proxmox_machine_destroy,
+    .machine_list = proxmox_machine_list,
+    .export_pushed = proxmox_export_pushed,
+    .pushed_list = proxmox_pushed_list,
+    .pushed_delete = proxmox_pushed_delete,
+    .pushed_find = proxmox_pushed_find,
     .guest_ping = proxmox_guest_ping,
     .guest_exec = proxmox_guest_exec,
     .guest_file_read = proxmox_guest_file_read,

@@ -27,17 +27,20 @@ struct hf_instance {
     const struct hf_host *host;
     struct pve_hosts *api;
     char *uri, *token_id, *token_file, *user, *password_file, *ca_file, *pin, *fingerprint;
-    char *backup_storage, *fleecing_storage;    /* of vzdump, or NULL */
-    struct hf_secret *secret;                   /* USER@REALM!ID=UUID, or the password */
-    struct hf_secret *ticket, *csrf;            /* of a log-in by password */
-    int64_t ticket_until_ms;                    /* renewed from then on */
-    int major;                                  /* of Proxmox VE, once asked */
-    size_t body_max;                            /* that this version takes */
-    bool was_admitted;                          /* the token was good once */
-    bool ignores_cancel;                        /* a thaw is finished whoever is in a hurry */
+    char *backup_storage, *fleecing_storage; /* of vzdump, or NULL */
+    struct hf_secret *secret;                /* USER@REALM!ID=UUID, or the password */
+    struct hf_secret *ticket, *csrf;         /* of a log-in by password */
+    int64_t ticket_until_ms;                 /* renewed from then on */
+    int major;                               /* of Proxmox VE, once asked */
+    size_t body_max;                         /* that this version takes */
+    bool was_admitted;                       /* the token was good once */
+    bool was_refused;    /* a first 403 was waited for; or nothing is to be waited for any more */
+    bool ignores_cancel; /* a thaw is finished whoever is in a hurry */
     char vm_id[PVE_ID_MAX], node[PVE_NODE_MAX]; /* where a VM was seen last */
-    bool is_unclear;     /* the request that failed last may have had its effect */
-    struct hf_strv kept; /* strings of results, until the next call */
+    char own_restore[256];        /* UPID of the restore that this instance began last, or "" */
+    char taken_vm_id[PVE_ID_MAX]; /* a number that was to be a new VM's, and is another's */
+    bool is_unclear;              /* the request that failed last may have had its effect */
+    struct hf_strv kept;          /* strings of results, until the next call */
 };
 
 /* ---- client.c ------------------------------------------------------------------------------------ */
@@ -59,7 +62,7 @@ int pve_connect(struct hf_instance *in, struct hf_err *err) HF_CHECKED;
 int pve_version(struct hf_instance *in, const struct hf_call *call, char text[64],
                 struct hf_err *err) HF_CHECKED;
 
-/* A ticket that would be renewed soon is renewed now. */
+/* Before a hold: a ticket that would be renewed soon is renewed now, and a first 403 is not waited for any more. */
 int pve_freshen(struct hf_instance *in, const struct hf_call *call, struct hf_err *err) HF_CHECKED;
 
 int pve_enter(struct hf_instance *in, const struct hf_call *call, struct hf_err *err) HF_CHECKED;
@@ -108,6 +111,8 @@ struct pve_task {
     char upid[256];
     int64_t start_s; /* by the node's clock */
     bool is_stopped;
+    bool was_away;                 /* nobody answered when it was looked at last, in time */
+    bool was_looked_for;           /* its name was lost: it is the one by its type, VM and time */
     char exit[HF_ERR_MESSAGE_MAX]; /* "OK", "WARNINGS: n", or what went wrong */
 };
 
@@ -120,6 +125,7 @@ bool pve_task_is_good(const struct pve_task *t);
  * an error of the class of its text. */
 int pve_task_wait(struct hf_instance *in, const struct hf_call *call, struct pve_task *t,
                   int64_t poll_max_ms, struct hf_err *err) HF_CHECKED;
+#define PVE_TASK_ENDED "the task ended with: " /* then its exit status: such an error */
 int pve_task_verdict(const struct pve_task *t, struct hf_err *err) HF_CHECKED;
 /* Every line of the log from *at on; *at is advanced, but not over a last line that may be half. */
 int pve_task_log(struct hf_instance *in, const struct hf_call *call, const struct pve_task *t,

@@ -70,7 +70,7 @@ bool pve_rights_has(const struct pve_rights *r, const char *right)
 static int check_all(const struct pve_rights *r, const char *const *rights, size_t n,
                      const char *below, const char *id, struct hf_err *err)
 {
-    char missing[64] = "";
+    char missing[256] = "";
     for (size_t i = 0; i < n; i++)
         if (!pve_rights_has(r, rights[i]))
             snprintf(missing + strlen(missing), sizeof missing - strlen(missing), "%s%s",
@@ -98,6 +98,12 @@ int pve_rights_check_backup(const struct pve_rights *r, const char *vm_id, struc
 int pve_rights_check_storage(const struct pve_rights *r, const char *storage, struct hf_err *err)
 {
     return check_all(r, for_storages, HF_ARRAY_SIZE(for_storages), "storage", storage, err);
+}
+
+int pve_rights_check_list(const struct pve_rights *r, const struct hf_strv *rights,
+                          const char *vm_id, struct hf_err *err)
+{
+    return check_all(r, (const char *const *)rights->items, rights->n, "vms", vm_id, err);
 }
 
 /* NULL: it is there. */

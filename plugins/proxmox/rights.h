@@ -28,6 +28,9 @@ int pve_rights_check_backup(const struct pve_rights *r, const char *vm_id, struc
     HF_CHECKED;
 int pve_rights_check_storage(const struct pve_rights *r, const char *storage, struct hf_err *err)
     HF_CHECKED;
+/* All of these. */
+int pve_rights_check_list(const struct pve_rights *r, const struct hf_strv *rights,
+                          const char *vm_id, struct hf_err *err) HF_CHECKED;
 /* A line for each right that is missing for what the guest's agent is asked. -1: warn ended it. */
 int pve_rights_warn(const struct hf_instance *in, const struct pve_rights *r, const char *vm_id,
                     hf_text_cb warn, void *ctx) HF_CHECKED;

@@ -10,8 +10,8 @@
 #define STATE_POLL_MS 500
 #define UNDONE " undone"
 
-static int look_at_state(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                         enum hf_vm_state *out, struct hf_err *err)
+int pve_rollback_state(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                       enum hf_vm_state *out, struct hf_err *err)
 {
     HF_AUTO(pve_vm) struct pve_vm vm = {0};
     if (pve_vm_load(in, call, vm_id, &vm, err) != 0)
@@ -21,20 +21,21 @@ static int look_at_state(struct hf_instance *in, const struct hf_call *call, con
 }
 
 /* Started or stopped. Where the VM is under high availability the task ends before that is done. */
-static int power(struct hf_instance *in, const struct hf_call *call, const char *vm_id, bool on,
-                 struct hf_err *err)
+int pve_rollback_power(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                       bool on, struct hf_err *err)
 {
     enum hf_vm_state state = HF_VM_OTHER, wanted = on ? HF_VM_RUNNING : HF_VM_OFF;
     struct pve_req req = {.method = "POST"};
-    if (look_at_state(in, call, vm_id, &state, err) != 0)
+    HF_AUTO(pve_vm) struct pve_vm vm = {0};
+    if (pve_vm_load(in, call, vm_id, &vm, err) != 0)
         return -1;
-    if (state == wanted)
+    if (vm.state == wanted)
         return 0;
-    if (pve_work(in, call, vm_id, on ? "/status/start" : "/status/stop", &req,
-                 on ? "qmstart" : "qmstop", err) != 0)
+    const char *type = vm.is_ha ? on ? "hastart" : "hastop" : on ? "qmstart" : "qmstop";
+    if (pve_work(in, call, vm_id, on ? "/status/start" : "/status/stop", &req, type, err) != 0)
         return -1;
     for (;;) {
-        if (look_at_state(in, call, vm_id, &state, err) != 0)
+        if (pve_rollback_state(in, call, vm_id, &state, err) != 0)
             return -1;
         if (state == wanted)
             return 0;
@@ -65,8 +66,8 @@ static int keep_state(struct hf_instance *in, const struct hf_call *call,
                : hf_fail(err, HF_E_CONFLICT, "snapshot '%s' was made, and is not there", rb->back);
 }
 
-static int go_to(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                 const char *name, struct hf_err *err)
+int pve_rollback_go(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                    const char *name, struct hf_err *err)
 {
     struct pve_req req = {.method = "POST"};
     HF_AUTOFREE char *below = hf_asprintf("/snapshot/%s/rollback", name);
@@ -88,14 +89,14 @@ static int switch_over(struct hf_instance *in, const struct hf_call *call,
                        const struct pve_rollback *rb, struct hf_err *err)
 {
     if (HF_POINT_ERR("proxmox.before_rollback_stop", err) != 0 ||
-        power(in, call, rb->vm_id, false, err) != 0 ||
+        pve_rollback_power(in, call, rb->vm_id, false, err) != 0 ||
         HF_POINT_ERR("proxmox.after_rollback_stop", err) != 0 ||
         keep_state(in, call, rb, err) != 0 ||
         HF_POINT_ERR("proxmox.after_rollback_keep", err) != 0 ||
-        go_to(in, call, rb->vm_id, rb->name, err) != 0 ||
+        pve_rollback_go(in, call, rb->vm_id, rb->name, err) != 0 ||
         HF_POINT_ERR("proxmox.after_rollback_task", err) != 0)
         return -1;
-    if (rb->was_active && power(in, call, rb->vm_id, true, err) != 0)
+    if (rb->was_active && pve_rollback_power(in, call, rb->vm_id, true, err) != 0)
         return -1;
     return HF_POINT_ERR("proxmox.after_rollback_start", err);
 }
@@ -107,7 +108,8 @@ int proxmox_rollback_switch(struct hf_instance *in, const struct hf_call *call, 
     if (pve_enter(in, call, err) != 0 || pve_locate(in, call, vm_id, err) != 0 ||
         pve_rollback_read(undo_token, &rb, err) != 0)
         return -1;
-    return switch_over(in, call, &rb, err) == 0 ? 0 : hf_wrap(err, "rollback to '%s'", rb.name);
+    int rc = rb.is_final ? pve_final_switch(in, call, &rb, err) : switch_over(in, call, &rb, err);
+    return rc == 0 ? 0 : hf_wrap(err, "rollback to '%s'", rb.name);
 }
 
 static int describe(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
@@ -125,9 +127,8 @@ static int describe(struct hf_instance *in, const struct hf_call *call, const ch
                               : hf_fail_nomem(err);
 }
 
-/* Said in the snapshot that was gone back to: the undo of this rollback is refused from now on. */
-static int mark_settled(struct hf_instance *in, const struct hf_call *call,
-                        const struct pve_rollback *rb, struct hf_err *err)
+int pve_rollback_mark(struct hf_instance *in, const struct hf_call *call,
+                      const struct pve_rollback *rb, struct hf_err *err)
 {
     struct pve_snap s;
     if (pve_snap_find(in, call, rb->vm_id, rb->name, &s, err) != 0)
@@ -148,9 +149,12 @@ int proxmox_rollback_settle(struct hf_instance *in, const struct hf_call *call, 
     char line[128];
     plain.flags &= ~HF_ROLLBACK_KEEP;
     if (pve_enter(in, &plain, err) != 0 || pve_locate(in, &plain, vm_id, err) != 0 ||
-        pve_rollback_read(undo_token, &rb, err) != 0 ||
-        HF_POINT_ERR("proxmox.before_settle_mark", err) != 0 ||
-        mark_settled(in, &plain, &rb, err) != 0 ||
+        pve_rollback_read(undo_token, &rb, err) != 0)
+        return -1;
+    if (rb.is_final)
+        return pve_final_settle(in, &plain, &rb, err);
+    if (HF_POINT_ERR("proxmox.before_settle_mark", err) != 0 ||
+        pve_rollback_mark(in, &plain, &rb, err) != 0 ||
         HF_POINT_ERR("proxmox.after_settle_mark", err) != 0)
         return -1;
     if (!keeps)
@@ -174,8 +178,8 @@ static int mark_undone(struct hf_instance *in, const struct hf_call *call,
 static int go_back(struct hf_instance *in, const struct hf_call *call,
                    const struct pve_rollback *rb, struct hf_err *err)
 {
-    if (power(in, call, rb->vm_id, false, err) != 0 ||
-        go_to(in, call, rb->vm_id, rb->back, err) != 0 ||
+    if (pve_rollback_power(in, call, rb->vm_id, false, err) != 0 ||
+        pve_rollback_go(in, call, rb->vm_id, rb->back, err) != 0 ||
         HF_POINT_ERR("proxmox.after_undo_task", err) != 0 || mark_undone(in, call, rb, err) != 0)
         return -1;
     return HF_POINT_ERR("proxmox.after_undo_mark", err);
@@ -198,7 +202,7 @@ static int undo(struct hf_instance *in, const struct hf_call *call, const struct
     /* An unfinished one means that nothing was rolled back yet. */
     if (s.exists && !s.is_unfinished && !s.is_undone && go_back(in, call, rb, err) != 0)
         return -1;
-    if (rb->was_active && power(in, call, rb->vm_id, true, err) != 0)
+    if (rb->was_active && pve_rollback_power(in, call, rb->vm_id, true, err) != 0)
         return -1;
     if (HF_POINT_ERR("proxmox.after_undo_start", err) != 0)
         return -1;
@@ -212,6 +216,8 @@ int proxmox_rollback_undo(struct hf_instance *in, const struct hf_call *call, co
     if (pve_enter(in, call, err) != 0 || pve_rollback_read(undo_token, &rb, err) != 0 ||
         pve_locate(in, call, vm_id, err) != 0)
         return -1;
+    if (rb.is_final)
+        return pve_final_undo(in, call, &rb, err);
     if (undo(in, call, &rb, err) == 0)
         return 0;
     if (!err->left[0])

@@ -17,6 +17,8 @@ void pve_rollback_free(struct pve_rollback *rb)
     free(rb->vm_id);
     free(rb->name);
     free(rb->back);
+    free(rb->seen);
+    hf_strv_free(&rb->younger);
     *rb = (struct pve_rollback){0};
 }
 
@@ -26,7 +28,10 @@ char *pve_rollback_write(const struct pve_rollback *rb, struct hf_err *err)
     if (!o || hf_json_add_int(o, "v", 1) | hf_json_add_string(o, "op", "rollback") |
                   hf_json_add_string(o, "vm", rb->vm_id) | hf_json_add_string(o, "name", rb->name) |
                   hf_json_add_string(o, "back", rb->back) |
-                  hf_json_add_bool(o, "was_active", rb->was_active)) {
+                  hf_json_add_bool(o, "was_active", rb->was_active) |
+                  hf_json_add_bool(o, "final", rb->is_final) |
+                  hf_json_add_string(o, "seen", rb->seen ? rb->seen : "") |
+                  hf_json_add(o, "younger", hf_json_strings(&rb->younger))) {
         hf_fail_nomem(err);
         return NULL;
     }
@@ -49,7 +54,14 @@ int pve_rollback_read(const char *token, struct pve_rollback *out, struct hf_err
     out->name = strdup(pve_text(o, "name"));
     out->back = strdup(pve_text(o, "back"));
     out->was_active = pve_bool(o, "was_active");
-    return out->vm_id && out->name && out->back ? 0 : hf_fail_nomem(err);
+    out->is_final = pve_bool(o, "final");
+    if (!out->vm_id || !out->name || !out->back)
+        return hf_fail_nomem(err);
+    if (!out->is_final)
+        return 0;
+    const char *seen = pve_text(o, "seen");
+    out->seen = strdup(seen ? seen : "");
+    return out->seen ? hf_json_get_strings(o, "younger", &out->younger, err) : hf_fail_nomem(err);
 }
 
 /* ---- what the snapshot is, and what goes with it ------------------------------------------------------------ */
@@ -97,8 +109,8 @@ static int check_snapshot(struct hf_instance *in, const struct hf_call *call,
                    req->vm_id, req->name);
 }
 
-/* Storages that the token may not see are not in the list. */
-static int check_storage(struct json_object *storages, const struct pve_disk *d, struct hf_err *err)
+/* Does the disk's storage go back to its newest snapshot only? Those that the token may not see are not in the list. */
+static bool is_newest_only(struct json_object *storages, const struct pve_disk *d)
 {
     size_t n =
         json_object_is_type(storages, json_type_array) ? json_object_array_length(storages) : 0;
@@ -108,16 +120,10 @@ static int check_storage(struct json_object *storages, const struct pve_disk *d,
         const char *id = pve_text(o, "storage"), *type = pve_text(o, "type");
         if (!id || !type || strlen(id) != len || strncmp(id, d->source, len) != 0)
             continue;
-        bool is_chain = pve_bool(o, "snapshot-as-volume-chain");
-        if (strcmp(type, "zfspool") != 0 && strcmp(type, "zfs") != 0 && !is_chain)
-            continue;
-        hf_fail(err, HF_E_UNSUPPORTED,
-                "disk %s: storage '%s' goes back to its newest snapshot only, so the state that is "
-                "left cannot be kept",
-                d->target, id);
-        return hf_hint(err, "By hand, when that state may be lost: `qm rollback` as root.");
+        return strcmp(type, "zfspool") == 0 || strcmp(type, "zfs") == 0 ||
+               pve_bool(o, "snapshot-as-volume-chain");
     }
-    return 0;
+    return false;
 }
 
 struct comparing {
@@ -126,6 +132,7 @@ struct comparing {
     hf_text_cb warn;
     void *ctx;
     struct hf_err *err;
+    bool is_final; /* a disk's storage leaves no other way */
 };
 
 static int judge_disk(void *ctx, const struct pve_disk *d)
@@ -134,8 +141,15 @@ static int judge_disk(void *ctx, const struct pve_disk *d)
     char line[256];
     if (d->disk.skipped)
         return 0;
-    if (check_storage(c->storages, d, c->err) != 0)
-        return -1;
+    if (is_newest_only(c->storages, d) && !c->is_final) {
+        c->is_final = true;
+        snprintf(line, sizeof line,
+                 "disk %s: storage '%.*s' goes back to its newest snapshot only: the state that is "
+                 "left is lost for good, there is no way back",
+                 d->target, (int)strcspn(d->source, ":"), d->source);
+        if (c->warn(c->ctx, line) != 0)
+            return -1;
+    }
     if (pve_text(c->then, d->target))
         return 0;
     snprintf(line, sizeof line,
@@ -192,6 +206,20 @@ static int check_rights(struct hf_instance *in, const struct hf_call *call, cons
                         "VM.Snapshot.Rollback\"");
 }
 
+static int plan_final(struct hf_instance *in, const struct hf_call *call, struct pve_rollback *rb,
+                      hf_text_cb younger, void *ctx, struct hf_rollback_plan *out,
+                      struct hf_err *err)
+{
+    rb->is_final = true;
+    out->flags = HF_ROLLBACK_FINAL;
+    if (pve_final_plan(in, call, rb, err) != 0)
+        return -1;
+    for (size_t i = 0; i < rb->younger.n; i++)
+        if (younger(ctx, rb->younger.items[i]) != 0)
+            return -1;
+    return 0;
+}
+
 int proxmox_rollback_plan(struct hf_instance *in, const struct hf_call *call,
                           const struct hf_rollback_request *req, hf_text_cb younger,
                           hf_text_cb warn, void *ctx, struct hf_rollback_plan *out,
@@ -200,7 +228,6 @@ int proxmox_rollback_plan(struct hf_instance *in, const struct hf_call *call,
     HF_AUTO(pve_vm) struct pve_vm vm = {0};
     HF_AUTO(pve_rollback) struct pve_rollback rb = {0};
     struct pve_snap taken;
-    (void)younger; /* they stay */
     if (pve_enter(in, call, err) != 0 || pve_locate(in, call, req->vm_id, err) != 0 ||
         check_rights(in, call, req->vm_id, err) != 0 ||
         pve_vm_load_unlocked(in, call, req->vm_id, &vm, err) != 0 || check_state(&vm, err) != 0 ||
@@ -212,7 +239,8 @@ int proxmox_rollback_plan(struct hf_instance *in, const struct hf_call *call,
         return hf_fail(err, HF_E_CONFLICT, "VM %s has a snapshot '%s' already", req->vm_id,
                        rb.back);
     struct comparing c = {.now = &vm, .warn = warn, .ctx = ctx, .err = err};
-    if (compare(in, call, req, &c) != 0)
+    if (compare(in, call, req, &c) != 0 ||
+        (c.is_final && plan_final(in, call, &rb, younger, ctx, out, err) != 0))
         return -1;
     HF_AUTOFREE char *token = pve_rollback_write(&rb, err);
     if (!token)

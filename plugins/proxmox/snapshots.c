@@ -154,13 +154,30 @@ int pve_snap_wait_idle(struct hf_instance *in, const struct hf_call *call, const
 static int fail_stuck(struct hf_instance *in, const char *vm_id, const char *name,
                       struct hf_err *err)
 {
-    hf_fail(err, HF_E_BUSY, "snapshot '%s' is half made, and nothing works on it any more", name);
+    hf_fail(err, HF_E_BUSY,
+            "snapshot '%s' is half made or half deleted, and nothing works on it any more", name);
     hf_left(err, "snapshot '%s' of VM %s on %s, with the lock of the task that died", name, vm_id,
             in->node);
     return hf_hint(err,
                    "As root on %s, when nothing works on the VM: `qm unlock %s && qm delsnapshot "
                    "%s %s --force`.",
                    in->node, vm_id, vm_id, name);
+}
+
+/* A disk's part of it cannot be deleted, or is gone: the task fails, and leaves its lock and an entry that only force=1
+ * removes. That is never sent: it also forgets parts that are there still and failed for another reason, which then take room
+ * that nobody knows of and, on ZFS, bar every rollback. Who looked at the storage may. */
+static int fail_part(struct hf_instance *in, const char *vm_id, const char *name,
+                     const struct hf_err *why, struct hf_err *err)
+{
+    hf_err_copy(err, why);
+    err->hint[0] = '\0'; /* of the task's log: its line is in the message */
+    hf_left(err, "snapshot '%s' of VM %s on %s, half deleted", name, vm_id, in->node);
+    return hf_hint(err,
+                   "When the storage holds nothing of it any more (`qm listsnapshot %s`, then lvs, "
+                   "zfs list -t snapshot, …), as root on %s: `qm unlock %s; qm delsnapshot %s %s "
+                   "--force`.",
+                   vm_id, in->node, vm_id, vm_id, name);
 }
 
 static int delete_once(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
@@ -181,6 +198,12 @@ static int delete_once(struct hf_instance *in, const struct hf_call *call, const
     return pve_task_take(data, &t, err) == 0 ? pve_task_wait(in, call, &t, SLOW_POLL_MS, err) : -1;
 }
 
+/* The task itself failed, and not for a lock. */
+static bool is_part(const struct hf_err *err)
+{
+    return strstr(err->message, PVE_TASK_ENDED) && err->cls != HF_E_BUSY;
+}
+
 /* Another task was quicker, or the answer was lost: look again. */
 static bool may_come_right(const struct hf_instance *in, const struct hf_err *err)
 {
@@ -191,7 +214,7 @@ static bool may_come_right(const struct hf_instance *in, const struct hf_err *er
 int pve_snap_drop(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                   const char *name, bool *out_was, struct hf_err *err)
 {
-    struct hf_err last = HF_ERR_INIT;
+    struct hf_err last = HF_ERR_INIT, part = HF_ERR_INIT;
     for (int stuck = 0;;) {
         struct pve_snap s;
         bool was_running;
@@ -203,6 +226,8 @@ int pve_snap_drop(struct hf_instance *in, const struct hf_call *call, const char
         if (!s.is_ours)
             return hf_fail(err, HF_E_CONFLICT, "snapshot '%s' was not made by holdfast", name);
         *out_was = true;
+        if (part.cls && !was_running)
+            return fail_part(in, vm_id, name, &part, err);
         if (pve_check_stop(in, call, err) != 0)
             return last.cls ? hf_also(err, &last) : -1;
         hf_err_clear(&last);
@@ -211,6 +236,10 @@ int pve_snap_drop(struct hf_instance *in, const struct hf_call *call, const char
         /* The lock of a task is seen for some seconds after its end; one that stays is that of a dead one. */
         if (last.cls == HF_E_BUSY && s.is_unfinished && !was_running && ++stuck > 3)
             return fail_stuck(in, vm_id, name, err);
+        if (is_part(&last)) { /* or another was quicker: then it is not listed any more */
+            part = last;
+            continue;
+        }
         if (!may_come_right(in, &last)) {
             hf_err_copy(err, &last);
             return -1;
@@ -245,11 +274,20 @@ static int judge_missing(struct hf_instance *in, const struct hf_call *call, con
     return hf_left(err, "perhaps snapshot '%s' of VM %s", name, vm_id);
 }
 
+/* The guest's state is the worse of two troubles, and named first. */
+static int join(struct hf_err *err, struct hf_err *worse)
+{
+    if (err->cls)
+        (void)!hf_also(worse, err);
+    hf_err_copy(err, worse);
+    return -1;
+}
+
 int proxmox_capture_discard(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                             const char *name, const char *undo_token, struct hf_err *err)
 {
     bool was = false;
-    struct hf_err why = HF_ERR_INIT;
+    struct hf_err why = HF_ERR_INIT, frozen = HF_ERR_INIT, ignored = HF_ERR_INIT;
     if (pve_enter(in, call, err) != 0)
         return -1;
     if (undo_token && strncmp(undo_token, PVE_DUMP_TOKEN, strlen(PVE_DUMP_TOKEN)) == 0)
@@ -257,13 +295,17 @@ int proxmox_capture_discard(struct hf_instance *in, const struct hf_call *call, 
     int rc = pve_locate(in, call, vm_id, &why);
     if (rc != 0 && why.cls == HF_E_NOT_FOUND)
         return judge_missing(in, call, vm_id, name, err);
+    bool located = rc == 0;
+    if (rc == 0 &&
+        pve_snap_wait_idle(in, call, vm_id, &ignored) == 0) /* a deletion takes its time */
+        (void)!pve_after_lost_task(in, call, vm_id, &ignored);
     for (int looks = 0; rc == 0 && looks < 2 && !was; looks++) {
         if (looks)
             pve_pause(in, call, LATE_PAUSE_MS);
         rc = pve_snap_drop(in, call, vm_id, name, &was, &why);
     }
-    if (rc == 0)
-        rc = pve_after_lost_task(in, call, vm_id, &why);
+    if (located && pve_after_lost_task(in, call, vm_id, &frozen) != 0)
+        rc = join(&why, &frozen);
     if (rc == 0 && !undo_token && in->backup_storage)
         rc = pve_dump_discard(in, call, vm_id, name, NULL, &why);
     if (rc == 0)

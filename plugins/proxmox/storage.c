@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage.h"
 
+#include "base/utf8.h"
 #include "rights.h"
 #include "snapshots.h"
 
@@ -26,6 +27,7 @@ int pve_storage_check_key(const char *key, const char *id, struct hf_err *err)
 static void judge(struct json_object *row, struct pve_storage *s)
 {
     const char *server = pve_text(row, "server");
+    snprintf(s->server, sizeof s->server, "%s", server ? server : "");
     bool is_server =
         strcmp(s->type, "pbs") == 0 || strcmp(s->type, "nfs") == 0 || strcmp(s->type, "cifs") == 0;
     bool is_folder = strcmp(s->type, "dir") == 0 || strcmp(s->type, "btrfs") == 0;
@@ -103,8 +105,8 @@ static int read_limit(struct hf_instance *in, const struct hf_call *call, struct
     return 0;
 }
 
-int pve_storage_load(struct hf_instance *in, const struct hf_call *call, const char *id,
-                     struct pve_storage *out, struct hf_err *err)
+int pve_storage_describe(struct hf_instance *in, const struct hf_call *call, const char *id,
+                         struct pve_storage *out, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *all = NULL;
     *out = (struct pve_storage){0};
@@ -117,10 +119,67 @@ int pve_storage_load(struct hf_instance *in, const struct hf_call *call, const c
         return fail_hidden(in, id, err);
     snprintf(out->type, sizeof out->type, "%s", type);
     judge(row, out);
-    return read_limit(in, call, row, out, err) != 0 ? -1 : read_state(in, call, out, err);
+    return read_limit(in, call, row, out, err);
+}
+
+int pve_storage_load(struct hf_instance *in, const struct hf_call *call, const char *id,
+                     struct pve_storage *out, struct hf_err *err)
+{
+    return pve_storage_describe(in, call, id, out, err) != 0 ? -1 : read_state(in, call, out, err);
+}
+
+/* ---- where it can be looked at --------------------------------------------------------------------- */
+
+static int fail_nowhere(const char *id, struct hf_err *err)
+{
+    hf_fail(err, HF_E_UNREACHABLE, "no node that answers has a storage '%s'", id);
+    return hf_hint(
+        err,
+        "It must be configured and its node up; without Datastore.Audit on /storage/%s it "
+        "looks as if it did not exist.",
+        id);
+}
+
+int pve_storage_nodes(struct hf_instance *in, const struct hf_call *call, const char *id,
+                      struct hf_strv *out, bool *out_hidden, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *all = NULL;
+    *out_hidden = false;
+    if (pve_get(in, call, "/cluster/resources?type=storage", &all, err) != 0)
+        return -1;
+    size_t n = json_object_is_type(all, json_type_array) ? json_object_array_length(all) : 0;
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *o = json_object_array_get_idx(all, i);
+        const char *name = pve_text(o, "storage"), *node = pve_text(o, "node");
+        const char *status = pve_text(o, "status");
+        if (!name || strcmp(name, id) != 0 || !pve_is_node(node))
+            continue;
+        if (!status || strcmp(status, "available") != 0) {
+            *out_hidden = true;
+            continue;
+        }
+        if (hf_strv_add(out, node) != 0)
+            return hf_fail_nomem(err);
+        if (pve_bool(o, "shared")) {
+            *out_hidden = false;
+            return 0;
+        }
+    }
+    return out->n ? 0 : fail_nowhere(id, err);
 }
 
 /* ---- what lies on it ---------------------------------------------------------------------------- */
+
+/* Cut at a whole character. */
+static void copy_line(const char *text, char *out, size_t size)
+{
+    HF_AUTO(hf_buf) struct hf_buf line = HF_BUF_INIT;
+    hf_utf8_add_line(&line, text);
+    size_t len = line.len < size ? line.len : size - 1;
+    while (len && len < line.len && ((unsigned char)line.data[len] & 0xC0) == 0x80)
+        len--;
+    snprintf(out, size, "%.*s", (int)len, hf_buf_str(&line));
+}
 
 static void read_archive(struct json_object *o, struct pve_archive *a)
 {
@@ -135,6 +194,8 @@ static void read_archive(struct json_object *o, struct pve_archive *a)
         snprintf(a->volid, sizeof a->volid, "%s", volid);
     if (state)
         snprintf(a->verified, sizeof a->verified, "%s", state);
+    if (notes)
+        copy_line(notes, a->notes, sizeof a->notes);
     if (!notes || strncmp(notes, PVE_MARK, strlen(PVE_MARK)) != 0)
         return;
     notes += strlen(PVE_MARK);

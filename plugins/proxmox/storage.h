@@ -22,10 +22,19 @@ struct pve_storage {
     int64_t protected_max;            /* of one VM; -1: as many as one likes */
     enum pve_off off;                 /* the node */
     char why[256];                    /* of off */
+    char server[256];                 /* that it is on, or "" */
 };
 
 /* CONFIG: it cannot be the name of a storage. NULL is fine. */
 int pve_storage_check_key(const char *key, const char *id, struct hf_err *err) HF_CHECKED;
+/* What the configuration says of it, without probing it: all but what stands on it, and whether it is active. NOT_FOUND: it
+ * is not configured, or hidden from us. */
+int pve_storage_describe(struct hf_instance *in, const struct hf_call *call, const char *id,
+                         struct pve_storage *out, struct hf_err *err) HF_CHECKED;
+/* The nodes on which it is to be looked at: one of a shared storage, else each. UNREACHABLE: there is none, or *out_hidden: some are
+ * away. */
+int pve_storage_nodes(struct hf_instance *in, const struct hf_call *call, const char *id,
+                      struct hf_strv *out, bool *out_hidden, struct hf_err *err) HF_CHECKED;
 /* As in->node sees it. NOT_FOUND: it is not there, not for backups, not enabled, or hidden from us. */
 int pve_storage_load(struct hf_instance *in, const struct hf_call *call, const char *id,
                      struct pve_storage *out, struct hf_err *err) HF_CHECKED;
@@ -36,6 +45,7 @@ struct pve_archive {
     int64_t size_bytes, taken_at_s;
     char run[80];      /* whose it is, when it is ours */
     char verified[16]; /* "ok", "failed"; "": nobody has verified it */
+    char notes[512];   /* one line */
 };
 /* A callback that returns non-zero ends it with -1. */
 typedef int (*pve_archive_cb)(void *ctx, const struct pve_archive *a);

@@ -67,7 +67,7 @@ int pve_task_verdict(const struct pve_task *t, struct hf_err *err)
 {
     if (pve_task_is_good(t))
         return 0;
-    hf_fail(err, pve_class_of(t->exit), "the task ended with: %s", t->exit);
+    hf_fail(err, pve_class_of(t->exit), PVE_TASK_ENDED "%s", t->exit);
     err->retryable = err->cls == HF_E_BUSY;
     return hf_hint(err, "Its log: Datacenter, Tasks, or `pvesh get /nodes/NODE/tasks/%s/log`.",
                    t->upid);
@@ -93,9 +93,12 @@ int pve_task_wait(struct hf_instance *in, const struct hf_call *call, struct pve
     for (int64_t pause = POLL_FIRST_MS;;
          pause = pause * 2 < poll_max_ms ? pause * 2 : poll_max_ms) {
         struct hf_err now = HF_ERR_INIT;
-        if (pve_task_look(in, call, t, &now) != 0 && !is_away(&now)) {
+        int rc = pve_task_look(in, call, t, &now);
+        if (rc == 0 || is_away(&now))
+            t->was_away = rc != 0; /* one that the deadline cut off says nothing */
+        if (rc != 0 && !is_away(&now)) {
             hf_err_copy(err, &now);
-            return -1;
+            return hf_left(err, "task %s may run on", t->upid);
         }
         if (t->is_stopped)
             return pve_task_verdict(t, err);

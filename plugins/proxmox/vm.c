@@ -56,6 +56,7 @@ int pve_vm_load(struct hf_instance *in, const struct hf_call *call, const char *
                 struct pve_vm *out, struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *status = NULL;
+    struct json_object *ha = NULL;
     if (pve_vm_get(in, call, vm_id, "/config?current=1", &out->config, err) != 0 ||
         pve_vm_get(in, call, vm_id, "/status/current", &status, err) != 0)
         return -1;
@@ -67,6 +68,7 @@ int pve_vm_load(struct hf_instance *in, const struct hf_call *call, const char *
         out->name = in->vm_id;
     out->lock = pve_text(out->config, "lock");
     out->state = state_of(status);
+    out->is_ha = json_object_object_get_ex(status, "ha", &ha) && pve_bool(ha, "managed");
     out->has_agent = agent_is_on(pve_text(out->config, "agent"));
     out->never_freezes = agent_never_freezes(pve_text(out->config, "agent"));
     out->is_template = pve_bool(out->config, "template");
@@ -113,10 +115,13 @@ int proxmox_probe(struct hf_instance *in, const struct hf_call *call, struct hf_
 
 /* ---- the cluster's list ------------------------------------------------------------------------------ */
 
-typedef int (*row_cb)(void *ctx, struct json_object *row, struct hf_err *err);
+bool pve_is_container(struct json_object *row)
+{
+    return strcmp(pve_text(row, "type"), "lxc") == 0;
+}
 
-static int each_vm(struct hf_instance *in, const struct hf_call *call, row_cb row, void *ctx,
-                   struct hf_err *err)
+int pve_each_vm(struct hf_instance *in, const struct hf_call *call, pve_row_cb row, void *ctx,
+                struct hf_err *err)
 {
     HF_AUTOJSON struct json_object *data = NULL;
     if (pve_get(in, call, "/cluster/resources?type=vm", &data, err) != 0)
@@ -126,7 +131,8 @@ static int each_vm(struct hf_instance *in, const struct hf_call *call, row_cb ro
     for (size_t i = 0; i < json_object_array_length(data); i++) {
         struct json_object *o = json_object_array_get_idx(data, i);
         const char *type = pve_text(o, "type");
-        if (type && strcmp(type, "qemu") == 0 && pve_text(o, "vmid") && row(ctx, o, err) != 0)
+        if (type && (strcmp(type, "qemu") == 0 || strcmp(type, "lxc") == 0) &&
+            pve_text(o, "vmid") && row(ctx, o, err) != 0)
             return -1;
     }
     return 0;
@@ -149,6 +155,8 @@ static int list_one(void *ctx, struct json_object *row, struct hf_err *err)
                        .can = is_template ? 0 : l->can,
                        .cannot = is_template ? "a template" : NULL};
     (void)err;
+    if (pve_is_container(row))
+        return 0;
     vm.state = !status                          ? HF_VM_OTHER
                : strcmp(status, "running") == 0 ? HF_VM_RUNNING
                : strcmp(status, "stopped") == 0 ? HF_VM_OFF
@@ -159,11 +167,12 @@ static int list_one(void *ctx, struct json_object *row, struct hf_err *err)
 int proxmox_vm_list(struct hf_instance *in, const struct hf_call *call, hf_vm_cb emit, void *ctx,
                     struct hf_err *err)
 {
-    uint64_t cannot = PVE_GUEST_CAPABILITIES | (in->backup_storage ? 0 : HF_CAN_EXPORT_PUSHED);
+    uint64_t cannot = PVE_GUEST_CAPABILITIES | HF_CAN_MACHINE_PUSHED |
+                      (in->backup_storage ? 0 : HF_CAN_EXPORT_PUSHED);
     struct lister l = {emit, ctx, PVE_CAPABILITIES & ~cannot};
     if (pve_enter(in, call, err) != 0)
         return -1;
-    return each_vm(in, call, list_one, &l, err);
+    return pve_each_vm(in, call, list_one, &l, err);
 }
 
 struct finder {
@@ -171,6 +180,8 @@ struct finder {
     struct hf_strv ids;   /* of all that it may mean */
     struct hf_strv nodes; /* with VMs whose names the cluster does not tell now */
     int nameless;
+    bool is_container; /* one of that number or name is there */
+    bool is_unsure;    /* a node with VMs of no name did not answer */
 };
 
 static void finder_drop(struct finder *f)
@@ -180,21 +191,30 @@ static void finder_drop(struct finder *f)
 }
 HF_DEFINE_AUTO_VALUE(finder, finder_drop)
 
+static bool is_meant(const struct finder *f, const char *id, const char *name)
+{
+    return strcmp(id, f->what) == 0 || (name && strcmp(name, f->what) == 0);
+}
+
 static int match(struct finder *f, const char *id, const char *name)
 {
-    bool is_it = strcmp(id, f->what) == 0 || (name && strcmp(name, f->what) == 0);
-    return !is_it || hf_strv_has(&f->ids, id) ? 0 : hf_strv_add(&f->ids, id);
+    return !is_meant(f, id, name) || hf_strv_has(&f->ids, id) ? 0 : hf_strv_add(&f->ids, id);
 }
 
 static int find_one(void *ctx, struct json_object *row, struct hf_err *err)
 {
     struct finder *f = ctx;
     const char *name = pve_text(row, "name"), *node = pve_text(row, "node");
+    if (pve_is_container(row)) {
+        f->is_container |= is_meant(f, pve_text(row, "vmid"), name);
+        return 0;
+    }
     if (match(f, pve_text(row, "vmid"), name) != 0)
         return hf_fail_nomem(err);
     if (name)
         return 0;
     f->nameless++;
+    f->is_unsure |= !pve_is_node(node);
     if (pve_is_node(node) && !hf_strv_has(&f->nodes, node) && hf_strv_add(&f->nodes, node) != 0)
         return hf_fail_nomem(err);
     return 0;
@@ -210,8 +230,10 @@ static int ask_node(struct hf_instance *in, const struct hf_call *call, const ch
     struct hf_err ignored = HF_ERR_INIT;
     if (!path)
         return hf_fail_nomem(err);
-    if (pve_get(in, call, path, &data, &ignored) != 0)
+    if (pve_get(in, call, path, &data, &ignored) != 0) {
+        f->is_unsure = true;
         return 0;
+    }
     size_t n = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
     for (size_t i = 0; i < n; i++) {
         struct json_object *o = json_object_array_get_idx(data, i);
@@ -234,14 +256,21 @@ static int fail_many(const struct finder *f, struct hf_err *err)
 static int search(struct hf_instance *in, const struct hf_call *call, struct finder *f,
                   struct hf_err *err)
 {
-    if (each_vm(in, call, find_one, f, err) != 0)
+    if (pve_each_vm(in, call, find_one, f, err) != 0)
         return -1;
     bool is_number = f->what[strspn(f->what, "0123456789")] == '\0';
     for (size_t i = 0; !is_number && i < f->nodes.n; i++)
         if (ask_node(in, call, f->nodes.items[i], f, err) != 0)
             return -1;
+    if (f->ids.n == 1 && !is_number && f->is_unsure)
+        pve_log(in, HF_LOG_WARN,
+                "a node tells no names of its VMs now: whether another one is called '%s', too, is "
+                "not known; the number %s is sure",
+                f->what, f->ids.items[0]);
     if (f->ids.n)
         return f->ids.n == 1 ? 0 : fail_many(f, err);
+    if (f->is_container)
+        return hf_fail(err, HF_E_UNSUPPORTED, "'%s' is a container, no virtual machine", f->what);
     hf_fail(err, HF_E_NOT_FOUND, "no VM is called '%s'", f->what);
     if (f->nameless)
         return hf_hint(err,

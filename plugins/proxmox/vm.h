@@ -17,6 +17,7 @@ struct pve_vm {
     bool never_freezes; /* nor thaws, by its options */
     bool has_agent;     /* configured; whether it answers is another question */
     bool is_template, is_uefi;
+    bool is_ha; /* under high availability: it is that which starts and stops it */
 };
 void pve_vm_free(struct pve_vm *vm);
 HF_DEFINE_AUTO_VALUE(pve_vm, pve_vm_free)
@@ -28,6 +29,12 @@ int pve_vm_load(struct hf_instance *in, const struct hf_call *call, const char *
 int pve_vm_load_unlocked(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                          struct pve_vm *out, struct hf_err *err) HF_CHECKED;
 int pve_vm_check_lock(const struct pve_vm *vm, struct hf_err *err) HF_CHECKED;
+
+/* Of the cluster's statistics, VMs and containers; each has a type and a vmid. */
+bool pve_is_container(struct json_object *row);
+typedef int (*pve_row_cb)(void *ctx, struct json_object *row, struct hf_err *err);
+int pve_each_vm(struct hf_instance *in, const struct hf_call *call, pve_row_cb row, void *ctx,
+                struct hf_err *err) HF_CHECKED;
 
 /* disks.c: one drive of a configuration. Strings are borrowed from buf or the configuration. */
 struct pve_disk {

@@ -155,7 +155,7 @@ int pve_dump_settle(struct hf_instance *in, const struct hf_call *call, struct h
     if (pve_enter(in, call, err) != 0 || read_log(in, call, cap, err) != 0)
         return -1;
     if (cap->log.has_frozen && !cap->log.is_by_others &&
-        pve_after_task(in, call, cap->vm_id, &cap->task, err) != 0)
+        pve_after_task(in, call, cap->vm_id, &cap->task, cap->host_freezes, err) != 0)
         return -1;
     return cap->log.has_failed ? fail_copy(cap, err) : check_frozen(cap, err);
 }
@@ -203,6 +203,8 @@ static int look(struct hf_instance *in, const struct hf_call *call, struct hf_ca
     if (pve_task_look(in, call, &cap->task, err) != 0 || read_log(in, call, cap, err) != 0)
         return -1;
     cap->looked_at_ms = pve_now_ms(in);
+    if (cap->log.all_bytes)
+        in->host->progress(in->host->ctx, cap->log.done_bytes, cap->log.all_bytes);
     return 0;
 }
 
@@ -244,20 +246,34 @@ static int confirm(struct hf_instance *in, const struct hf_call *call, const str
     return 0;
 }
 
+static bool is_passing(const struct hf_err *away)
+{
+    return away->cls == HF_E_UNREACHABLE || away->cls == HF_E_CORRUPT || away->cls == HF_E_TIMEOUT;
+}
+
+/* last: why the API says nothing; class NONE: it answers. */
 static int wait_for_end(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                         struct hf_err *err)
 {
+    struct hf_err last = HF_ERR_INIT;
     for (int64_t pause = 20;; pause = pause * 2 < COPY_POLL_MS ? pause * 2 : COPY_POLL_MS) {
         struct hf_err away = HF_ERR_INIT;
         int rc = look(in, call, cap, &away);
         if (rc == 0 && cap->task.is_stopped)
             return 0;
-        if (rc != 0 && away.cls != HF_E_UNREACHABLE && away.cls != HF_E_CORRUPT) {
+        if (rc != 0 && !is_passing(&away)) {
             hf_err_copy(err, &away);
             return hf_left(err, "task %s may run on", cap->task.upid);
         }
-        if (pve_check_stop(in, call, err) != 0)
+        if (rc == 0)
+            hf_err_clear(&last);
+        else if (away.cls != HF_E_TIMEOUT) /* that is our own deadline */
+            hf_err_copy(&last, &away);
+        if (pve_check_stop(in, call, err) != 0) {
+            if (last.cls && err->cls == HF_E_TIMEOUT) /* it is not slow, it is away */
+                hf_err_copy(err, &last);
             return hf_left(err, "task %s runs on: it makes a backup", cap->task.upid);
+        }
         pve_pause(in, call, pause);
     }
 }

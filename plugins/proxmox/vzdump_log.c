@@ -27,6 +27,31 @@ static void take_archive(struct pve_dump_log *l, const char *text, bool is_on_se
     l->is_on_server = is_on_server;
 }
 
+/* "32.0 GiB" and a blank or bracket behind it; 0: none. */
+static uint64_t read_size(const char *text)
+{
+    static const char units[] = "BKMGTP";
+    unsigned long long whole = 0;
+    unsigned tenth = 0;
+    char unit = 0;
+    if (sscanf(text, "%8llu.%1u %c", &whole, &tenth, &unit) != 3 || !unit || !strchr(units, unit))
+        return 0;
+    unsigned shift = 10 * (unsigned)(strchr(units, unit) - units);
+    return ((uint64_t)(whole * 10 + tenth) << shift) / 10;
+}
+
+/* "  3% (1.1 GiB of 32.0 GiB) in 3s, …" */
+static void read_progress(struct pve_dump_log *l, const char *text)
+{
+    unsigned percent = 0;
+    const char *of = strstr(text, " of ");
+    uint64_t all = of ? read_size(of + strlen(" of ")) : 0;
+    if (!all || sscanf(text, " %3u%% (", &percent) != 1 || percent > 100)
+        return;
+    l->all_bytes = all;
+    l->done_bytes = all / 100 * percent;
+}
+
 static void read_info(struct pve_dump_log *l, const char *text)
 {
     const char *rest;
@@ -44,6 +69,8 @@ static void read_info(struct pve_dump_log *l, const char *text)
         l->has_frozen = l->is_by_others = true;
     else if (after(text, "aborting backup job"))
         l->has_failed = true;
+    else if (*text == ' ' || (*text >= '0' && *text <= '9'))
+        read_progress(l, text);
 }
 
 static void read_error(struct pve_dump_log *l, const char *text)

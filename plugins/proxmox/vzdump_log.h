@@ -11,6 +11,7 @@
 #include "api/holdfast/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct pve_dump_log {
     bool has_instant;  /* all disks have theirs: the database may go */
@@ -23,6 +24,7 @@ struct pve_dump_log {
     char reason[HF_ERR_MESSAGE_MAX];
     char archive[256]; /* its name: the file's, or "vm/100/2026-…Z" on a backup server; "" */
     bool is_on_server; /* … the latter */
+    uint64_t done_bytes, all_bytes; /* of the copy, as it said last; 0, 0: nothing yet */
 };
 
 /* ctx: a struct pve_dump_log. Never ends a list. */

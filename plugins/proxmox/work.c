@@ -29,6 +29,7 @@ static int find_after_loss(struct hf_instance *in, const struct hf_call *call, c
         pve_log(in, HF_LOG_WARN, "the answer to %s was lost (%s); its task was found: %s", what,
                 lost->message, out->upid);
         in->is_unclear = false;
+        out->was_looked_for = true;
         return 0;
     }
     in->is_unclear = is_unclear;

@@ -107,8 +107,7 @@ static int judge(struct by_agent *s, int64_t begin_ms, int rc, const struct hf_e
                  struct hf_err *err)
 {
     bool is_absent = rc < 0 && one->cls == HF_E_NOT_FOUND;
-    if (hf_patience_judge(&s->patience, rc == 0 || is_absent ? NULL : one, begin_ms, now_ms(s),
-                          s->life_ms))
+    if (hf_patience_judge(&s->patience, rc == 0 || is_absent ? NULL : one, begin_ms, now_ms(s)))
         return rc == 0;
     hf_err_copy(err, one);
     return hf_wrap(err, "'%s' in the guest", s->name);
@@ -364,6 +363,8 @@ struct hf_stream *hf_stream_agent(struct hf_guest *g, const char *run_id, int64_
                            .g = g,
                            .opts = *opts,
                            .life_ms = life_ms,
+                           /* An agent that comes back while the program lives has cost nothing. */
+                           .patience = {.gone_ms = life_ms, .frozen_ms = life_ms},
                            .out = {.name = "out", .piece = HF_STREAM_PIECE},
                            .said = {.name = "said", .piece = HF_STREAM_SAID_PIECE},
                            .status = -1};

@@ -46,7 +46,7 @@ static ssize_t judge(struct hf_io *io, int64_t begin_ms, int rc, const struct hf
 {
     int64_t now = now_ms(io);
     io->call_ms = now - begin_ms;
-    if (hf_patience_judge(&io->patience, rc == 0 ? NULL : one, begin_ms, now, io->lifetime_ms))
+    if (hf_patience_judge(&io->patience, rc == 0 ? NULL : one, begin_ms, now))
         return rc == 0 ? 0 : HF_TUNNEL_AGAIN;
     if (one->cls == HF_E_NOT_FOUND)
         return hf_fail(err, HF_E_UNREACHABLE, "the bridge '%s' in the guest is gone", io->name);
@@ -222,6 +222,7 @@ ssize_t hf_io_write(struct hf_io *io, const void *buf, size_t len, struct hf_err
 void hf_io_begin(struct hf_io *io, int64_t lifetime_ms)
 {
     io->lifetime_ms = lifetime_ms;
+    io->patience = (struct hf_patience){.gone_ms = HF_PATIENCE_MS, .frozen_ms = lifetime_ms};
     io->active_ms = io->read_ms = io->write_ms = now_ms(io);
     io->beat_ms = io->active_ms + sooner(TELL_MS, lifetime_ms / BEATS_PER_LIFE);
     io->is_awaited = true; /* its greeting */

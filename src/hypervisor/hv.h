@@ -187,7 +187,8 @@ int hf_hv_capture_discard(struct hf_hv *hv, const struct hf_hv_call *call, const
 /* An export, between begin and free. The disks are read by the caller meanwhile, without this thread. */
 struct hf_export_copy {
     enum hf_export_form form;
-    char *uri, *allocation_ctx, *dirty_ctx; /* each may be NULL, but for the URI of a form that has one */
+    char *uri, *allocation_ctx,
+        *dirty_ctx; /* each may be NULL, but for the URI of a form that has one */
     uint64_t size_bytes;
     char *compare_why; /* no dirty_ctx although a parent was asked for; or NULL: it does not say */
     bool has_lost_changes;
@@ -229,6 +230,9 @@ int hf_hv_export_pushed(struct hf_hv_capture *cap, const struct hf_hv_call *call
 /* Those of others, too. */
 int hf_hv_pushed_list(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                       struct hf_pushed_list *out, struct hf_err *err) HF_CHECKED;
+/* Wherever it lies. NOT_FOUND: nowhere. */
+int hf_hv_pushed_find(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                      const char *ref, struct hf_pushed_copy *out, struct hf_err *err) HF_CHECKED;
 /* CONFLICT: it is not this run's. Gone already: success. */
 int hf_hv_pushed_delete(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                         const char *ref, const char *run, struct hf_err *err) HF_CHECKED;

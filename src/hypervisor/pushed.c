@@ -72,6 +72,30 @@ int hf_hv_pushed_list(struct hf_hv *hv, const struct hf_hv_call *call, const cha
     return 0;
 }
 
+static int run_pushed_find(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
+                           struct hf_err *err)
+{
+    struct hf_pushed out = {.struct_size = sizeof out};
+    if (core->table->pushed_find(core->instance, call, c->args[0], c->args[1], &out, err) != 0)
+        return -1;
+    return hv_copy_pushed(&out, &c->pushed, err);
+}
+
+int hf_hv_pushed_find(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                      const char *ref, struct hf_pushed_copy *out, struct hf_err *err)
+{
+    HF_AUTO(hv_call) struct hv_call *c = HV_CALL_NEW(hv, pushed_find, call, err);
+    if (!c)
+        return -1;
+    hv_call_arg(c, 0, vm_id);
+    hv_call_arg(c, 1, ref);
+    if (hv_call_go(c, err) != 0)
+        return -1;
+    *out = c->pushed;
+    c->pushed = (struct hf_pushed_copy){0};
+    return 0;
+}
+
 static int run_pushed_delete(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
                              struct hf_err *err)
 {

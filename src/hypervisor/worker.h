@@ -51,6 +51,7 @@ struct hv_call {
     size_t max_bytes;
     enum hf_capture_kind kind;
     enum hf_checkpoint_use checkpoint;
+    bool is_frozen; /* of a capture's request */
     struct hv_cap *cap; /* a share, dropped in the thread after run */
 
     int rc;

@@ -180,7 +180,7 @@ static const struct {
     {CURLE_GOT_NOTHING, HF_E_UNREACHABLE, true},
     {CURLE_SEND_ERROR, HF_E_UNREACHABLE, true},
     {CURLE_RECV_ERROR, HF_E_UNREACHABLE, true},
-    {CURLE_SEND_FAIL_REWIND, HF_E_UNREACHABLE, true},
+    {CURLE_SEND_FAIL_REWIND, HF_E_UNREACHABLE, false}, /* is_once: it would have been sent anew */
     {CURLE_PARTIAL_FILE, HF_E_UNREACHABLE, true},
     {CURLE_HTTP2, HF_E_UNREACHABLE, true},
     {CURLE_HTTP2_STREAM, HF_E_UNREACHABLE, true},
@@ -204,10 +204,9 @@ static int fail_transfer(const struct hf_http_transfer *t, CURLcode rc, struct h
             cls = endings[i].cls;
             retryable = endings[i].retryable;
         }
-    if (rc == CURLE_SEND_FAIL_REWIND) /* libcurl would have sent it again: refuse_to_rewind */
-        hf_fail(err, cls, "the connection broke before an answer came");
-    else
-        hf_fail(err, cls, "%s", t->text[0] ? t->text : curl_easy_strerror(rc));
+    const char *text = t->text[0] ? t->text : curl_easy_strerror(rc);
+    hf_fail(err, cls, "%s",
+            rc == CURLE_SEND_FAIL_REWIND ? "the connection ended before the answer came" : text);
     err->retryable = retryable;
     if (rc == CURLE_PEER_FAILED_VERIFICATION)
         hf_hint(err, "Name the CA that signed the server's certificate, or pin its key.");

@@ -145,6 +145,17 @@ class Guest:
         self.shell = Shell()
         self.slow_s = self.yardstick()
 
+    def log_in_again(self, within_s=60):
+        """After it was out of reach, which ssh bears for half a minute."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            self.shell.close()
+            self.shell = Shell()
+            with contextlib.suppress(RuntimeError, BrokenPipeError):
+                if self.shell.ask("echo yes", 15) == "yes":
+                    return
+        raise RuntimeError("nobody can log in to the guest")
+
     def yardstick(self):
         """How long this machine takes now for what a dead-man does: start the database until it answers. The guest's
         processors are emulated, so that this is no constant."""
@@ -209,7 +220,7 @@ class Site:
         self.state = self.dir / "state"
         self.config = self.dir / "holdfast.conf"
         self.lab = lab_env()
-        self.plugin_keys = {}  # of the section [hypervisor lab], besides
+        self.plugin_keys = {}  # of the section [hypervisor lab], besides, or in place of plugin and uri
         self.stores = {}  # the sections [store NAME]
         self.defaults = {}  # of the section [defaults], besides
         self.env = {}  # of every run, besides
@@ -229,9 +240,9 @@ class Site:
     def write(self, **vm_keys):
         """(Re)writes the configuration; a value None removes the key, one of a list makes it stand several times."""
         self.keys.update({k.replace("_", "-"): v for k, v in vm_keys.items()})
-        lines = ["[defaults]", f"state = {self.state}", *(f"{k} = {v}" for k, v in self.defaults.items()), "[hypervisor lab]",
-                 "plugin = libvirt", f"uri = {self.lab['URI']}"]
-        sections = {"": self.plugin_keys, "[vm db]": self.keys, **{f"[store {n}]": s for n, s in self.stores.items()}}
+        lines = ["[defaults]", f"state = {self.state}", *(f"{k} = {v}" for k, v in self.defaults.items())]
+        hypervisor = {"plugin": "libvirt", "uri": self.lab["URI"], **self.plugin_keys}
+        sections = {"[hypervisor lab]": hypervisor, "[vm db]": self.keys, **{f"[store {n}]": s for n, s in self.stores.items()}}
         for head, keys in sections.items():
             rows = [(k, v) for k, of_key in keys.items() for v in (of_key if isinstance(of_key, list) else [of_key])]
             lines += [head, *(f"{k} = {v}" for k, v in rows if v is not None)]
@@ -482,13 +493,26 @@ class LoadedTest(GuestTest):
         self.assertLessEqual(sum(e > SLACK_MS for e in excess), 2, excess)
 
     @contextlib.contextmanager
-    def recovered(self, frozen):
-        """A server on the host that recovered the frozen data disk by itself: its socket."""
-        out = Path(os.environ["HOLDFAST_LAB_DIR"]) / "recovered"
+    def writer_at_rest(self):
+        """It stands still where nothing is to be seen of it: an emulated guest that is written to takes a processor for itself."""
+        process = self.writer.process if self.writer and self.writer.process.poll() is None else None
+        if process:
+            process.send_signal(signal.SIGSTOP)
         try:
-            yield lab("recover-copy", str(out), frozen).split()[-1]
+            yield
         finally:
-            lab("recover-stop", str(out))
+            if process:
+                process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def recovered(self, frozen):
+        """A server on the host that recovered the frozen data disk by itself: its socket. The writer rests meanwhile."""
+        out = Path(os.environ["HOLDFAST_LAB_DIR"]) / "recovered"
+        with self.writer_at_rest():
+            try:
+                yield lab("recover-copy", str(out), frozen).split()[-1]
+            finally:
+                lab("recover-stop", str(out))
 
     def judge(self, report, frozen, locked="locked", released="unlocked"):
         """Recovers the frozen data disk on the host and asks the comparison."""
@@ -506,21 +530,35 @@ def cases_of(suite):
             yield item
 
 
+def always(test):
+    """Marks a case that a sample never leaves out."""
+    test.is_always = True
+    return test
+
+
 class Sampling(unittest.TestLoader):
-    """HOLDFAST_SAMPLE cases of a module, drawn by HOLDFAST_SAMPLE_SEED (printed); all of them without."""
+    """HOLDFAST_SAMPLE cases of a module, or `most` if that is less, drawn by HOLDFAST_SAMPLE_SEED (printed), those that are
+    marked among them; all of them without HOLDFAST_SAMPLE."""
+
+    def __init__(self, most=None):
+        super().__init__()
+        self.most = most
 
     def loadTestsFromModule(self, module, *args, **kw):
         suite = super().loadTestsFromModule(module, *args, **kw)
         cases, size = list(cases_of(suite)), int(os.environ.get("HOLDFAST_SAMPLE", "0"))
+        size = min(size, self.most or size)
         if not 0 < size < len(cases):
             return suite
+        kept = {i for i, c in enumerate(cases) if hasattr(getattr(c, c.id().rpartition(".")[2]), "is_always")}
         seed = int(os.environ.get("HOLDFAST_SAMPLE_SEED") or time.time())
-        chosen = sorted(random.Random(seed).sample(range(len(cases)), size))
-        print(f"{size} of {len(cases)} cases, HOLDFAST_SAMPLE_SEED={seed}", flush=True)
+        others = sorted(set(range(len(cases))) - kept)
+        chosen = sorted([*kept, *random.Random(seed).sample(others, max(0, size - len(kept)))])
+        print(f"{len(chosen)} of {len(cases)} cases, HOLDFAST_SAMPLE_SEED={seed}", flush=True)
         return self.suiteClass([cases[i] for i in chosen])
 
 
-def main(flavour=None):
+def main(flavour=None, most=None):
     need_guest(flavour)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    unittest.main(verbosity=2, testLoader=Sampling(), testRunner=timed.Runner)
+    unittest.main(verbosity=2, testLoader=Sampling(most), testRunner=timed.Runner)

@@ -14,6 +14,7 @@ from hf import Latency, build_dir, lab, lab_env, main, sql, tool
 RUN = "hf-20261123T030000Z-7f3a9c21"
 OTHER = "hf-20261123T030000Z-00000000"
 LIFE_MS = 60000
+PATIENCE_S = 8  # HF_PATIENCE_MS
 
 
 def environ():
@@ -208,6 +209,9 @@ class Locks(TunnelTest):
         t = self.tunnel(life_ms=life_s * 1000)
         db = self.lock()
         begin = time.monotonic()
+        self.assertFalse(self.is_writable(1))
+        look_s = time.monotonic() - begin  # what a look costs here
+        begin = time.monotonic()
         t.kill()
         db.kill()
         self.assertFalse(self.is_writable(1))
@@ -215,7 +219,7 @@ class Locks(TunnelTest):
         took = time.monotonic() - begin
         print(f"  lock gone after {took:.1f} s, lifetime {life_s} s", flush=True)
         self.assertGreater(took, life_s / 2)
-        self.assertLess(took, life_s + 4)  # within 1 s where nothing else runs
+        self.assertLess(took, life_s + 4 + 2 * look_s)  # within 1 s where nothing else runs
         self.assert_nothing_left()
 
     def test_a_lock_outlives_its_lifetime_while_somebody_is_there(self):
@@ -263,10 +267,19 @@ class Faults(TunnelTest):
         self.assert_nothing_left()
 
     def test_an_agent_that_is_restarted_costs_a_pause(self):
-        self.tunnel()
-        db = self.db()
-        guest("systemctl restart qemu-guest-agent")
-        self.assertTrue(self.assert_answers_or_is_lost(db, 40).endswith(" 42"))
+        """A guest that is busy may need longer for it than a tunnel waits: then the session is lost, and it is restarted again."""
+        for _ in range(4):
+            t, db = self.tunnel(), self.db()
+            begin = time.monotonic()
+            guest("systemctl restart qemu-guest-agent")
+            if self.assert_answers_or_is_lost(db, 40).endswith(" 42"):
+                return
+            self.assertIsNotNone(wait_until(self.agent_answers, 20), "the agent does not come back")
+            self.assertGreater(time.monotonic() - begin, PATIENCE_S, "lost, and the agent was back in time")
+            db.close()
+            t.close()
+            self.end()
+        self.fail("the agent is never back in time")
 
     def test_an_agent_that_is_gone_loses_the_session_soon(self):
         self.tunnel()

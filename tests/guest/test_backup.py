@@ -109,7 +109,9 @@ class Instant(BackupTest):
         doc = self.backup()
         self.tell(doc, time.monotonic() - began)
         self.assertEqual((doc["grade"], doc["protected"]), ("B", True))
-        status, findings = self.judge(doc, str(self.rebuilt(doc, "shelf", "vdb")))
+        with self.writer_at_rest():
+            disk = str(self.rebuilt(doc, "shelf", "vdb"))
+        status, findings = self.judge(doc, disk)
         self.assertEqual(status, 0, findings)
         return self.stall_against_writer(doc)
 

@@ -195,7 +195,10 @@ struct hf_capture_request {
     const char *scratch_dir; /* EXPORT: where copy-before-write may live, or NULL */
     /* since 1.2 */
     enum hf_checkpoint_use checkpoint; /* EXPORT */
-    uint32_t reserved;
+    /* since 1.5: the host itself freezes the guest before begin: a freeze of the hypervisor's that fails or is skipped
+     * for that is as it should be */
+    uint8_t is_frozen;
+    uint8_t reserved[3];
 };
 
 /* What capture_begin will change. Complete before anything was changed. */
@@ -254,7 +257,7 @@ struct hf_pushed {
     const char *place;        /* the storage, as the hypervisor calls it */
     const char *server;       /* host name or address of the place, or NULL: it has none, or that is not known */
     const char *where_why;    /* of where, to go behind a colon */
-    const char *run;          /* whose it is, or NULL */
+    const char *run;          /* whose it is: the hf_capture_request.name of its capture; or NULL */
     const char *notes;        /* what is written on it, one line, or NULL */
 };
 typedef int (*hf_pushed_cb)(void *ctx, const struct hf_pushed *pushed);
@@ -495,7 +498,8 @@ struct hf_plugin {
      *           undo. The state that was left exists on, unless the plan said HF_ROLLBACK_FINAL.
      *   settle  the decision for the new state: the old one is removed, or (HF_ROLLBACK_KEEP) what holds it is told to
      *           `kept`, and the younger snapshots are forgotten. Interrupted anywhere, calling it again finishes it.
-     *           The snapshot is a way back still, and can be deleted.
+     *           The snapshot is a way back still, and can be deleted. FINAL was decided before the switch, so it finishes
+     *           what that began; EXPIRED: not any more, the VM runs in a state that is somebody's, and nothing is left.
      *   undo    the decision for the old state: the VM has its former disks, and runs if it ran before; nothing of the
      *           rollback is left. Nothing there: success, nothing changed. Only before settle.
      * libvirt: overlays. Proxmox VE: a snapshot of the present state before POST …/rollback; where the storage rolls back
@@ -575,6 +579,10 @@ struct hf_plugin {
      * Interrupted anywhere, calling it again finishes it. */
     int (*pushed_delete)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *ref,
                          const char *run, struct hf_err *err);
+    /* The backup `ref`, wherever it lies: also when another place is configured now. NOT_FOUND: it is nowhere; a place that
+     * cannot be looked at is UNREACHABLE or AUTH. */
+    int (*pushed_find)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *ref,
+                       struct hf_pushed *out, struct hf_err *err);
 };
 
 typedef const struct hf_plugin *(*hf_plugin_entry_fn)(const struct hf_host *host);

@@ -18,16 +18,12 @@ static int load_plain(struct hf_load *l, struct hf_db_conn **c, struct hf_load_t
     HF_AUTOFREE char *name = hf_load_full_name(t);
     if (!name)
         return hf_fail_nomem(err);
-    if (t->is_there && t->is_plain && hf_load_sql(*c, err, "TRUNCATE TABLE %s", name))
+    if (t->is_there && ((t->is_plain && hf_load_sql(*c, err, "TRUNCATE TABLE %s", name)) ||
+                        hf_load_progress_forget(*c, t, err)))
         return -1;
-    for (size_t i = 0; i < t->n_files; i++) {
-        if (t->is_there &&
-            hf_load_sql(*c, err, "DELETE FROM `" HF_LOAD_SCHEMA "`.`files` WHERE name = '%s'",
-                        t->files[i].name))
-            return -1;
+    for (size_t i = 0; i < t->n_files; i++)
         if (t->files[i].name && hf_load_file(l, c, t, &t->files[i], err))
             return -1;
-    }
     return 0;
 }
 

@@ -13,6 +13,7 @@
 
 #define STATE "`" HF_LOAD_SCHEMA "`.`state`"
 #define FILES "`" HF_LOAD_SCHEMA "`.`files`"
+#define FORGET_AT_ONCE 500 /* a statement that any server takes */
 
 struct found {
     struct hf_load *l;
@@ -157,6 +158,33 @@ int hf_load_progress_file(struct hf_db_conn *c, const struct hf_load_file *file,
     hf_sql_add_text(&sql, file->name);
     hf_buf_printf(&sql, ", %lld)", (long long)file->loaded);
     return hf_buf_ok(&sql) ? hf_db_exec(c, hf_buf_str(&sql), err) : hf_fail_nomem(err);
+}
+
+/* Those from file *i on, at most FORGET_AT_ONCE; *i is behind them then. */
+static int forget_some(struct hf_db_conn *c, const struct hf_load_table *t, size_t *i,
+                       struct hf_err *err)
+{
+    HF_AUTO(hf_buf) struct hf_buf sql = HF_BUF_INIT;
+    size_t n = 0;
+    hf_buf_str_add(&sql, "DELETE FROM " FILES " WHERE name IN (");
+    for (; *i < t->n_files && n < FORGET_AT_ONCE; (*i)++) {
+        if (!t->files[*i].name)
+            continue;
+        hf_buf_str_add(&sql, n++ ? ", " : "");
+        hf_sql_add_text(&sql, t->files[*i].name);
+    }
+    hf_buf_str_add(&sql, ")");
+    if (!hf_buf_ok(&sql))
+        return hf_fail_nomem(err);
+    return n ? hf_db_exec(c, hf_buf_str(&sql), err) : 0;
+}
+
+int hf_load_progress_forget(struct hf_db_conn *c, const struct hf_load_table *t, struct hf_err *err)
+{
+    for (size_t i = 0; i < t->n_files;)
+        if (forget_some(c, t, &i, err))
+            return -1;
+    return 0;
 }
 
 int hf_load_progress_has(struct hf_db_conn *c, const struct hf_load_file *file, bool *out,

@@ -80,6 +80,9 @@ int hf_load_progress_dropped(struct hf_load *l, struct hf_err *err) HF_CHECKED;
 /* In the transaction that is open on c. */
 int hf_load_progress_file(struct hf_db_conn *c, const struct hf_load_file *file, struct hf_err *err)
     HF_CHECKED;
+/* None of the table's files is loaded: it was emptied, or made anew. What a dying load committed of it meanwhile is forgotten, too. */
+int hf_load_progress_forget(struct hf_db_conn *c, const struct hf_load_table *t, struct hf_err *err)
+    HF_CHECKED;
 /* Was the file's transaction committed? For a session that was lost while committing. */
 int hf_load_progress_has(struct hf_db_conn *c, const struct hf_load_file *file, bool *out,
                          struct hf_err *err) HF_CHECKED;

@@ -128,7 +128,8 @@ static int create_table(void *ctx, const struct hf_sql_what *w, const char *text
     return hf_db_run(x->c, ddl.create.data, ddl.create.len, NULL, err);
 }
 
-/* A table that an interrupted run made and brought no rows to is made again: it may be one half of what it should be. */
+/* A table that an interrupted run made and brought no rows to is made again: it may be one half of what it should be. A session of that
+ * run may have been committing rows of it since progress was read; the drop has waited for it. */
 static int drop_empty(struct hf_db_conn *c, const struct hf_load_table *t, struct hf_err *err)
 {
     static const char *const words[] = {"TABLE", "VIEW", "SEQUENCE"};
@@ -138,7 +139,8 @@ static int drop_empty(struct hf_db_conn *c, const struct hf_load_table *t, struc
     if (t->kind == HF_LOAD_SEQUENCE)
         return hf_load_sql(c, err, "DROP %s IF EXISTS %s", words[t->kind], name);
     return hf_load_sql(c, err, "DROP TABLE IF EXISTS %s", name) ||
-                   hf_load_sql(c, err, "DROP VIEW IF EXISTS %s", name)
+                   hf_load_sql(c, err, "DROP VIEW IF EXISTS %s", name) ||
+                   hf_load_progress_forget(c, t, err)
                ? -1
                : 0;
 }

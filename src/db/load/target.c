@@ -120,6 +120,20 @@ static char *join(struct hf_load *l, const struct hf_strv *list, const char *wha
     return hf_buf_steal(&b);
 }
 
+/* A load that was killed behind its last act, which leaves nothing to go on from: all is in, but that cannot be told from a server
+ * that had it before. */
+static int refuse_resume(size_t n, const char *names, struct hf_err *err)
+{
+    hf_fail(err, HF_E_CONFLICT,
+            "no load is interrupted here: the one to be resumed had ended, or had not begun; "
+            "%zu of what is to be loaded is there already: %s",
+            n, names);
+    return hf_hint(err,
+                   "Nothing was changed. A load drops the schema " HF_LOAD_SCHEMA
+                   " last of all, when everything is in and compared: one that was killed then "
+                   "is whole. --replace loads all of it again.");
+}
+
 static int refuse_existing(struct hf_load *l, struct looking *x, struct hf_err *err)
 {
     HF_AUTO(hf_strv) struct hf_strv all = HF_STRV_INIT;
@@ -132,6 +146,8 @@ static int refuse_existing(struct hf_load *l, struct looking *x, struct hf_err *
     if (all.n == 0)
         return 0;
     HF_AUTOFREE char *names = join(l, &all, "there already");
+    if (l->opts->resume)
+        return refuse_resume(all.n, names ? names : "", err);
     hf_fail(err, HF_E_CONFLICT, "%zu of what is to be loaded is there already: %s", all.n,
             names ? names : "");
     return hf_hint(

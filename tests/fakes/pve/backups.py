@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """backups.py - storages that hold backups, and vzdump: its steps, its log to the letter, what it leaves.
 
-No data are copied. The instant is VM.instant, right before the QMP command of the backup returns; nothing stops the machine, so
-that without a freeze each disk has an instant of its own.
+No data are copied of a pretended machine. The instant is VM.instant, right before the QMP command of the backup returns; nothing
+stops the machine, so that without a freeze each disk has an instant of its own.
 """
 import re
 import shlex
 import threading
 import time
 import uuid
+
+from agent import AgentError
 
 VARIABLES = ("cluster", "guestname", "node", "vmid")
 
@@ -17,6 +19,7 @@ class Storage:
     def __init__(self, name, kind, content, **config):
         self.name, self.kind, self.content, self.config = name, kind, content, config
         self.active, self.enabled = 1, 1
+        self.total, self.used = 1 << 40, 1 << 38
         self.keep = None  # retention: how many backups of a VM may be there
         self.protected_max = 5  # without Datastore.Allocate
 
@@ -25,7 +28,7 @@ class Storage:
 
     def status(self):
         shared = int(self.kind in ("nfs", "cifs", "pbs", "cephfs") or self.config.get("shared", 0))
-        room = {"total": 1 << 40, "used": 1 << 38, "avail": 3 << 38, "used_fraction": 0.25} if self.active else {"total": 0, "used": 0, "avail": 0}
+        room = {"total": self.total, "used": self.used, "avail": self.total - self.used, "used_fraction": 0.25} if self.active else {"total": 0, "used": 0, "avail": 0}
         return {"storage": self.name, "type": self.kind, "content": self.content, "enabled": self.enabled, "active": self.active,
                 "shared": shared, **room}
 
@@ -49,12 +52,33 @@ def expand_notes(vm, template):
     return re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], template)
 
 
+class Job:
+    """QEMU's, of a pretended machine: copies nothing."""
+
+    def __init__(self, vm):
+        self.vm = vm
+
+    def add(self, disk):
+        """From now on the disk is copied as it is at this moment."""
+
+    def copy(self, task):
+        """Until all disks are; the task's error."""
+        task.sleep(self.vm.seconds["copy"])
+
+    def cancel(self):
+        """Whatever there is of it, twice as well."""
+
+    def finish(self, archive):
+        """Its files become the archive's."""
+
+
 class Dump:
     """One job for one VM."""
 
     def __init__(self, vm, task, p, error):
         self.vm, self.world, self.task, self.p, self.error = vm, vm.world, task, p, error
         self.storage = vm.world.storages.get(p["storage"])
+        self.job = None
 
     def info(self, text):
         self.task.log("INFO: " + text)
@@ -101,7 +125,10 @@ class Dump:
         vm.lock = "backup"
         try:
             archive = self.copy()
+            self.job.finish(archive)
         finally:
+            if self.job:
+                self.job.cancel()
             vm.lock = None
         self.keep(archive, theirs)
         self.info(f"Finished Backup of VM {vm.vmid} (00:01:40)")
@@ -140,7 +167,7 @@ class Dump:
             volid = f"{self.storage.name}:backup/{ident}"
         return {"volid": volid, "content": "backup", "format": "pbs-vm" if self.storage.kind == "pbs" else ident.partition(".")[2],
                 "subtype": "qemu", "vmid": self.vm.vmid, "ctime": int(now), "size": 3446789012, "notes": "", "protected": False,
-                "storage": self.storage.name}
+                "storage": self.storage.name, "node": None if self.storage.status()["shared"] else self.vm.node}
 
     def begin(self, archive):
         """Freeze, the QMP command, thaw; then the line that says that all disks have their instant."""
@@ -149,18 +176,18 @@ class Dump:
             self.info("starting backup via QMP command")
         if self.storage.kind == "pbs":
             self.task.sleep(vm.seconds["connect"])
-        failed = self.world.fault("qmp-fails")
+        failed, is_still = self.world.fault("qmp-fails"), vm.frozen
         if not failed:
+            self.job = vm.back_up(archive)
             for disk in vm.disks():
                 self.world.note("disk-instant", disk)
-                self.task.sleep(vm.seconds["disk"] if not vm.frozen else 0)
+                self.job.add(disk)
+                self.task.sleep(0 if is_still else vm.seconds["disk"])
             vm.instant(archive["volid"])
+            self.world.vault[archive["volid"]] = (dict(vm.config), vm.data)  # what a restore makes a VM of
         if froze:
             self.info("issuing guest-agent 'fs-thaw' command")  # [!] also when the command failed
-            if self.world.fault("thaw-fails"):
-                self.task.log(f"ERROR: VM {vm.vmid} qga command 'guest-fsfreeze-thaw' failed - got timeout")
-            else:
-                vm.thaw()
+            self.agent_does("thaw", vm.thaw, self.world.fault("thaw-fails"))
         if failed:
             self.abort(f"VM {vm.vmid} qmp command 'backup' failed - got timeout")
         self.world.note("before-line", archive["volid"])
@@ -193,16 +220,23 @@ class Dump:
             self.info("skipping guest filesystem freeze - already frozen")
             return False
         self.info("issuing guest-agent 'fs-freeze' command")
-        if vm.frozen or self.world.fault("freeze-fails"):
-            self.task.log(f"ERROR: VM {vm.vmid} qga command 'guest-fsfreeze-freeze' failed - got timeout")
-        else:
-            vm.freeze()
+        self.agent_does("freeze", vm.freeze, vm.frozen or self.world.fault("freeze-fails"))
         return True
+
+    def agent_does(self, what, work, fails):
+        """A failure is a line, and the job goes on."""
+        why = "got timeout"
+        try:
+            if not fails:
+                return work()
+        except AgentError as error:
+            why = str(error)
+        return self.task.log(f"ERROR: VM {self.vm.vmid} qga command 'guest-fsfreeze-{what}' failed - {why}")
 
     def stream(self):
         self.info("  3% (1.1 GiB of 32.0 GiB) in 3s, read: 375.4 MiB/s, write: 120.0 MiB/s")
         try:
-            self.task.sleep(self.vm.seconds["copy"])
+            self.job.copy(self.task)
         except self.error as error:
             self.abort(str(error))
         if self.world.fault("copy-fails"):
@@ -233,4 +267,4 @@ class Dump:
             self.info("prune older backups with retention: keep-daily=7")
             for old in theirs:
                 if not old["protected"]:
-                    del self.world.archives[old["volid"]]
+                    self.world.drop_archive(old["volid"])

@@ -1,40 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """calls.py - what each endpoint answers, once transport, rights and parameters were in order."""
-import contextlib
-import json
 import re
-import subprocess
-import threading
 import time
 
+import ha
+import places
+from agent import AgentCalls
 from backups import Dump
+from restores import Machines
 from schema import Refused
 from world import Task, TaskError
-
-MOUNTINFO = ("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 0:5 / /proc rw - proc proc rw\n"
-             "24 22 0:40 / /mnt/nfs rw - nfs server:/x rw\n")
-FSINFO = [{"mountpoint": "/", "type": "ext4", "name": "sda1", "disk": [
-    {"serial": "0QEMU_QEMU_HARDDISK_drive-scsi0", "bus-type": "scsi", "bus": 0, "target": 0, "unit": 0, "dev": "/dev/sda1",
-     "pci-controller": {"domain": 0, "bus": 9, "slot": 1, "function": 0}}]}]
-
-
-def widen(data):
-    """[!] Each byte becomes a code point: UTF-8 of the guest arrives double-encoded."""
-    return data.decode("latin-1")
-
-
-def narrow(text):
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        raise Refused(500, "Wide character in subroutine entry") from None
 
 
 class Whole(dict):
     """An answer with more than `data` in it."""
 
 
-class Calls:
+class Calls(AgentCalls, Machines):
     def __init__(self, world):
         self.world = world
 
@@ -69,14 +51,15 @@ class Calls:
         out = []
         for vm in self.world.vms.values():
             row = {"id": f"{vm.kind}/{vm.vmid}", "type": vm.kind, "vmid": vm.vmid, "node": vm.node, "status": vm.status,
-                   "template": vm.template, "name": vm.name, "maxcpu": 2}
+                   "template": vm.template, "maxcpu": 2, **({"name": vm.name} if vm.name else {})}
             if vm.lock:
                 row["lock"] = vm.lock
             if self.world.fault("statistics-lag"):
-                del row["name"]
+                row.pop("name", None)
                 row["status"] = "unknown"
             out.append(row)
-        return out if "VM.Audit" in self.world.rights else []
+        out = out if "VM.Audit" in self.world.rights else []
+        return {"vm": out, "storage": places.rows(self.world)}.get(p.get("type"), out + places.rows(self.world))
 
     def get_nodes_qemu(self, p, user):
         if self.world.fault("node-away", p["node"]):
@@ -94,7 +77,7 @@ class Calls:
 
     def get_nodes_qemu_status_current(self, p, user):
         vm = self.vm(p)
-        out = {"vmid": str(vm.vmid), "name": vm.name, "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": 0}}
+        out = {"vmid": str(vm.vmid), "name": vm.name or "", "status": vm.status, "qmpstatus": vm.qmp, "agent": 1, "ha": {"managed": int(vm.is_ha)}}
         if vm.lock:
             out["lock"] = vm.lock
         return out
@@ -126,7 +109,7 @@ class Calls:
 
     def delete_nodes_qemu_snapshot_snapname(self, p, user):
         vm = self.vm(p)
-        return self.start(vm, "qmdelsnapshot", user, lambda t: vm.delete(t, p["snapname"]))
+        return self.start(vm, "qmdelsnapshot", user, lambda t: vm.delete(t, p["snapname"], p.get("force") == "1"))
 
     def post_nodes_qemu_snapshot_snapname_rollback(self, p, user):
         vm = self.vm(p)
@@ -149,17 +132,17 @@ class Calls:
 
     def post_nodes_qemu_status_start(self, p, user):
         vm = self.vm(p)
-        return self.start(vm, "qmstart", user, lambda t: vm.power(t, True))
+        return ha.power(self, vm, user, True)
 
     def post_nodes_qemu_status_stop(self, p, user):
         vm = self.vm(p)
-        return self.start(vm, "qmstop", user, lambda t: vm.power(t, False))
+        return ha.power(self, vm, user, False)
 
     def get_storage(self, p, user):
         if "Datastore.Audit" not in self.world.rights:
             return []
         rows = [s.row() for s in self.world.storages.values()]
-        rows[0]["type"] = "zfspool" if self.world.vms[100].newest_only else rows[0]["type"]
+        rows[0]["type"] = "zfspool" if 100 in self.world.vms and self.world.vms[100].newest_only else rows[0]["type"]
         return rows
 
     # ---- backups ----
@@ -178,6 +161,7 @@ class Calls:
         return self.start(vm, "vzdump", user, lambda t: Dump(vm, t, p, TaskError).run())
 
     def get_nodes_storage(self, p, user):
+        places.probe(self.world)
         wanted = set(p.get("content", "").split(",")) - {""}
         return [s.status() for s in self.world.storages.values() if p.get("storage", s.name) == s.name and
                 (not wanted or wanted & set(s.content.split(","))) and (p.get("enabled") != "1" or s.enabled)]
@@ -188,24 +172,28 @@ class Calls:
             raise Refused(500, f"storage '{p['storage']}' does not exist")
         if not storage.active:
             raise Refused(500, f"storage '{p['storage']}' is not online")
+        if p.get("content") == "images":
+            return self.images(p)
         out = []
         for a in self.world.archives.values():
             if a["storage"] != p["storage"] or p.get("vmid", str(a["vmid"])) != str(a["vmid"]) or "VM.Backup" not in self.world.rights:
                 continue
-            row = {k: v for k, v in a.items() if k not in ("storage", "protected", "notes")}
+            if a.get("node") not in (None, p["node"]):
+                continue  # of a storage of another node
+            row = {k: v for k, v in a.items() if k not in ("storage", "node", "protected", "notes", "path")}
             row["notes"] = a["notes"].partition("\n")[0]
             out.append({**row, **({"protected": 1} if a["protected"] else {})})
         return out
 
     def archive(self, p):
         archive = self.world.archives.get(p["volume"])
-        if not archive:
+        if not archive or archive.get("node") not in (None, p["node"]):
             raise Refused(500, f"volume '{p['volume']}' does not exist")
         return archive
 
     def get_nodes_storage_storage_content_volume(self, p, user):
         a = self.archive(p)
-        return {"format": a["format"], "notes": a["notes"], "path": "/mnt/pve/x", "size": a["size"], "used": a["size"],
+        return {"format": a["format"], "notes": a["notes"], "path": a.get("path", "/mnt/pve/x"), "size": a["size"], "used": a["size"],
                 **({"protected": 1} if a["protected"] else {})}
 
     def put_nodes_storage_storage_content_volume(self, p, user):
@@ -219,7 +207,7 @@ class Calls:
         if a["protected"]:
             raise Refused(500, f"cannot remove protected archive '{p['volume']}'")
         task = Task(self.world, p["node"], "imgdel", f"{a['vmid']}@{a['storage']}", user)
-        task.run(lambda t: self.world.archives.pop(a["volid"], None))
+        task.run(lambda t: self.world.drop_archive(a["volid"]))
         return task.upid
 
     # ---- tasks ----
@@ -269,108 +257,6 @@ class Calls:
         if part and task and not task.exit and self.world.fault("half-line"):
             part[-1] = part[-1][:len(part[-1]) // 2]
         return Whole(data=[{"n": start + i + 1, "t": t} for i, t in enumerate(part)], total=len(lines))
-
-    # ---- guest agent ----
-    @contextlib.contextmanager
-    def agent_of(self, p, frozen_too=False):
-        """The VM, and its agent for this one caller."""
-        vm = self.vm(p)
-        if not vm.agent_lock.acquire(timeout=vm.agent_patience):
-            raise Refused(500, "QEMU guest agent is not running")  # its ping got no answer
-        try:
-            yield self.agent(p, frozen_too)
-        finally:
-            vm.agent_lock.release()
-
-    def agent(self, p, frozen_too=False):
-        vm = self.vm(p)
-        if vm.config.get("agent", "0")[:1] == "0":
-            raise Refused(500, "No QEMU guest agent configured")
-        if vm.status != "running":
-            raise Refused(500, f"VM {vm.vmid} is not running")
-        if not vm.agent_alive:
-            raise Refused(500, "QEMU guest agent is not running")
-        self.world.note("agent", vm.qmp)
-        if vm.frozen and not frozen_too:
-            raise Refused(500, "Agent error: Command guest-exec has been disabled: the command is not allowed")
-        return vm
-
-    def post_nodes_qemu_agent_ping(self, p, user):
-        with self.agent_of(p, True):
-            return {"result": {}}
-
-    def get_nodes_qemu_agent_info(self, p, user):
-        with self.agent_of(p, True):
-            return {"result": {"version": "8.2.0", "supported_commands": []}}
-
-    def post_nodes_qemu_agent_fsfreeze_status(self, p, user):
-        if self.world.fault("agent-error"):  # [!] an error inside a 200
-            return {"result": {"error": {"class": "GenericError", "desc": "internal trouble"}}}
-        with self.agent_of(p, True) as vm:
-            return {"result": "frozen" if vm.frozen else "thawed"}
-
-    def post_nodes_qemu_agent_fsfreeze_freeze(self, p, user):
-        with self.agent_of(p, True) as vm:
-            if vm.frozen or self.world.fault("freeze-error"):
-                return {"result": {"error": {"class": "GenericError", "desc": "failed to freeze /: Device or resource busy"}}}
-        frozen = threading.Thread(target=self.freeze, args=(vm,), daemon=True)
-        frozen.start()
-        frozen.join(self.world.inner_timeout)
-        if frozen.is_alive() or self.world.fault("freeze-596"):
-            raise Refused(596, "Connection timed out")  # [!] and the freeze goes on
-        return {"result": 2}
-
-    @staticmethod
-    def freeze(vm):
-        with vm.agent_lock:
-            vm.freeze()
-
-    def post_nodes_qemu_agent_fsfreeze_thaw(self, p, user):
-        with self.agent_of(p, True) as vm:
-            if self.world.fault("thaw-error"):
-                return {"result": {"error": {"class": "GenericError", "desc": "thaw refused"}}}
-            vm.thaw()
-            return {"result": 2}
-
-    def get_nodes_qemu_agent_get_fsinfo(self, p, user):
-        with self.agent_of(p):
-            return {"result": json.loads(json.dumps(FSINFO))}
-
-    def post_nodes_qemu_agent_exec(self, p, user):
-        self.agent(p)
-        process = subprocess.Popen(p["command"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        out = process.communicate(narrow(p.get("input-data", "")))
-        self.world.processes[str(process.pid)] = (process.returncode, *out)
-        return {"pid": process.pid}
-
-    def get_nodes_qemu_agent_exec_status(self, p, user):
-        self.agent(p)
-        if self.world.fault("still-running"):
-            return {"exited": 0}
-        if p["pid"] not in self.world.processes:
-            raise Refused(500, "Agent error: Invalid parameter 'pid'")
-        code, out, err = self.world.processes.pop(p["pid"])  # [!] told once
-        return {"exited": 1, "exitcode": code, **({"out-data": widen(out)} if out else {}), **({"err-data": widen(err)} if err else {})}
-
-    def get_nodes_qemu_agent_file_read(self, p, user):
-        self.agent(p)
-        if p["file"] == "/proc/self/mountinfo":
-            data = MOUNTINFO.encode()
-        else:
-            try:
-                with open(p["file"], "rb") as file:
-                    data = file.read()
-            except OSError as error:
-                raise Refused(500, f"Agent error: failed to open file '{p['file']}' (mode: 'r'): {error.strerror}") from None
-        return {"content": widen(data[:16 << 20]), "bytes-read": len(data), **({"truncated": 1} if len(data) > 16 << 20 else {})}
-
-    def post_nodes_qemu_agent_file_write(self, p, user):
-        import base64
-        self.agent(p)
-        data = base64.b64decode(p["content"]) if p.get("encode") == "0" else narrow(p["content"])
-        with open(p["file"], "wb") as file:
-            file.write(data)
-        return None
 
 
 def method_name(method, template):

@@ -75,6 +75,8 @@ def check_one(rule, value):
 
 
 def check_format(name, value):
+    if isinstance(name, dict):
+        return check_properties(name, value)
     if not isinstance(name, str):
         return None
     pattern = SCHEMA["formats"].get(name)
@@ -97,12 +99,19 @@ def check_properties(rules, value):
         key, has_value, one = part.partition("=")
         if not has_value and alone:
             key, one = alone[0], part
+        if rules.get(key, {}).get("alias"):  # virtio=MAC: both model and macaddr
+            continue
         if key not in rules:
             return f"invalid format - {key}: property is not defined in schema and the schema does not allow additional properties"
         wrong = check_one(rules[key], {"yes": "1", "on": "1", "true": "1"}.get(one, one) if rules[key]["type"] == "boolean" else one)
         if wrong:
             return f"invalid format - {key}: {wrong}"
     return None
+
+
+def rule_of(rules, key):
+    """Of this parameter; net0 has that of net[n]."""
+    return rules.get(key) or rules.get(re.sub("[0-9]+$", "[n]", key))
 
 
 def check(rules, in_path, given):
@@ -113,19 +122,20 @@ def check(rules, in_path, given):
             errors[key] = "duplicate parameter (already defined in URI) with conflicting values!"
         out[key] = value
     for key, value in out.items():
-        if key not in rules:
+        rule = rule_of(rules, key)
+        if not rule:
             errors[key] = "property is not defined in schema and the schema does not allow additional properties"
             continue
-        if rules[key].get("type") == "array" and not isinstance(value, list):
+        if rule.get("type") == "array" and not isinstance(value, list):
             out[key] = [value]
-        wrong = check_one(rules[key], out[key])
+        wrong = check_one(rule, out[key])
         if wrong:
             errors[key] = wrong
-        needed = rules[key].get("requires")
+        needed = rule.get("requires")
         if needed and needed not in out:
             errors[needed] = f"missing property - '{key}' requires this property"
     for key, rule in rules.items():
-        if key not in out and not rule.get("optional"):
+        if "[n]" not in key and key not in out and not rule.get("optional"):
             errors[key] = "property is missing and it is not optional"
     if errors:
         raise Refused(400, "Parameter verification failed.", errors)

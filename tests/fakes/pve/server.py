@@ -5,6 +5,7 @@ The exact behaviour matters: there is no 404, errors stand in the reason phrase,
 status from 400 on closes the connection, as does idling for 5 s.
 """
 import gzip
+import itertools
 import json
 import os
 import re
@@ -49,7 +50,9 @@ class Server:
 
     def __init__(self, world, folder):
         self.world, self.calls = world, Calls(world)
+        self.numbers = itertools.count()  # of connections
         self.left = {}  # how many requests a connection is good for: 100
+        self.numbers = itertools.count()  # of connections: an object's id() is used again
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(os.path.join(folder, "pve.pem"), os.path.join(folder, "pve.key"))
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -72,6 +75,7 @@ class Server:
             plain.settimeout(self.world.idle)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.context.wrap_socket(plain, server_side=True) as conn, conn.makefile("rb") as lines:
+                conn.number = next(self.numbers)
                 try:
                     while self.request(conn, lines):
                         pass
@@ -106,7 +110,7 @@ class Server:
 
     def answer(self, conn, method, target, headers, body):
         path = target.partition("?")[0]
-        self.world.requests.append((time.monotonic(), method, path, target, body.decode(), id(conn)))
+        self.world.requests.append((time.monotonic(), method, path, target, body.decode(), conn.number))
         try:
             data = self.handle(method, target, headers, body.decode())
             data = data if isinstance(data, Whole) else {"data": data}
@@ -189,6 +193,8 @@ class Server:
         check = permissions.get("check")
         if not check or check[0] != "perm":
             return
+        if self.world.fault("403"):  # a right that this worker has not heard of yet
+            raise Refused(403, f"Permission check failed ({check[1]}, {'|'.join(check[2])})")
         wanted = check[2]
         if not self.world.is_new:
             wanted = ["VM.Monitor" if GUEST_RIGHTS_8.fullmatch(w) else w for w in wanted]

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """world.py - the cluster behind the API: nodes, VMs, tasks and the instants that tests ask for.
 
-Nothing is copied. What a capture does to a machine goes through VM.freeze, VM.instant and VM.thaw, so that a test (or a
-machine that is real) can put its own in place.
+The machine is pretended, and nothing is copied: its disks are the number VM.data. All that is done to a machine goes through
+few functions of VM (from `freeze` to `switch`), so that a test can put its own in place; real.py does, for a guest of libvirt.
 """
+import shutil
 import threading
 import time
 
+import agent
 import backups
+import deletions
+from agent import AgentError
 
 
 class Task:
@@ -19,6 +23,7 @@ class Task:
         self.start = int(time.time() + world.skew)
         self.upid = f"UPID:{node}:{0x3A1B2 + world.serial:08X}:{world.serial:08X}:{self.start:08X}:{kind}:{vmid}:{user}:"
         self.lines, self.exit = [], None
+        self.began, self.ended = time.monotonic(), None
         self.stop = threading.Event()  # by DELETE of the task
         world.tasks[self.upid] = self
 
@@ -39,6 +44,8 @@ class Task:
             work(self)
         except TaskError as error:
             status = str(error)
+        except SystemExit:  # the worker is dead: what it had begun stays as it is
+            self.end("unexpected status")
         if self.exit:
             return
         if self.world.fault("task-killed", self.kind):
@@ -52,7 +59,7 @@ class Task:
 
     def end(self, status):
         self.world.note("task-stopped", self.upid)
-        self.exit = status
+        self.ended, self.exit = time.monotonic(), status
 
 
 class TaskError(Exception):
@@ -60,34 +67,68 @@ class TaskError(Exception):
 
 
 class VM:
+    status = qmp = "running"
+    frozen = False
+    agent_alive = True
+
     def __init__(self, world, vmid, name, node):
         self.world, self.vmid, self.name, self.node = world, vmid, name, node
-        self.kind, self.status, self.qmp, self.lock, self.template = "qemu", "running", "running", None, 0
+        self.kind, self.lock, self.template = "qemu", None, 0
         self.config = {"name": name, "agent": "1", "memory": "2048", "cores": 2, "scsihw": "virtio-scsi-single",
                        "scsi0": f"local-lvm:vm-{vmid}-disk-0,size=32G,iothread=1", "ide2": "none,media=cdrom"}
         self.snapshots, self.parent = {}, None
-        self.frozen, self.agent_alive, self.thaw_refused = False, True, False
         self.can_snapshot = True
+        self.is_ha = False
         self.newest_only = False  # ZFS and volume chains
         self.data, self.kept = 1, {}  # what stands on the disks, and that with the settings in each snapshot
-        self.seconds = {"freeze": 0.02, "disk": 0.02, "thaw": 0.01, "delete": 0.02, "connect": 0.02, "fleece": 0.02, "copy": 0.1}
+        self.seconds = {"freeze": 0.02, "disk": 0.02, "thaw": 0.01, "delete": 0.02, "connect": 0.02, "fleece": 0.02, "copy": 0.1, "ha": 0.7}
         self.agent_lock = threading.Lock()  # one client at a time; the others give up after so long
         self.agent_patience = 0.3
+        self.agent = agent.Pretended(self)
 
     def disks(self):
         return [k for k, v in self.config.items() if k[:4] in ("scsi", "virt", "sata") and k[-1].isdigit() and "cdrom" not in str(v)]
 
-    # What a real machine replaces.
+    # What a real machine replaces: guest, processors, disks, power.
     def freeze(self):
+        """How many file systems are frozen now; AgentError."""
         time.sleep(self.seconds["freeze"])
         self.frozen = True
+        return 2
+
+    def thaw(self):
+        time.sleep(self.seconds["thaw"])
+        self.frozen = False
+        return 2
+
+    def stop_processors(self):
+        self.qmp = "save-vm"
+
+    def resume_processors(self):
+        self.qmp = "running"
 
     def instant(self, name):
         self.world.note("instant", name)
         self.kept[name] = (self.data, dict(self.config))
 
-    def thaw(self):
-        time.sleep(self.seconds["thaw"])
+    def keep_disk(self, disk, name):
+        time.sleep(self.seconds["disk"])
+
+    def drop_disks(self, name):
+        """Those that are kept under the name, as many as there are."""
+        time.sleep(self.seconds["delete"])
+
+    def back_up(self, archive):
+        """A job that has no disk yet."""
+        return backups.Job(self)
+
+    def put_back(self, name):
+        """The disks, of a machine that was killed before."""
+        time.sleep(self.seconds["delete"])
+        self.data = self.kept[name][0]
+
+    def switch(self, on):
+        self.status = self.qmp = "running" if on else "stopped"
         self.frozen = False
 
     # ---- the sequence of a snapshot ----
@@ -108,6 +149,7 @@ class VM:
         except TaskError:
             task.log("snapshot create failed: starting cleanup")
             time.sleep(self.world.seconds("cleanup"))
+            self.drop_disks(name)
             del self.snapshots[name]
             self.lock = None
             raise
@@ -115,24 +157,38 @@ class VM:
         self.parent, self.lock = name, None
 
     def take(self, task, name):
-        froze = self.status == "running" and self.freeze_for(task)
+        runs = self.status == "running"
+        froze = runs and self.freeze_for(task)
         if self.world.fault("die-in-snapshot"):
             raise SystemExit  # the worker is gone: its lock and its half snapshot stay
-        self.qmp = "save-vm"
-        self.instant(name)
+        if runs:
+            self.stop_processors()
+        try:
+            self.instant(name)
+            self.keep_disks(task, name)
+        finally:
+            if runs:
+                self.resume_processors()
+            self.thaw_for(task, froze)
+        if self.world.seconds("savevm-end"):
+            task.log("waiting for QEMU to finish the 'savevm-end' command...")
+            time.sleep(self.world.seconds("savevm-end"))
+
+    def keep_disks(self, task, name):
         for disk in self.disks():
             task.log(f"snapshotting 'drive-{disk}' ({self.config[disk].split(',')[0]})")
-            time.sleep(self.seconds["disk"])
+            self.keep_disk(disk, name)
             if self.world.fault("disk-fails"):
-                self.qmp = "running"
-                if froze:
-                    self.thaw()
                 raise TaskError("lvcreate snapshot 'pve/snap_vm' error:   No space left on device")
-        self.qmp = "running" if self.status == "running" else self.qmp
-        if froze and self.world.fault("thaw-fails"):
-            task.log("guest-fsfreeze-thaw problems - VM %d qga command 'guest-fsfreeze-thaw' failed - got timeout" % self.vmid)
-        elif froze:
-            self.thaw()
+
+    def thaw_for(self, task, froze):
+        why = "got timeout"
+        try:
+            if not froze or not self.world.fault("thaw-fails"):
+                return self.thaw() if froze else None
+        except AgentError as error:
+            why = str(error)
+        return task.log("guest-fsfreeze-thaw problems - VM %d qga command 'guest-fsfreeze-thaw' failed - %s" % (self.vmid, why))
 
     def freeze_for(self, task):
         if self.config.get("agent", "0").split(",")[0] not in ("1", "enabled=1"):
@@ -153,11 +209,15 @@ class VM:
         if self.frozen and new:
             task.log("skipping guest filesystem freeze - already frozen")
             return False
-        if self.frozen or self.world.fault("freeze-fails"):
-            if new:
-                task.log("unable to freeze guest fs - VM %d qga command 'guest-fsfreeze-freeze' failed - got timeout" % self.vmid)
-            return True
-        self.freeze()
+        why = "got timeout"
+        try:
+            if not self.frozen and not self.world.fault("freeze-fails"):
+                self.freeze()
+                return True
+        except AgentError as error:
+            why = str(error)
+        if self.world.tells_freeze:
+            task.log("unable to freeze guest fs - VM %d qga command 'guest-fsfreeze-freeze' failed - %s" % (self.vmid, why))
         return True
 
     # ---- back to one ----
@@ -168,11 +228,12 @@ class VM:
             raise TaskError(f"snapshot '{name}' does not exist")
         if self.newest_only and name != list(self.snapshots)[-1]:
             raise TaskError(f"can't rollback, '{name}' is not most recent snapshot on 'local-zfs:vm-{self.vmid}-disk-0'")
-        self.lock, self.status, self.qmp, self.frozen = "rollback", "stopped", "stopped", False
-        time.sleep(self.seconds["delete"])
+        self.lock = "rollback"
+        self.switch(False)  # killed, not shut down
         if self.world.fault("die-in-rollback"):
             raise SystemExit
-        self.data, self.config = self.kept[name][0], dict(self.kept[name][1])
+        self.put_back(name)
+        self.config = dict(self.kept[name][1])
         self.parent, self.lock = name, None
         self.world.note("rolled-back", name)
         if start:
@@ -186,18 +247,23 @@ class VM:
         if on and self.world.fault("start-fails"):
             raise TaskError("start failed: QEMU exited with code 1")
         time.sleep(self.seconds["delete"])
-        self.status = self.qmp = "running" if on else "stopped"
-        self.frozen = False
+        self.switch(on)
         self.world.note("power", (on, self.data))
+        if on:
+            self.world.note("started-vm", (self.vmid, dict(self.config)))
+        if on and self.world.seconds("agent-slow"):
+            self.agent_alive = False
+            threading.Timer(self.world.seconds("agent-slow"), setattr, (self, "agent_alive", True)).start()
 
-    def delete(self, task, name):
+    def delete(self, task, name, force=False):
         if self.lock:
             raise TaskError(f"VM is locked ({self.lock})")
         if name not in self.snapshots:
             raise TaskError(f"snapshot '{name}' does not exist")
         self.lock = "snapshot-delete"
         self.snapshots[name]["snapstate"] = "delete"
-        time.sleep(self.seconds["delete"])
+        self.drop_disks(name)
+        deletions.check_parts(self, task, name, force, TaskError)
         gone = self.snapshots.pop(name)
         for other in self.snapshots.values():
             if other.get("parent") == name:
@@ -212,10 +278,12 @@ class VM:
 class World:
     def __init__(self, new=True):
         self.is_new = new  # texts and rights of 9.1, else of 8.4
+        self.tells_freeze = new  # that one failed: since qemu-server 9.0.23
         self.vms, self.tasks, self.serial = {}, {}, 0
         self.faults, self.requests, self.timeline = {}, [], []
         self.mutex = threading.Lock()
-        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot", "VM.Snapshot.Rollback", "VM.PowerMgmt", "VM.Backup",
+        self.rights = dict.fromkeys(["VM.Audit", "VM.Snapshot", "VM.Snapshot.Rollback", "VM.PowerMgmt", "VM.Backup", "VM.Allocate", "VM.Config.Options", "SDN.Use",
+                                     "VM.Config.Network", "VM.Config.CDROM", "VM.Config.HWType", "VM.Config.Memory", "VM.Config.Disk",
                                      "Datastore.Audit", "Datastore.AllocateSpace"] + (
             ["VM.GuestAgent.Audit", "VM.GuestAgent.FileSystemMgmt", "VM.GuestAgent.FileRead", "VM.GuestAgent.FileWrite",
              "VM.GuestAgent.Unrestricted"] if new else ["VM.Monitor"]), 1)
@@ -228,11 +296,17 @@ class World:
         self.skew = 0  # of the nodes' clock, in seconds
         self.processes = {}
         self.storages, self.archives, self.dump_locks = backups.storages(), {}, {}
+        self.vault, self.volumes, self.restore_seconds = {}, {("local-lvm", "vm-100-disk-0"): 100}, 0.05  # restores.py
         self.add(100, "db1", "pve1")
 
     def add(self, vmid, name, node):
         self.vms[vmid] = VM(self, vmid, name, node)
         return self.vms[vmid]
+
+    def drop_archive(self, volid):
+        archive = self.archives.pop(volid, {})
+        if "path" in archive:
+            shutil.rmtree(archive["path"], ignore_errors=True)
 
     def note(self, what, detail):
         self.timeline.append((time.monotonic(), what, detail))

@@ -79,11 +79,11 @@ class LoadTest(DumpTest):
         doc = json.loads(done.stdout) if done.stdout else {}
         return doc.get("error", doc)
 
-    def stalled(self, directory, point, ms=1500):
-        """A load that waits at a point; which it has reached."""
+    def stalled(self, directory, point, ms=1500, *more):
+        """A load that waits at a point; which it has reached. more: what becomes of it at others."""
         log = self.folder / "points"
         load = subprocess.Popen([*self.load_command(directory), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                env={**os.environ, "HOLDFAST_POINT": f"{point}=stall:{ms}", "HOLDFAST_POINT_LOG": str(log)})
+                                env={**os.environ, "HOLDFAST_POINT": ",".join([f"{point}=stall:{ms}", *more]), "HOLDFAST_POINT_LOG": str(log)})
         self.addCleanup(load.wait)
         self.addCleanup(load.kill)
         runlib.wait_until(lambda: log.exists() and point in log.read_text().split(), 20, f"{point} is reached")

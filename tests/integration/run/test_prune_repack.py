@@ -150,7 +150,7 @@ class Plain(RepackTest):
         self.ripen()
         path = max((self.vault.folder / "trees").rglob("*/*"), key=lambda p: p.stat().st_mtime_ns)
         whole = path.read_bytes()
-        path.write_bytes(whole[:100] + b"?" + whole[101:])
+        runlib.flip(path, 100)
         doc = self.packs(self.web.prune())
         self.assertEqual((doc["wasted"], doc["repacked"]["packs"], doc["left_why"]), (None, 0, "unreadable"))
         self.assertEqual(self.moved(), [])
@@ -158,13 +158,24 @@ class Plain(RepackTest):
         self.assertEqual(self.packs(self.web.prune())["repacked"]["packs"], 1)
         self.assert_whole()
 
-    def test_a_damaged_pack_stays_and_is_told(self):
+    def spoil(self, block):
+        """The pack's record of this block, wherever it lies: in the order in which the threads of a backup were done with them."""
         self.web.prune()
-        self.ripen()
         path, = self.vault.folder.glob(f"packs/*/{self.half}")
-        whole = path.read_bytes()
-        path.write_bytes(whole[:-CHUNK // 2] + b"????" + whole[4 - CHUNK // 2:])
-        self.vault.age(GRACE_S + 10, "packs/*/*")
+        at = path.read_bytes().find(block)
+        self.assertGreater(at, 0)
+        runlib.flip(path, at + CHUNK // 2)
+        self.ripen()
+
+    def test_damage_of_what_nobody_needs_goes_with_it(self):
+        self.spoil(self.once[0])
+        self.assertEqual(self.packs(self.web.prune())["repacked"]["packs"], 1)
+        self.let_go()
+        self.assertFalse(self.has(self.half))
+        self.assert_whole()
+
+    def test_a_damaged_pack_stays_and_is_told(self):
+        self.spoil(self.web.blocks[-1])
         doc = self.packs(self.web.prune())
         self.assertEqual((doc["repacked"]["packs"], doc["left"]["packs"], doc["left_why"]), (0, 1, "damaged"))
         self.assertEqual(self.vault.names("condemned").count(self.half), 0)
@@ -229,7 +240,7 @@ class Plain(RepackTest):
         path, = self.vault.folder.glob(f"packs/*/{new}")
         index = self.vault.folder / f"index/{new}.idx"
         whole = path.read_bytes()
-        path.write_bytes(whole[:100] + b"?" + whole[101:])
+        runlib.flip(path, 100)
         self.web.run("verify", "--all")
         self.web.run("verify", "--all", "--read", status=1)
         path.unlink()

@@ -47,17 +47,11 @@ class Verifying(StoresTest):
         for path, content in before.items():
             path.write_bytes(content)
 
-    @staticmethod
-    def flip(path, at=None):
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2 if at is None else at] ^= 1
-        path.write_bytes(data)
-
     def check_flipped(self, store, folders):
         for folder in folders:
             for path in self.objects(folder, store):
                 with self.subTest(path=self.name(path)), self.changed(path):
-                    self.flip(path)
+                    runlib.flip(path)
                     self.assertIn(self.name(path), self.damage("--all", "--read", "--store", store))
 
     def test_a_good_point_is_good_at_each_depth(self):
@@ -85,18 +79,18 @@ class Verifying(StoresTest):
         self.backup()
         small, large = sorted(self.objects("packs"), key=lambda p: p.stat().st_size)
         with self.changed(large):
-            self.flip(large)
+            runlib.flip(large)
             said = self.damage()
             self.assertIn("disk 'vda': 4 chunks lie in damaged packs, the first at 1048576", said)
             self.assertNotIn("disk 'vdb'", said)
         with self.changed(small):
-            self.flip(small)
+            runlib.flip(small)
             self.assertIn("disk 'vdb': 1 chunk lies in damaged packs, the first at 0", self.damage())
 
     def test_what_is_found_damaged_is_sent_again_by_the_next_backup(self):
         """Incremental, compared, and after a pack was found missing: the old point stays damaged, the next one is whole."""
         first = last = self.backup()
-        for spoil in (self.flip, lambda p: p.unlink()):
+        for spoil in (runlib.flip, lambda p: p.unlink()):
             large = max(self.objects("packs"), key=lambda p: (p.stat().st_size, p.stat().st_mtime))
             spoil(large)
             self.damage(last, "--read")
@@ -112,7 +106,7 @@ class Verifying(StoresTest):
             out.unlink()
         self.site.write(checkpoint="never")
         tree = max(self.objects("trees"), key=lambda p: p.stat().st_mtime)
-        self.flip(tree)
+        runlib.flip(tree)
         point = self.backup()  # never looked at the old tree
         self.assertIn(tree.name, self.damage(point, "--read"))
         self.verify(self.backup(), "--read")
@@ -121,7 +115,7 @@ class Verifying(StoresTest):
         point = self.backup()
         pack = self.objects("packs")[0]
         with self.changed(pack):
-            self.flip(pack)
+            runlib.flip(pack)
             self.damage(point, "--read")
         self.assertIn("was found damaged before, by reading it", self.damage(point))
         self.verify(point, "--read")
@@ -140,7 +134,7 @@ class Verifying(StoresTest):
 
     def test_a_mark_that_cannot_be_set_is_said_and_changes_nothing_else(self):
         point = self.backup()
-        self.flip(self.objects("packs")[0])
+        runlib.flip(self.objects("packs")[0])
         r = self.site.run("verify", point, "--read", HOLDFAST_POINT="store.path.before_rename=error")
         self.assertEqual((r.status, r.json["damaged"]), (1, 1), str(r))
         self.assertIn("a mark of damage could not be set", r.stderr)
@@ -149,7 +143,7 @@ class Verifying(StoresTest):
     def test_what_a_restore_cannot_read_is_sent_again_too(self):
         first = self.backup()
         large = max(self.objects("packs"), key=lambda p: p.stat().st_size)
-        self.flip(large)
+        runlib.flip(large)
         self.ok(self.site.run("restore", "image", first, "--disk", "vda", "--to", str(self.site.dir / "restored")), 1)
         self.assertEqual([p.name for p in self.objects("damaged")], [large.name])
         self.verify(self.backup(), "--read")
@@ -157,7 +151,7 @@ class Verifying(StoresTest):
     def test_a_parent_whose_tree_cannot_be_read_is_compared_and_its_tree_written_again(self):
         self.backup()
         for path in self.objects("trees"):
-            self.flip(path)
+            runlib.flip(path)
         self.verify(self.backup(), "--read")
 
     def check_swapped(self, store):
@@ -262,7 +256,7 @@ class Verifying(StoresTest):
     def test_people_read_what_is_damaged(self):
         point = self.backup()
         pack = self.objects("packs")[0]
-        self.flip(pack)
+        runlib.flip(pack)
         r = self.site.run("verify", point, "--read", as_json=False)
         self.assertEqual(r.status, 1)
         self.assertIn(f"DAMAGED    web/{point} on vault: ", r.stdout)

@@ -4,11 +4,11 @@
 # Domains of the lab: their disks, definition and start, and what there is to know about each of
 # them in $LAB/guests/NAME/ (ports, known_hosts, my.cnf files, env).
 
-# disk_xml FILE FORMAT TARGET [MORE-ATTRIBUTES]
+# disk_xml FILE FORMAT TARGET [MORE-ATTRIBUTES [SERIAL]]
 disk_xml()
 {
     echo "<disk type='file' device='disk' ${4:-}><driver name='qemu' type='$2'/>" \
-        "<source file='$1'/><target dev='$3' bus='virtio'/></disk>"
+        "<source file='$1'/><target dev='$3' bus='virtio'/>${5:+<serial>$5</serial>}</disk>"
 }
 
 # The disks of "up --extra": what a coordinator has to leave out or treat differently.
@@ -25,6 +25,7 @@ extra_disks_xml()
 # type qemu: hardware virtualisation is not to be relied on. restrict=on: the guest reaches nothing
 # and nobody; only the forwarded ports on the loopback address lead in. The address of the
 # network card is fixed, because libvirt does not know of it and would give the slot away.
+# no_timer_check: the kernel counts ten ticks while it boots, and panics when an emulated processor that had to wait missed them.
 domain_xml()
 {
     cat <<-EOF
@@ -36,7 +37,7 @@ domain_xml()
 	    <type arch='x86_64' machine='pc'>hvm</type>
 	    <kernel>$IMAGE/vmlinuz</kernel>
 	    <initrd>$IMAGE/initrd</initrd>
-	    <cmdline>root=/dev/vda rw console=ttyS0 net.ifnames=0 mitigations=off no5lvl nokaslr audit=0 module_blacklist=kvm,kvm_amd,kvm_intel,powernow_k8,pcspkr random.trust_cpu=on systemd.show_status=0</cmdline>
+	    <cmdline>root=/dev/vda rw console=ttyS0 net.ifnames=0 mitigations=off no5lvl nokaslr audit=0 module_blacklist=kvm,kvm_amd,kvm_intel,powernow_k8,pcspkr random.trust_cpu=on no_timer_check systemd.show_status=0</cmdline>
 	  </os>
 	  <features><acpi/><apic/></features>
 	  <cpu mode='maximum'/>

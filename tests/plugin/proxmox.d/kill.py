@@ -6,7 +6,14 @@ import subprocess
 from common import HERE, NAME, Site, back, dump, dump_key, folder, private
 
 
-DUMP_POINTS = ["proxmox.before_vzdump", "proxmox.after_vzdump", "proxmox.before_archive_delete"]
+DUMP_POINTS = ["proxmox.before_vzdump", "proxmox.after_vzdump", "proxmox.before_archive_delete", "proxmox.before_pushed_delete"]
+
+
+FINAL_POINTS = ["proxmox." + p for p in ("before_final_stop", "after_final_stop", "after_final_younger", "after_final_task", "after_final_mark",
+                                        "after_final_start")]  # rollback_final.py kills at them
+
+
+MACHINE_POINTS = tuple(f"proxmox.{when}_{what}" for when in ("before", "after") for what in ("restore", "machine"))  # machine_faults.py
 
 
 def a_backup_killed_at_each_point_is_taken_away(site):
@@ -16,6 +23,8 @@ def a_backup_killed_at_each_point_is_taken_away(site):
         dump_key(here)
         if point.endswith("delete"):
             assert dump(here)[0] == 0
+            if "pushed" in point:
+                undo = ["pushed-delete", "100", next(iter(here.world.archives)), NAME]
             died, text = here.drive(*undo, env={"HOLDFAST_POINT": f"{point}=kill"})
         else:
             here.vm.seconds["copy"] = 10
@@ -32,7 +41,8 @@ def killed_at_each_point_the_undo_finds_it(site):
              "rollback": ["rollback", "db1", NAME, f"{folder.name}/back", "switch"], "undo": ["undo", "db1", f"{folder.name}/back"],
              "settle": ["settle", "db1", f"{folder.name}/back"], "write": ["write", "db1", f"{folder.name}/w", private("w-from", "x")]}
     left = {p for p in subprocess.run([os.path.join(HERE, "..", "..", "meta", "points")], capture_output=True, check=True)
-            .stdout.decode().split() if p.startswith("proxmox.")} - set(DUMP_POINTS)
+            .stdout.decode().split() if p.startswith("proxmox.")} - set(DUMP_POINTS) - set(FINAL_POINTS)
+    left = {p for p in left if not p.startswith(MACHINE_POINTS)}
     for verb, command in walks.items():
         probe = Site()
         if verb in ("delete", "rollback", "undo", "settle"):

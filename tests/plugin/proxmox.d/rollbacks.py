@@ -63,12 +63,10 @@ def a_vm_that_is_off_stays_off(site):
     assert status == 0 and site.vm.data == 1 and site.vm.status == "stopped", text
 
 
-def a_storage_that_goes_to_its_newest_only_is_refused(site):
+def a_storage_that_is_hidden_is_seen_late_and_undone(site):
     site_with_a_snapshot(site)
-    site.vm.newest_only = True
-    status, text = back(site)
-    assert status == 1 and "error unsupported" in text and site.vm.status == "running", text
-    site.world.rights.pop("Datastore.Audit")  # then it is seen late, and undone
+    site.vm.newest_only = True  # goes to its newest only
+    site.world.rights.pop("Datastore.Audit")
     status, text = back(site)
     assert status == 1 and "newest snapshot only" in text, text
     site.good("undo", "db1", f"{folder.name}/back")
@@ -110,3 +108,18 @@ def lost_answers_do_nothing_twice(site):
         status, text = back(here)
         assert status == 0 and here.vm.data == 1 and list(here.vm.snapshots) == [NAME], (lost, text)
         assert len(here.requests("POST", "/rollback")) == 1, lost
+
+
+def a_vm_under_high_availability_is_waited_for_until_it_is_off(site):
+    instant, states = site.vm.instant, []
+    site_with_a_snapshot(site)
+    site.vm.is_ha = True
+    site.vm.instant = lambda name: (states.append(site.vm.status), instant(name))
+    status, text = back(site)
+    assert status == 0 and site.vm.data == 1 and site.vm.status == "running" and states == ["stopped"], (states, text)
+    for lost in ("POST stop", "POST start"):
+        here = site_with_a_snapshot(Site())
+        here.vm.is_ha = True
+        here.world.faults["drop-after"] = lost
+        status, text = back(here)
+        assert status == 0 and here.vm.data == 1 and here.vm.status == "running", (lost, text)

@@ -5,6 +5,7 @@ import subprocess
 import time
 
 from common import BUILD, FINGERPRINT, NAME, PIN, Site, folder, private
+from server import Dropped, Refused
 
 
 def the_conformance_suite_passes(site):
@@ -157,3 +158,31 @@ def a_connection_is_given_up_after_100_requests(site):
     site.good("exec", "db1", "/bin/true", limit=60000)
     used = [r[5] for r in site.world.requests]
     assert max(used.count(c) for c in set(used)) == 100, "the stand-in closes after 100"
+
+
+def a_first_403_is_asked_once_more(site):
+    site.world.faults["403"] = 1  # the right was given some seconds ago
+    site.good("find", "db1")
+    site.world.faults["403"] = 2
+    assert "Permission check failed" in site.bad("auth", "find", "db1")
+
+
+def a_kept_connection_that_dies_under_a_post_is_said_so(site):
+    def die(p, user):
+        raise Dropped
+    site.server.calls.post_nodes_qemu_snapshot = die
+    status, text = site.capture()
+    assert status == 1 and "error unreachable" in text and "before the answer came" in text and "perhaps snapshot" in text, text
+
+
+def inside_the_hold_no_403_is_waited_for(site):
+    post = site.server.calls.post_nodes_qemu_snapshot
+    refused = []
+
+    def refuse(p, user):
+        refused.append(p)
+        raise Refused(403, "Permission check failed (/vms/100, VM.Snapshot)")
+    site.server.calls.post_nodes_qemu_snapshot = refuse
+    status, text = site.capture()
+    assert status == 1 and "error auth" in text and len(refused) == 1, text
+    site.server.calls.post_nodes_qemu_snapshot = post

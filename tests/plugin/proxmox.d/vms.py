@@ -25,7 +25,7 @@ def a_name_that_two_have_is_refused(site):
 
 def a_container_is_no_vm(site):
     site.vm.kind = "lxc"
-    site.bad("not-found", "find", "db1")
+    assert "is a container" in site.bad("unsupported", "find", "db1")
 
 
 def a_vm_that_migrates_is_found_again(site):
@@ -79,3 +79,29 @@ def unrestricted_is_enough_for_the_agent(site):
     assert status == 0 and "is missing" not in text, text
     site.good("freeze", "db1")
     site.good("thaw", "db1")
+
+
+def a_container_by_number_or_name_says_what_it_is(site):
+    ct = site.world.add(101, "web", "pve1")
+    ct.kind = "lxc"
+    for what in ("101", "web"):
+        assert f"'{what}' is a container" in site.bad("unsupported", "find", what)
+    site.world.add(102, "web", "pve1")
+    assert "102" in site.good("find", "web"), "a VM of that name is it"
+    assert "101" not in site.good("list")
+
+
+def a_name_is_warned_of_while_a_node_tells_none(site):
+    other = site.world.add(101, "db1", "pve2")
+    resources = site.server.calls.get_cluster_resources
+
+    def lagging(p, user):  # pve2 is away
+        return [{k: v for k, v in r.items() if k != "name" or r.get("node") != "pve2"} for r in resources(p, user)]
+    site.server.calls.get_cluster_resources = lagging
+    site.world.faults["node-away"] = "pve2"
+    assert "the number 100 is sure" in site.good("find", "db1")
+    assert "is sure" not in site.good("find", "100")
+    site.world.faults.clear()  # it answers: then it is known
+    assert "100, 101" in site.bad("conflict", "find", "db1")
+    other.name = "db2"
+    assert "is sure" not in site.good("find", "db1")

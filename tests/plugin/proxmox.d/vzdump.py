@@ -227,6 +227,12 @@ def a_copy_that_fails_is_told_with_its_reason(site):
         assert status == 1 and "error conflict" in text and "Input/output error" in text and "job errors" not in text, text
 
 
+def the_progress_of_the_copy_is_told(site):
+    site.vm.seconds["copy"] = 1.5
+    status, text = dump(site, env={"HOLDFAST_PROGRESS": "1"})
+    assert status == 0 and f"progress {(32 << 30) // 100 * 3} of {32 << 30}\n" in text, text
+
+
 def a_lock_that_came_in_between_is_the_reason(site):
     post = site.server.calls.post_nodes_vzdump
 
@@ -308,6 +314,23 @@ def an_api_that_is_away_while_it_copies_is_waited_for(site):
     threading.Thread(target=away, daemon=True).start()
     status, text = dump(site)
     assert status == 0, text
+
+
+def an_api_that_is_away_at_the_deadline_is_away_and_a_slow_copy_is_slow(site):
+    site.vm.seconds["copy"] = 30
+    status, text = dump(site, limit=4000)
+    assert status == 1 and "error timeout" in text and "runs on" in text, text
+    here = Site()
+    here.vm.seconds["copy"] = 30
+
+    def away():
+        while not [what for _, what, _ in here.world.timeline if what == "started"]:
+            time.sleep(0.002)
+        time.sleep(1)
+        here.world.faults["drop-before-any"] = 1000
+    threading.Thread(target=away, daemon=True).start()
+    status, text = dump(here, limit=4000)
+    assert status == 1 and "error unreachable" in text and "runs on" in text, text
 
 
 def a_right_that_is_missing_is_named_before_anything_is_held(site):

@@ -224,6 +224,27 @@ static void what_the_server_keeps_of_a_file_is_asked_by_its_name(void **state)
     assert_false(is_done);
 }
 
+static void of_a_table_that_is_made_anew_all_files_are_forgotten(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_load_table *t = load.folder->schemas[0]->tables[0];
+    (void)state;
+    was_killed();
+    assert_hf_ok(hf_load_progress_forget(NULL, t, &err), &err);
+    assert_string_equal(server.last, "DELETE FROM `holdfast_load`.`files` WHERE name IN "
+                                     "('s.t.00002.sql', 's.t.00000.sql', 's.t.00001.sql')");
+    for (int i = 0; i < 498; i++)
+        hf_load_folder_add_file(t)->name = hf_asprintf("more.%d", i);
+    assert_hf_ok(hf_load_progress_forget(NULL, t, &err), &err);
+    assert_string_equal(server.last,
+                        "DELETE FROM `holdfast_load`.`files` WHERE name IN ('more.497')");
+    server.last[0] = '\0';
+    for (size_t i = 0; i < t->n_files; i++)
+        free(HF_STEAL(t->files[i].name)); /* not there, which --force-incomplete lets pass */
+    assert_hf_ok(hf_load_progress_forget(NULL, t, &err), &err);
+    assert_string_equal(server.last, "");
+}
+
 static void at_the_end_nothing_of_it_is_left(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -255,6 +276,9 @@ static void a_server_that_fails_is_an_error_at_every_step(void **state)
         assert_int_equal(hf_load_progress_begin(&load, &err), -1);
         assert_hf_err(&err, HF_E_UNREACHABLE, "making the schema holdfast_load");
     }
+    server.fails_at = "DELETE";
+    hf_err_clear(&err);
+    assert_int_equal(hf_load_progress_forget(NULL, load.folder->schemas[0]->tables[0], &err), -1);
     server.fails_at = "SELECT 1";
     assert_int_equal(hf_load_progress_has(NULL, file_of("s.t.00000.sql"), &flag, &err), -1);
 }
@@ -270,6 +294,7 @@ int main(void)
         CASE(another_dump_or_other_options_are_not_resumed),
         CASE(without_resume_an_interrupted_load_is_refused_unless_it_is_replaced),
         CASE(what_the_server_keeps_of_a_file_is_asked_by_its_name),
+        CASE(of_a_table_that_is_made_anew_all_files_are_forgotten),
         CASE(at_the_end_nothing_of_it_is_left),
         CASE(a_server_that_fails_is_an_error_at_every_step),
     };
