@@ -93,9 +93,14 @@ static bool wants_quiesce(const struct hf_instance *in)
     return in->tools_quiesce && strcmp(in->tools_quiesce, "yes") == 0;
 }
 
-static int check_tools(const struct hf_instance *in, const struct vmw_vm *vm, struct hf_err *err)
+static int check_tools(const struct hf_instance *in, const struct hf_capture_request *req,
+                       const struct vmw_vm *vm, hf_text_cb warn, void *ctx, struct hf_err *err)
 {
-    if (!wants_quiesce(in) || vm->has_tools || vm->state != HF_VM_RUNNING)
+    if (!wants_quiesce(in) || vm->state != HF_VM_RUNNING)
+        return 0;
+    if (req->is_frozen)
+        return warn(ctx, "tools-quiesce is left out: the guest is frozen by holdfast") ? -1 : 0;
+    if (vm->has_tools)
         return 0;
     hf_fail(err, HF_E_UNREACHABLE, "tools-quiesce is on, and VMware Tools do not run in VM '%.80s'",
             vm->name);
@@ -120,7 +125,7 @@ static int check_all(struct hf_instance *in, const struct hf_call *call,
     if (vmw_locate(in, call, req->vm_id, err) != 0 ||
         vmw_vm_load(in, call, &in->vm, vm, err) != 0 || vmw_vm_check(vm, err) != 0 ||
         check_rights(in, call, vm, warn, ctx, err) != 0 || check_disks_whole(vm, err) != 0 ||
-        vmw_disks_check(vm, warn, ctx, err) != 0 || check_tools(in, vm, err) != 0 ||
+        vmw_disks_check(vm, warn, ctx, err) != 0 || check_tools(in, req, vm, warn, ctx, err) != 0 ||
         check_chain(in, call, vm, err) != 0 || vmw_check_idle(in, call, err) != 0 ||
         check_name_free(in, call, req->name, err) != 0)
         return -1;
@@ -139,7 +144,7 @@ static struct hf_capture *capture_new(struct hf_instance *in, const struct hf_ca
     cap->description =
         hf_asprintf(VMW_MARK "%s%s%s", call->request_id ? call->request_id : req->name,
                     req->label && *req->label ? " label=" : "", req->label ? req->label : "");
-    cap->is_quiesced = wants_quiesce(in);
+    cap->is_quiesced = wants_quiesce(in) && !req->is_frozen; /* Tools hang in a frozen guest */
     return cap->vm_id && cap->name && cap->token && cap->description ? HF_STEAL(cap) : NULL;
 }
 

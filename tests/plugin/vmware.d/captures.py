@@ -52,6 +52,13 @@ def tools_quiesce_when_asked_to(site):
     assert "<quiesce>true</quiesce>" in site.requests("CreateSnapshot_Task")[0]["body"]
 
 
+def a_guest_that_is_frozen_already_is_not_quiesced(site):
+    site.keys["tools-quiesce"] = "yes"
+    site.change(tools="guestToolsRunning")
+    assert "warning: tools-quiesce is left out" in site.captured(env={"HOLDFAST_FROZEN": "1"})
+    assert "<quiesce>false</quiesce>" in site.requests("CreateSnapshot_Task")[0]["body"]
+
+
 def a_quiescing_that_was_left_out_is_a_failure(site):
     site.keys["tools-quiesce"] = "yes"
     site.change(tools="guestToolsRunning")
