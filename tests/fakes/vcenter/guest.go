@@ -34,6 +34,7 @@ type guest struct {
 	killed    map[int64]*exec.Cmd
 	transfers map[string]string // token: path
 	tokens    int
+	folders   []string // that were asked for: who was killed has left them
 }
 
 func newGuest() *guest {
@@ -47,6 +48,9 @@ func (g *guest) end() {
 		if g.processes[pid].EndTime == nil {
 			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 		}
+	}
+	for _, dir := range g.folders {
+		_ = os.RemoveAll(dir)
 	}
 }
 
@@ -230,6 +234,9 @@ func (g *guest) ownFiles(w *world, rec *httptest.ResponseRecorder, method *simul
 			failFile(rec, "/tmp", err)
 			return true
 		}
+		g.mu.Lock()
+		g.folders = append(g.folders, dir)
+		g.mu.Unlock()
 		writeResult(rec, method.Name, &types.CreateTemporaryDirectoryInGuestResponse{Returnval: dir})
 	case *types.DeleteDirectoryInGuest:
 		if g.admit(w, rec, m.Vm, m.Auth) {
