@@ -83,19 +83,33 @@ static int check_name_free(struct hf_instance *in, const struct hf_call *call, c
                     : 0;
 }
 
+/* qemu-server before 9.1.10 thaws at the end of its task, whoever froze. Of 9.1 itself the version does not tell which it has. */
+static int warn_of_early_thaw(const struct hf_instance *in, hf_text_cb warn, void *ctx)
+{
+    char line[256];
+    if (in->major > 9 || (in->major == 9 && in->minor > 0))
+        return 0;
+    snprintf(line, sizeof line,
+             "Proxmox VE %d.%d thaws the guest at the end of its own task, whoever froze it, so "
+             "the grade will be E: with freeze = no the server freezes by itself",
+             in->major, in->minor);
+    return warn(ctx, line) ? -1 : 0;
+}
+
 int pve_warn_of_agent(struct hf_instance *in, const struct hf_call *call, const struct pve_vm *vm,
-                      const struct pve_rights *rights, const char *vm_id, hf_text_cb warn,
-                      void *ctx)
+                      const struct pve_rights *rights, const struct hf_capture_request *req,
+                      hf_text_cb warn, void *ctx)
 {
     struct hf_err why = HF_ERR_INIT;
     char line[640];
     const char *missing = NULL;
     if (vm->state != HF_VM_RUNNING || !vm->has_agent)
         return 0;
-    if (pve_rights_warn(in, rights, vm_id, warn, ctx) != 0)
+    if ((req->is_frozen && warn_of_early_thaw(in, warn, ctx) != 0) ||
+        pve_rights_warn(in, rights, req->vm_id, warn, ctx) != 0)
         return -1;
     if (!(pve_rights_can(in, rights, &missing) & HF_CAN_GUEST_FSMAP) ||
-        pve_agent_ping(in, call, vm_id, &why) == 0)
+        pve_agent_ping(in, call, req->vm_id, &why) == 0)
         return 0;
     snprintf(line, sizeof line, "Proxmox VE will not freeze the guest's file systems: %s",
              why.message);
@@ -140,7 +154,7 @@ int proxmox_capture_plan(struct hf_instance *in, const struct hf_call *call,
         pve_vm_load_unlocked(in, call, req->vm_id, &vm, err) != 0 ||
         check_feature(in, call, &vm, req->vm_id, err) != 0 ||
         check_name_free(in, call, req->vm_id, req->name, err) != 0 ||
-        pve_warn_of_agent(in, call, &vm, &rights, req->vm_id, warn, ctx) != 0)
+        pve_warn_of_agent(in, call, &vm, &rights, req, warn, ctx) != 0)
         return -1;
     __attribute__((cleanup(auto_capture))) struct hf_capture *cap = capture_new(call, req);
     if (!cap)

@@ -32,10 +32,10 @@ struct hf_capture {
     int64_t looked_at_ms;
 };
 
-/* That it will not freeze, and which rights it lacks for the agent. -1: warn ended it. */
+/* That it will not freeze, or thaws too early, and which rights it lacks for the agent. -1: warn ended it. */
 int pve_warn_of_agent(struct hf_instance *in, const struct hf_call *call, const struct pve_vm *vm,
-                      const struct pve_rights *rights, const char *vm_id, hf_text_cb warn,
-                      void *ctx) HF_CHECKED;
+                      const struct pve_rights *rights, const struct hf_capture_request *req,
+                      hf_text_cb warn, void *ctx) HF_CHECKED;
 
 int proxmox_capture_plan(struct hf_instance *in, const struct hf_call *call,
                          const struct hf_capture_request *req, hf_text_cb warn, void *ctx,

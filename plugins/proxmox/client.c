@@ -215,8 +215,8 @@ int pve_version(struct hf_instance *in, const struct hf_call *call, char text[64
         return hf_fail(err, HF_E_CORRUPT, "the server tells no version");
     char *end;
     in->major = (int)strtol(version, &end, 10);
-    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
-    in->body_max = in->major > 8 || (in->major == 8 && minor >= 4) ? BODY_MAX : BODY_MAX_OLD;
+    in->minor = *end == '.' ? (int)strtol(end + 1, NULL, 10) : 0;
+    in->body_max = in->major > 8 || (in->major == 8 && in->minor >= 4) ? BODY_MAX : BODY_MAX_OLD;
     snprintf(text, 64, "%s", version);
     if (in->major < 7)
         return hf_fail(err, HF_E_UNSUPPORTED, "Proxmox VE %s is older than 7", text);

@@ -31,7 +31,7 @@ struct hf_instance {
     struct hf_secret *secret;                /* USER@REALM!ID=UUID, or the password */
     struct hf_secret *ticket, *csrf;         /* of a log-in by password */
     int64_t ticket_until_ms;                 /* renewed from then on */
-    int major;                               /* of Proxmox VE, once asked */
+    int major, minor;                        /* of Proxmox VE, once asked */
     size_t body_max;                         /* that this version takes */
     bool was_admitted;                       /* the token was good once */
     bool was_refused;    /* a first 403 was waited for; or nothing is to be waited for any more */

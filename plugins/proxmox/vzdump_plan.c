@@ -229,7 +229,7 @@ int pve_dump_plan(struct hf_instance *in, const struct hf_call *call,
     if (check_freeze(in, call, &vm, req->vm_id, disks.n_data, err) != 0 ||
         check_storage(in, call, req, &storage, err) != 0 ||
         warn_of_storage(&storage, warn, ctx) != 0 ||
-        pve_warn_of_agent(in, call, &vm, &rights, req->vm_id, warn, ctx) != 0 ||
+        pve_warn_of_agent(in, call, &vm, &rights, req, warn, ctx) != 0 ||
         pve_task_newest(in, call, req->vm_id, "vzdump", PVE_TASK_OURS, NULL, &before, err) != 0)
         return -1;
     struct hf_capture *cap = dump_new(in, req, &before, err);

@@ -141,8 +141,11 @@ static int check_capture_plan(struct checking *c, struct hf_err *err)
     HF_AUTO(hf_hv_capture) struct hf_hv_capture *capture = NULL;
     HF_AUTO(hf_hv_capture_plan) struct hf_hv_capture_plan plan = {0};
     snprintf(name, sizeof name, "hf-%s", c->id);
-    struct hf_capture_request req = {
-        .struct_size = sizeof req, .kind = HF_CAPTURE_SNAPSHOT, .vm_id = c->found.id, .name = name};
+    struct hf_capture_request req = {.struct_size = sizeof req,
+                                     .kind = HF_CAPTURE_SNAPSHOT,
+                                     .vm_id = c->found.id,
+                                     .name = name,
+                                     .is_frozen = hf_way_freezes(c->vm)};
     struct hf_hv_call call = hf_env_call(c->env, c->id, CHECK_QUERY_MS);
     if (hf_hv_capture_plan(c->hv, &call, &req, &capture, &plan, &what) < 0)
         return check_tell_err(c, "disks", &what, err);
@@ -164,7 +167,8 @@ static int check_backup_plan(struct checking *c, struct hf_err *err)
                                      .kind = HF_CAPTURE_EXPORT,
                                      .vm_id = c->found.id,
                                      .name = name,
-                                     .checkpoint = HF_CHECKPOINT_NEVER};
+                                     .checkpoint = HF_CHECKPOINT_NEVER,
+                                     .is_frozen = hf_way_freezes(c->vm)};
     struct hf_hv_call call = hf_env_call(c->env, c->id, CHECK_QUERY_MS);
     if (hf_hv_capture_plan(c->hv, &call, &req, &capture, &plan, &what) < 0)
         return check_tell_err(c, "backup", &what, err);

@@ -166,13 +166,18 @@ class VM:
         try:
             self.instant(name)
             self.keep_disks(task, name)
-        finally:
-            if runs:
-                self.resume_processors()
-            self.thaw_for(task, froze)
+        except Exception:  # but not a SystemExit: a worker that is gone lets nothing go
+            self.let_go(task, runs, froze)
+            raise
+        self.let_go(task, runs, froze)
         if self.world.seconds("savevm-end"):
             task.log("waiting for QEMU to finish the 'savevm-end' command...")
             time.sleep(self.world.seconds("savevm-end"))
+
+    def let_go(self, task, runs, froze):
+        if runs:
+            self.resume_processors()
+        self.thaw_for(task, froze)
 
     def keep_disks(self, task, name):
         for disk in self.disks():

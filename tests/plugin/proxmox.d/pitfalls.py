@@ -51,6 +51,20 @@ PITFALLS = {
                                          "vzdump.begin_returns_at_the_line_and_neither_at_the_thaw_nor_at_the_end", "vzdump.without_an_agent_it_is_the_same_line"],
     "several disks without a freeze are several instants": ["vzdump.several_disks_without_a_freeze_are_refused"],
     "no hook of vzdump marks the instant": ["pitfalls.nothing_is_asked_for_that_only_root_may"],  # a script is root's
+    # ---- new VMs
+    "a restore that failed leaves an empty VM": ["machines.why_a_copy_failed_is_told", "machines.an_empty_vm_of_somebody_else_is_not_deleted",
+                                                 "machines.a_vm_that_was_made_after_our_restore_failed_is_not_deleted"],
+    "one that was killed leaves its lock, which is root's to remove": ["machines.a_lock_that_a_dead_restore_left_is_named_and_never_removed"],
+    "volumes of the number become the VM's, and go with it": ["machines.a_number_with_volumes_of_somebody_is_not_taken",
+                                                              "machines.a_volume_that_came_later_is_not_deleted_with_it"],
+    "a free number is not reserved": ["machines.a_number_that_is_taken_in_between_is_another_s", "machines.two_runs_with_one_number_do_not_undo_each_other",
+                                      "restore_program.interrupted_it_does_not_end_another_run_s_copy"],
+    "force=1 deletes the VM that is there": ["machines.the_request_says_what_may_never_be_said"],
+    "links are up until somebody cuts them": ["machines.links_are_down_from_the_first_moment",
+                                              "machines.links_that_somebody_put_up_are_down_again_before_the_start"],
+    "a VM that is protected cannot be deleted": ["machines.it_neither_starts_with_the_node_nor_resists_deletion"],
+    "args, hookscript and devices are root's, also to take out": ["machines.what_a_token_cannot_take_out_is_refused"],
+    "a CD whose image is gone keeps a VM from starting": ["machines.a_cd_that_is_not_here_is_taken_out"],
     # ---- the agent
     "an error inside a 200": ["guest.an_error_inside_a_200_is_an_error"],
     "a long freeze answers 596 and goes on": ["guest.a_freeze_whose_answer_is_lost_ends_thawed", "guest.a_freeze_that_never_returns_is_left_with_words"],

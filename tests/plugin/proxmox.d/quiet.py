@@ -47,6 +47,14 @@ def a_freeze_of_its_own_is_no_warning(site):
         assert not here.vm.frozen
 
 
+def check_says_beforehand_that_an_old_server_thaws_whoever_froze(site):
+    old = Site(new=False)
+    for here, freeze, wanted in ((old, "yes", True), (old, "no", False), (site, "yes", False)):
+        play_guest(here)
+        _, text = program(here, "check", "web01", vm=[f"freeze = {freeze}", "guest = agent"])
+        assert ("freeze = no" in text) == wanted, text
+
+
 def a_freeze_that_nobody_else_did_is_one(site):
     site.world.faults["freeze-fails"] = True
     status, text = program(site, "snapshot", "create", "web01")
