@@ -154,6 +154,11 @@ bool pve_bool(struct json_object *o, const char *key)
     return json_object_get_boolean(m);
 }
 
+size_t pve_rows(struct json_object *list)
+{
+    return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}
+
 const char *pve_text(struct json_object *o, const char *key)
 {
     struct json_object *m = member(o, key);

@@ -25,8 +25,7 @@ void pve_datastores_load(struct hf_instance *in, const struct hf_call *call,
 
 static struct json_object *row_of(const struct pve_datastores *s, const char *id, size_t len)
 {
-    size_t n =
-        json_object_is_type(s->rows, json_type_array) ? json_object_array_length(s->rows) : 0;
+    size_t n = pve_rows(s->rows);
     for (size_t i = 0; i < n; i++) {
         struct json_object *o = json_object_array_get_idx(s->rows, i);
         const char *type = pve_text(o, "type"), *name = pve_text(o, "storage"),

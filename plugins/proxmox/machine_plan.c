@@ -133,7 +133,7 @@ static int choose_node(struct pve_planning *p)
         return hf_fail_nomem(p->err);
     if (pve_get(p->in, p->call, "/nodes", &nodes, p->err) != 0)
         return -1;
-    size_t n = json_object_is_type(nodes, json_type_array) ? json_object_array_length(nodes) : 0;
+    size_t n = pve_rows(nodes);
     for (size_t i = 0; i < n; i++) {
         struct json_object *o = json_object_array_get_idx(nodes, i);
         const char *name = pve_text(o, "node"), *status = pve_text(o, "status");

@@ -32,7 +32,7 @@ int pve_locate(struct hf_instance *in, const struct hf_call *call, const char *v
         return fail_not_found(vm_id, err);
     if (pve_get(in, call, "/cluster/resources?type=vm", &data, err) != 0)
         return -1;
-    size_t n = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
+    size_t n = pve_rows(data);
     for (size_t i = 0; i < n; i++) {
         struct json_object *o = json_object_array_get_idx(data, i);
         const char *id = pve_text(o, "vmid"), *type = pve_text(o, "type"),

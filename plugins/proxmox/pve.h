@@ -86,6 +86,8 @@ int pve_fail_status(struct hf_instance *in, const struct hf_http_answer *reply, 
 /* Perl decides the types of JSON values: numbers come as strings, booleans as 0, 1, "", null. */
 int64_t pve_int(struct json_object *o, const char *key, int64_t fallback);
 bool pve_bool(struct json_object *o, const char *key);
+/* How many there are in a list; 0 of what is none. */
+size_t pve_rows(struct json_object *list);
 /* NULL: absent, null, no text or number, or it holds a NUL. Borrowed from o. */
 const char *pve_text(struct json_object *o, const char *key);
 /* The bytes behind a string whose every byte became a code point (section 8 of the reference): appended. */

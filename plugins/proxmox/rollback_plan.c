@@ -112,8 +112,7 @@ static int check_snapshot(struct hf_instance *in, const struct hf_call *call,
 /* Does the disk's storage go back to its newest snapshot only? Those that the token may not see are not in the list. */
 static bool is_newest_only(struct json_object *storages, const struct pve_disk *d)
 {
-    size_t n =
-        json_object_is_type(storages, json_type_array) ? json_object_array_length(storages) : 0;
+    size_t n = pve_rows(storages);
     size_t len = strcspn(d->source, ":");
     for (size_t i = 0; i < n; i++) {
         struct json_object *o = json_object_array_get_idx(storages, i);

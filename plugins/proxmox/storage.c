@@ -52,7 +52,7 @@ static void judge(struct json_object *row, struct pve_storage *s)
 
 static struct json_object *row_of(struct json_object *list, const char *id)
 {
-    size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+    size_t n = pve_rows(list);
     for (size_t i = 0; i < n; i++) {
         struct json_object *o = json_object_array_get_idx(list, i);
         const char *name = pve_text(o, "storage");
@@ -147,7 +147,7 @@ int pve_storage_nodes(struct hf_instance *in, const struct hf_call *call, const 
     *out_hidden = false;
     if (pve_get(in, call, "/cluster/resources?type=storage", &all, err) != 0)
         return -1;
-    size_t n = json_object_is_type(all, json_type_array) ? json_object_array_length(all) : 0;
+    size_t n = pve_rows(all);
     for (size_t i = 0; i < n; i++) {
         struct json_object *o = json_object_array_get_idx(all, i);
         const char *name = pve_text(o, "storage"), *node = pve_text(o, "node");

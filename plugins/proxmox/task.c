@@ -119,7 +119,7 @@ int pve_task_log(struct hf_instance *in, const struct hf_call *call, const struc
         return hf_fail_nomem(err);
     if (pve_get(in, call, path, &data, err) != 0)
         return -1;
-    size_t n = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
+    size_t n = pve_rows(data);
     for (size_t i = 0; i < n; i++) {
         const char *text = pve_text(json_object_array_get_idx(data, i), "t");
         if (text && line(ctx, text) != 0)
@@ -182,7 +182,7 @@ int pve_task_newest_on(struct hf_instance *in, const struct hf_call *call, const
         return hf_fail_nomem(err);
     if (pve_get(in, call, path, &data, err) != 0)
         return -1;
-    size_t n = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
+    size_t n = pve_rows(data);
     for (size_t i = 0; i < n; i++) {
         struct json_object *o = json_object_array_get_idx(data, i), *upid = NULL;
         struct pve_task t;

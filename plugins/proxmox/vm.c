@@ -234,7 +234,7 @@ static int ask_node(struct hf_instance *in, const struct hf_call *call, const ch
         f->is_unsure = true;
         return 0;
     }
-    size_t n = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
+    size_t n = pve_rows(data);
     for (size_t i = 0; i < n; i++) {
         struct json_object *o = json_object_array_get_idx(data, i);
         const char *id = pve_text(o, "vmid");

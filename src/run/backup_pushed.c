@@ -15,10 +15,6 @@
 #include <string.h>
 
 #define ASK_MS 60000
-#define END_MS (10 * 60 * 1000)                  /* of one call; then it is asked again */
-#define WHOLE_MS (INT64_C(7) * 24 * 3600 * 1000) /* of all of them */
-#define AWAY_MS (INT64_C(60) * 60 * 1000)        /* without an answer */
-#define PAUSE_MS 2000
 
 bool backup_is_pushed(const struct backup *b)
 {
@@ -33,41 +29,17 @@ int backup_check_way(const struct backup *b, struct hf_err *err)
 
 /* ---- the copy ---------------------------------------------------------------------------- */
 
-static bool may_ask_again(const struct hf_err *err)
+static int end_export(void *ctx, const struct hf_hv_call *call, struct hf_err *err)
 {
-    return err->cls == HF_E_TIMEOUT || err->cls == HF_E_UNREACHABLE || err->cls == HF_E_BUSY;
+    const struct backup *b = ctx;
+    return hf_hv_export_end(b->creation->capture, call, err);
 }
 
-static int end_once(const struct backup *b, struct hf_err *err)
+static int wait_for_copy(struct backup *b, struct hf_err *err)
 {
-    struct hf_hv_call call = hf_env_call(b->run->env, b->run->id, END_MS);
-    int rc = hf_hv_export_end(b->creation->capture, &call, err);
-    if (rc < 0)
-        creation_wait_home(b->creation);
-    return rc;
-}
-
-/* It goes on whether it is waited for or not. */
-static int wait_for_copy(const struct backup *b, struct hf_err *err)
-{
-    const struct hf_clock *clock = b->run->env->clock;
-    int64_t begun_ms = hf_clock_mono_ms(clock), heard_ms = begun_ms;
-    for (;;) {
-        struct hf_err why = HF_ERR_INIT;
-        if (hf_cancel_check(b->run->env->cancel, err) < 0)
-            return -1;
-        if (end_once(b, &why) == 0)
-            return 0;
-        int64_t now_ms = hf_clock_mono_ms(clock);
-        if (why.cls == HF_E_TIMEOUT && !hf_hv_is_stuck(b->run->hv))
-            heard_ms = now_ms; /* it answers, and is not done */
-        if (!may_ask_again(&why) || now_ms - heard_ms > AWAY_MS || now_ms - begun_ms > WHOLE_MS) {
-            hf_err_copy(err, &why);
-            return -1;
-        }
-        hf_log_err(b->run->env->log, HF_LOG_DETAIL, "backup", &why);
-        hf_clock_sleep_ms(clock, PAUSE_MS);
-    }
+    const struct hf_pushed_copying copying = {
+        .env = b->run->env, .hv = b->run->hv, .area = "backup", .ask = end_export, .ctx = b};
+    return hf_pushed_wait(&copying, b->run->id, err);
 }
 
 /* ---- what lies there --------------------------------------------------------------------- */

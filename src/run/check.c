@@ -133,8 +133,10 @@ static int tell_disk(struct checking *c, const struct hf_disk_copy *d, struct hf
                        d->format ? d->format : "unknown format", layers);
 }
 
-/* The plan is made and dropped: it finds what a capture would refuse, and changes nothing. */
-static int check_capture_plan(struct checking *c, struct hf_err *err)
+/* The plan is made and dropped: it finds what a capture would refuse, and changes nothing. 1: one of *out_disks would be made; 0: it
+ * would not, which was told. */
+static int try_plan(struct checking *c, enum hf_capture_kind kind, const char *area,
+                    uint32_t *out_disks, struct hf_err *err)
 {
     struct hf_err what = HF_ERR_INIT;
     char name[HF_ID_MAX + 8];
@@ -142,41 +144,37 @@ static int check_capture_plan(struct checking *c, struct hf_err *err)
     HF_AUTO(hf_hv_capture_plan) struct hf_hv_capture_plan plan = {0};
     snprintf(name, sizeof name, "hf-%s", c->id);
     struct hf_capture_request req = {.struct_size = sizeof req,
-                                     .kind = HF_CAPTURE_SNAPSHOT,
-                                     .vm_id = c->found.id,
-                                     .name = name,
-                                     .is_frozen = hf_way_freezes(c->vm)};
-    struct hf_hv_call call = hf_env_call(c->env, c->id, CHECK_QUERY_MS);
-    if (hf_hv_capture_plan(c->hv, &call, &req, &capture, &plan, &what) < 0)
-        return check_tell_err(c, "disks", &what, err);
-    if (check_tell_each(c, "disks", HF_FINDING_WARN, &plan.warnings, NULL, err) < 0)
-        return -1;
-    return check_tellf(c, "disks", HF_FINDING_OK, err, "%u disk%s would be captured in one instant",
-                       plan.n_disks, plan.n_disks == 1 ? "" : "s");
-}
-
-/* The way that a backup would take, where it is not that of a snapshot: another right, another place. */
-static int check_backup_plan(struct checking *c, struct hf_err *err)
-{
-    struct hf_err what = HF_ERR_INIT;
-    char name[HF_ID_MAX + 8];
-    HF_AUTO(hf_hv_capture) struct hf_hv_capture *capture = NULL;
-    HF_AUTO(hf_hv_capture_plan) struct hf_hv_capture_plan plan = {0};
-    snprintf(name, sizeof name, "hf-%s", c->id);
-    struct hf_capture_request req = {.struct_size = sizeof req,
-                                     .kind = HF_CAPTURE_EXPORT,
+                                     .kind = kind,
                                      .vm_id = c->found.id,
                                      .name = name,
                                      .checkpoint = HF_CHECKPOINT_NEVER,
                                      .is_frozen = hf_way_freezes(c->vm)};
     struct hf_hv_call call = hf_env_call(c->env, c->id, CHECK_QUERY_MS);
     if (hf_hv_capture_plan(c->hv, &call, &req, &capture, &plan, &what) < 0)
-        return check_tell_err(c, "backup", &what, err);
-    if (check_tell_each(c, "backup", HF_FINDING_WARN, &plan.warnings, NULL, err) < 0)
-        return -1;
-    return check_tellf(c, "backup", HF_FINDING_OK, err,
-                       "the hypervisor would write %u disk%s itself", plan.n_disks,
-                       plan.n_disks == 1 ? "" : "s");
+        return check_tell_err(c, area, &what, err);
+    *out_disks = plan.n_disks;
+    return check_tell_each(c, area, HF_FINDING_WARN, &plan.warnings, NULL, err) < 0 ? -1 : 1;
+}
+
+static int check_capture_plan(struct checking *c, struct hf_err *err)
+{
+    uint32_t n = 0;
+    int rc = try_plan(c, HF_CAPTURE_SNAPSHOT, "disks", &n, err);
+    return rc <= 0
+               ? rc
+               : check_tellf(c, "disks", HF_FINDING_OK, err,
+                             "%u disk%s would be captured in one instant", n, n == 1 ? "" : "s");
+}
+
+/* The way that a backup would take, where it is not that of a snapshot: another right, another place. */
+static int check_backup_plan(struct checking *c, struct hf_err *err)
+{
+    uint32_t n = 0;
+    int rc = try_plan(c, HF_CAPTURE_EXPORT, "backup", &n, err);
+    return rc <= 0
+               ? rc
+               : check_tellf(c, "backup", HF_FINDING_OK, err,
+                             "the hypervisor would write %u disk%s itself", n, n == 1 ? "" : "s");
 }
 
 /* Without a store there are no backups. */

@@ -9,6 +9,11 @@
 
 #define ASK_MS 60000
 #define DELETE_MS (10 * 60 * 1000)
+#define COPY_MS (10 * 60 * 1000)                 /* of one call; then it is asked again */
+#define WHOLE_MS (INT64_C(7) * 24 * 3600 * 1000) /* of all of them */
+#define AWAY_MS (INT64_C(60) * 60 * 1000)        /* without an answer */
+#define HOME_MS 60000
+#define PAUSE_MS 2000
 
 /* ---- the way ---------------------------------------------------------------------------- */
 
@@ -147,4 +152,45 @@ int hf_keepers_delete(struct hf_keepers *k, const struct hf_kept *b, struct hf_e
     struct hf_hv_call call = hf_env_call(k->env, NULL, DELETE_MS);
     struct hf_hv *hv = hf_keepers_open(k, b->hypervisor, err);
     return hv ? hf_hv_pushed_delete(hv, &call, b->vm_id, b->ref, b->run, err) : -1;
+}
+
+/* ---- what the hypervisor copies by itself ---------------------------------------------------- */
+
+static int ask_once(const struct hf_pushed_copying *c, const char *run_id, struct hf_err *err)
+{
+    struct hf_err late = HF_ERR_INIT, ignored = HF_ERR_INIT;
+    const struct hf_hv_call call = hf_env_call(c->env, run_id, COPY_MS);
+    int rc = c->ask(c->ctx, &call, err);
+    if (rc < 0 && hf_hv_is_stuck(c->hv)) {
+        const struct hf_hv_call home = hf_env_call(c->env, NULL, HOME_MS);
+        (void)!hf_hv_wait_home(c->hv, home.deadline_ms, &late, &ignored);
+    }
+    return rc;
+}
+
+static bool may_ask_again(const struct hf_err *err)
+{
+    return err->cls == HF_E_TIMEOUT || err->cls == HF_E_UNREACHABLE || err->cls == HF_E_BUSY;
+}
+
+int hf_pushed_wait(const struct hf_pushed_copying *c, const char *run_id, struct hf_err *err)
+{
+    const struct hf_clock *clock = c->env->clock;
+    int64_t begun_ms = hf_clock_mono_ms(clock), heard_ms = begun_ms;
+    for (;;) {
+        struct hf_err why = HF_ERR_INIT;
+        if (hf_cancel_check(c->env->cancel, err) < 0)
+            return -1;
+        if (ask_once(c, run_id, &why) == 0)
+            return 0;
+        int64_t now_ms = hf_clock_mono_ms(clock);
+        if (why.cls == HF_E_TIMEOUT && !hf_hv_is_stuck(c->hv))
+            heard_ms = now_ms;
+        if (!may_ask_again(&why) || now_ms - heard_ms > AWAY_MS || now_ms - begun_ms > WHOLE_MS) {
+            hf_err_copy(err, &why);
+            return -1;
+        }
+        hf_log_err(c->env->log, HF_LOG_DETAIL, c->area, &why);
+        hf_cancel_sleep(c->env->cancel, clock, PAUSE_MS);
+    }
 }

@@ -55,4 +55,20 @@ int hf_keepers_look(struct hf_keepers *k, const struct hf_kept *b, struct hf_kep
 /* When no manifest names it any more. Gone already: success. CONFLICT: it is not the point's. */
 int hf_keepers_delete(struct hf_keepers *k, const struct hf_kept *b, struct hf_err *err) HF_CHECKED;
 
+/* ---- what the hypervisor copies by itself ---------------------------------------------------- */
+
+/* One question after what copies on whether it is waited for or not. TIMEOUT: it answers, and is not done. UNREACHABLE, BUSY: nobody
+ * knows. Others end the waiting. */
+struct hf_pushed_copying {
+    const struct hf_env *env;
+    struct hf_hv *hv;
+    const char *area; /* of what is logged */
+    int (*ask)(void *ctx, const struct hf_hv_call *call, struct hf_err *err);
+    void *ctx;
+};
+/* For as long as it takes: hours are no error, an hour without an answer is, and so are seven days. CANCELLED: it goes on. A late call is
+ * let come home, so that the next one can be made. */
+int hf_pushed_wait(const struct hf_pushed_copying *c, const char *run_id, struct hf_err *err)
+    HF_CHECKED;
+
 #endif

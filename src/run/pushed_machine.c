@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/pushed_machine.h"
 
+#include "run/pushed.h"
+
 #include <string.h>
 
 #define ASK_MS 60000
-#define MAKE_MS (10 * 60 * 1000)                 /* of one call; then it is asked again */
-#define WHOLE_MS (INT64_C(7) * 24 * 3600 * 1000) /* of all of them */
-#define AWAY_MS (INT64_C(60) * 60 * 1000)        /* without an answer */
-#define HOME_MS 60000
-#define PAUSE_MS 2000
 
 static const struct hf_point_pushed *pushed_of(const struct hf_pushed_machine *p)
 {
@@ -62,53 +59,25 @@ int hf_pushed_machine_plan(const struct hf_pushed_machine *p, const char *name, 
 
 /* ---- the copy ---------------------------------------------------------------------------- */
 
-/* A late call is let come home, so that the next one can be made. */
-static int make_once(const struct hf_pushed_machine *p, const struct hf_hv_machine_plan *plan,
-                     struct hf_err *err)
-{
-    struct hf_err late = HF_ERR_INIT, ignored = HF_ERR_INIT;
-    struct hf_hv_call call = hf_env_call(p->env, p->run_id, MAKE_MS);
-    int rc = hf_hv_machine_create(p->hv, &call, plan->definition, plan->undo_token, err);
-    if (rc < 0 && hf_hv_is_stuck(p->hv)) {
-        struct hf_hv_call home = hf_env_call(p->env, NULL, HOME_MS);
-        (void)!hf_hv_wait_home(p->hv, home.deadline_ms, &late, &ignored);
-    }
-    return rc;
-}
+struct making {
+    struct hf_hv *hv;
+    const struct hf_hv_machine_plan *plan;
+};
 
-static bool may_ask_again(const struct hf_err *err)
+static int make(void *ctx, const struct hf_hv_call *call, struct hf_err *err)
 {
-    return err->cls == HF_E_TIMEOUT || err->cls == HF_E_UNREACHABLE || err->cls == HF_E_BUSY;
-}
-
-static int copy_until_done(const struct hf_pushed_machine *p, const struct hf_hv_machine_plan *plan,
-                           struct hf_err *err)
-{
-    const struct hf_clock *clock = p->env->clock;
-    int64_t begun_ms = hf_clock_mono_ms(clock), heard_ms = begun_ms;
-    for (;;) {
-        struct hf_err why = HF_ERR_INIT;
-        if (hf_cancel_check(p->env->cancel, err) < 0)
-            return -1;
-        if (make_once(p, plan, &why) == 0)
-            return 0;
-        int64_t now_ms = hf_clock_mono_ms(clock);
-        if (why.cls == HF_E_TIMEOUT && !hf_hv_is_stuck(p->hv))
-            heard_ms = now_ms; /* it answers, and is not done */
-        if (!may_ask_again(&why) || now_ms - heard_ms > AWAY_MS || now_ms - begun_ms > WHOLE_MS) {
-            hf_err_copy(err, &why);
-            return -1;
-        }
-        hf_log_err(p->env->log, HF_LOG_DETAIL, p->area, &why);
-        hf_cancel_sleep(p->env->cancel, clock, PAUSE_MS);
-    }
+    const struct making *m = ctx;
+    return hf_hv_machine_create(m->hv, call, m->plan->definition, m->plan->undo_token, err);
 }
 
 /* What it leaves is for the undo to take away, or to name. */
 int hf_pushed_machine_make(const struct hf_pushed_machine *p, const struct hf_hv_machine_plan *plan,
                            struct hf_err *err)
 {
-    if (copy_until_done(p, plan, err) == 0)
+    struct making m = {p->hv, plan};
+    const struct hf_pushed_copying copying = {
+        .env = p->env, .hv = p->hv, .area = p->area, .ask = make, .ctx = &m};
+    if (hf_pushed_wait(&copying, p->run_id, err) == 0)
         return 0;
     err->left[0] = '\0';
     return -1;

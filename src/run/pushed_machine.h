@@ -3,8 +3,8 @@
  * run/pushed_machine.h - a machine from a backup that the hypervisor wrote and keeps: what a restore and a drill do alike.
  *
  * Which     the point's artifact `pushed`: its reference, looked up anew, must still carry the mark of the run that made it.
- * Make      the hypervisor copies all of it, for as long as that takes: hours are no error, an hour without an answer is, and so are
- *           seven days. Cancelled or failed it may go on: the journal's machine_destroy ends it, and is to be entered before.
+ * Make      the hypervisor copies all of it, for as long as that takes (run/pushed.h). Cancelled or failed it may go on: the
+ *           journal's machine_destroy ends it, and is to be entered before.
  */
 #ifndef HF_RUN_PUSHED_MACHINE_H
 #define HF_RUN_PUSHED_MACHINE_H
