@@ -187,6 +187,7 @@ class Reload(DaemonTest):
         pid = self.wait_running()["pid"]
         self.add_vm("db")
         d.reload()
+        runlib.wait_until(lambda: self.duty("db"), 20, "what is new is followed")
         self.assertEqual((self.duty()["pid"], self.duty("db")["began_us"]), (pid, 0))
         self.make_due("db")
         d.reload()

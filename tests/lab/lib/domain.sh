@@ -136,7 +136,7 @@ agent_answers() { virsh_lab qemu-agent-command --timeout 2 "$1" '{"execute":"gue
 
 wait_for_guest()
 {
-    local name=$1 limit=${HOLDFAST_LAB_BOOT_TIMEOUT:-180}
+    local name=$1 limit=${HOLDFAST_LAB_BOOT_TIMEOUT:-420}
     wait_for "$limit" db_answers "$name" ||
         { tail -5 "$LAB/guests/$name/console.log" >&2; die "no answer from the database of $name"; }
     wait_for "$limit" agent_answers "$name" || die "no answer from the agent of $name"
