@@ -13,9 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Where somebody's lock waits behind the call. */
-#define HF_PATIENCE_MS 8000
-
 struct hf_patience {
     int64_t gone_ms, frozen_ms; /* set by the caller */
     bool is_failing;            /* the last call did */

@@ -16,6 +16,7 @@
 #define PAUSE_IDLE_MS 250
 #define RETRY_MS 100
 #define BEATS_PER_LIFE 4
+#define PATIENCE_MS 8000 /* with an agent that is gone: somebody's lock waits behind the tunnel */
 /* A piece of ours tells what we have seen, but may wait for a database that first wants to get rid of its own: it is told
  * again, apart. */
 #define TELL_MS 1000
@@ -222,7 +223,7 @@ ssize_t hf_io_write(struct hf_io *io, const void *buf, size_t len, struct hf_err
 void hf_io_begin(struct hf_io *io, int64_t lifetime_ms)
 {
     io->lifetime_ms = lifetime_ms;
-    io->patience = (struct hf_patience){.gone_ms = HF_PATIENCE_MS, .frozen_ms = lifetime_ms};
+    io->patience = (struct hf_patience){.gone_ms = PATIENCE_MS, .frozen_ms = lifetime_ms};
     io->active_ms = io->read_ms = io->write_ms = now_ms(io);
     io->beat_ms = io->active_ms + sooner(TELL_MS, lifetime_ms / BEATS_PER_LIFE);
     io->is_awaited = true; /* its greeting */

@@ -14,7 +14,7 @@ from hf import Latency, build_dir, lab, lab_env, main, sql, tool
 RUN = "hf-20261123T030000Z-7f3a9c21"
 OTHER = "hf-20261123T030000Z-00000000"
 LIFE_MS = 60000
-PATIENCE_S = 8  # HF_PATIENCE_MS
+PATIENCE_S = 8  # PATIENCE_MS of guest/tunnel_io.c
 
 
 def environ():
