@@ -78,6 +78,7 @@ class FaultTest(GuestTest):
     def standing_still(self):
         """The run comes no further than its point, however long this machine takes for what is done meanwhile."""
         self.run_process.send_signal(signal.SIGSTOP)
+        self.assertIsNone(self.run_process.poll(), "it came too late")
         try:
             yield
         finally:

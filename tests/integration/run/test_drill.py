@@ -256,9 +256,7 @@ class Failed(DrillTest):
         point = self.backup()
         file, = [f for f in (vault / "points/web" / point / "vm").iterdir() if f.is_file()]
         file.chmod(0o600)
-        text = bytearray(file.read_bytes())
-        text[len(text) // 2] ^= 1
-        file.write_bytes(text)
+        runlib.flip(file)
         doc = self.ok(self.drill(point), 1)
         self.assertEqual(self.check(doc, "boot")[0], "failed")
         self.assertIn("the definition in", self.check(doc, "boot")[1])

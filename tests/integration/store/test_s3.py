@@ -219,7 +219,7 @@ class Signatures(storelib.Case):
         self.ok("sweep", int(time.time()) + 600)
         shapes = set()
         for r in proxy.seen:
-            if r.method == "PUT" and len(r.body) < int(r.header("content-length") or 0):
+            if r.method == "PUT" and "/y%3Dz?" in r.target and len(r.body) < int(r.header("content-length") or 0):
                 continue  # the process died in it
             self.assertIsNone(sigv4.check(r.method, r.target, r.headers, r.body, swiftlib.REGION, swiftlib.ACCESS_KEY,
                                           swiftlib.SECRET), r)
