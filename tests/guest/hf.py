@@ -388,6 +388,9 @@ CUT_MS = 1.0
 # How far the writer's view and stall_ms may be apart (DESIGN section 11).
 SLACK_MS = 30.0
 
+# So long before the lock and after its release the writer is looked at.
+AROUND_MS = 300.0
+
 
 def compare(log, socket, present_before, absent_after, held=None, ignore=()):
     """The lab's judge: exit status and findings of tests/lab/compare.c."""
@@ -471,9 +474,13 @@ class LoadedTest(GuestTest):
 
     def stall_against_writer(self, report):
         """How much longer the longest time in which the writer got nothing acknowledged was than stall_ms, and than what it
-        is without any snapshot (idle): that time holds the commits before and after the stall, too."""
-        begin = instant(report, "lock_begin", -300)
-        longest = self.writer.gaps(begin, instant(report, "unlocked", 300))["longest_gap"]
+        is without any snapshot (idle): that time holds the commits before and after the stall, too. To be asked before the
+        writer is put to rest: it is looked at until AROUND_MS after the release, and that time may not have passed yet."""
+        left_ms = AROUND_MS - after_ms(report, "unlocked", time.time_ns())
+        time.sleep(max(0.0, left_ms) / 1e3)
+        self.writer.wait_for_commits(1)
+        begin = instant(report, "lock_begin", -AROUND_MS)
+        longest = self.writer.gaps(begin, instant(report, "unlocked", AROUND_MS))["longest_gap"]
         gap = longest["ms"]
         print(f"  stall {report['stall_ms']:.1f} ms, the writer's longest gap {gap:.1f} ms (idle {self.idle_ms:.1f}), begun "
               f"{after_ms(report, 'lock_begin', longest['from_ns']):+.1f} ms from the lock's begin, ended "

@@ -109,11 +109,12 @@ class Instant(BackupTest):
         doc = self.backup()
         self.tell(doc, time.monotonic() - began)
         self.assertEqual((doc["grade"], doc["protected"]), ("B", True))
+        excess = self.stall_against_writer(doc)
         with self.writer_at_rest():
             disk = str(self.rebuilt(doc, "shelf", "vdb"))
         status, findings = self.judge(doc, disk)
         self.assertEqual(status, 0, findings)
-        return self.stall_against_writer(doc)
+        return excess
 
     def test_negative_control_without_lock_is_found_out(self):
         """The same comparison on a point taken without the lock has to fail, or it proves nothing."""

@@ -23,9 +23,9 @@ class Snapshot(LoadedTest):
         self.writer.wait_for_commits(20)
         self.assertEqual(report["grade"], "B", report)
         self.assertFalse({e["event"] for e in report["timeline"]} & set(events), report)
+        excess = self.stall_against_writer(report)
         status, findings = self.judge(report, frozen)
         self.assertEqual(status, 0, findings)
-        excess = self.stall_against_writer(report)
         self.ok(self.site.run("snapshot", "delete", "db", report["snapshot"]))
         return excess
 
