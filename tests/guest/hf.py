@@ -472,15 +472,17 @@ class LoadedTest(GuestTest):
         self.writer.wait_for_commits(200)
         self.idle_ms = self.writer.gaps(begin, time.time_ns())["longest_gap"]["ms"]
 
+    def longest_gap(self, report, first, last, after=AROUND_MS):
+        """The longest time without a commit between two events, looked at from AROUND_MS before to `after` ms after them. To
+        be asked before the writer is put to rest: it is waited for until that time has passed."""
+        time.sleep(max(0.0, after - after_ms(report, last, time.time_ns())) / 1e3)
+        self.writer.wait_for_commits(1)
+        return self.writer.gaps(instant(report, first, -AROUND_MS), instant(report, last, after))["longest_gap"]
+
     def stall_against_writer(self, report):
         """How much longer the longest time in which the writer got nothing acknowledged was than stall_ms, and than what it
-        is without any snapshot (idle): that time holds the commits before and after the stall, too. To be asked before the
-        writer is put to rest: it is looked at until AROUND_MS after the release, and that time may not have passed yet."""
-        left_ms = AROUND_MS - after_ms(report, "unlocked", time.time_ns())
-        time.sleep(max(0.0, left_ms) / 1e3)
-        self.writer.wait_for_commits(1)
-        begin = instant(report, "lock_begin", -AROUND_MS)
-        longest = self.writer.gaps(begin, instant(report, "unlocked", AROUND_MS))["longest_gap"]
+        is without any snapshot (idle): that time holds the commits before and after the stall, too."""
+        longest = self.longest_gap(report, "lock_begin", "unlocked")
         gap = longest["ms"]
         print(f"  stall {report['stall_ms']:.1f} ms, the writer's longest gap {gap:.1f} ms (idle {self.idle_ms:.1f}), begun "
               f"{after_ms(report, 'lock_begin', longest['from_ns']):+.1f} ms from the lock's begin, ended "
