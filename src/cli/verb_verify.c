@@ -43,6 +43,7 @@ static void print_copy(struct json_object *row)
            hf_cli_text(row, "vm"), hf_cli_text(row, "point"), hf_cli_text(row, "store"),
            hf_cli_text(row, "objects"), hf_cli_text(row, "packs"), size);
     hf_cli_print_lines(stdout, row, "           ", "damage");
+    hf_cli_print_lines(stdout, row, "           ", "notes");
 }
 
 static void print_store(struct json_object *row)
@@ -120,8 +121,15 @@ const struct hf_verb hf_verb_verify = {
         "and packs are there with their sizes, that the tree of each disk is whole and each of "
         "its chunks lies somewhere. With --read every object is read and its digest compared, for "
         "which no key of the data is needed; with --content each chunk is unpacked too.\n\n"
+        "A point whose disks lie in a backup that its hypervisor keeps (Proxmox VE: vzdump): the "
+        "hypervisor is asked whether it is "
+        "there, of its size and still this point's, and what its place found when it verified it "
+        "(Proxmox Backup Server). Its data "
+        "cannot be read from here, with --read neither; that is said, and the point does not count "
+        "as verified by it.\n\n"
         "What is damaged is named: the object, the disks that need it, the offset of the first "
-        "chunk that is lost. The status is 1 when something is damaged, or a store could not be "
+        "chunk that is lost. The status is 1 when something is damaged, or a store or hypervisor "
+        "could not be "
         "looked at. Nothing on the stores is changed.\n\n"
         "With --drill the point is booted: a machine of its own without a network, whose disks "
         "come straight from the store and "

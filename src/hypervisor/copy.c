@@ -164,6 +164,32 @@ int hv_copy_export(const struct hf_export *theirs, struct hf_export_copy *out, s
     return hv_copy_text(theirs->compare_why, HV_TEXT_MAX, &out->compare_why, err);
 }
 
+int hv_copy_pushed(const struct hf_pushed *theirs, struct hf_pushed_copy *out, struct hf_err *err)
+{
+    struct hf_pushed p;
+    if (!theirs || adopt(&p, sizeof p, theirs, sizeof p, err) != 0)
+        return theirs ? -1 : fail_nonsense(err, "a backup that is NULL");
+    if ((int)p.check < HF_PUSHED_UNCHECKED || (int)p.check > HF_PUSHED_BAD ||
+        (int)p.where < HF_PLACE_UNKNOWN || (int)p.where > HF_PLACE_ELSEWHERE)
+        return fail_nonsense(err, "an unknown state of a backup");
+    out->check = p.check;
+    out->where = p.where;
+    out->is_ours = p.is_ours;
+    out->is_protected = p.is_protected;
+    out->taken_at_s = p.taken_at_s;
+    out->stored_bytes = p.stored_bytes;
+    if (copy_name(p.ref, "a backup that lies nowhere", &out->ref, err) != 0 ||
+        copy_name(p.form, "a backup of no form", &out->form, err) != 0 ||
+        copy_name(p.place, "a backup without place", &out->place, err) != 0 ||
+        hv_copy_text(p.server, HV_TEXT_MAX, &out->server, err) != 0 ||
+        hv_copy_text(p.where_why, HV_TEXT_MAX, &out->where_why, err) != 0 ||
+        hv_copy_text(p.run, HV_TEXT_MAX, &out->run, err) != 0)
+        return -1;
+    if (strlen(out->ref) >= 512 || (p.is_ours && (!p.run || !*p.run)))
+        return fail_nonsense(err, "a backup that nobody could name");
+    return hv_copy_text(p.notes, HV_TEXT_MAX, &out->notes, err);
+}
+
 /* The capacity follows from n: powers of two. */
 void *hv_one_more(void *items, size_t n, size_t size, struct hf_err *err)
 {

@@ -71,6 +71,7 @@ int restoring_document(const struct restoring *r, struct json_object **out, stru
         hf_json_add_string(doc, "hypervisor", r->hypervisor->label) < 0 ||
         hf_json_add_string(doc, "id", r->plan.vm_id ? r->plan.vm_id : "") < 0 ||
         hf_json_add_string(doc, "dir", r->dir) < 0 || add_lists(r, doc) < 0 ||
+        hf_json_add_string(doc, "backup", r->pushed ? r->pushed->ref : NULL) < 0 ||
         hf_json_add_bool(doc, "started", starts && !r->req->dry_run) < 0 ||
         hf_json_add_bool(doc, "instant", r->req->is_instant) < 0 ||
         hf_json_add_bool(doc, "dry_run", r->req->dry_run) < 0 ||

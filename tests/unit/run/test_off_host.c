@@ -43,6 +43,22 @@ static void the_host_of_a_hypervisor_is_in_its_uri(void **state)
     expect_host("nothing", NULL);
 }
 
+static void every_host_of_a_cluster_is_in_its_uri(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    (void)state;
+    HF_AUTO(hf_config)
+    struct hf_config *c =
+        configured("https://pve1.example.org:8006, https://pve2,https://[2001:db8::1]:8006");
+    HF_AUTO(hf_secured) struct hf_secured s = {0};
+    assert_hf_ok(hf_secured_add_vm(&s, hf_config_vm_at(c, 0), hf_config_hypervisor_at(c, 0), &err),
+                 &err);
+    assert_int_equal(s.hypervisor.n, 3);
+    assert_string_equal(s.hypervisor.items[0], "pve1.example.org");
+    assert_string_equal(s.hypervisor.items[1], "pve2");
+    assert_string_equal(s.hypervisor.items[2], "2001:db8::1");
+}
+
 static void what_is_not_proven_is_refused_or_assumed_as_configured(void **state)
 {
     (void)state;
@@ -59,6 +75,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(the_host_of_a_hypervisor_is_in_its_uri),
+        HF_TEST(every_host_of_a_cluster_is_in_its_uri),
         HF_TEST(what_is_not_proven_is_refused_or_assumed_as_configured),
     };
     return HF_RUN_TESTS("run.off_host", tests);

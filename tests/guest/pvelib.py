@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guest of the lab behind the stand-in of Proxmox VE (tests/fakes/pve): the same tests as with libvirt, through its API."""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from hf import SOURCE, lab_env
+
+sys.path.insert(0, str(SOURCE / "tests/fakes/pve"))
+import real  # noqa: E402
+from server import Server, make_certificates  # noqa: E402
+from world import World  # noqa: E402
+
+DATA_DISK = "virtio1"
+
+
+class OnProxmox:
+    """Before the class of a test: its site speaks with Proxmox VE, whose VM 100 is the guest."""
+
+    is_new = True  # 9.1, else 8.4
+    has_tunnel = False  # to the database through the agent: a look for answers that is under way comes home, also after the POST
+
+    def setUp(self):
+        env = lab_env()
+        self.world = World(self.is_new)
+        self.vm = real.bind(self.world, env["URI"], env["DOMAIN"], f"{env['HOLDFAST_LAB_DIR']}/pve")
+        self.addCleanup(self.vm.close)
+        self.api_dir = tempfile.TemporaryDirectory(prefix="hf-pve-")
+        self.addCleanup(self.api_dir.cleanup)
+        make_certificates(self.api_dir.name)
+        self.server = Server(self.world, self.api_dir.name)
+        self.addCleanup(self.server.close)
+        super().setUp()
+        self.site.plugin_keys = self.keys_of_api()
+        self.site.write()
+
+    def keys_of_api(self):
+        token = Path(self.api_dir.name) / "token"
+        token.touch(mode=0o600)
+        token.write_text(f"{self.world.token}={self.world.secret}\n")
+        return {"plugin": "proxmox", "uri": f"https://127.0.0.1:{self.server.port}", "token-file": token,
+                "ca-file": f"{self.api_dir.name}/ca.pem"}
+
+    def judge(self, report, frozen, *events):
+        """The data disk as the snapshot of that name has it."""
+        path = os.path.join(self.scratch.name, "frozen.raw")
+        return super().judge(report, self.vm.disk_at(report["snapshot"], DATA_DISK, path), *events)
+
+    def assert_clean(self):
+        super().assert_clean()
+        self.wait_for_tasks()
+        self.assertEqual((self.vm.lock, self.vm.frozen, self.vm.domain.state()), (None, False, "running"))
+        self.assertEqual((self.vm.snapshots, self.vm.kept_names()), ({}, {name: [] for name in self.vm.files}))
+
+        self.assertEqual(self.agent_calls_in_snapshots(), [], "the server would have found its agent busy, and left out its freeze")
+
+    def agent_calls_in_snapshots(self):
+        """Calls of ours to the agent that came while a snapshot was made; a thaw is none when the moment had passed, at hold-limit."""
+        tasks = [t for t in self.world.tasks.values() if t.kind == "qmsnapshot"]
+        moments = [at for at, what, _ in self.world.timeline if what == "instant"]
+        def is_amid(task, at, path):
+            if self.has_tunnel and path.endswith("/file-read"):
+                return False
+            end = next((m for m in moments if m > task.began), task.ended) if "/fsfreeze-" in path else task.ended
+            return task.began < at < end
+        return [path for at, _, path, *_ in self.world.requests if "/agent/" in path and any(is_amid(t, at, path) for t in tasks)]
+
+    def wait_for_tasks(self, within_s=30):
+        deadline = time.monotonic() + within_s
+        while any(not task.exit for task in self.world.tasks.values()):
+            self.assertLess(time.monotonic(), deadline, "a task of the server does not end")
+            time.sleep(0.05)
+
+    def wait_for_post(self, end, within_s=60):
+        """Until the API took a POST to such a path; when."""
+        deadline = time.monotonic() + within_s
+        while not any(method == "POST" and path.endswith(end) for _, method, path, *_ in self.world.requests):
+            self.assertLess(time.monotonic(), deadline, f"no POST …{end}")
+            time.sleep(0.02)
+        return time.monotonic()
+
+    def at_ns(self, what, detail=None):
+        """When the stand-in noted it last, in the clock of the writer's log."""
+        at = [t for t, w, d in self.world.timeline if w == what and detail in (None, d)][-1]
+        return time.time_ns() - int((time.monotonic() - at) * 1e9)
