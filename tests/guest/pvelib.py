@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hf import SOURCE, lab_env
+from hf import SOURCE, compare, lab_env
 
 sys.path.insert(0, str(SOURCE / "tests/fakes/pve"))
 import real  # noqa: E402
@@ -86,3 +86,27 @@ class OnProxmox:
         """When the stand-in noted it last, in the clock of the writer's log."""
         at = [t for t, w, d in self.world.timeline if w == what and detail in (None, d)][-1]
         return time.time_ns() - int((time.monotonic() - at) * 1e9)
+
+
+class OnBackups(OnProxmox):
+    """… and its backups go to `storage`."""
+
+    storage = "nfs1"
+
+    def keys_of_api(self):
+        return {**super().keys_of_api(), "backup-storage": self.storage}
+
+    def jobs(self):
+        """Those of QEMU that copy for a backup."""
+        return real.Job(self.vm, None).jobs()
+
+    def judge_archive(self, archive, locked, locked_by, copied):
+        """It has all that was committed when the database was held, which was between these two instants, nothing that was sent until
+        the jobs had begun, and nothing of the time until it was copied, which has to be missed."""
+        disks = real.disks_in(archive)
+        self.assertEqual(set(disks), set(self.vm.files))
+        with self.recovered(disks[DATA_DISK]) as socket:
+            status, findings = compare(self.writer.log, socket, locked, locked_by, (locked_by, self.at_ns("instant", archive["volid"])))
+            self.assertEqual(status, 0, findings)
+            status, findings = compare(self.writer.log, socket, copied, copied)
+            self.assertEqual(status, 1, f"what was committed during the copy is missed by nobody: {findings}")
