@@ -174,29 +174,6 @@ class Drill(BackupTest):
         self.tell(doc)
         return doc
 
-    # -- what is made wrong -------------------------------------------------------------------
-
-    def make_rows(self):
-        """Two tables whose pages are on the disk, not only in the log."""
-        sql("CREATE TABLE hf_test.kept (id INT PRIMARY KEY, t VARCHAR(100)) ENGINE=InnoDB;"
-            "CREATE TABLE hf_test.hurt (id INT PRIMARY KEY, t VARCHAR(100)) ENGINE=InnoDB;"
-            f"INSERT INTO hf_test.kept VALUES (1, '{WHOLE}'), (2, '{CHANGED}');"
-            f"INSERT INTO hf_test.hurt VALUES (1, '{BROKEN}')", user="root")
-        self.addCleanup(sql, "DROP TABLE IF EXISTS hf_test.kept, hf_test.hurt", "root")
-        sql("FLUSH TABLES hf_test.kept, hf_test.hurt FOR EXPORT; UNLOCK TABLES", user="root")
-        # So that recovery finds nothing in the log that it would write over them. (MySQL: of a page newer than the log it takes none.)
-        sql("SET GLOBAL innodb_log_checkpoint_now = ON", user="root", check=False)
-
-    def reseal(self, point, change):
-        """The manifest with another content and the right seal, by what docs/manifest.md says of it."""
-        file = self.site.dir / f"shelf/points/db/{point}/manifest.json"
-        store = self.read_store("shelf")
-        doc = json.loads(file.read_text())["manifest"]
-        change(doc)
-        inner = json.dumps(doc, separators=(",", ":"))
-        file.chmod(0o600)
-        file.write_text(f'{{"mac":"{reader.keyed(store.manifest_key, inner.encode()).hex()}","manifest":{inner}}}\n')
-
 
 class Passes(Drill):
     def test_a_point_taken_under_load_passes_again_and_again_and_leaves_nothing(self):
@@ -253,6 +230,17 @@ class Fails(Drill):
             self.skipTest("a sample: what is found is the same with either server, and looked for with MariaDB")
         super().setUp()
 
+    def make_rows(self):
+        """Two tables whose pages are on the disk, not only in the log."""
+        sql("CREATE TABLE hf_test.kept (id INT PRIMARY KEY, t VARCHAR(100)) ENGINE=InnoDB;"
+            "CREATE TABLE hf_test.hurt (id INT PRIMARY KEY, t VARCHAR(100)) ENGINE=InnoDB;"
+            f"INSERT INTO hf_test.kept VALUES (1, '{WHOLE}'), (2, '{CHANGED}');"
+            f"INSERT INTO hf_test.hurt VALUES (1, '{BROKEN}')", user="root")
+        self.addCleanup(sql, "DROP TABLE IF EXISTS hf_test.kept, hf_test.hurt", "root")
+        sql("FLUSH TABLES hf_test.kept, hf_test.hurt FOR EXPORT; UNLOCK TABLES", user="root")
+        # So that recovery finds nothing in the log that it would write over them. (MySQL: of a page newer than the log it takes none.)
+        sql("SET GLOBAL innodb_log_checkpoint_now = ON", user="root", check=False)
+
     def test_a_changed_row_and_a_damaged_table_are_found(self):
         self.make_rows()
         point = self.backup()["point"]
@@ -284,6 +272,16 @@ class Fails(Drill):
         at = next(c for c in doc["checks"] if c["name"] == "position")
         self.assertNotEqual(at["expected"], at["found"])
         self.assertEqual(self.results(doc)["check-table"], "ok")
+
+    def reseal(self, point, change):
+        """The manifest with another content and the right seal, by what docs/manifest.md says of it."""
+        file = self.site.dir / f"shelf/points/db/{point}/manifest.json"
+        store = self.read_store("shelf")
+        doc = json.loads(file.read_text())["manifest"]
+        change(doc)
+        inner = json.dumps(doc, separators=(",", ":"))
+        file.chmod(0o600)
+        file.write_text(f'{{"mac":"{reader.keyed(store.manifest_key, inner.encode()).hex()}","manifest":{inner}}}\n')
 
     def test_packs_that_are_lost_while_it_boots_are_found_and_mark_the_copy_damaged(self):
         point = self.backup()["point"]
