@@ -148,4 +148,4 @@ class Deaths(Pushed):
 
 
 if __name__ == "__main__":
-    main(most=3)
+    main(most=4)
