@@ -39,7 +39,7 @@ class Copies(AmongOthers, Drill):
     def left(self):
         """… of libvirt too, with their disks."""
         return [*super().left(), *self.machines(), *(v for v, number in self.world.volumes.items() if number != 100),
-                *(d for d in lab("virsh", "list", "--all", "--name").split() if d != self.domain),
+                *(d for d in lab("virsh", "list", "--all", "--name").split() if d.startswith(copied.PREFIX)),
                 *(e.name for e in os.scandir(self.vm.folder) if e.name.startswith("vm-"))]
 
     def assert_untouched(self, *docs):

@@ -14,6 +14,7 @@ from domains import Domain, GuestVM
 from world import TaskError
 
 PIECE = 4 << 20
+PREFIX = "pve-"  # of what libvirt calls them
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 ElementTree.register_namespace("qemu", QEMU)
 
@@ -43,7 +44,7 @@ def seal(folder):
 
 
 def name_of(vmid):
-    return f"pve-{vmid}"
+    return f"{PREFIX}{vmid}"
 
 
 class CopiedVM(GuestVM):

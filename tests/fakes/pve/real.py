@@ -6,7 +6,7 @@ processors run. The agent is that of the guest. A backup is a copy-before-write 
 one qcow2 per disk, their checksums and the VM's settings; a VM that is restored of one is a guest of its own (copied.py). What
 only a console shows (names, sizes in the logs) stays invented.
 
-One such VM per guest; whoever binds it removes what an earlier one that was killed left: snapshots, jobs, a pause, a freeze, copies.
+One such VM per guest; whoever binds it removes what an earlier one that was killed left: snapshots, jobs, a pause, a freeze, copies, archives.
 """
 import json
 import os
@@ -191,4 +191,6 @@ def bind(world, uri, name, folder, vmid=100):
     sweep_copies(uri, folder)
     world.new_vm = lambda *vm: CopiedVM(*vm, uri, folder)
     world.vms[vmid] = RealVM(world, vmid, "pve1", Domain(uri, name), folder)
+    for left in os.scandir(folder):  # QEMU has let go of it
+        shutil.rmtree(left.path)
     return world.vms[vmid]
