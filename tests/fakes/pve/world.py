@@ -131,6 +131,13 @@ class VM:
         self.status = self.qmp = "running" if on else "stopped"
         self.frozen = False
 
+    def fill(self, task, archive):
+        """New disks, of a backup; the error of the task."""
+        task.sleep(self.seconds["copy"])
+
+    def wipe(self):
+        """The machine goes with its disks."""
+
     # ---- the sequence of a snapshot ----
     def snapshot(self, task, name, description):
         if self.lock:
@@ -302,6 +309,7 @@ class World:
         self.processes = {}
         self.storages, self.archives, self.dump_locks = backups.storages(), {}, {}
         self.vault, self.volumes, self.restore_seconds = {}, {("local-lvm", "vm-100-disk-0"): 100}, 0.05  # restores.py
+        self.new_vm = VM  # what a restore makes
         self.add(100, "db1", "pve1")
 
     def add(self, vmid, name, node):
