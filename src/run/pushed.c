@@ -117,19 +117,29 @@ void hf_kept_look_free(struct hf_kept_look *l)
     *l = (struct hf_kept_look){.unknown = HF_ERR_INIT};
 }
 
-static void judge(const struct hf_kept *b, struct hf_kept_look *l)
+/* Proxmox Backup Server tells the size of what was backed up, and adds that of its own index: this has the notes and what the
+ * verification found, so it changes with them. */
+static bool has_lasting_size(const struct hf_pushed_copy *p)
 {
-    const struct hf_pushed_copy *p = &l->is;
-    if (!p->is_ours || strcmp(p->run, b->run) != 0)
-        snprintf(l->damage, sizeof l->damage, "backup %s is not this point's: it says '%.100s'",
+    return p->stored_bytes && strcmp(p->form, "pbs") != 0;
+}
+
+bool hf_kept_judge(const struct hf_kept *b, const struct hf_pushed_copy *p,
+                   char damage[HF_ERR_MESSAGE_MAX])
+{
+    const bool is_its = p->is_ours && strcmp(p->run, b->run) == 0;
+    *damage = '\0';
+    if (!is_its)
+        snprintf(damage, HF_ERR_MESSAGE_MAX, "backup %s is not this point's: it says '%.100s'",
                  b->ref, p->notes ? p->notes : "");
-    else if (p->stored_bytes && p->stored_bytes != b->stored_bytes)
-        snprintf(l->damage, sizeof l->damage,
+    else if (p->check == HF_PUSHED_BAD)
+        snprintf(damage, HF_ERR_MESSAGE_MAX,
+                 "backup %s is damaged, as its place found when it verified it", b->ref);
+    else if (has_lasting_size(p) && p->stored_bytes != b->stored_bytes)
+        snprintf(damage, HF_ERR_MESSAGE_MAX,
                  "backup %s has %" PRIu64 " bytes, and had %" PRIu64 " when it was taken", b->ref,
                  p->stored_bytes, b->stored_bytes);
-    else if (p->check == HF_PUSHED_BAD)
-        snprintf(l->damage, sizeof l->damage,
-                 "backup %s is damaged, as its place found when it verified it", b->ref);
+    return is_its;
 }
 
 int hf_keepers_look(struct hf_keepers *k, const struct hf_kept *b, struct hf_kept_look *out,
@@ -139,7 +149,7 @@ int hf_keepers_look(struct hf_keepers *k, const struct hf_kept *b, struct hf_kep
     *out = (struct hf_kept_look){.unknown = HF_ERR_INIT};
     struct hf_hv *hv = hf_keepers_open(k, b->hypervisor, &out->unknown);
     if (hv && hf_hv_pushed_find(hv, &call, b->vm_id, b->ref, &out->is, &out->unknown) == 0)
-        judge(b, out);
+        (void)hf_kept_judge(b, &out->is, out->damage);
     if (hv && out->unknown.cls == HF_E_NOT_FOUND) {
         snprintf(out->damage, sizeof out->damage, "backup %s is gone", b->ref);
         hf_err_clear(&out->unknown);

@@ -368,6 +368,16 @@ class Verbs(VerbsTest):
             self.assertIn("DAMAGED", self.text("list"))
             shutil.rmtree(self.shelf, ignore_errors=True)
 
+    def test_a_backup_server_s_size_is_no_proof_it_grows_when_the_server_verifies_it(self):
+        """Proxmox Backup Server adds its own index to the sum, which has the notes and the verification."""
+        doc = self.backup()
+        folder = self.shelf / f"web.hf-{doc['point']}"
+        (folder / "pbs").touch()
+        (folder / "good").write_text("verify_state")
+        copy, = self.verify(doc["point"], "--read")["copies"]
+        self.assertEqual((copy["good"], copy["damage"], copy["notes"]), (True, [], []))
+        self.assertIn("; there, verified by its place\n", self.text("show", doc["point"]))
+
     def test_a_hypervisor_that_does_not_answer_proves_nothing_and_damages_nothing(self):
         doc = self.backup()
         self.away()
