@@ -480,6 +480,17 @@ class Pruned(VerbsTest):
         self.assertIn("is not of run", doc["backups"][0]["why"])
         self.assertEqual((self.backups(), len(self.manifests())), (self.names(new, newer), 1))
 
+    def test_interrupted_between_the_manifest_and_the_backup_it_goes_on_with_that_backup(self):
+        """It is protected: nobody would ever delete it."""
+        old, new = self.two()
+        running = self.site.start("prune", **self.site.points("prune.before_pushed_delete=stall:1500"))
+        self.site.wait_for_point("prune.before_pushed_delete")
+        running.signal(signal.SIGINT)
+        doc = self.ok(running.wait(), 1)
+        self.assertEqual([b["action"] for b in doc["backups"]], ["deleted"])
+        self.assertIn("cancelled", doc["stores"][0]["error"])
+        self.assertEqual((self.backups(), [p.parent.name for p in self.manifests()]), (self.names(new), [new]))
+
     def test_orphans_of_ours_are_named_when_they_are_older_than_a_day_and_nothing_else_is(self):
         self.backup()
         self.foreign()
