@@ -151,6 +151,8 @@ class PushedDrill(unittest.TestCase):
         doc = self.ok(self.run_it("verify", point, "--drill"), 1)
         self.assertIn("checksum", self.check(doc, "boot")[1])
         self.assert_nothing_left()
+        self.ok(self.run_it("verify", point, "--read"))
+        self.assertTrue(self.ok(self.run_it("show", point))["copies"][0]["damaged"], "what a drill found, only a drill can take back")
         self.world.archives.clear()
         doc = self.ok(self.run_it("verify", point, "--drill"), 1)
         self.assertEqual(self.check(doc, "boot")[0], "failed")

@@ -383,9 +383,25 @@ class Verbs(VerbsTest):
         self.away()
         report = self.verify(doc["point"], "--read", status=1)
         copy, = report["copies"]
-        self.assertEqual((copy["good"], report["damaged"]), (True, 0))
+        self.assertEqual((copy["good"], report["damaged"]), (None, 0))
         self.assertIn("could not be looked at", copy["notes"][0])
+        r = self.site.run("verify", doc["point"], as_json=False)
+        self.assertIn(f"UNKNOWN    web/{doc['point']} on vault: ", r.stdout)
+        self.assertNotIn("good", r.stdout + r.stderr)
         self.assertIsNone(self.ok(self.site.run("show", doc["point"]))["copies"][0]["verified_at"])
+
+    def test_what_was_called_damaged_and_is_as_it_was_is_not_for_ever(self):
+        """Its place was not mounted, say. Nothing proves its data; but nothing is known against it any more."""
+        doc = self.backup()
+        folder, aside = self.shelf / f"web.hf-{doc['point']}", self.site.dir / "aside"
+        folder.rename(aside)
+        self.verify(doc["point"], status=1)
+        aside.rename(folder)
+        self.verify(doc["point"])
+        self.assertIn("DAMAGED", self.text("list"), "not all was looked at")
+        self.verify(doc["point"], "--read")
+        shown, = self.ok(self.site.run("show", doc["point"]))["copies"]
+        self.assertEqual((shown["damaged"], shown["protected"], shown["verified_at"]), (False, True, None))
 
     def test_one_that_lost_its_protection_is_told_and_is_good(self):
         doc = self.backup()
