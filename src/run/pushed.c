@@ -149,7 +149,7 @@ int hf_keepers_look(struct hf_keepers *k, const struct hf_kept *b, struct hf_kep
     *out = (struct hf_kept_look){.unknown = HF_ERR_INIT};
     struct hf_hv *hv = hf_keepers_open(k, b->hypervisor, &out->unknown);
     if (hv && hf_hv_pushed_find(hv, &call, b->vm_id, b->ref, &out->is, &out->unknown) == 0)
-        (void)hf_kept_judge(b, &out->is, out->damage);
+        out->is_its = hf_kept_judge(b, &out->is, out->damage);
     if (hv && out->unknown.cls == HF_E_NOT_FOUND) {
         snprintf(out->damage, sizeof out->damage, "backup %s is gone", b->ref);
         hf_err_clear(&out->unknown);

@@ -47,6 +47,7 @@ bool hf_kept_judge(const struct hf_kept *b, const struct hf_pushed_copy *is,
 
 struct hf_kept_look {
     struct hf_pushed_copy is;        /* ref NULL: it is not there, or nobody knows */
+    bool is_its;                     /* there is one, and it is the point's */
     char damage[HF_ERR_MESSAGE_MAX]; /* what is wrong with it; "": nothing that could be seen */
     struct hf_err unknown;           /* why nobody knows; class NONE: it was looked at */
 };

@@ -458,10 +458,15 @@ class Pruned(VerbsTest):
         self.assertEqual((self.backups(), len(self.manifests("other"))), (self.names(new), 1))
         self.assertEqual([p["point"] for p in self.ok(self.site.run("list"))["points"]], [new])
 
+    def planned(self, status=0):
+        return [(b["ref"], b["action"]) for b in self.prune("--dry-run", status=status)["backups"]]
+
     def test_both_stores_in_one_go(self):
         self.add_store("other")
         old, new = self.two()
+        planned = self.planned()
         doc = self.prune()
+        self.assertEqual(planned, [(b["ref"], b["action"]) for b in doc["backups"]], "a dry run tells what the real one does")
         self.assertEqual([b["action"] for b in doc["backups"]], ["kept", "deleted"])
         self.assertEqual(self.backups(), self.names(new))
         self.assertNotIn(old, "".join(map(str, self.manifests() + self.manifests("other"))))
@@ -491,6 +496,7 @@ class Pruned(VerbsTest):
         self.assertEqual(self.prune()["backups"][0]["action"], "deleted")
         newer = self.backup()["point"]
         (self.shelf / f"web.hf-{new}" / "notes").write_text("taken over by hand")
+        self.assertEqual(self.planned(status=1), [(f"shelf:web.hf-{new}", "failed")])
         doc = self.prune(status=1)
         self.assertEqual([b["action"] for b in doc["backups"]], ["failed"])
         self.assertIn("is not of run", doc["backups"][0]["why"])
