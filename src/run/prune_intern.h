@@ -26,7 +26,8 @@ struct pruning {
     struct hf_zone *zone;
     struct json_object *points, *stores, *backups; /* of the document */
     struct hf_pushed_lister lister;
-    struct hf_strv gone; /* hf_copy_key of points whose disks lie with a hypervisor: deleted in this run, or (dry) as if */
+    /* hf_copy_key of points whose disks lie with a hypervisor: deleted in this run, or (dry) as if. */
+    struct hf_strv gone;
     bool is_bad, has_changed;
     /* of the store that is being pruned */
     const struct hf_config_store *config;

@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-#define YOUNG_S (INT64_C(24) * 3600) /* its point may still come: of a run on another host */
-
 /* ---- the document -------------------------------------------------------------------------- */
 
 static int add_backup(struct pruning *p, const char *vm, const char *hypervisor, const char *ref,
@@ -133,8 +131,7 @@ int prune_pushed_delete(struct pruning *p, const struct hf_prune_point *point,
 static int name_orphan(void *pruning, const struct hf_pushed_row *row, struct hf_err *err)
 {
     struct pruning *p = pruning;
-    int64_t age_s = hf_clock_wall_us(p->env->clock) / 1000000 - row->is->taken_at_s;
-    if (row->state != HF_PUSHED_ORPHAN || age_s < YOUNG_S)
+    if (row->state != HF_PUSHED_ORPHAN || row->is_young)
         return 0;
     hf_log(p->env->log, HF_LOG_WARN, "prune",
            "backup %s of %s was made by run %s, and no store has its point: it is left to you to "
@@ -147,7 +144,7 @@ static int name_orphan(void *pruning, const struct hf_pushed_row *row, struct hf
 int prune_pushed_orphans(struct pruning *p, const struct hf_config_vm *vm, struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
-    if (hf_pushed_list_vm(&p->lister, vm, name_orphan, p, &why) == 0)
+    if (hf_pushed_list_vm(&p->lister, vm, name_orphan, p, &why) >= 0)
         return 0;
     if (hf_cancel_check(p->env->cancel, err) < 0)
         return -1;

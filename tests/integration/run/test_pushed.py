@@ -304,6 +304,8 @@ class Verbs(VerbsTest):
         text = self.text("list", "web", "--backups")
         for words in (f"{orphan} ", "NO POINT on any store", "not made by holdfast", ref):
             self.assertIn(words, text)
+        self.assertTrue(text.endswith("\nLooked for where [hypervisor here] writes backups to now; those that lie elsewhere are not listed.\n"), text)
+        self.assertEqual(listed["asked"], [{"vm": "web", "hypervisor": "here"}])
         shutil.rmtree(self.site.state)
         self.assertEqual(self.states()[0], states, "the stores are asked, not only the catalog")
 
@@ -313,6 +315,15 @@ class Verbs(VerbsTest):
         self.assertEqual(self.states()[0], {self.artifact(doc)["ref"]: ("point", doc["point"])})
         self.assertTrue(self.artifact(self.ok(self.site.run("show", doc["point"])))["now"]["there"])
         self.assertTrue(self.verify(doc["point"])["copies"][0]["good"])
+
+    def test_a_young_one_without_a_point_may_be_of_a_run_on_another_host(self):
+        orphan = self.orphan()
+        row, = self.states()[1]["backups"]
+        self.assertIn("under way on another host", row["why"])
+        self.assertIn("NO POINT on any store: it is younger than a day", self.text("list", "--backups"))
+        os.utime(self.shelf / orphan.partition(":")[2], (time.time() - 25 * 3600,) * 2)
+        row, = self.states()[1]["backups"]
+        self.assertEqual((row["state"], row["why"]), ("orphan", None))
 
     def test_a_store_that_cannot_be_asked_makes_no_orphans(self):
         orphan = self.orphan()

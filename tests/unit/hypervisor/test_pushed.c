@@ -35,8 +35,9 @@ static void what_is_told_of_one_is_copied(void **state)
 /* It would be a point that nobody can read back, after hours of copying. */
 static void what_no_manifest_could_hold_is_refused(void **state)
 {
-    static const char *const roles[] = {"sizeless",        "stateless", "nameless", "control_in_ref",
-                                        "latin1_in_place", "long_form", "huge"};
+    static const char *const roles[] = {
+        "sizeless",        "stateless", "nameless", "control_in_ref",
+        "latin1_in_place", "long_form", "huge"};
     for (size_t i = 0; i < HF_ARRAY_SIZE(roles); i++) {
         struct hf_err err = HF_ERR_INIT;
         HF_AUTO(hf_pushed_copy) struct hf_pushed_copy p = {0};
