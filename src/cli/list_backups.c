@@ -63,6 +63,11 @@ int hf_cli_list_backups(const struct hf_env *env, struct hf_catalog *catalog, co
                        *errors = hf_json_add_array(doc, "errors");
     if (!rows || !asked || !errors)
         return hf_fail_nomem(err);
+    struct hf_err unknown = HF_ERR_INIT;
+    if (vm && !hf_config_find_vm(env->config, vm, &unknown)) {
+        *out_is_bad = true;
+        return add_error(errors, vm, &unknown, err);
+    }
     for (size_t i = 0; i < hf_config_vm_count(env->config); i++) {
         const struct hf_config_vm *one = hf_config_vm_at(env->config, i);
         struct hf_err why = HF_ERR_INIT;

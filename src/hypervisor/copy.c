@@ -188,14 +188,11 @@ static int copy_line(const char *text, char **out, struct hf_err *err)
 {
     HF_AUTOFREE char *whole = NULL;
     HF_AUTO(hf_buf) struct hf_buf line = HF_BUF_INIT;
-    size_t len = 0;
     if (!text || hv_copy_text(text, HV_TEXT_MAX, &whole, err) != 0)
         return text ? -1 : 0;
     hf_utf8_add_line(&line, whole);
     const char *s = hf_buf_str(&line);
-    while (s[len] && len + hf_utf8_character(s + len) <= LINE_BYTES)
-        len += hf_utf8_character(s + len);
-    *out = hf_buf_ok(&line) ? strndup(s, len) : NULL;
+    *out = hf_buf_ok(&line) ? strndup(s, hf_utf8_fit(s, LINE_BYTES)) : NULL;
     return *out ? 0 : hf_fail_nomem(err);
 }
 

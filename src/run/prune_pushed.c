@@ -135,8 +135,9 @@ static int name_orphan(void *pruning, const struct hf_pushed_row *row, struct hf
         return 0;
     hf_log(p->env->log, HF_LOG_WARN, "prune",
            "backup %s of %s was made by run %s, and no store has its point: it is left to you to "
-           "delete it at the hypervisor",
-           row->is->ref, row->vm, row->point);
+           "delete it at the hypervisor%s",
+           row->is->ref, row->vm, row->point,
+           row->is->is_protected ? ", which protects it: that is to be taken off before" : "");
     return add_backup(p, row->vm, row->hypervisor, row->is->ref, "orphan",
                       "no store of the configuration has its point", err);
 }

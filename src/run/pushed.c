@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/pushed.h"
 
-#include "net/json.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define NOTES_SHOWN 100
 #define ASK_MS 60000
 #define DELETE_MS (10 * 60 * 1000)
 #define COPY_MS (10 * 60 * 1000)                 /* of one call; then it is asked again */
@@ -128,10 +129,11 @@ bool hf_kept_judge(const struct hf_kept *b, const struct hf_pushed_copy *p,
                    char damage[HF_ERR_MESSAGE_MAX])
 {
     const bool is_its = p->is_ours && strcmp(p->run, b->run) == 0;
+    const char *notes = p->notes ? p->notes : "";
     *damage = '\0';
     if (!is_its)
-        snprintf(damage, HF_ERR_MESSAGE_MAX, "backup %s is not this point's: it says '%.100s'",
-                 b->ref, p->notes ? p->notes : "");
+        snprintf(damage, HF_ERR_MESSAGE_MAX, "backup %s is not this point's: it says '%.*s'",
+                 b->ref, (int)hf_utf8_fit(notes, NOTES_SHOWN), notes);
     else if (p->check == HF_PUSHED_BAD)
         snprintf(damage, HF_ERR_MESSAGE_MAX,
                  "backup %s is damaged, as its place found when it verified it", b->ref);

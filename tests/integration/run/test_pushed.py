@@ -316,6 +316,11 @@ class Verbs(VerbsTest):
         self.assertTrue(self.artifact(self.ok(self.site.run("show", doc["point"])))["now"]["there"])
         self.assertTrue(self.verify(doc["point"])["copies"][0]["good"])
 
+    def test_a_machine_that_is_not_configured_is_not_one_without_backups(self):
+        self.backup()
+        doc = self.ok(self.site.run("list", "wbe", "--backups"), 1)
+        self.assertEqual((doc["asked"], [e["vm"] for e in doc["errors"]]), ([], ["wbe"]))
+
     def test_a_young_one_without_a_point_may_be_of_a_run_on_another_host(self):
         orphan = self.orphan()
         row, = self.states()[1]["backups"]
