@@ -22,7 +22,8 @@ static int add_row(void *ctx, const struct hf_pushed_row *row, struct hf_err *er
                    hf_json_add_string(o, "form", p->form) < 0 ||
                    hf_json_add_string(o, "place", p->place) < 0 ||
                    hf_json_add_time(o, "taken_at", p->taken_at_s * 1000000) < 0 ||
-                   hf_json_add_int(o, "stored_bytes", (int64_t)p->stored_bytes) < 0 ||
+                   (p->stored_bytes ? hf_json_add_int(o, "stored_bytes", (int64_t)p->stored_bytes)
+                                    : hf_json_add_string(o, "stored_bytes", NULL)) < 0 ||
                    hf_json_add_bool(o, "protected", p->is_protected) < 0 ||
                    hf_json_add_string(o, "check", hf_pushed_check_name(p->check)) < 0 ||
                    hf_json_add_string(o, "state", hf_pushed_state_name(row->state)) < 0 ||
