@@ -101,13 +101,13 @@ static void read_description(const char *text, struct pve_snap *out)
 static int find_one(void *ctx, struct json_object *o, const char *current)
 {
     struct finder *f = ctx;
-    (void)current;
     if (strcmp(pve_text(o, "name"), f->name) != 0)
         return 0;
     *f->out = (struct pve_snap){.exists = true,
                                 .is_ours = is_ours(o),
                                 .is_unfinished = pve_text(o, "snapstate") != NULL,
                                 .has_memory = pve_bool(o, "vmstate"),
+                                .is_current = current && strcmp(current, f->name) == 0,
                                 .is_undone = is_undone(o),
                                 .taken_at_s = pve_int(o, "snaptime", 0)};
     read_description(pve_text(o, "description"), f->out);

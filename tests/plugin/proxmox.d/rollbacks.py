@@ -123,3 +123,25 @@ def a_vm_under_high_availability_is_waited_for_until_it_is_off(site):
         here.world.faults["drop-after"] = lost
         status, text = back(here)
         assert status == 0 and here.vm.data == 1 and here.vm.status == "running", (lost, text)
+
+
+def what_was_written_before_anything_was_rolled_back_is_not_undone(site):
+    site_with_a_snapshot(site)
+    died, text = back(site, "switch", env={"HOLDFAST_POINT": "proxmox.after_rollback_keep=kill"})
+    assert died == -9 and site.vm.status == "stopped" and site.vm.data == 2, text
+    site.vm.switch(True)  # by somebody who found it off in the night
+    site.vm.data = 5  # acknowledged since
+    site.good("undo", "db1", f"{folder.name}/back")
+    assert site.vm.data == 5 and site.vm.status == "running" and list(site.vm.snapshots) == [NAME], site.vm.snapshots
+    assert not site.requests("POST", "/rollback") and not site.requests("POST", "/stop")[1:]
+
+
+def a_rollback_that_died_half_way_is_undone(site):
+    site_with_a_snapshot(site)
+    site.world.faults["die-in-rollback"] = 1  # disks of two states, and the VM says still that it descends from what was left
+    status, text = back(site, "switch")
+    assert status == 1, text
+    site.vm.lock = None  # by root
+    site.vm.data = 1
+    site.good("undo", "db1", f"{folder.name}/back")
+    assert site.vm.data == 2 and site.vm.status == "running" and list(site.vm.snapshots) == [NAME], site.vm.snapshots
