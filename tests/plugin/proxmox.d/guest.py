@@ -5,6 +5,7 @@ import threading
 import time
 
 from common import back, folder, private
+from server import Dropped
 
 
 def bytes_of_the_guest_come_back_as_they_were(site):
@@ -86,3 +87,15 @@ def a_frozen_guest_is_not_frozen_again(site):
 def mounts_know_their_disk_and_the_network(site):
     text = site.good("mounts", "db1")
     assert "/ ext4 /dev/sda1 scsi0" in text and re.search("/mnt/nfs nfs .* -", text), text
+
+
+def a_freeze_that_comes_late_is_thawed_as_well(site):
+    freeze = site.server.calls.post_nodes_qemu_agent_fsfreeze_freeze
+
+    def lose(p, user):
+        threading.Timer(0.15, freeze, (p, user)).start()
+        raise Dropped
+    site.server.calls.post_nodes_qemu_agent_fsfreeze_freeze = lose
+    site.bad("unreachable", "freeze", "db1")
+    time.sleep(0.5)
+    assert not site.vm.frozen
