@@ -114,7 +114,8 @@ static int attempt(struct pve_hosts *h, struct hf_http_request *req, const char 
 }
 
 int pve_hosts_run(struct pve_hosts *h, struct hf_http_request *req, const char *path,
-                  int64_t deadline_ms, struct hf_http_answer *out, struct hf_err *err)
+                  int64_t deadline_ms, int64_t answer_ms, struct hf_http_answer *out,
+                  struct hf_err *err)
 {
     int64_t now = h->host->now_ms(h->host->ctx);
     int64_t deadline = deadline_ms == HF_NO_DEADLINE ? now + WITHOUT_DEADLINE_MS : deadline_ms;
@@ -125,11 +126,14 @@ int pve_hosts_run(struct pve_hosts *h, struct hf_http_request *req, const char *
         int64_t share = left / (int64_t)(h->names.n - tries);
         if (left <= 0)
             break;
-        req->timeout_ms = left;
+        bool is_cut = answer_ms && answer_ms < left;
+        req->timeout_ms = is_cut ? answer_ms : left;
         req->connect_ms = share > CONNECT_MAX_MS ? CONNECT_MAX_MS : share > 0 ? share : 1;
         hf_err_clear(&last);
         if (attempt(h, req, path, out, &last) == 0)
             return 0;
+        if (is_cut && last.cls == HF_E_TIMEOUT) /* ours, and not the caller's: it is the host */
+            last.cls = HF_E_UNREACHABLE;
         if (out->was_sent || last.cls != HF_E_UNREACHABLE)
             break;
         pve_hosts_next(h); /* nothing was sent, and another server may do */

@@ -355,7 +355,8 @@ int proxmox_vm_busy(struct hf_instance *in, const struct hf_call *call, const ch
     struct pve_task running;
     if (pve_enter(in, call, err) != 0 || pve_vm_load(in, call, vm_id, &vm, err) != 0 ||
         pve_vm_check_lock(&vm, err) != 0 ||
-        pve_task_newest(in, call, vm_id, NULL, PVE_TASK_RUNNING, NULL, &running, err) != 0)
+        pve_task_newest(in, call, vm_id, NULL, PVE_TASK_RUNNING | PVE_TASK_WORKS, NULL, &running,
+                        err) != 0)
         return -1;
     if (!running.upid[0])
         return 0;

@@ -50,7 +50,7 @@ class Server:
 
     def __init__(self, world, folder):
         self.world, self.calls = world, Calls(world)
-        self.numbers = itertools.count()  # of connections
+        self.stalls = None  # "METHOD end-of-path" that this one takes and never answers
         self.left = {}  # how many requests a connection is good for: 100
         self.numbers = itertools.count()  # of connections: an object's id() is used again
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -153,6 +153,9 @@ class Server:
         if body and headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
             raise Refused(506, "unsupported content type")
         if self.world.fault("drop-before", f"{method} {path.rpartition('/')[2]}") or self.world.fault("drop-before-any"):
+            raise Dropped
+        if self.stalls == f"{method} {path.rpartition('/')[2]}":
+            time.sleep(60)
             raise Dropped
         for status in (595, 596):
             if self.world.fault(str(status), f"{method} {path.rpartition('/')[2]}") or (

@@ -4,6 +4,8 @@ import threading
 import time
 
 from common import NAME
+from server import Dropped
+from world import Task
 
 
 def begin_returns_with_the_first_look_after_the_task_stopped(site):
@@ -198,3 +200,21 @@ def a_lock_that_lingers_is_waited_for(site):
     threading.Timer(1, lambda: setattr(site.vm, "lock", None)).start()
     site.good("delete", "db1", NAME)
     assert not site.vm.snapshots
+
+
+def a_task_of_another_time_is_not_taken_for_a_lost_one(site):
+    old = Task(site.world, "pve2", "qmsnapshot", 100, site.world.token)  # from when the VM was there
+    old.lines.append("TASK OK")
+    old.end("OK")
+    post = site.server.calls.post_nodes_qemu_snapshot
+
+    def lose(p, user):
+        site.vm.node = "pve2"  # it moved since it was looked at
+        if p["node"] == "pve2":
+            threading.Timer(0.2, post, (p, user)).start()
+            raise Dropped
+        return post(p, user)
+    site.vm.seconds["disk"] = 0.5
+    site.server.calls.post_nodes_qemu_snapshot = lose
+    status, text = site.capture()
+    assert status == 1 and "perhaps snapshot" in text, text
