@@ -220,7 +220,7 @@ int pve_snap_drop(struct hf_instance *in, const struct hf_call *call, const char
         bool was_running;
         if (wait_for_running(in, call, vm_id, &was_running, err) != 0 ||
             pve_snap_find(in, call, vm_id, name, &s, err) != 0)
-            return -1;
+            return last.cls ? hf_also(err, &last) : -1;
         if (!s.exists)
             return 0;
         if (!s.is_ours)

@@ -218,3 +218,15 @@ def a_task_of_another_time_is_not_taken_for_a_lost_one(site):
     site.server.calls.post_nodes_qemu_snapshot = lose
     status, text = site.capture()
     assert status == 1 and "perhaps snapshot" in text, text
+
+
+def a_replication_is_waited_for_by_a_deletion(site):
+    status, text = site.capture()
+    assert status == 0, text
+    site.world.faults.update({"replicating": 2, "needed-by-replication": 1})
+    site.good("delete", "db1", NAME)
+    assert not site.vm.snapshots
+    status, text = site.capture()
+    site.world.faults["needed-by-replication"] = True  # until its next turn
+    text = site.drive("delete", "db1", NAME, limit=3000)[1]
+    assert "needed by replication" in text and "--force" not in text and NAME in site.vm.snapshots, text
