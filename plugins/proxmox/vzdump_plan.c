@@ -208,6 +208,11 @@ static int check_request(const struct hf_instance *in, const struct hf_capture_r
                          struct hf_err *err)
 {
     size_t len = strlen(req->name);
+    if (in->fleecing_storage &&
+        pve_is_before(in, 8, 2)) /* the request would be refused inside the hold */
+        return hf_fail(err, HF_E_UNSUPPORTED,
+                       "fleecing-storage needs Proxmox VE 8.2, this is %d.%d", in->major,
+                       in->minor);
     if (!in->backup_storage) {
         hf_fail(err, HF_E_UNSUPPORTED, "no storage for backups is configured");
         return hf_hint(err, "backup-storage = STORAGE in the section of the hypervisor.");

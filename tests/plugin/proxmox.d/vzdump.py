@@ -91,6 +91,11 @@ def fleecing_is_asked_for_when_it_is_configured(site):
     status, text = dump(site)
     assert status == 0 and "fleecing=enabled%3D1%2Cstorage%3Dlocal-lvm" in posts(site)[0][4], text
     assert any("attaching fleecing image" in x for t in site.world.tasks.values() for x in t.lines)
+    old = Site(new=False)
+    old.world.version = "8.1.11"  # its server knows no such parameter
+    dump_key(old, fleecing="local-lvm")
+    status, text = dump(old)
+    assert status == 1 and "8.2" in text and not posts(old), text
 
 
 def a_vzdump_of_others_is_seen_before_anything_is_held(site):
