@@ -13,11 +13,14 @@ int pve_agent_plain(struct hf_instance *in, const struct hf_call *call, const ch
                     const char *method, const char *command, struct json_object **out,
                     struct hf_err *err)
 {
+    static const char *const quick[] = {"ping", "fsfreeze-status", "fsfreeze-thaw"};
     char below[64];
     struct pve_req req = {.method = method};
     HF_AUTOJSON struct json_object *data = NULL;
     struct json_object *result = NULL, *error = NULL;
     snprintf(below, sizeof below, "/agent/%s", command);
+    for (size_t i = 0; i < HF_ARRAY_SIZE(quick); i++)
+        req.is_quick |= strcmp(command, quick[i]) == 0;
     if (pve_vm_request(in, call, vm_id, below, &req, &data, err) != 0)
         return -1;
     if (!json_object_is_type(data, json_type_object) ||

@@ -102,9 +102,9 @@ static int take_data(const struct hf_http_answer *reply, struct json_object **ou
  * changes something is never given up early, nor are the guest's files and output. */
 static int64_t answer_ms(const struct pve_req *req, bool is_get)
 {
-    if (!is_get || req->max_body)
-        return 0;
-    return req->is_quick ? QUICK_MS : ANSWER_MS;
+    if (req->is_quick)
+        return QUICK_MS;
+    return is_get && !req->max_body ? ANSWER_MS : 0;
 }
 
 static int send_once(struct hf_instance *in, const struct hf_call *call, const struct pve_req *req,
@@ -144,7 +144,7 @@ static bool may_repeat(const struct pve_req *req, const struct hf_http_answer *r
         return true;
     if (reply->status >= 596)
         return is_get;
-    return is_get && !reply->status && err->cls == HF_E_UNREACHABLE;
+    return (is_get || req->is_quick) && !reply->status && err->cls == HF_E_UNREACHABLE;
 }
 
 static bool is_certain(const struct hf_http_answer *reply, const struct hf_err *err)

@@ -49,7 +49,7 @@ struct pve_req {
     const char *method, *path;   /* below /api2/json, percent-encoded */
     const struct hf_buf *params; /* by pve_param, or NULL */
     size_t max_body;             /* 0: PVE_BODY_MAX */
-    bool is_quick;               /* a GET that takes the server some milliseconds */
+    bool is_quick; /* takes the server some milliseconds, and a second time changes nothing */
 };
 
 void pve_param(struct hf_buf *params, const char *key, const char *value);

@@ -4,8 +4,8 @@ import re
 import threading
 import time
 
-from common import back, folder, private
-from server import Dropped
+from common import Site, back, folder, private
+from server import Dropped, Server
 
 
 def bytes_of_the_guest_come_back_as_they_were(site):
@@ -99,3 +99,15 @@ def a_freeze_that_comes_late_is_thawed_as_well(site):
     site.bad("unreachable", "freeze", "db1")
     time.sleep(0.5)
     assert not site.vm.frozen
+
+
+def a_host_that_answers_no_more_keeps_no_guest_frozen(site):
+    for stalled in ("fsfreeze-status", "fsfreeze-thaw"):
+        here = Site()
+        other = Server(here.world, folder.name)
+        here.keys["uri"] += f",https://127.0.0.1:{other.port}"
+        here.good("freeze", "db1")
+        here.server.stalls = f"POST {stalled}"
+        here.good("thaw", "db1")
+        assert not here.vm.frozen
+        other.close()
