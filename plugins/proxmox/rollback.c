@@ -185,8 +185,8 @@ static int go_back(struct hf_instance *in, const struct hf_call *call,
     return HF_POINT_ERR("proxmox.after_undo_mark", err);
 }
 
-/* Died before its rollback, nothing is to be undone but the stop: somebody may have started the VM since, and what he wrote
- * stays. A rollback that failed may have done a part of the disks. */
+/* Died before its rollback, or behind the way back, nothing is left to do but the start: somebody may have started the VM
+ * since, and what he wrote stays. A rollback that failed may have done a part of the disks. */
 static int is_rolled_back(struct hf_instance *in, const struct hf_call *call,
                           const struct pve_rollback *rb, const struct pve_snap *back, bool *out,
                           struct hf_err *err)
@@ -198,6 +198,9 @@ static int is_rolled_back(struct hf_instance *in, const struct hf_call *call,
     if (pve_task_newest(in, call, rb->vm_id, "qmrollback", PVE_TASK_OURS, NULL, &t, err) != 0)
         return -1;
     *out = t.upid[0] && t.start_s >= back->taken_at_s;
+    if (*out && pve_task_look(in, call, &t, err) != 0)
+        return -1;
+    *out = *out && !pve_task_is_good(&t); /* a good one to another would have left it elsewhere */
     return 0;
 }
 

@@ -145,3 +145,14 @@ def a_rollback_that_died_half_way_is_undone(site):
     site.vm.data = 1
     site.good("undo", "db1", f"{folder.name}/back")
     assert site.vm.data == 2 and site.vm.status == "running" and list(site.vm.snapshots) == [NAME], site.vm.snapshots
+
+
+def an_undo_that_died_before_it_said_so_does_not_go_back_another_time(site):
+    site_with_a_snapshot(site)
+    status, text = back(site, "switch")
+    died, text = site.drive("undo", "db1", f"{folder.name}/back", env={"HOLDFAST_POINT": "proxmox.after_undo_task=kill"})
+    assert status == 0 and died == -9 and site.vm.data == 2 and site.vm.status == "stopped", text
+    site.vm.switch(True)
+    site.vm.data = 6
+    site.good("undo", "db1", f"{folder.name}/back")
+    assert site.vm.data == 6 and list(site.vm.snapshots) == [NAME], site.vm.snapshots
