@@ -230,3 +230,14 @@ def a_replication_is_waited_for_by_a_deletion(site):
     site.world.faults["needed-by-replication"] = True  # until its next turn
     text = site.drive("delete", "db1", NAME, limit=3000)[1]
     assert "needed by replication" in text and "--force" not in text and NAME in site.vm.snapshots, text
+
+
+def a_vm_that_is_hidden_is_not_taken_for_gone(site):
+    status, text = site.capture()
+    assert status == 0, text
+    audit = site.world.rights.pop("VM.Audit")
+    text = site.bad("auth", "discard", "100", NAME, f"{site.folder}/undo")
+    assert f"left: perhaps snapshot '{NAME}'" in text and NAME in site.vm.snapshots, text
+    site.world.rights["VM.Audit"] = audit
+    del site.world.vms[100]
+    site.good("discard", "100", NAME, f"{site.folder}/undo")

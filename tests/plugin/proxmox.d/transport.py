@@ -20,7 +20,7 @@ def the_conformance_suite_passes_with_version_8(site=None):
 
 def a_pin_and_a_fingerprint_each_prove_the_server(site):
     del site.keys["ca-file"]
-    for key, value in (("pin", PIN), ("fingerprint", FINGERPRINT), ("fingerprint", FINGERPRINT.replace(":", "").lower())):
+    for key, value in (("pin", PIN), ("pin", f"sha256//{'A' * 43}=, {PIN}"), ("fingerprint", FINGERPRINT), ("fingerprint", FINGERPRINT.replace(":", "").lower())):
         site.keys[key] = value
         assert "Proxmox VE 9.1.2" in site.good("probe")
         del site.keys[key]
@@ -164,6 +164,12 @@ def a_new_token_may_take_some_seconds_to_arrive(site):
     begun = time.monotonic()
     site.good("probe")
     assert time.monotonic() - begun >= 2
+
+
+def a_pin_that_is_none_is_a_mistake_of_the_configuration(site):
+    for pin in ("sha256//AAAA", PIN + ";" + PIN, PIN[:-1] + ";", ","):
+        site.keys["pin"] = pin
+        site.bad("config", "probe")
 
 
 def plain_http_is_a_mistake_of_the_configuration(site):
