@@ -7,6 +7,7 @@
 
 #define THAW_PAUSE_MS 200
 #define THAW_MARGIN_MS 500
+#define ANSWER_MS 12000 /* the server gives the agent 3 s for its own ping, and then 5 s */
 #define LATE_PAUSE_MS 300
 
 int pve_agent_plain(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
@@ -20,7 +21,8 @@ int pve_agent_plain(struct hf_instance *in, const struct hf_call *call, const ch
     struct json_object *result = NULL, *error = NULL;
     snprintf(below, sizeof below, "/agent/%s", command);
     for (size_t i = 0; i < HF_ARRAY_SIZE(quick); i++)
-        req.is_quick |= strcmp(command, quick[i]) == 0;
+        if (strcmp(command, quick[i]) == 0)
+            req.answer_ms = ANSWER_MS;
     if (pve_vm_request(in, call, vm_id, below, &req, &data, err) != 0)
         return -1;
     if (!json_object_is_type(data, json_type_object) ||

@@ -9,7 +9,6 @@
 #define NEW_TOKEN_MS 2000
 #define OPEN_MS 20000
 #define ANSWER_MS 40000 /* the server itself gives up a node after 30 s */
-#define QUICK_MS 6000   /* a 401 takes three */
 #define LINES_MAX 4
 /* pve-http-server 5.2.1 brought the larger one; it came with Proxmox VE 8.4 at the latest. */
 #define BODY_MAX ((size_t)512 << 10)
@@ -98,12 +97,11 @@ static int take_data(const struct hf_http_answer *reply, struct json_object **ou
     return 0;
 }
 
-/* A host that is gone without a word, or a connection that nobody knows any more, must not use up what time there is. What
- * changes something is never given up early, nor are the guest's files and output. */
+/* A host that is gone without a word, or a connection that nobody knows any more, must not use up what time there is. */
 static int64_t answer_ms(const struct pve_req *req, bool is_get)
 {
-    if (req->is_quick)
-        return QUICK_MS;
+    if (req->answer_ms)
+        return req->answer_ms;
     return is_get && !req->max_body ? ANSWER_MS : 0;
 }
 
@@ -144,7 +142,7 @@ static bool may_repeat(const struct pve_req *req, const struct hf_http_answer *r
         return true;
     if (reply->status >= 596)
         return is_get;
-    return (is_get || req->is_quick) && !reply->status && err->cls == HF_E_UNREACHABLE;
+    return (is_get || req->answer_ms) && !reply->status && err->cls == HF_E_UNREACHABLE;
 }
 
 static bool is_certain(const struct hf_http_answer *reply, const struct hf_err *err)

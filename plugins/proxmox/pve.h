@@ -49,7 +49,9 @@ struct pve_req {
     const char *method, *path;   /* below /api2/json, percent-encoded */
     const struct hf_buf *params; /* by pve_param, or NULL */
     size_t max_body;             /* 0: PVE_BODY_MAX */
-    bool is_quick; /* takes the server some milliseconds, and a second time changes nothing */
+    /* After so long without an answer it is asked again, of the next host: a second time changes nothing. 0: 40 s of a GET (but
+     * for one with a max_body, which may be long), and all of the time of what changes something. */
+    int64_t answer_ms;
 };
 
 void pve_param(struct hf_buf *params, const char *key, const char *value);

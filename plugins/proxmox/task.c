@@ -5,6 +5,7 @@
 
 #define LOG_LINES "500"
 #define POLL_FIRST_MS 20
+#define ANSWER_MS 6000 /* of some milliseconds; but a 401 takes three seconds */
 
 /* UPID:NODE:PID:PSTART:START:TYPE:ID:USER[!TOKEN]: from the nth on; NULL: there are not so many. */
 static const char *field_of(const char *upid, int n)
@@ -44,7 +45,7 @@ static char *task_path(const struct pve_task *t, const char *below)
 static int ask(struct hf_instance *in, const struct hf_call *call, const char *path,
                struct json_object **out, struct hf_err *err)
 {
-    struct pve_req req = {.method = "GET", .path = path, .is_quick = true};
+    struct pve_req req = {.method = "GET", .path = path, .answer_ms = ANSWER_MS};
     return pve_request(in, call, &req, out, err);
 }
 
