@@ -241,3 +241,19 @@ def a_vm_that_is_hidden_is_not_taken_for_gone(site):
     site.world.rights["VM.Audit"] = audit
     del site.world.vms[100]
     site.good("discard", "100", NAME, f"{site.folder}/undo")
+
+
+def neither_an_older_task_nor_another_s_is_taken_for_a_lost_one(site):
+    status, text = site.capture()
+    assert status == 0, text
+    site.good("delete", "db1", NAME)
+    site.world.foreign_tasks = True
+
+    def lose(p, user):
+        theirs = Task(site.world, "pve1", "qmsnapshot", 100, "root@pam")
+        theirs.lines.append("TASK OK")
+        theirs.end("OK")
+        raise Dropped
+    site.server.calls.post_nodes_qemu_snapshot = lose
+    status, text = site.capture()
+    assert status == 1 and "perhaps snapshot" in text and "its task was found" not in text, text

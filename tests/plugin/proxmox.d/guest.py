@@ -111,3 +111,15 @@ def a_host_that_answers_no_more_keeps_no_guest_frozen(site):
         here.good("thaw", "db1", limit=40000)
         assert not here.vm.frozen
         other.close()
+
+
+def a_thaw_is_believed_when_the_guest_says_so(site):
+    site.good("freeze", "db1")
+    thaw, thaws = site.vm.thaw, []
+
+    def first_in_vain():
+        thaws.append(1)
+        return thaw() if len(thaws) > 1 else 2
+    site.vm.thaw = first_in_vain
+    site.good("thaw", "db1")
+    assert not site.vm.frozen and len(thaws) == 2
