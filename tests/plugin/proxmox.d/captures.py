@@ -3,7 +3,7 @@
 import threading
 import time
 
-from common import NAME
+from common import NAME, dump
 from server import Dropped
 from world import Task
 
@@ -257,3 +257,10 @@ def neither_an_older_task_nor_another_s_is_taken_for_a_lost_one(site):
     site.server.calls.post_nodes_qemu_snapshot = lose
     status, text = site.capture()
     assert status == 1 and "perhaps snapshot" in text and "its task was found" not in text, text
+
+
+def a_template_is_no_vm_to_capture(site):
+    site.vm.template, site.vm.status, site.vm.qmp = 1, "stopped", "stopped"
+    for status, text in (site.capture(), dump(site)):
+        assert status == 1 and "error unsupported" in text and "template" in text, text
+    assert not site.world.tasks

@@ -529,12 +529,13 @@ def what_dead_runs_left_can_be_destroyed_from_the_list_alone(site):
 
 
 def an_agent_that_comes_late_is_waited_for_by_whoever_asks(site):
-    site.world.faults["agent-slow-seconds"] = 0.5
+    site.world.faults["agent-slow-seconds"] = 4
     m = made(site, "isolated")
     m.good("start")
     ident = str(m.vm.vmid)
     assert site.drive("ping", ident)[0] == 1
-    time.sleep(0.6)
+    while not m.vm.agent_alive:
+        time.sleep(0.1)
     site.good("ping", ident)
 
 
