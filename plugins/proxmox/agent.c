@@ -142,6 +142,18 @@ static int freeze(struct hf_instance *in, const struct hf_call *call, const char
     return HF_POINT_ERR("proxmox.after_guest_freeze", err);
 }
 
+/* One whose answer was lost may be done a moment after the thaw. */
+static int undo_freeze(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                       bool is_unclear, struct hf_err *err)
+{
+    if (pve_agent_thaw(in, call, vm_id, err) != 0)
+        return -1;
+    if (!is_unclear)
+        return 0;
+    pve_pause(in, call, LATE_PAUSE_MS);
+    return pve_agent_thaw(in, call, vm_id, err);
+}
+
 int proxmox_guest_freeze(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                          uint32_t *out_frozen, struct hf_err *err)
 {
@@ -156,13 +168,7 @@ int proxmox_guest_freeze(struct hf_instance *in, const struct hf_call *call, con
         part.deadline_ms -= pve_left_ms(in, call) / 3;
     if (freeze(in, &part, vm_id, out_frozen, err) == 0)
         return 0;
-    /* One whose answer was lost may be done a moment after the thaw. */
-    for (int times = in->is_unclear ? 2 : 1; times && err->cls != HF_E_AUTH && !second.cls;
-         times--) {
-        if (pve_agent_thaw(in, call, vm_id, &second) != 0)
-            hf_also(err, &second);
-        else if (times > 1)
-            pve_pause(in, call, LATE_PAUSE_MS);
-    }
+    if (err->cls != HF_E_AUTH && undo_freeze(in, call, vm_id, in->is_unclear, &second) != 0)
+        hf_also(err, &second);
     return hf_wrap(err, "freeze");
 }

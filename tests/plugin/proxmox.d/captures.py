@@ -228,7 +228,7 @@ def a_replication_is_waited_for_by_a_deletion(site):
     assert not site.vm.snapshots
     status, text = site.capture()
     site.world.faults["needed-by-replication"] = True  # until its next turn
-    text = site.drive("delete", "db1", NAME, limit=3000)[1]
+    text = site.drive("delete", "db1", NAME, limit=8000)[1]
     assert "needed by replication" in text and "--force" not in text and NAME in site.vm.snapshots, text
 
 
