@@ -115,3 +115,10 @@ def an_open_console_is_nobody_at_work(site):
     Task(site.world, "pve1", "qmigrate", 100, site.world.token)
     Task(site.world, "pve1", "vncproxy", 100, site.world.token)
     assert "qmigrate" in site.bad("busy", "busy", "100")
+
+
+def booleans_are_whatever_perl_makes_of_them(site):
+    for value, good in (("1", True), (1, True), (True, True), ("0", False), (0, False), ("", False), (None, False)):
+        site.server.calls.get_nodes_qemu_feature = lambda p, user, value=value: {"hasFeature": value}
+        assert ("cannot=a disk" not in site.good("find", "db1")) == good, value
+        assert good or "has no snapshots" in site.capture()[1], value

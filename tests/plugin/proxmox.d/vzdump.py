@@ -421,3 +421,14 @@ def a_machine_that_is_off_is_backed_up_as_well(site):
     site.vm.config["scsi1"] = "local-lvm:vm-100-disk-1,size=8G"
     status, text = dump(site)
     assert status == 0 and len(site.world.archives) == 1, text
+
+
+def a_vm_that_moved_since_the_plan_is_seen_before_anything_is_held(site):
+    plan = site.server.calls.get_nodes_tasks
+
+    def move(p, user):  # the plan's last request
+        site.vm.node = "pve2"
+        return plan(p, user)
+    site.server.calls.get_nodes_tasks = move
+    status, text = dump(site)
+    assert status == 1 and "moved from node pve1 to pve2" in text and not posts(site), text
