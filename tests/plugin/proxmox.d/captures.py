@@ -264,3 +264,11 @@ def a_template_is_no_vm_to_capture(site):
     for status, text in (site.capture(), dump(site)):
         assert status == 1 and "error unsupported" in text and "template" in text, text
     assert not site.world.tasks
+
+
+def an_unfinished_one_is_no_good_one_of_ours(site):
+    status, text = site.capture()
+    assert status == 0 and "ours=1" in site.good("snapshots", "db1"), text
+    for state in ("prepare", "delete"):
+        site.vm.snapshots[NAME]["snapstate"] = state
+        assert "ours=0" in site.good("snapshots", "db1"), state

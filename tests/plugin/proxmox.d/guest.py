@@ -123,3 +123,9 @@ def a_thaw_is_believed_when_the_guest_says_so(site):
     site.vm.thaw = first_in_vain
     site.good("thaw", "db1")
     assert not site.vm.frozen and len(thaws) == 2
+
+
+def a_number_may_come_as_text(site):
+    run = site.server.calls.post_nodes_qemu_agent_exec
+    site.server.calls.post_nodes_qemu_agent_exec = lambda p, user: {"pid": str(run(p, user)["pid"])}
+    site.good("exec", "db1", "/bin/true")
