@@ -88,6 +88,9 @@ def a_foreign_snapshot_is_no_place_to_go_back_to(site):
     site.vm.snapshots[NAME]["snapstate"] = "prepare"
     site.bad("conflict", "rollback", "db1", NAME, f"{folder.name}/back")
     del site.vm.snapshots[NAME]["snapstate"]
+    site.vm.snapshots[NAME]["vmstate"] = 1  # with memory: none of ours has that
+    site.bad("unsupported", "rollback", "db1", NAME, f"{folder.name}/back")
+    site.vm.snapshots[NAME]["vmstate"] = 0
     site.world.rights.pop("VM.PowerMgmt")
     assert "VM.PowerMgmt" in site.bad("auth", "rollback", "db1", NAME, f"{folder.name}/back")
 
@@ -156,3 +159,12 @@ def an_undo_that_died_before_it_said_so_does_not_go_back_another_time(site):
     site.vm.data = 6
     site.good("undo", "db1", f"{folder.name}/back")
     assert site.vm.data == 6 and list(site.vm.snapshots) == [NAME], site.vm.snapshots
+
+
+def words_that_are_long_are_cut_at_a_whole_character(site):
+    status, text = site.drive("capture", "db1", NAME, f"{folder.name}/undo", "ü" * 400)
+    assert status == 0, text
+    site.vm.data = 2
+    status, text = back(site)
+    words = site.vm.snapshots[NAME]["description"]
+    assert status == 0 and words.startswith(f"holdfast run={NAME} label=ü") and "\ufffd" not in words, (words, text)
