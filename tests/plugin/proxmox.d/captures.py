@@ -272,3 +272,10 @@ def an_unfinished_one_is_no_good_one_of_ours(site):
     for state in ("prepare", "delete"):
         site.vm.snapshots[NAME]["snapstate"] = state
         assert "ours=0" in site.good("snapshots", "db1"), state
+
+
+def a_disk_that_is_passed_through_is_refused(site):
+    site.vm.config["scsi1"] = "/dev/disk/by-id/wwn-0x5000,size=8G"
+    for status, text in (site.capture(), dump(site)):
+        assert status == 1 and "error unsupported" in text and "passed through" in text, text
+    assert not site.world.tasks

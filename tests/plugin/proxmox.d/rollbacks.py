@@ -168,3 +168,12 @@ def words_that_are_long_are_cut_at_a_whole_character(site):
     status, text = back(site)
     words = site.vm.snapshots[NAME]["description"]
     assert status == 0 and words.startswith(f"holdfast run={NAME} label=ü") and "\ufffd" not in words, (words, text)
+
+
+def a_way_back_that_is_somebody_else_s_is_not_taken(site):
+    site_with_a_snapshot(site)
+    status, text = back(site, "switch")
+    kept, = [name for name in site.vm.snapshots if name.startswith("back-")]
+    site.vm.snapshots[kept]["description"] = "by hand"
+    site.bad("conflict", "undo", "db1", f"{folder.name}/back")
+    assert status == 0 and site.vm.data == 1 and kept in site.vm.snapshots, text
