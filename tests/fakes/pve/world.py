@@ -272,6 +272,10 @@ class VM:
             raise TaskError(f"VM is locked ({self.lock})")
         if name not in self.snapshots:
             raise TaskError(f"snapshot '{name}' does not exist")
+        if self.world.fault("replicating"):
+            raise TaskError("Failed to obtain guest migration lock - replication running?")
+        if self.world.fault("needed-by-replication"):
+            raise TaskError(f"snapshot '{name}' needed by replication job '{self.vmid}-0' - run replication first")
         self.lock = "snapshot-delete"
         self.snapshots[name]["snapstate"] = "delete"
         self.drop_disks(name)
