@@ -20,16 +20,40 @@ static void print_store(struct json_object *s)
                hf_cli_text(s, "name"), size, hf_cli_text(s, "objects"), off_host ? off_host : "-");
 }
 
+/* Where it lies, and what has become of it. */
+static void print_backup(struct json_object *a)
+{
+    struct json_object *now = NULL;
+    const char *off_host = hf_cli_text(a, "off_host"), *why = hf_cli_text(a, "off_host_why");
+    printf(", %s %s; off the host: %s%s%s%s", hf_cli_text(a, "form"), hf_cli_text(a, "ref"),
+           off_host, why ? " (" : "", why ? why : "", why ? ")" : "");
+    if (!json_object_object_get_ex(a, "now", &now) || !now)
+        return;
+    const char *damage = hf_cli_text(now, "damage"), *error = hf_cli_text(now, "error"),
+               *check = hf_cli_text(now, "check");
+    if (error)
+        printf("; not looked at: %s", error);
+    else if (damage)
+        printf("; DAMAGED: %s", damage);
+    else
+        printf("; there, %s%s",
+               check && strcmp(check, "good") == 0 ? "verified by its place" : "not verified yet",
+               hf_cli_number(now, "protected") ? "" : ", not protected from retention");
+}
+
 static void print_artifact(struct json_object *a)
 {
     char bytes[HF_UNITS_MAX], stored[HF_UNITS_MAX];
     hf_format_size((uint64_t)hf_cli_number(a, "bytes"), bytes);
     hf_format_size((uint64_t)hf_cli_number(a, "stored_bytes"), stored);
-    printf("%-10s %s: %s, stored %s", hf_cli_text(a, "kind"), hf_cli_text(a, "name"), bytes, stored);
+    printf("%-10s %s: %s, stored %s", hf_cli_text(a, "kind"), hf_cli_text(a, "name"), bytes,
+           stored);
     if (hf_cli_number(a, "incremental"))
         printf(", incremental");
     else if (hf_cli_text(a, "incremental_why"))
         printf(", compared: %s", hf_cli_text(a, "incremental_why"));
+    if (hf_cli_text(a, "ref"))
+        print_backup(a);
     putchar('\n');
 }
 

@@ -25,8 +25,8 @@ static void print_deleted(struct json_object *row)
 
 static void print_decision(struct json_object *row)
 {
-    const bool is_kept = strcmp(hf_cli_text(row, "action"), "kept") == 0;
-    print_point(row, is_kept ? "keep" : "would delete");
+    const bool goes = strcmp(hf_cli_text(row, "action"), "deleted") == 0;
+    print_point(row, goes ? "would delete" : "keep");
 }
 
 /* ", 12 packs (180.0 MiB) WHAT"; nothing where there are none. */
@@ -67,13 +67,13 @@ static void print_wasted(struct json_object *packs)
     print_sum(packs, "left", text);
 }
 
-static void print_store(struct json_object *row)
+static void print_store(struct json_object *row, bool is_dry)
 {
     struct json_object *packs = NULL;
     const char *error = hf_cli_text(row, "error"), *damage = hf_cli_text(row, "damage");
     json_object_object_get_ex(row, "packs", &packs);
-    printf("store %s: %s of %s points deleted", hf_cli_text(row, "name"),
-           hf_cli_text(row, "deleted"), hf_cli_text(row, "points"));
+    printf("store %s: %s of %s points %s", hf_cli_text(row, "name"), hf_cli_text(row, "deleted"),
+           hf_cli_text(row, "points"), is_dry ? "would be deleted" : "deleted");
     if (hf_cli_number(row, "abandoned"))
         printf(", %s folders of backups that ended without a point", hf_cli_text(row, "abandoned"));
     print_sum(packs, "removed", "removed");
@@ -92,10 +92,41 @@ static void print_store(struct json_object *row)
         printf("store %s: FAILED: %s\n", hf_cli_text(row, "name"), error);
 }
 
+static void print_store_done(struct json_object *row)
+{
+    print_store(row, false);
+}
+
+static void print_store_planned(struct json_object *row)
+{
+    print_store(row, true);
+}
+
+static void print_backup(struct json_object *row, bool is_dry)
+{
+    const char *action = hf_cli_text(row, "action"), *why = hf_cli_text(row, "why");
+    const char *word = strcmp(action, "deleted") != 0 ? action
+                       : is_dry                       ? "would delete"
+                                                      : "deleted";
+    printf("%-12s backup %s of %s%s%s\n", strcmp(action, "failed") == 0 ? "FAILED" : word,
+           hf_cli_text(row, "ref"), hf_cli_text(row, "vm"), why ? ": " : "", why ? why : "");
+}
+
+static void print_backup_done(struct json_object *row)
+{
+    print_backup(row, false);
+}
+
+static void print_backup_planned(struct json_object *row)
+{
+    print_backup(row, true);
+}
+
 int hf_cli_print_prune(struct json_object *doc, struct hf_err *err)
 {
     const bool is_dry = hf_cli_number(doc, "dry_run");
     hf_cli_print_each(doc, "points", is_dry ? print_decision : print_deleted);
-    hf_cli_print_each(doc, "stores", print_store);
+    hf_cli_print_each(doc, "backups", is_dry ? print_backup_planned : print_backup_done);
+    hf_cli_print_each(doc, "stores", is_dry ? print_store_planned : print_store_done);
     return hf_cli_flush(err);
 }

@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/list_backups.h"
 #include "cli/point_text.h"
 #include "cli/report_text.h"
 #include "run/point_doc.h"
@@ -13,6 +14,9 @@
 static const struct hf_cli_opt opts[] = {
     {"since", 0, HF_OPT_DURATION, "TIME", "Only those of the last TIME, such as 12h or 7d."},
     {"newest", 'n', HF_OPT_INT, "N", "Only the newest N of them."},
+    {"backups", 'b', HF_OPT_FLAG, NULL,
+     "The backups that hypervisors keep where they write them to now, too: those of points, those "
+     "without one, and those of others."},
 };
 
 extern const struct hf_verb hf_verb_list;
@@ -87,7 +91,13 @@ static int run_list(struct hf_cli *cli, const struct hf_cli_args *args, struct h
     if (!catalog ||
         hf_catalog_points_newest(catalog, args->items[0], from_us, n, add_row, &l, err) < 0)
         return -1;
-    return cli->json ? hf_cli_print_json(doc, err) : print_list(l.rows, err);
+    bool is_bad = false, with_backups = hf_cli_get(&hf_verb_list, args, "backups")->is_set;
+    if (with_backups && hf_cli_list_backups(&env, catalog, args->items[0], doc, &is_bad, err) < 0)
+        return -1;
+    if ((cli->json ? hf_cli_print_json(doc, err) : print_list(l.rows, err)) < 0 ||
+        (with_backups && !cli->json && hf_cli_print_backups(doc, err) < 0))
+        return -1;
+    return is_bad ? 1 : 0;
 }
 
 const struct hf_verb hf_verb_list = {
@@ -96,18 +106,28 @@ const struct hf_verb hf_verb_list = {
     .min_args = 0,
     .max_args = 1,
     .summary = "list recovery points, newest first, and where their copies are",
-    .help = "Reads the catalog of this host; no store is asked. SIZE is what the point consists of "
-            "before compression (its disks as the guest sees them). DRILL is what came of its last "
-            "drill "
-            "(verify --drill). A store is named alone "
-            "where the point is protected: everything was read back from a place proven to be "
-            "off the host. Else it says why: damaged as verify found, only assumed to be off the "
-            "host, or found by catalog rebuild, so that nobody here has proven it.\n\n"
-            "Points that another host took, or that a lost catalog knew, are there after "
-            "holdfast catalog rebuild. Snapshots on the hypervisor are listed by snapshot "
-            "list.\n\n"
-            "  holdfast list web01 --since 7d\n"
-            "  holdfast list web01 --newest 10",
+    .help =
+        "Reads the catalog of this host; no store is asked. SIZE is what the point consists of "
+        "before compression (its disks as the guest sees them). DRILL is what came of its last "
+        "drill "
+        "(verify --drill). A store is named alone "
+        "where the point is protected: everything was read back from a place proven to be "
+        "off the host. Else it says why: damaged as verify found, only assumed to be off the "
+        "host, or found by catalog rebuild, so that nobody here has proven it.\n\n"
+        "Points that another host took, or that a lost catalog knew, are there after "
+        "holdfast catalog rebuild. Snapshots on the hypervisor are listed by snapshot "
+        "list.\n\n"
+        "With --backups the hypervisors are asked for the backups of their VMs that they wrote "
+        "themselves (Proxmox VE: vzdump), "
+        "and the stores whose they are. One that holdfast made and that belongs to no point of "
+        "any store of the "
+        "configuration is said to have none: it was left by a run that died, or its point is "
+        "on a store of another host; younger than a day, its run may be under way on another "
+        "host. Only the place that the hypervisor's section names now is looked at (Proxmox VE: "
+        "backup-storage): a backup of a point that lies elsewhere is found by show, verify and "
+        "prune, not listed. The status is 1 when a hypervisor could not be asked.\n\n"
+        "  holdfast list web01 --since 7d\n"
+        "  holdfast list web01 --newest 10",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),
     .needs_config = true,

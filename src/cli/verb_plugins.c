@@ -36,6 +36,7 @@ static const struct capability {
     {HF_CAN_GUEST_FREEZE, "guest-freeze"},
     {HF_CAN_GUEST_FSMAP, "guest-fsmap"},
     {HF_CAN_MACHINE, "machine"},
+    {HF_CAN_MACHINE_PUSHED, "machine-pushed"},
 };
 
 static const char *type_name(enum hf_key_type type)

@@ -42,18 +42,20 @@ static int add_lists(struct json_object *doc, const char *const *names, size_t n
 
 static int add_points(struct json_object *doc, struct json_object *report)
 {
-    struct json_object *points = NULL, *stores = NULL;
+    struct json_object *points = NULL, *stores = NULL, *backups = NULL;
+    json_object_object_get_ex(report, "backups", &backups);
     json_object_object_get_ex(report, "points", &points);
     json_object_object_get_ex(report, "stores", &stores);
     return hf_json_add(doc, "points", json_object_get(points)) |
-           hf_json_add(doc, "stores", json_object_get(stores));
+           hf_json_add(doc, "stores", json_object_get(stores)) |
+           hf_json_add(doc, "backups", json_object_get(backups));
 }
 
 /* No store at all is no mistake here: snapshots need none. */
 static int prune_points(const struct hf_env *env, const struct hf_prune_req *req,
                         struct json_object *doc, bool *is_bad, struct hf_err *err)
 {
-    static const char *const none[] = {"points", "stores"};
+    static const char *const none[] = {"points", "stores", "backups"};
     HF_AUTOJSON struct json_object *report = NULL;
     if (hf_config_store_count(env->config) == 0 && !req->store)
         return add_lists(doc, none, HF_ARRAY_SIZE(none), err);
@@ -131,7 +133,12 @@ const struct hf_verb hf_verb_prune = {
         "is needed is copied into new ones, which on an encrypted store takes identity-file. If a "
         "point's manifest cannot be read, no pack is removed until it can be, or "
         "is "
-        "gone.",
+        "gone.\n\n"
+        "Where the disks of a point lie in a backup that its hypervisor keeps (Proxmox VE: "
+        "vzdump), that is deleted with the last "
+        "copy of the point. If the hypervisor does not answer, the point stays, and the status is "
+        "1. Backups that holdfast made "
+        "and that belong to no point of any store are named and never deleted.",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),
     .needs_config = true,

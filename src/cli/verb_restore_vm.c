@@ -20,6 +20,9 @@ static const struct hf_cli_opt opts[] = {
     {"dir", 'd', HF_OPT_STRING, "DIR",
      "Its disks come into DIR/NAME. With --instant its sockets come into DIR/holdfast-NAME-DIGITS; "
      "DIR is then /run by default (not root: XDG_RUNTIME_DIR)."},
+    {"storage", 0, HF_OPT_STRING, "NAME",
+     "Of a point whose disks are in a backup of its hypervisor: the hypervisor's storage that they "
+     "come to lie on; by default where they were. In place of --dir."},
     {"hypervisor", 0, HF_OPT_STRING, "NAME",
      "Section of the hypervisor; by default the point's, or the only one."},
     {"format", 'f', HF_OPT_STRING, "raw|qcow2", "Of its disks; by default qcow2."},
@@ -89,14 +92,19 @@ static int print_text(struct json_object *doc, bool dry_run, bool started, struc
     char took[HF_UNITS_MAX];
     hf_format_duration(hf_cli_number(doc, "duration_ms"), took);
     print_findings(doc, stdout);
+    const bool is_pushed = hf_json_text(doc, "backup");
     printf("%s%s on %s, from %s/%s on store %s\n", dry_run ? "would be   " : "restored   ",
            hf_cli_text(doc, "name"), hf_cli_text(doc, "hypervisor"), hf_cli_text(doc, "vm"),
            hf_cli_text(doc, "point"), hf_cli_text(doc, "store"));
-    printf("disks      %s\n", hf_cli_text(doc, "dir"));
+    if (is_pushed)
+        printf("from       %s, by the hypervisor itself\n", hf_cli_text(doc, "backup"));
+    else
+        printf("disks      %s\n", hf_cli_text(doc, "dir"));
     print_files(doc, "former_disks", "former", "yours to remove");
     print_files(doc, "kept_disks", "kept", "not in the point");
-    if (!dry_run)
-        printf("machine    %s, in %s\n", started ? "runs" : "is shut off", took);
+    if (!dry_run) /* a name need not be unique there */
+        printf("machine    %s%s%s, in %s\n", is_pushed ? hf_cli_text(doc, "id") : "",
+               is_pushed ? " " : "", started ? "runs" : "is shut off", took);
     return hf_cli_flush(err);
 }
 
@@ -122,9 +130,8 @@ static int take_request(const struct hf_cli_args *args, struct hf_restore_vm *re
         return -1;
     const char *format = text_of(args, "format"), *network = text_of(args, "network");
     static const char *const networks[] = {"keep", "none"};
-    if (!req->dir || (!req->name && !req->in_place))
-        return hf_fail(err, HF_E_CONFIG,
-                       "restore vm needs --dir DIR, and --name NAME or --in-place");
+    if (!req->name && !req->in_place)
+        return hf_fail(err, HF_E_CONFIG, "restore vm needs --name NAME or --in-place");
     int kind = format ? hf_cli_choose("format", format, hf_disk_formats, HF_DISK_FORMATS, err)
                       : HF_DISK_QCOW2;
     int net =
@@ -132,6 +139,7 @@ static int take_request(const struct hf_cli_args *args, struct hf_restore_vm *re
     if (kind < 0 || net < 0)
         return -1;
     req->format = (enum hf_disk_format)kind;
+    req->has_format = format != NULL;
     req->flags = (net ? HF_MACHINE_NO_NETWORK : 0) |
                  (has(args, "keep-uuid") ? HF_MACHINE_KEEP_UUID : 0) |
                  (has(args, "keep-mac") ? HF_MACHINE_KEEP_MAC : 0) |
@@ -178,6 +186,7 @@ static int run_restore_vm(struct hf_cli *cli, const struct hf_cli_args *args, st
         .store = text_of(args, "store"),
         .name = text_of(args, "name"),
         .dir = text_of(args, "dir"),
+        .storage = text_of(args, "storage"),
         .hypervisor = text_of(args, "hypervisor"),
         .start = has(args, "start"),
         .in_place = has(args, "in-place"),
@@ -218,6 +227,9 @@ const struct hf_verb hf_verb_restore_vm = {
         "when it ends: by SIGINT or SIGTERM to this command, or when it stops. Nothing is left "
         "then. The line `running` (with --json a document) appears when it boots. nbdkit has to be "
         "installed.\n\n"
+        "Where the point's disks are in a backup that the hypervisor wrote itself and keeps "
+        "(Proxmox VE), the hypervisor makes the machine: --storage takes the place of --dir, and "
+        "--in-place and --instant are refused.\n\n"
         "Neither a machine nor a folder that exists is touched. The disks come into DIR/NAME, "
         "which stands there only when all of them are whole; what was interrupted is gone on with "
         "by the same command. An encrypted store needs its identity-file.\n\n"

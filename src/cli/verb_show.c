@@ -11,6 +11,7 @@
 #include "run/known_points.h"
 #include "run/point_doc.h"
 #include "run/point_find.h"
+#include "run/point_kept.h"
 #include "run/run.h"
 
 #include <stdio.h>
@@ -118,7 +119,7 @@ static int run_show(struct hf_cli *cli, const struct hf_cli_args *args, struct h
     if (!doc)
         return -1;
     hf_err_clear(err); /* that the catalog does not know it */
-    if (add_copies(catalog, doc, err) < 0)
+    if (add_copies(catalog, doc, err) < 0 || hf_point_doc_kept(doc, &env, catalog, err) < 0)
         return -1;
     return cli->json ? hf_cli_print_json(doc, err) : print_found(doc, err);
 }
@@ -132,7 +133,10 @@ const struct hf_verb hf_verb_show = {
                "it failed",
     .help =
         "POINT is a recovery point, a snapshot's name, a run's id, or the beginning of one of them "
-        "if it is unique. It is read from the catalog of this host; the hypervisor is not asked. "
+        "if it is unique. It is read from the catalog of this host; the hypervisor is asked only "
+        "for the backup of a "
+        "point whose disks lie in one (Proxmox VE: vzdump): whether it is there, and what its "
+        "place found when it verified it. "
         "A point that the catalog has no report of (another host took it, or the catalog was "
         "lost) is read from its manifest on the first store that has it.",
     .needs_config = true,

@@ -34,15 +34,26 @@ static enum hf_verify_depth depth_of(const struct hf_cli_args *args)
     return hf_cli_get(&hf_verb_verify, args, "read")->is_set ? HF_VERIFY_READ : HF_VERIFY_THERE;
 }
 
+static bool is_unknown(struct json_object *row)
+{
+    struct json_object *good = NULL;
+    return json_object_object_get_ex(row, "good", &good) && !good;
+}
+
+static const char *word_of(struct json_object *row)
+{
+    return is_unknown(row) ? "UNKNOWN" : hf_cli_number(row, "good") ? "good" : "DAMAGED";
+}
+
 static void print_copy(struct json_object *row)
 {
     char size[HF_UNITS_MAX];
-    bool is_good = hf_cli_number(row, "good");
     hf_format_size((uint64_t)hf_cli_number(row, "bytes_read"), size);
-    printf("%-10s %s/%s on %s: %s objects, %s packs, %s read\n", is_good ? "good" : "DAMAGED",
+    printf("%-10s %s/%s on %s: %s objects, %s packs, %s read\n", word_of(row),
            hf_cli_text(row, "vm"), hf_cli_text(row, "point"), hf_cli_text(row, "store"),
            hf_cli_text(row, "objects"), hf_cli_text(row, "packs"), size);
     hf_cli_print_lines(stdout, row, "           ", "damage");
+    hf_cli_print_lines(stdout, row, "           ", "notes");
 }
 
 static void print_store(struct json_object *row)
@@ -62,8 +73,14 @@ static int print_report(struct json_object *doc, struct hf_err *err)
     json_object_object_get_ex(doc, "copies", &copies);
     hf_cli_print_each(doc, "copies", print_copy);
     hf_cli_print_each(doc, "stores", print_store);
-    printf("%zu verified, %s damaged\n", json_object_array_length(copies),
-           hf_cli_text(doc, "damaged"));
+    const size_t n = json_object_array_length(copies);
+    size_t unknown = 0;
+    for (size_t i = 0; i < n; i++)
+        unknown += is_unknown(json_object_array_get_idx(copies, i));
+    printf("%zu verified, %s damaged", n - unknown, hf_cli_text(doc, "damaged"));
+    if (unknown)
+        printf(", %zu not known", unknown);
+    putchar('\n');
     return hf_cli_flush(err);
 }
 
@@ -120,8 +137,15 @@ const struct hf_verb hf_verb_verify = {
         "and packs are there with their sizes, that the tree of each disk is whole and each of "
         "its chunks lies somewhere. With --read every object is read and its digest compared, for "
         "which no key of the data is needed; with --content each chunk is unpacked too.\n\n"
+        "A point whose disks lie in a backup that its hypervisor keeps (Proxmox VE: vzdump): the "
+        "hypervisor is asked whether it is "
+        "there, of its size and still this point's, and what its place found when it verified it "
+        "(Proxmox Backup Server). Its data "
+        "cannot be read from here, with --read neither; that is said, and the point does not count "
+        "as verified by it.\n\n"
         "What is damaged is named: the object, the disks that need it, the offset of the first "
-        "chunk that is lost. The status is 1 when something is damaged, or a store could not be "
+        "chunk that is lost. The status is 1 when something is damaged, or a store or hypervisor "
+        "could not be "
         "looked at. Nothing on the stores is changed.\n\n"
         "With --drill the point is booted: a machine of its own without a network, whose disks "
         "come straight from the store and "

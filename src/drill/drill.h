@@ -5,6 +5,8 @@
  * Promise    one run of its own (run/run.h, apart): the VM itself is neither asked nor touched, and may be gone. The machine is
  *            transient and has no network; its disks are served straight from the store, and what it writes lies in memory
  *            (restore/serve.h). Nothing on the store is changed.
+ * Pushed     where the point's disks are in a backup that the hypervisor keeps, the hypervisor restores it: a machine of its own, links
+ *            down, that does not start with the node, on disks that are deleted with it. Then the drill takes as long as that copy.
  * Compared   position (drill/judge.h), CHECK TABLE of every table, rows and content with the dump of the same instant, the VM's
  *            probes that lead into the guest. What cannot be compared is said, and is no pass: without the position and without
  *            CHECK TABLE a drill has failed.

@@ -77,8 +77,7 @@ static bool is_of_the_store(enum hf_err_class cls)
     return cls == HF_E_CORRUPT || cls == HF_E_NOT_FOUND;
 }
 
-/* What is wrong with the data is the point's fault, and the drill has failed; what is wrong with the host is not. */
-static int blame_point(struct drill *d, struct hf_err *err)
+int drill_blame_point(struct drill *d, struct hf_err *err)
 {
     if (!is_of_the_store(err->cls) || hf_cancel_is_set(d->env->cancel))
         return -1;
@@ -98,16 +97,17 @@ static int read_definition(struct drill *d, struct hf_err *err)
                        d->m->point.id);
     if (!hf_manifest_find(d->m, HF_POINT_IMAGE))
         return hf_fail(err, HF_E_UNSUPPORTED, "%s has no disks to boot from", d->m->point.id);
-    return hf_restore_definition(&d->point, &d->definition, err) < 0 ? blame_point(d, err) : 0;
+    return hf_restore_definition(&d->point, &d->definition, err) < 0 ? drill_blame_point(d, err)
+                                                                     : 0;
 }
 
 static int name_all(struct drill *d, struct hf_err *err)
 {
     d->name = hf_asprintf("holdfast-drill-%s", hf_id_digits(d->run.id));
-    const char *under = hf_serve_dir(err);
+    const char *under = d->is_pushed ? "" : hf_serve_dir(err);
     if (!under)
         return -1;
-    d->dir = d->name ? hf_path_join(under, d->name) : NULL;
+    d->dir = !d->name ? NULL : d->is_pushed ? strdup("") : hf_path_join(under, d->name);
     return d->dir ? 0 : hf_fail_nomem(err);
 }
 
@@ -116,7 +116,7 @@ static char *socket_of(const struct drill *d, const char *target)
     return hf_asprintf("%s/%s", d->dir, target);
 }
 
-static void log_findings(const struct drill *d)
+void drill_log_findings(const struct drill *d)
 {
     for (size_t i = 0; i < d->plan.findings.n; i++)
         hf_log(d->env->log, HF_LOG_DETAIL, "drill", "%s: %s", d->plan.findings.items[i].about,
@@ -143,8 +143,11 @@ int drill_plan(struct drill *d, struct hf_err *err)
     uint32_t n = 0;
     if (!disks)
         return hf_fail_nomem(err);
-    if (read_definition(d, err) < 0 || name_all(d, err) < 0)
+    d->is_pushed = hf_manifest_find(d->m, HF_POINT_PUSHED);
+    if ((!d->is_pushed && read_definition(d, err) < 0) || name_all(d, err) < 0)
         return -1;
+    if (d->is_pushed)
+        return drill_plan_pushed(d, err);
     if (drill_has_failed(d))
         return 0;
     for (size_t i = 0; i < d->m->n_artifacts; i++)
@@ -162,7 +165,7 @@ int drill_plan(struct drill *d, struct hf_err *err)
                                            .n_disks = n};
     struct hf_hv_call call = hf_env_call(d->env, d->run.id, PLAN_MS);
     int rc = hf_hv_machine_plan(d->run.hv, &call, &req, &d->plan, err);
-    log_findings(d);
+    drill_log_findings(d);
     return rc < 0 ? hf_wrap(err, "machine %s", d->name) : 0;
 }
 
@@ -217,15 +220,21 @@ int drill_note_disks(struct drill *d, struct hf_err *err)
     return 0;
 }
 
-static int start_machine(struct drill *d, struct hf_err *err)
+static int create(struct drill *d, struct hf_err *err)
 {
     struct hf_hv_call call = hf_env_call(d->env, d->run.id, CREATE_MS);
-    if (HF_POINT_ERR("drill.before_create", err) < 0 ||
-        hf_hv_machine_create(d->run.hv, &call, d->plan.definition, d->plan.undo_token, err) < 0)
+    if (d->is_pushed)
+        return drill_create_pushed(d, err);
+    return hf_hv_machine_create(d->run.hv, &call, d->plan.definition, d->plan.undo_token, err);
+}
+
+static int start_machine(struct drill *d, struct hf_err *err)
+{
+    if (HF_POINT_ERR("drill.before_create", err) < 0 || create(d, err) < 0)
         return -1;
     HF_POINT("drill.after_create");
     d->started_ms = hf_clock_mono_ms(d->env->clock);
-    call = hf_env_call(d->env, d->run.id, CREATE_MS);
+    struct hf_hv_call call = hf_env_call(d->env, d->run.id, CREATE_MS);
     if (HF_POINT_ERR("drill.before_start", err) < 0 ||
         hf_hv_machine_start(d->run.hv, &call, d->plan.undo_token, false, err) < 0)
         return -1;
@@ -243,13 +252,15 @@ int drill_boot(struct drill *d, struct hf_err *err)
         return -1;
     HF_POINT("drill.after_journal");
     d->vm.hypervisor = d->run.hypervisor->label;
-    if (serve_all(d, err) < 0)
-        return blame_point(d, err);
+    if (!d->is_pushed && serve_all(d, err) < 0)
+        return drill_blame_point(d, err);
     struct hf_err why = HF_ERR_INIT;
     if (start_machine(d, &why) < 0) {
         int rc = drill_note_disks(d, err); /* the better reason, where there is one */
         if (rc == 0)
             hf_err_copy(err, &why);
+        if (rc == 0 && d->is_pushed && err->cls == HF_E_CORRUPT)
+            return drill_blame_point(d, err);
         return rc == 1 ? 0 : -1;
     }
     hf_drill_note(&d->checks, "boot", HF_DRILL_OK, NULL);

@@ -36,6 +36,8 @@ struct drill {
     char loopback[16]; /* its db.host */
     struct hf_vm_probe *probes; /* of it: those that lead into the guest */
     char *name, *dir;
+    bool
+        is_pushed; /* its disks are in a backup that the hypervisor keeps: nothing is served, and dir is "" */
     struct hf_buf definition;
     struct hf_hv_machine_plan plan;
     struct hf_serving **serving; /* of each disk */
@@ -65,11 +67,19 @@ int drill_prepare(struct drill *d, struct hf_err *err) HF_CHECKED;
 /* Changes nothing. 0 also where the definition is damaged, which is noted. */
 int drill_plan(struct drill *d, struct hf_err *err) HF_CHECKED;
 int drill_boot(struct drill *d, struct hf_err *err) HF_CHECKED;
+void drill_log_findings(const struct drill *d);
+/* What is wrong with the data is the point's fault, and noted: 0; what is wrong with the host is not: -1. */
+int drill_blame_point(struct drill *d, struct hf_err *err) HF_CHECKED;
 /* The disks are no longer served. */
 void drill_end_serving(struct drill *d);
 /* 1: a disk could not be read because of what is on the store, and that is noted; 0; -1: because of something else, so that nothing is
  * known of the point. */
 int drill_note_disks(struct drill *d, struct hf_err *err) HF_CHECKED;
+
+/* ---- drill_pushed.c: the same from a backup that the hypervisor keeps, on disks of its own ---- */
+
+int drill_plan_pushed(struct drill *d, struct hf_err *err) HF_CHECKED;
+int drill_create_pushed(struct drill *d, struct hf_err *err) HF_CHECKED;
 
 /* ---- drill_db.c: until the database answers ---- */
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -38,6 +39,7 @@ struct hf_tunnel {
     void *self;
     struct hf_log *log;
     int wake_fd;
+    atomic_bool is_closing, is_resting; /* said by the owner, who then wakes the thread */
     bool is_full; /* no descriptor for one more client: not asked for until PAUSE_MS have passed */
     pthread_t thread;
     struct client *clients[HF_TUNNEL_CLIENTS]; /* NULL: free */
@@ -255,6 +257,15 @@ static void ask_for(struct client *c, struct pollfd *at)
 
 enum { WAKE, LISTEN, WAY, FIRST_CLIENT };
 
+/* A client wants something, or there is a new one. */
+static bool has_asked(const struct pollfd *fds)
+{
+    bool asked = fds[LISTEN].revents;
+    for (size_t i = 0; i < HF_TUNNEL_CLIENTS; i++)
+        asked = asked || fds[FIRST_CLIENT + i].revents;
+    return asked;
+}
+
 /* False: the tunnel is to be closed. */
 static bool wait_for_work(struct hf_tunnel *t, bool moved)
 {
@@ -262,7 +273,8 @@ static bool wait_for_work(struct hf_tunnel *t, bool moved)
         [WAKE] = {.fd = t->wake_fd, .events = POLLIN},
         [LISTEN] = {.fd = t->is_full ? -1 : t->socket.fd, .events = POLLIN},
         [WAY] = {.fd = -1}};
-    int ms = t->backend->wait(t->self, &fds[WAY]);
+    eventfd_t woken;
+    int ms = t->is_resting ? -1 : t->backend->wait(t->self, &fds[WAY]);
     for (size_t i = 0; i < HF_TUNNEL_CLIENTS; i++)
         ask_for(t->clients[i], &fds[FIRST_CLIENT + i]);
     if (t->is_full && (ms < 0 || ms > PAUSE_MS))
@@ -270,13 +282,15 @@ static bool wait_for_work(struct hf_tunnel *t, bool moved)
     t->is_full = false;
     if (poll(fds, HF_ARRAY_SIZE(fds), moved ? 0 : ms) < 0)
         return true; /* EINTR, or no memory: the next turn asks again */
-    if (fds[WAKE].revents)
+    if (fds[WAKE].revents && eventfd_read(t->wake_fd, &woken) == 0 && t->is_closing)
         return false;
     if (fds[LISTEN].revents)
         let_in(t);
     for (size_t i = 0; i < HF_TUNNEL_CLIENTS; i++)
         if (t->clients[i] && fds[FIRST_CLIENT + i].revents & (POLLHUP | POLLERR))
             t->clients[i]->is_gone = true;
+    if (has_asked(fds)) /* also when it was told to rest since: a client that goes is seen once */
+        t->is_resting = false;
     return true;
 }
 
@@ -286,11 +300,11 @@ static void *run(void *arg)
     struct hf_err err = HF_ERR_INIT;
     bool moved = false;
     do {
-        if (t->backend->work(t->self, &err) < 0) {
+        if (!t->is_resting && t->backend->work(t->self, &err) < 0) {
             note(t, &err);
             break;
         }
-        moved = pump_all(t);
+        moved = !t->is_resting && pump_all(t);
     } while (wait_for_work(t, moved));
     /* New clients are turned away before the old ones learn of it and come again. */
     hf_tunnel_socket_close(&t->socket);
@@ -354,10 +368,19 @@ bool hf_tunnel_trouble(struct hf_tunnel *t, struct hf_err *out)
     return is_there;
 }
 
+void hf_tunnel_rest(struct hf_tunnel *t, bool rests)
+{
+    if (!t->backend->rests)
+        return;
+    t->is_resting = rests;
+    (void)eventfd_write(t->wake_fd, 1);
+}
+
 void hf_tunnel_close(struct hf_tunnel *t)
 {
     if (!t)
         return;
+    t->is_closing = true;
     (void)eventfd_write(t->wake_fd, 1);
     pthread_join(t->thread, NULL);
     discard(t);

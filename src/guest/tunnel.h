@@ -74,6 +74,11 @@ int hf_tunnel_agent_end(struct hf_guest *g, const char *run_id, int64_t deadline
  * connection refused". False: nothing. */
 bool hf_tunnel_trouble(struct hf_tunnel *t, struct hf_err *out);
 
+/* From now on the guest's agent is not asked until a client says something, or goes, or until rest is called with false. For
+ * the moments when the agent belongs to the hypervisor, which would take its silence for an agent that is not there. A call
+ * that is under way comes home first. A tunnel by ssh goes on. */
+void hf_tunnel_rest(struct hf_tunnel *t, bool rests);
+
 /* Closes all clients, the session and the socket; removes the socket. Within 2 s; a guest agent that does not answer adds
  * the call that waits for it (tunnel_backend.h). Takes NULL. */
 void hf_tunnel_close(struct hf_tunnel *t);

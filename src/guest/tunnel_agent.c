@@ -148,6 +148,7 @@ static inline void way_drop(struct way *w)
 HF_DEFINE_AUTO(way, way_drop)
 
 static const struct hf_tunnel_backend agent_backend = {.name = "agent",
+                                                       .rests = true,
                                                        .open = way_open,
                                                        .read = way_read,
                                                        .write = way_write,

@@ -20,6 +20,7 @@
 #include "base/log.h"
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -31,6 +32,8 @@
 
 struct hf_tunnel_backend {
     const char *name; /* "ssh", "agent": for messages */
+    bool
+        rests; /* asking costs the guest something: not done while the tunnel rests (hf_tunnel_rest) */
     /* Begins to open a stream; *out_stream is the backend's. While it is not open yet, read and write say AGAIN; if it
      * cannot be opened, read fails. */
     int (*open)(void *self, void **out_stream, struct hf_err *err);

@@ -156,8 +156,12 @@ static int capture(struct holding *h, struct hf_err *err)
     if (HF_POINT_ERR("hold.before_capture", err) || check_time(h, err) < 0)
         return -1;
     holding_mark(h, "capture_begin");
+    if (h->plan->tunnel)
+        hf_tunnel_rest(h->plan->tunnel, true);
     int result = hf_hv_capture_begin(h->plan->capture, &call, err);
     holding_mark(h, "capture_end");
+    if (h->plan->tunnel)
+        hf_tunnel_rest(h->plan->tunnel, false);
     HF_POINT("hold.after_capture");
     h->out->captured = result == 0;
     if (h->out->captured && h->plan->told.captured)

@@ -34,6 +34,7 @@
 #include "db/lock.h"
 #include "guest/deadman.h"
 #include "guest/services.h"
+#include "guest/tunnel.h"
 #include "hold/timeline.h"
 #include "hypervisor/hv.h"
 
@@ -77,7 +78,9 @@ struct hf_hold_plan {
     const struct hf_hold_freeze *freeze;   /* NULL: none */
     struct hf_db_conn *observer; /* NULL, or a session to read the bracket where no lock does */
     struct hf_guest *guest;      /* NULL: no way into the guest */
-    struct hf_hv *hv;            /* of the capture */
+    struct hf_tunnel
+        *tunnel;      /* of the sessions above, or NULL: it rests while the capture is begun */
+    struct hf_hv *hv; /* of the capture */
     struct hf_hv_capture *capture;
     const char *vm_id, *run_id;
     bool sync_guest;         /* run `sync` in the guest when the database is at rest */

@@ -49,6 +49,8 @@ static void call_free(struct hv_call *c)
     hf_probe_copy_free(&c->probe);
     hf_hv_capture_plan_free(&c->plan);
     hf_export_copy_free(&c->export);
+    hf_pushed_copy_free(&c->pushed);
+    hf_pushed_list_free(&c->pushed_all);
     hf_hv_rollback_plan_free(&c->rollback);
     hf_hv_machine_plan_free(&c->machine);
     hf_machine_list_free(&c->machines);

@@ -23,7 +23,8 @@ static struct hf_capture_request request_of(const struct hv_call *c)
                                        .label = c->args[2],
                                        .parent = c->args[3],
                                        .scratch_dir = c->args[4],
-                                       .checkpoint = c->checkpoint};
+                                       .checkpoint = c->checkpoint,
+                                       .is_frozen = c->is_frozen};
 }
 
 static int run_capture_plan(struct hv_core *core, struct hv_call *c, const struct hf_call *call,
@@ -62,6 +63,7 @@ int hf_hv_capture_plan(struct hf_hv *hv, const struct hf_hv_call *call,
         return hf_fail_nomem(err);
     c->kind = req->kind;
     c->checkpoint = req->checkpoint;
+    c->is_frozen = req->is_frozen;
     hv_call_arg(c, 0, req->vm_id);
     hv_call_arg(c, 1, req->name);
     hv_call_arg(c, 2, req->label);

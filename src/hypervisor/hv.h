@@ -187,7 +187,8 @@ int hf_hv_capture_discard(struct hf_hv *hv, const struct hf_hv_call *call, const
 /* An export, between begin and free. The disks are read by the caller meanwhile, without this thread. */
 struct hf_export_copy {
     enum hf_export_form form;
-    char *uri, *allocation_ctx, *dirty_ctx; /* each may be NULL, but for the URI of a form that has one */
+    char *uri, *allocation_ctx,
+        *dirty_ctx; /* each may be NULL, but for the URI of a form that has one */
     uint64_t size_bytes;
     char *compare_why; /* no dirty_ctx although a parent was asked for; or NULL: it does not say */
     bool has_lost_changes;
@@ -204,6 +205,38 @@ int hf_hv_export_watch(struct hf_hv_capture *cap, const struct hf_hv_call *call,
 /* After the last byte. 0: what was read is the instant, and the job has ended. */
 int hf_hv_export_end(struct hf_hv_capture *cap, const struct hf_hv_call *call, struct hf_err *err)
     HF_CHECKED;
+
+/* A backup that the hypervisor wrote itself. Texts but ref, form and place may be NULL; each is UTF-8 of one line, at most 511 bytes. */
+struct hf_pushed_copy {
+    char *ref, *form, *place, *server, *where_why, *run, *notes;
+    enum hf_pushed_check check;
+    enum hf_pushed_place where;
+    bool is_ours, is_protected;
+    int64_t taken_at_s;
+    uint64_t stored_bytes;
+};
+struct hf_pushed_list {
+    struct hf_pushed_copy *items;
+    size_t n;
+};
+void hf_pushed_copy_free(struct hf_pushed_copy *p);
+void hf_pushed_list_free(struct hf_pushed_list *l);
+HF_DEFINE_AUTO_VALUE(hf_pushed_copy, hf_pushed_copy_free)
+HF_DEFINE_AUTO_VALUE(hf_pushed_list, hf_pushed_list_free)
+
+/* After export_end of a PUSHED export: what lies there now. */
+int hf_hv_export_pushed(struct hf_hv_capture *cap, const struct hf_hv_call *call,
+                        struct hf_pushed_copy *out, struct hf_err *err) HF_CHECKED;
+/* Those of others, too. */
+int hf_hv_pushed_list(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                      struct hf_pushed_list *out, struct hf_err *err) HF_CHECKED;
+/* Wherever it lies. NOT_FOUND: nowhere. */
+int hf_hv_pushed_find(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                      const char *ref, struct hf_pushed_copy *out, struct hf_err *err) HF_CHECKED;
+/* CONFLICT: it is not this run's. Gone already: success. Goes on when the user cancels. */
+int hf_hv_pushed_delete(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
+                        const char *ref, const char *run, struct hf_err *err) HF_CHECKED;
+
 /* Ours, but the one called keep (NULL: all). Goes on when the user cancels. dropped: those that are gone, when all are. */
 int hf_hv_checkpoint_drop(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                           const char *keep, struct hf_strv *dropped, struct hf_err *err) HF_CHECKED;

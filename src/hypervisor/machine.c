@@ -114,7 +114,10 @@ static int run_machine_plan(struct hv_core *core, struct hv_call *c, const struc
                                      .dir = c->args[3],
                                      .disks = disks,
                                      .n_disks = (uint32_t)n,
-                                     .memory_max_bytes = c->memory_max_bytes};
+                                     .memory_max_bytes = c->memory_max_bytes,
+                                     .pushed = c->args[4],
+                                     .vm_id = c->args[5],
+                                     .store = c->args[6]};
     if (core->table->machine_plan(core->instance, call, &req, add_finding, &sink, &plan, err) != 0)
         return -1;
     return take_plan(c, &plan, err);
@@ -146,6 +149,9 @@ int hf_hv_machine_plan(struct hf_hv *hv, const struct hf_hv_call *call,
     hv_call_arg(c, 1, req->name);
     hv_call_arg(c, 2, req->purpose);
     hv_call_arg(c, 3, req->dir);
+    hv_call_arg(c, 4, req->pushed);
+    hv_call_arg(c, 5, req->vm_id);
+    hv_call_arg(c, 6, req->store);
     c->machine_flags = req->flags;
     c->memory_max_bytes = req->memory_max_bytes;
     int rc = hv_call_go(c, err);

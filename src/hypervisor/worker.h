@@ -18,7 +18,7 @@
 
 #include <pthread.h>
 
-#define HV_ARGS 5
+#define HV_ARGS 7
 
 struct hv_core;
 struct hv_call;
@@ -51,6 +51,7 @@ struct hv_call {
     size_t max_bytes;
     enum hf_capture_kind kind;
     enum hf_checkpoint_use checkpoint;
+    bool is_frozen; /* of a capture's request */
     struct hv_cap *cap; /* a share, dropped in the thread after run */
 
     int rc;
@@ -70,6 +71,8 @@ struct hv_call {
     struct hv_cap *new_cap;
     struct hf_export_copy export;
     struct hf_export_state export_state;
+    struct hf_pushed_copy pushed;
+    struct hf_pushed_list pushed_all;
     struct hf_hv_exec_result exec;
     struct hf_buf data;
     struct hf_mount_list mounts;
@@ -151,6 +154,8 @@ int hv_copy_snapshot(const struct hf_snapshot *theirs, struct hf_snapshot_copy *
 int hv_copy_mount(const struct hf_guest_mount *theirs, struct hf_mount_copy *out,
                   struct hf_err *err) HF_CHECKED;
 int hv_copy_export(const struct hf_export *theirs, struct hf_export_copy *out, struct hf_err *err)
+    HF_CHECKED;
+int hv_copy_pushed(const struct hf_pushed *theirs, struct hf_pushed_copy *out, struct hf_err *err)
     HF_CHECKED;
 int hv_copy_finding(const struct hf_machine_finding *theirs, struct hf_machine_finding_copy *out,
                     struct hf_err *err) HF_CHECKED;

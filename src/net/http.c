@@ -49,10 +49,18 @@ struct hf_http *hf_http_new(const struct hf_http_opts *opts, struct hf_err *err)
     h->bytes_s = opts->bytes_s;
     h->connect_ms = opts->connect_ms ? opts->connect_ms : 10000;
     h->stall_ms = opts->stall_ms ? opts->stall_ms : 30000;
+    h->idle_max_s = opts->idle_max_s;
     h->cancel = opts->cancel;
+    h->is_cancelled = opts->is_cancelled;
+    h->cancel_ctx = opts->cancel_ctx;
     if (copy_text(&h->ca_file, opts->ca_file) < 0 || copy_text(&h->pin, opts->pin) < 0) {
         hf_http_free(h);
         hf_fail_nomem(err);
+        return NULL;
+    }
+    h->has_fingerprint = opts->fingerprint != NULL;
+    if (opts->fingerprint && hf_http_fingerprint(opts->fingerprint, h->fingerprint, err) < 0) {
+        hf_http_free(h);
         return NULL;
     }
     return h;

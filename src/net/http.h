@@ -4,7 +4,8 @@
  *
  * Connections are kept and used again; requests of several threads get one each. A kept one that turns out to be dead is replaced
  * without a word. No redirect is followed, no proxy of the environment used; HTTP/1.1, TLS 1.2 or later. The server's certificate
- * is checked against the system's or the given CA file; a pin given with a CA file must match beside it, a pin alone decides.
+ * is checked against the system's or the given CA file; a pin given with a CA file must match beside it, a pin or a fingerprint
+ * alone decides. All of that within the handshake: another server never sees a header.
  * A status is an answer, not an error: only what kept the answer from coming is (UNREACHABLE, TIMEOUT, AUTH for a certificate,
  * CANCELLED), and err.retryable says whether the same request may succeed later. Secrets go by the password option, never into a message.
  *
@@ -29,13 +30,17 @@
 struct hf_http;
 
 struct hf_http_opts {
-    const char *ca_file, *pin;      /* or NULL; pin as "sha256//BASE64" */
-    uint64_t bytes_s;               /* of one transfer, each way; 0: no limit */
-    int64_t connect_ms, stall_ms;   /* 0: 10 s, 30 s */
+    const char *ca_file, *pin;    /* or NULL; pin as "sha256//BASE64" */
+    const char *fingerprint;      /* or NULL; SHA-256 of the server's certificate, "AA:BB:…" */
+    uint64_t bytes_s;             /* of one transfer, each way; 0: no limit */
+    int64_t connect_ms, stall_ms; /* 0: 10 s, 30 s */
+    int idle_max_s; /* a connection kept for longer is not used again; 0: as libcurl does */
     const struct hf_cancel *cancel; /* borrowed, or NULL */
+    int (*is_cancelled)(void *ctx); /* beside it, or NULL: asked four times a second */
+    void *cancel_ctx;
 };
 
-/* UNSUPPORTED: a libcurl older than 7.88, which does not sign a given content hash. Copies the strings. */
+/* UNSUPPORTED: a libcurl older than 7.88, which does not sign a given content hash. CONFIG: no fingerprint. Copies the strings. */
 struct hf_http *hf_http_new(const struct hf_http_opts *opts, struct hf_err *err) HF_CHECKED;
 void hf_http_free(struct hf_http *h);
 /* Is a '+' in a query signed as it is sent? Some versions of libcurl sign a blank. 0: the one that we run with. */
@@ -55,8 +60,10 @@ struct hf_http_request {
     size_t into_len;
     size_t answer_max; /* of any other body; 0: 64 KiB */
     int64_t timeout_ms;
+    int64_t connect_ms; /* 0: the options' */
     /* On a connection of its own: what gets no answer on a kept one, libcurl sends again, done or not. For what must not be done twice. */
     bool is_single;
+    bool is_once; /* on a kept connection, if there is one, and all the same never sent again */
     const struct hf_cancel *cancel; /* of this request alone; NULL: that of the options */
 };
 
@@ -64,7 +71,8 @@ struct hf_http_answer {
     long status; /* also where the rest of the answer failed; 0: it did not come so far */
     struct hf_buf body;    /* empty when it went into request.into */
     size_t into_have;      /* bytes there */
-    struct hf_buf headers; /* of the last answer, "name: value\n" */
+    struct hf_buf headers; /* of the last answer: its status line, "name: value\n" */
+    bool was_sent; /* also after an error: the server was reached, and may have seen the request */
 };
 void hf_http_answer_free(struct hf_http_answer *a);
 HF_DEFINE_AUTO_VALUE(hf_http_answer, hf_http_answer_free)
@@ -95,6 +103,8 @@ HF_DEFINE_AUTO(hf_http_upload, hf_http_upload_free)
 
 /* ---- what an answer says ----------------------------------------------------------------- */
 
+/* What stands behind the status in its line, cut at `size`; "" where there is nothing. */
+void hf_http_reason(const struct hf_http_answer *a, char *out, size_t size);
 /* The header's value, copied and NUL-terminated, cut at `size`; false: there is none. */
 bool hf_http_header(const struct hf_http_answer *a, const char *name, char *out, size_t size);
 /* The answer's Date in seconds since the epoch; -1: none. */

@@ -18,6 +18,14 @@ void hf_http_answer_free(struct hf_http_answer *a)
     memset(a, 0, sizeof *a);
 }
 
+void hf_http_reason(const struct hf_http_answer *a, char *out, size_t size)
+{
+    const char *line = hf_buf_str(&a->headers), *end = strchrnul(line, '\n');
+    for (int blanks = 0; line < end && blanks < 2; line++)
+        blanks += *line == ' ';
+    snprintf(out, size, "%.*s", (int)(end - line), line);
+}
+
 bool hf_http_header(const struct hf_http_answer *a, const char *name, char *out, size_t size)
 {
     size_t len = strlen(name);

@@ -6,6 +6,7 @@
 #define HF_NET_HTTP_INTERN_H
 
 #include "net/http.h"
+#include "net/http_tls.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -25,9 +26,14 @@ struct hf_http {
     struct hf_http_handle idle[HF_HTTP_IDLE_MAX];
     size_t n_idle;
     char *ca_file, *pin;
+    bool has_fingerprint;
+    unsigned char fingerprint[HF_FINGERPRINT_BYTES];
     uint64_t bytes_s;
     int64_t connect_ms, stall_ms;
+    int idle_max_s;
     const struct hf_cancel *cancel;
+    int (*is_cancelled)(void *ctx);
+    void *cancel_ctx;
 };
 
 /* http.c. give: without its options, and so without the secret; its connection stays. */
@@ -40,6 +46,7 @@ struct hf_http_transfer {
     const struct hf_http_request *req;
     struct hf_http_answer *answer;
     struct curl_slist *headers;
+    size_t body_at; /* bytes of the request's body that were handed out, where it goes once */
     bool is_too_long;
     char text[CURL_ERROR_SIZE];
 };

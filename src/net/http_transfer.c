@@ -58,6 +58,39 @@ static size_t take_header(char *data, size_t one, size_t n, void *ctx)
 
 /* ---- what goes out ---------------------------------------------------------------------- */
 
+static size_t give_body(char *to, size_t one, size_t n, void *ctx)
+{
+    struct hf_http_transfer *t = ctx;
+    size_t left = t->req->body_len - t->body_at, len = one * n < left ? one * n : left;
+    memcpy(to, (const char *)t->req->body + t->body_at, len);
+    t->body_at += len;
+    return len;
+}
+
+/* libcurl sends a request anew when a kept connection dies before the answer: it cannot where it has no way back to the
+ * body's begin. Nothing else stops it, so what has no body gets a connection of its own. */
+static int refuse_to_rewind(void *ctx, curl_off_t offset, int origin)
+{
+    (void)ctx, (void)offset, (void)origin;
+    return CURL_SEEKFUNC_FAIL;
+}
+
+static void set_once(struct hf_http_transfer *t)
+{
+    CURL *e = t->h.easy;
+    if (!t->req->is_once)
+        return;
+    if (!t->req->body_len) {
+        curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+        return;
+    }
+    curl_easy_setopt(e, CURLOPT_POST, 1L);
+    curl_easy_setopt(e, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(e, CURLOPT_READFUNCTION, give_body);
+    curl_easy_setopt(e, CURLOPT_READDATA, t);
+    curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, refuse_to_rewind);
+}
+
 static void set_method(CURL *e, const struct hf_http_request *req)
 {
     if (strcmp(req->method, "HEAD") == 0) {
@@ -82,7 +115,10 @@ static void set_bounds(CURL *e, const struct hf_http *h, const struct hf_http_re
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not by a detour of the environment */
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)h->connect_ms);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)(req->connect_ms ? req->connect_ms : h->connect_ms));
+    if (h->idle_max_s)
+        curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)h->idle_max_s);
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES_S);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)((h->stall_ms + 999) / 1000));
@@ -97,18 +133,13 @@ static void set_bounds(CURL *e, const struct hf_http *h, const struct hf_http_re
     }
 }
 
-static void set_trust(CURL *e, const struct hf_http *h)
+/* Called when the connection stands, TLS included, and before the first byte of the request. */
+static int note_sent(void *ctx, char *ip, char *local, int port, int local_port)
 {
-    curl_easy_setopt(e, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-    if (h->ca_file)
-        curl_easy_setopt(e, CURLOPT_CAINFO, h->ca_file);
-    if (!h->pin)
-        return;
-    curl_easy_setopt(e, CURLOPT_PINNEDPUBLICKEY, h->pin);
-    if (!h->ca_file) { /* libcurl compares the pin all the same */
-        curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
-        curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
-    }
+    struct hf_http_transfer *t = ctx;
+    (void)ip, (void)local, (void)port, (void)local_port;
+    t->answer->was_sent = true;
+    return CURL_PREREQFUNC_OK;
 }
 
 static void set_callbacks(struct hf_http_transfer *t)
@@ -118,6 +149,8 @@ static void set_callbacks(struct hf_http_transfer *t)
     curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, note_sent);
+    curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->text);
 }
 
@@ -147,6 +180,7 @@ static const struct {
     {CURLE_GOT_NOTHING, HF_E_UNREACHABLE, true},
     {CURLE_SEND_ERROR, HF_E_UNREACHABLE, true},
     {CURLE_RECV_ERROR, HF_E_UNREACHABLE, true},
+    {CURLE_SEND_FAIL_REWIND, HF_E_UNREACHABLE, false}, /* is_once: it would have been sent anew */
     {CURLE_PARTIAL_FILE, HF_E_UNREACHABLE, true},
     {CURLE_HTTP2, HF_E_UNREACHABLE, true},
     {CURLE_HTTP2_STREAM, HF_E_UNREACHABLE, true},
@@ -170,7 +204,9 @@ static int fail_transfer(const struct hf_http_transfer *t, CURLcode rc, struct h
             cls = endings[i].cls;
             retryable = endings[i].retryable;
         }
-    hf_fail(err, cls, "%s", t->text[0] ? t->text : curl_easy_strerror(rc));
+    const char *text = t->text[0] ? t->text : curl_easy_strerror(rc);
+    hf_fail(err, cls, "%s",
+            rc == CURLE_SEND_FAIL_REWIND ? "the connection ended before the answer came" : text);
     err->retryable = retryable;
     if (rc == CURLE_PEER_FAILED_VERIFICATION)
         hf_hint(err, "Name the CA that signed the server's certificate, or pin its key.");
@@ -197,6 +233,13 @@ static const struct hf_cancel *cancel_of(const struct hf_http_transfer *t)
     return t->req->cancel ? t->req->cancel : t->http->cancel;
 }
 
+static int check_cancel(const struct hf_http_transfer *t, struct hf_err *err)
+{
+    if (t->http->is_cancelled && t->http->is_cancelled(t->http->cancel_ctx))
+        return hf_fail(err, HF_E_CANCELLED, "cancelled");
+    return hf_cancel_check(cancel_of(t), err);
+}
+
 /* A cancel ends the wait at once: its descriptor is waited for beside the network's. */
 int hf_http_step(struct hf_http_transfer *t, bool waits, bool *out_running, struct hf_err *err)
 {
@@ -207,7 +250,7 @@ int hf_http_step(struct hf_http_transfer *t, bool waits, bool *out_running, stru
     *out_running = running > 0;
     if (rc == CURLM_OK && !running)
         return 0;
-    if (hf_cancel_check(cancel, err) < 0)
+    if (check_cancel(t, err) < 0)
         return -1;
     if (rc == CURLM_OK && waits)
         rc = curl_multi_poll(t->h.multi, &stop, cancel ? 1 : 0, HF_HTTP_LOOK_MS, NULL);
@@ -234,10 +277,12 @@ int hf_http_begin(struct hf_http_transfer *t, struct hf_err *err)
         return hf_fail_nomem(err);
     set_method(e, t->req);
     set_bounds(e, t->http, t->req);
-    set_trust(e, t->http);
+    set_once(t);
     set_callbacks(t);
-    if (keep_headers(t, err) < 0 || set_signature(e, t->req, err) < 0 ||
-        hf_cancel_check(cancel_of(t), err) < 0)
+    struct hf_http_trust trust = {t->http->ca_file, t->http->pin,
+                                  t->http->has_fingerprint ? t->http->fingerprint : NULL};
+    if (hf_http_set_trust(e, &trust, err) < 0 || keep_headers(t, err) < 0 ||
+        set_signature(e, t->req, err) < 0 || check_cancel(t, err) < 0)
         return -1;
     return curl_multi_add_handle(t->h.multi, e) == CURLM_OK ? 0 : hf_fail_nomem(err);
 }

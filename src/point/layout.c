@@ -7,10 +7,8 @@
 #define AGE ".age"
 
 static const char *const kinds[HF_POINT_KINDS] = {
-    [HF_POINT_IMAGE] = "image",
-    [HF_POINT_DUMP] = "dump",
-    [HF_POINT_FILES] = "files",
-    [HF_POINT_DEFINITION] = "vm",
+    [HF_POINT_IMAGE] = "image",   [HF_POINT_DUMP] = "dump",     [HF_POINT_FILES] = "files",
+    [HF_POINT_DEFINITION] = "vm", [HF_POINT_PUSHED] = "pushed",
 };
 
 const char *hf_point_kind_name(enum hf_point_kind kind)
@@ -143,13 +141,18 @@ int hf_point_manifest_name(const struct hf_point_name *n, bool is_encrypted,
 
 /* ---- objects ---------------------------------------------------------------------------- */
 
+bool hf_point_kind_has_objects(enum hf_point_kind kind)
+{
+    return kind != HF_POINT_IMAGE && kind != HF_POINT_PUSHED;
+}
+
 bool hf_point_object_is_valid(enum hf_point_kind kind, const char *object, bool is_encrypted)
 {
     const char *folder = kinds[kind];
     size_t head = strlen(folder), len = strlen(object), tail = is_encrypted ? strlen(AGE) : 0;
     /* points/VM/POINT/ before it leaves this much of a name, whatever the VM is called. */
     const size_t max = HF_STORE_NAME_MAX - strlen(HF_POINTS_PREFIX) - HF_POINT_VM_MAX - HF_ID_MAX;
-    return kind != HF_POINT_IMAGE && len <= max && len > head + 1 + tail &&
+    return hf_point_kind_has_objects(kind) && len <= max && len > head + 1 + tail &&
            strncmp(object, folder, head) == 0 && object[head] == '/' &&
            (!is_encrypted || strcmp(object + len - tail, AGE) == 0) &&
            hf_store_name_is_valid(object) && !strchr(object + head + 1, '/');

@@ -22,9 +22,15 @@
     (HF_STORE_PART_MAX + 1) /* of a label, and of its part of a name; with the NUL */
 #define HF_POINT_NAME_MAX (HF_STORE_NAME_MAX + 1)
 
-enum hf_point_kind { HF_POINT_IMAGE, HF_POINT_DUMP, HF_POINT_FILES, HF_POINT_DEFINITION };
-#define HF_POINT_KINDS 4
-/* "image", "dump", "files", "vm" */
+enum hf_point_kind {
+    HF_POINT_IMAGE,
+    HF_POINT_DUMP,
+    HF_POINT_FILES,
+    HF_POINT_DEFINITION,
+    HF_POINT_PUSHED /* in place of images: all disks in a backup that the hypervisor keeps */
+};
+#define HF_POINT_KINDS 5
+/* "image", "dump", "files", "vm", "pushed" */
 const char *hf_point_kind_name(enum hf_point_kind kind);
 int hf_point_kind_parse(const char *text, enum hf_point_kind *out); /* -1: none */
 
@@ -49,7 +55,10 @@ int hf_point_prefix(const struct hf_point_name *n, char out[HF_POINT_NAME_MAX], 
 int hf_point_manifest_name(const struct hf_point_name *n, bool is_encrypted,
                            char out[HF_POINT_NAME_MAX], struct hf_err *err) HF_CHECKED;
 
-/* An object's name within its point, "dump/shop.orders.00000.sql.zst.age"; not of images. CONFIG: `name` cannot be one. */
+/* Has it objects in the point's folder? */
+bool hf_point_kind_has_objects(enum hf_point_kind kind);
+
+/* An object's name within its point, "dump/shop.orders.00000.sql.zst.age"; of a kind that has them. CONFIG: `name` cannot be one. */
 int hf_point_object_name(enum hf_point_kind kind, const char *name, bool is_encrypted,
                          char out[HF_POINT_NAME_MAX], struct hf_err *err) HF_CHECKED;
 /* Can this be such a name? Then it stays inside the point. */

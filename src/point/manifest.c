@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "point/manifest.h"
-
 #include "base/hex.h"
+#include "point/manifest_intern.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +14,7 @@ void hf_point_artifact_free(struct hf_point_artifact *a)
     hf_db_position_free(&a->position);
     free(a->name);
     free(a->incremental_why);
+    hf_point_pushed_free(&a->pushed);
     *a = (struct hf_point_artifact){0};
 }
 
@@ -153,6 +154,11 @@ void hf_manifest_own(const struct hf_manifest *m, uint64_t *out_objects, uint64_
         for (size_t j = 0; j < a->n_objects; j++)
             *out_bytes += a->objects[j].stored_bytes;
     }
+}
+
+void hf_point_mark(const char *point_id, char out[HF_POINT_MARK_MAX])
+{
+    snprintf(out, HF_POINT_MARK_MAX, "hf-%s", point_id);
 }
 
 int hf_manifest_digest(const struct hf_point_artifact *a, char out[HF_SHA256_HEX],

@@ -16,18 +16,22 @@
 #ifndef HF_POINT_MANIFEST_H
 #define HF_POINT_MANIFEST_H
 
+#include "base/strv.h"
 #include "db/position.h"
 #include "image/keys.h"
 #include "io/sha256.h"
 #include "point/layout.h"
 
 #define HF_MANIFEST_FORMAT 1
+#define HF_MANIFEST_FORMAT_PUSHED 2 /* of those, and only those, that have a pushed artifact */
 #define HF_MANIFEST_MAX ((size_t)128 << 20) /* bytes of the whole */
 #define HF_MANIFEST_ARTIFACTS_MAX 1024u
 #define HF_MANIFEST_OBJECTS_MAX 400000u /* of all artifacts */
 #define HF_MANIFEST_PACKS_MAX ((size_t)1 << 20)
 #define HF_MANIFEST_EVENTS_MAX 64u
 #define HF_MANIFEST_CHECKPOINT_MAX 64u
+#define HF_MANIFEST_REF_MAX 511u
+#define HF_MANIFEST_PUSHED "backup" /* the artifact's name */
 
 /* One object of a dump, of files, of a VM definition. */
 struct hf_point_object {
@@ -35,6 +39,25 @@ struct hf_point_object {
     uint64_t bytes;             /* of what was put in: not encrypted, perhaps compressed */
     uint64_t stored_bytes;      /* of the object, as it lies on the store */
     char sha256[HF_SHA256_HEX]; /* of the same */
+};
+
+/* Is a backup off the host? As it was found when the point was taken. */
+enum hf_point_off_host {
+    HF_POINT_NOT_OFF_HOST,
+    HF_POINT_OFF_HOST_ASSUMED,
+    HF_POINT_OFF_HOST_PROVEN
+};
+#define HF_POINT_OFF_HOST_KINDS 3
+/* "no", "assumed", "proven" */
+const char *hf_point_off_host_name(enum hf_point_off_host o);
+
+/* All disks in one backup that the hypervisor wrote and keeps (api: hf_pushed). The run that it is marked with: hf_point_mark. */
+struct hf_point_pushed {
+    char *ref, *form, *place;
+    char *off_host_why; /* or NULL */
+    enum hf_point_off_host off_host;
+    struct hf_strv disks; /* their targets; at least one */
+    int64_t taken_us;     /* as the hypervisor tells it, a whole second; 0: not said */
 };
 
 struct hf_point_artifact {
@@ -48,12 +71,13 @@ struct hf_point_artifact {
     char parent[HF_ID_MAX]; /* the point that it was taken against, or "" */
     char *incremental_why;  /* it was read whole; NULL: it was not, or nobody said why */
     uint64_t read_bytes;    /* of the disk, from the hypervisor; holes count */
+    struct hf_point_pushed pushed;
     /* files: when they were read; 0: not said */
     int64_t read_from_us, read_to_us;
     /* dump: what it shows, where the server keeps a binlog; that of the point unless it took a lock of its own */
     bool has_position;
     struct hf_db_position position;
-    struct hf_point_object *objects; /* not of images; by name */
+    struct hf_point_object *objects; /* of what has some (hf_point_kind_has_objects); by name */
     size_t n_objects;
 };
 
@@ -126,7 +150,10 @@ int hf_manifest_parse(const char *text, size_t len, bool is_encrypted, struct hf
 bool hf_manifest_has_pack(const struct hf_manifest *m, const unsigned char id[HF_IMAGE_PACK_ID]);
 /* Objects and bytes of the point's own folder but the manifest: without what lies in packs. */
 void hf_manifest_own(const struct hf_manifest *m, uint64_t *out_objects, uint64_t *out_bytes);
-/* 64 hex digits: the root of an image; of others SHA-256 of one line "SHA256  NAME" per object, in the order of the names
+/* What a backup of the hypervisor that belongs to the point is marked with: "hf-POINT". */
+#define HF_POINT_MARK_MAX (HF_ID_MAX + 3)
+void hf_point_mark(const char *point_id, char out[HF_POINT_MARK_MAX]);
+/* Not of a pushed one. 64 hex digits: the root of an image; of others SHA-256 of one line "SHA256  NAME" per object, in the order of the names
  * (as sha256sum writes it). */
 int hf_manifest_digest(const struct hf_point_artifact *a, char out[HF_SHA256_HEX],
                        struct hf_err *err) HF_CHECKED;

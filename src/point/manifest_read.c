@@ -2,7 +2,6 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/hex.h"
-#include "net/json.h"
 #include "point/manifest_intern.h"
 
 #include <sodium.h>
@@ -17,7 +16,7 @@
 /* ---- single values ---------------------------------------------------------------------- */
 
 /* key NULL in *out: absent or null. */
-static int copy_opt(struct json_object *o, const char *key, char **out, struct hf_err *err)
+int hf_manifest_copy_opt(struct json_object *o, const char *key, char **out, struct hf_err *err)
 {
     const char *text = NULL;
     if (hf_json_opt_string(o, key, &text, err) < 0)
@@ -30,10 +29,11 @@ static int copy_opt(struct json_object *o, const char *key, char **out, struct h
     return *out ? 0 : hf_fail_nomem(err);
 }
 
-static int copy(struct json_object *o, const char *key, char **out, struct hf_err *err)
+int hf_manifest_copy(struct json_object *o, const char *key, char **out, struct hf_err *err)
 {
     const char *ignored = NULL;
-    return hf_json_get_string(o, key, &ignored, err) < 0 ? -1 : copy_opt(o, key, out, err);
+    return hf_json_get_string(o, key, &ignored, err) < 0 ? -1
+                                                         : hf_manifest_copy_opt(o, key, out, err);
 }
 
 static int get_count(struct json_object *o, const char *key, uint64_t *out, struct hf_err *err)
@@ -62,7 +62,7 @@ static int get_ms(struct json_object *o, const char *key, double *out, struct hf
     return *out >= 0 && *out <= MS_MAX ? 0 : hf_fail(err, HF_E_CORRUPT, "'%s' is no duration", key);
 }
 
-static int opt_time(struct json_object *o, const char *key, int64_t *out, struct hf_err *err)
+int hf_manifest_opt_time(struct json_object *o, const char *key, int64_t *out, struct hf_err *err)
 {
     const char *text = NULL;
     if (hf_json_opt_string(o, key, &text, err) < 0)
@@ -107,8 +107,10 @@ static int opt_position(struct json_object *o, const char *key, bool *out_has,
     json_object_object_get_ex(o, key, &p);
     if (!p)
         return 0;
-    if (copy(p, "file", &out->file, err) < 0 || get_count(p, "offset", &out->offset, err) < 0 ||
-        copy(p, "gtid", &out->gtid, err) < 0 || hf_json_opt_int(p, "lsn", &lsn, err) < 0)
+    if (hf_manifest_copy(p, "file", &out->file, err) < 0 ||
+        get_count(p, "offset", &out->offset, err) < 0 ||
+        hf_manifest_copy(p, "gtid", &out->gtid, err) < 0 ||
+        hf_json_opt_int(p, "lsn", &lsn, err) < 0)
         return hf_wrap(err, "'%s'", key);
     out->has_lsn = lsn >= 0;
     out->lsn = lsn >= 0 ? (uint64_t)lsn : 0;
@@ -148,7 +150,7 @@ static int read_timeline(struct json_object *o, struct hf_manifest *m, struct hf
 /* Empty would be no name, and longer than any name that a hypervisor is given. */
 static int read_checkpoint(struct json_object *o, struct hf_manifest *m, struct hf_err *err)
 {
-    if (copy_opt(o, "checkpoint", &m->checkpoint, err) < 0)
+    if (hf_manifest_copy_opt(o, "checkpoint", &m->checkpoint, err) < 0)
         return -1;
     return !m->checkpoint || (*m->checkpoint && strlen(m->checkpoint) <= HF_MANIFEST_CHECKPOINT_MAX)
                ? 0
@@ -158,9 +160,10 @@ static int read_checkpoint(struct json_object *o, struct hf_manifest *m, struct 
 static int read_how(struct json_object *o, struct hf_manifest *m, struct hf_err *err)
 {
     if (opt_grade(o, "grade", &m->grade, err) < 0 ||
-        opt_grade(o, "required", &m->required, err) < 0 || copy(o, "proof", &m->proof, err) < 0 ||
-        copy_opt(o, "grade_why", &m->grade_why, err) < 0 ||
-        copy_opt(o, "server", &m->server, err) < 0 || read_checkpoint(o, m, err) < 0 ||
+        opt_grade(o, "required", &m->required, err) < 0 ||
+        hf_manifest_copy(o, "proof", &m->proof, err) < 0 ||
+        hf_manifest_copy_opt(o, "grade_why", &m->grade_why, err) < 0 ||
+        hf_manifest_copy_opt(o, "server", &m->server, err) < 0 || read_checkpoint(o, m, err) < 0 ||
         get_ms(o, "stall_ms", &m->stall_ms, err) < 0 || get_ms(o, "held_ms", &m->held_ms, err) < 0)
         return -1;
     if (!m->grade)
@@ -212,7 +215,7 @@ static int read_image(struct json_object *o, struct hf_point_artifact *a, struct
     if (get_hex(o, "root", a->root, sizeof a->root, err) < 0 ||
         hf_json_get_bool(o, "incremental", &a->is_incremental, err) < 0 ||
         hf_json_opt_string(o, "parent", &parent, err) < 0 ||
-        copy_opt(o, "incremental_why", &a->incremental_why, err) < 0 ||
+        hf_manifest_copy_opt(o, "incremental_why", &a->incremental_why, err) < 0 ||
         opt_count(o, "read_bytes", &a->read_bytes, err) < 0)
         return -1;
     if (parent && !hf_id_is_valid(parent))
@@ -238,13 +241,15 @@ static int read_artifact(struct json_object *o, struct hf_manifest *m, bool is_e
     struct hf_point_artifact *a = hf_manifest_add_artifact(m, kind, name, err);
     if (!a || get_count(o, "bytes", &a->bytes, err) < 0 ||
         get_count(o, "stored_bytes", &a->stored_bytes, err) < 0 ||
-        opt_time(o, "read_from", &a->read_from_us, err) < 0 ||
-        opt_time(o, "read_to", &a->read_to_us, err) < 0 ||
+        hf_manifest_opt_time(o, "read_from", &a->read_from_us, err) < 0 ||
+        hf_manifest_opt_time(o, "read_to", &a->read_to_us, err) < 0 ||
         (kind == HF_POINT_DUMP &&
          opt_position(o, "position", &a->has_position, &a->position, err) < 0))
         return -1;
-    return kind == HF_POINT_IMAGE ? read_image(o, a, err)
-                                  : read_objects(o, a, is_encrypted, left, err);
+    if (kind == HF_POINT_IMAGE)
+        return read_image(o, a, err);
+    return kind == HF_POINT_PUSHED ? hf_manifest_read_pushed(o, a, err)
+                                   : read_objects(o, a, is_encrypted, left, err);
 }
 
 /* Two of one kind and name would be one to who restores. */
@@ -292,15 +297,14 @@ static int read_packs(struct json_object *o, struct hf_manifest *m, struct hf_er
 
 /* ---- the whole -------------------------------------------------------------------------- */
 
-static int read_format(struct json_object *o, struct hf_err *err)
+static int read_format(struct json_object *o, int64_t *out, struct hf_err *err)
 {
-    int64_t format = 0;
-    if (hf_json_get_int(o, "format", &format, err) < 0)
+    if (hf_json_get_int(o, "format", out, err) < 0)
         return -1;
-    if (format == HF_MANIFEST_FORMAT)
+    if (*out == HF_MANIFEST_FORMAT || *out == HF_MANIFEST_FORMAT_PUSHED)
         return 0;
-    hf_fail(err, HF_E_UNSUPPORTED, "the manifest has format %lld, this program knows %d",
-            (long long)format, HF_MANIFEST_FORMAT);
+    hf_fail(err, HF_E_UNSUPPORTED, "the manifest has format %lld, this program knows %d and %d",
+            (long long)*out, HF_MANIFEST_FORMAT, HF_MANIFEST_FORMAT_PUSHED);
     return hf_hint(err, "A newer holdfast wrote it; use that one.");
 }
 
@@ -321,11 +325,12 @@ static int read_point(struct json_object *o, struct hf_manifest *m, struct hf_er
 static int read_which(struct json_object *o, struct hf_manifest *m, struct hf_err *err)
 {
     const char *ignored = NULL;
-    return read_point(o, m, err) < 0 || copy(o, "hypervisor", &m->hypervisor, err) < 0 ||
-                   copy(o, "vm_id", &m->vm_id, err) < 0 ||
-                   copy(o, "holdfast", &m->holdfast, err) < 0 ||
+    return read_point(o, m, err) < 0 ||
+                   hf_manifest_copy(o, "hypervisor", &m->hypervisor, err) < 0 ||
+                   hf_manifest_copy(o, "vm_id", &m->vm_id, err) < 0 ||
+                   hf_manifest_copy(o, "holdfast", &m->holdfast, err) < 0 ||
                    hf_json_get_string(o, "taken_at", &ignored, err) < 0 ||
-                   opt_time(o, "taken_at", &m->taken_us, err) < 0
+                   hf_manifest_opt_time(o, "taken_at", &m->taken_us, err) < 0
                ? -1
                : get_count(o, "fencing_token", &m->fencing_token, err);
 }
@@ -333,9 +338,11 @@ static int read_which(struct json_object *o, struct hf_manifest *m, struct hf_er
 int hf_manifest_parse(const char *text, size_t len, bool is_encrypted, struct hf_manifest *out,
                       struct hf_err *err)
 {
+    int64_t format = 0;
     HF_AUTOJSON struct json_object *o = hf_json_parse(text, len, err);
-    if (!o || read_format(o, err) < 0 || read_which(o, out, err) < 0 || read_how(o, out, err) < 0 ||
-        read_artifacts(o, out, is_encrypted, err) < 0)
+    if (!o || read_format(o, &format, err) < 0 || read_which(o, out, err) < 0 ||
+        read_how(o, out, err) < 0 || read_artifacts(o, out, is_encrypted, err) < 0 ||
+        hf_manifest_check_pushed(out, format, err) < 0)
         return -1;
     return read_packs(o, out, err);
 }

@@ -2,7 +2,6 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/hex.h"
-#include "net/json.h"
 #include "point/manifest_intern.h"
 
 #include <stdio.h>
@@ -102,7 +101,9 @@ static int append_artifact(struct json_object *list, const struct hf_point_artif
         hf_json_add_int(o, "bytes", (int64_t)a->bytes) < 0 ||
         hf_json_add_int(o, "stored_bytes", (int64_t)a->stored_bytes) < 0)
         return -1;
-    return a->kind == HF_POINT_IMAGE ? add_image(o, a) : add_read(o, a);
+    if (a->kind == HF_POINT_IMAGE)
+        return add_image(o, a);
+    return a->kind == HF_POINT_PUSHED ? hf_manifest_add_pushed(o, a) : add_read(o, a);
 }
 
 static int add_artifacts(struct json_object *o, const struct hf_manifest *m)
@@ -126,7 +127,9 @@ static int add_packs(struct json_object *o, const struct hf_manifest *m)
 
 static int add_which(struct json_object *o, const struct hf_manifest *m)
 {
-    return hf_json_add_int(o, "format", HF_MANIFEST_FORMAT) < 0 ||
+    const bool is_pushed = hf_manifest_find(m, HF_POINT_PUSHED);
+    return hf_json_add_int(o, "format",
+                           is_pushed ? HF_MANIFEST_FORMAT_PUSHED : HF_MANIFEST_FORMAT) < 0 ||
                    hf_json_add_string(o, "store", m->store) < 0 ||
                    hf_json_add_string(o, "point", m->point.id) < 0 ||
                    hf_json_add_string(o, "vm", m->point.vm) < 0 ||

@@ -155,8 +155,12 @@ static int verify_parts(struct hf_verify *v, const struct hf_manifest *m, struct
 {
     for (size_t i = 0; i < m->n_artifacts; i++) {
         const struct hf_point_artifact *a = &m->artifacts[i];
-        int rc = a->kind == HF_POINT_IMAGE ? hf_verify_tree(v, m, a, out, err)
-                                           : verify_objects(v, m, a, out, err);
+        int rc = 0;
+        out->has_pushed = out->has_pushed || a->kind == HF_POINT_PUSHED;
+        if (a->kind == HF_POINT_IMAGE)
+            rc = hf_verify_tree(v, m, a, out, err);
+        else if (hf_point_kind_has_objects(a->kind)) /* else it does not lie here */
+            rc = verify_objects(v, m, a, out, err);
         if (rc < 0)
             return -1;
     }

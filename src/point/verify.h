@@ -40,6 +40,7 @@ struct hf_verified {
     uint64_t
         bytes_read; /* of objects and packs; a pack that was read for another point does not count again */
     uint64_t complaints; /* 0: the point is good */
+    bool has_pushed;     /* its disks lie in a backup of its hypervisor, which was not looked at */
 };
 
 struct hf_verify;

@@ -7,6 +7,20 @@
 
 /* ---- which disk ------------------------------------------------------------------------- */
 
+int hf_restore_check_images(const struct hf_manifest *m, struct hf_err *err)
+{
+    const struct hf_point_artifact *a = hf_manifest_find(m, HF_POINT_PUSHED);
+    if (!a)
+        return 0;
+    hf_fail(err, HF_E_UNSUPPORTED,
+            "the disks of %s lie in backup %s, which only its hypervisor reads", m->point.id,
+            a->pushed.ref);
+    return hf_hint(
+        err,
+        "`holdfast restore vm %s/%s` makes a machine of it; what is wanted is taken from that.",
+        m->point.vm, m->point.id);
+}
+
 static int fail_disks(const struct hf_manifest *m, const char *disk, struct hf_err *err)
 {
     HF_AUTO(hf_buf) struct hf_buf names = HF_BUF_INIT;
@@ -28,6 +42,8 @@ const struct hf_point_artifact *hf_restore_find_disk(const struct hf_manifest *m
 {
     const struct hf_point_artifact *found = NULL;
     size_t n = 0;
+    if (hf_restore_check_images(m, err) < 0)
+        return NULL;
     for (size_t i = 0; i < m->n_artifacts; i++) {
         const struct hf_point_artifact *a = &m->artifacts[i];
         if (a->kind != HF_POINT_IMAGE || (disk && strcmp(a->name, disk) != 0))

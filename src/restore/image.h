@@ -26,7 +26,9 @@ struct hf_restore_image {
 int hf_restore_image(const struct hf_env *env, const struct hf_restore_image *req,
                      struct json_object **out, struct hf_err *err) HF_CHECKED;
 
-/* The image called so in the manifest; NULL, CONFIG: as above. */
+/* UNSUPPORTED: the point's disks lie in a backup of its hypervisor. */
+int hf_restore_check_images(const struct hf_manifest *m, struct hf_err *err) HF_CHECKED;
+/* The image called so in the manifest; NULL, CONFIG and UNSUPPORTED: as above. */
 const struct hf_point_artifact *hf_restore_find_disk(const struct hf_manifest *m, const char *disk,
                                                      struct hf_err *err) HF_CHECKED;
 

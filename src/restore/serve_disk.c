@@ -2,6 +2,7 @@
 #include "restore/serve_disk.h"
 
 #include "net/json.h"
+#include "restore/image.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,8 @@ static int find_disk(struct hf_serve_disk *d, const char *name, struct hf_err *e
 {
     const struct hf_manifest *m = &d->point.manifest;
     size_t n = 0;
+    if (hf_restore_check_images(m, err) < 0)
+        return -1;
     for (size_t i = 0; i < m->n_artifacts; i++) {
         const struct hf_point_artifact *a = &m->artifacts[i];
         if (a->kind != HF_POINT_IMAGE || (name && strcmp(a->name, name) != 0))

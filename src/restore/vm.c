@@ -121,12 +121,19 @@ static int wait_for_boot(struct restoring *r, struct hf_err *err)
                    why.message);
 }
 
-static int make_machine(struct restoring *r, struct hf_err *err)
+static int create(struct restoring *r, struct hf_err *err)
 {
     struct hf_hv_call call = hf_env_call(r->env, r->id, MACHINE_MS);
-    if (hf_hv_machine_create(r->hv, &call, r->plan.definition, r->plan.undo_token, err) < 0 ||
-        HF_POINT_ERR("restore.vm.after_create", err) < 0)
+    if (r->pushed)
+        return restoring_make_pushed(r, err);
+    return hf_hv_machine_create(r->hv, &call, r->plan.definition, r->plan.undo_token, err);
+}
+
+static int make_machine(struct restoring *r, struct hf_err *err)
+{
+    if (create(r, err) < 0 || HF_POINT_ERR("restore.vm.after_create", err) < 0)
         return -1;
+    struct hf_hv_call call = hf_env_call(r->env, r->id, MACHINE_MS);
     if ((r->req->start || r->req->in_place) &&
         hf_hv_machine_start(r->hv, &call, r->plan.undo_token, false, err) < 0)
         return -1;
@@ -172,7 +179,7 @@ static int bring_up(struct restoring *r, struct hf_err *err)
                                         .part = r->part,
                                         .dir = r->dir};
     if (restoring_guard(r, err) < 0 || hf_effect_machine(r->journal, &m, err) < 0 ||
-        name_folder(r, err) < 0 || make_machine(r, err) < 0)
+        (!r->pushed && name_folder(r, err) < 0) || make_machine(r, err) < 0)
         return -1;
     return settle(r, &m, err);
 }
@@ -216,7 +223,7 @@ int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
         return -1;
     if (req->dry_run)
         return restoring_document(&r, out, err);
-    if (restore_disks(&r, err) < 0 || bring_up(&r, err) < 0)
+    if ((!r.pushed && restore_disks(&r, err) < 0) || bring_up(&r, err) < 0)
         return restoring_give_up(&r, err);
     return restoring_document(&r, out, err);
 }

@@ -11,6 +11,8 @@
  * In place  instead of a new name: the machine that was backed up, which has to be off, gets the new disks (in DIR/NAME-POINT), is started,
  *           and has to answer by its agent within boot_ms. Until then its former disks and definition are a failure away; after it
  *           the disks are left where they are, and told.
+ * Pushed    where the point's disks are in a backup that the hypervisor keeps, that hypervisor makes the machine itself, for as long as the
+ *           copying takes (run/pushed_machine.h): no folder, no part of it here, nothing to go on with after a failure.
  * Failure   the machine is taken away, the folder has its former name: the same command begins there. `left` says what is not.
  * Crash     before the decision the guardian does the same, within a second of our death; after it, it finishes (run/effects.h). Where both died:
  *           `recover`, or who begins something on that machine next, who ends none that runs (run/recover.h).
@@ -26,12 +28,15 @@
 
 struct hf_restore_vm {
     const char *point;
-    const char *store;      /* NULL: any that has it */
-    const char *name;       /* of the machine; NULL, in place: as its section says */
-    const char *dir;        /* its disks come into DIR/NAME; absolute */
+    const char *store; /* NULL: any that has it */
+    const char *name;  /* of the machine; NULL, in place: as its section says */
+    const char *dir;   /* its disks come into DIR/NAME; absolute. Not of a pushed one */
+    const char
+        *storage; /* of the hypervisor, for the disks of a pushed one; NULL: where they were */
     const char *hypervisor; /* section; NULL: the point's, or the only one */
     enum hf_disk_format format;
-    uint32_t flags; /* HF_MACHINE_NO_NETWORK, KEEP_UUID, KEEP_MAC, ARGUMENTS */
+    bool has_format; /* was asked for */
+    uint32_t flags;  /* HF_MACHINE_NO_NETWORK, KEEP_UUID, KEEP_MAC, ARGUMENTS */
     bool start;
     bool in_place;
     bool is_instant; /* restore/instant.h; its sockets come into DIR/holdfast-NAME-DIGITS */
@@ -40,7 +45,7 @@ struct hf_restore_vm {
 };
 
 /* {"point","vm","store","name","hypervisor","id","dir","disks":[{"disk","file","bytes","written","fetched","resumed"}],
- * "findings":[{"kind","about","text"}],"former_disks":[FILE…],"kept_disks":[FILE…],"started","instant","dry_run","duration_ms"}, to be put.
+ * "findings":[{"kind","about","text"}],"former_disks":[FILE…],"kept_disks":[FILE…],"backup":REF|null,"started","instant","dry_run","duration_ms"}, to be put.
  * Also when it fails *out may be set: then to the findings so far, which say why. */
 int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
                   struct json_object **out, struct hf_err *err) HF_CHECKED;

@@ -45,6 +45,8 @@ static int add_lists(const struct restoring *r, struct json_object *doc)
         hf_json_add(doc, "former_disks", hf_json_strings(&r->former)) < 0 ||
         hf_json_add(doc, "kept_disks", kept) < 0)
         return -1;
+    if (r->damage[0] && add_finding(findings, HF_MACHINE_WARNING, r->pushed->ref, r->damage) < 0)
+        return -1;
     for (size_t i = 0; i < r->n_disks; i++)
         if (add_disk(disks, &r->disks[i]) < 0)
             return -1;
@@ -71,6 +73,7 @@ int restoring_document(const struct restoring *r, struct json_object **out, stru
         hf_json_add_string(doc, "hypervisor", r->hypervisor->label) < 0 ||
         hf_json_add_string(doc, "id", r->plan.vm_id ? r->plan.vm_id : "") < 0 ||
         hf_json_add_string(doc, "dir", r->dir) < 0 || add_lists(r, doc) < 0 ||
+        hf_json_add_string(doc, "backup", r->pushed ? r->pushed->ref : NULL) < 0 ||
         hf_json_add_bool(doc, "started", starts && !r->req->dry_run) < 0 ||
         hf_json_add_bool(doc, "instant", r->req->is_instant) < 0 ||
         hf_json_add_bool(doc, "dry_run", r->req->dry_run) < 0 ||

@@ -30,6 +30,8 @@ struct restoring {
     char id[HF_ID_MAX];
     int64_t began_ms;
     struct hf_open_point point;
+    const struct hf_point_pushed *pushed; /* its disks are there; NULL: on the store */
+    char damage[HF_ERR_MESSAGE_MAX];      /* what is wrong there, as far as can be seen; or "" */
     struct hf_buf definition;
     const struct hf_config_hypervisor *hypervisor;
     struct hf_hv *hv;
@@ -73,6 +75,10 @@ void restoring_free_kept(struct restoring *r);
 int restoring_make_part(const struct restoring *r, struct hf_err *err) HF_CHECKED;
 /* All disks are whole: what else is ours in it goes. */
 int restoring_tidy_part(const struct restoring *r, struct hf_err *err) HF_CHECKED;
+/* vm_pushed.c: which options make sense of this point; the plan; the copy. */
+int restoring_check_pushed(const struct restoring *r, struct hf_err *err) HF_CHECKED;
+int restoring_plan_pushed(struct restoring *r, struct hf_err *err) HF_CHECKED;
+int restoring_make_pushed(struct restoring *r, struct hf_err *err) HF_CHECKED;
 /* vm_doc.c */
 int restoring_document(const struct restoring *r, struct json_object **out, struct hf_err *err)
     HF_CHECKED;

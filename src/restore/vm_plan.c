@@ -22,7 +22,13 @@ static int open_point(struct restoring *r, struct hf_err *err)
 {
     const struct hf_point_wish wish = {
         .text = r->req->point, .store = r->req->store, .to_read = true, .area = "restore"};
-    return hf_point_open(r->env, &wish, &r->point, err) < 0 ? -1 : read_definition(r, err);
+    if (hf_point_open(r->env, &wish, &r->point, err) < 0)
+        return -1;
+    const struct hf_point_artifact *a = hf_manifest_find(&r->point.manifest, HF_POINT_PUSHED);
+    r->pushed = a ? &a->pushed : NULL;
+    if (restoring_check_pushed(r, err) < 0)
+        return -1;
+    return r->pushed ? 0 : read_definition(r, err); /* the hypervisor has it in its backup */
 }
 
 /* In place without a name: the machine that this host knows by the point's label. */
@@ -82,6 +88,11 @@ static int name_disk(struct restoring *r, const struct hf_point_artifact *a, str
 static int name_folders(struct restoring *r, struct hf_err *err)
 {
     const struct hf_manifest *m = &r->point.manifest;
+    if (r->pushed) { /* none: nothing of it comes here */
+        r->dir = strdup("");
+        r->part = strdup("");
+        return r->dir && r->part ? 0 : hf_fail_nomem(err);
+    }
     if (r->req->is_instant) {
         /* Another hypervisor may run one of the same name: its sockets are not ours to remove. */
         r->dir = hf_asprintf("%s/holdfast-%s-%s", r->req->dir, r->name, hf_id_digits(r->id));
@@ -104,7 +115,7 @@ static int name_all(struct restoring *r, struct hf_err *err)
     for (size_t i = 0; i < m->n_artifacts; i++)
         if (m->artifacts[i].kind == HF_POINT_IMAGE && name_disk(r, &m->artifacts[i], err) < 0)
             return -1;
-    return r->n_disks ? 0 : hf_fail(err, HF_E_CONFIG, "%s has no disks", m->point.id);
+    return r->n_disks || r->pushed ? 0 : hf_fail(err, HF_E_CONFIG, "%s has no disks", m->point.id);
 }
 
 static int create_journal(struct restoring *r, const char *key, struct hf_err *err)
@@ -172,6 +183,8 @@ static int ask_hypervisor(struct restoring *r, struct hf_err *err)
 static int check_folders(const struct restoring *r, struct hf_err *err)
 {
     struct stat st;
+    if (r->pushed)
+        return 0;
     if (r->req->dir[0] != '/')
         return hf_fail(err, HF_E_CONFIG, "--dir '%s' is no absolute path", r->req->dir);
     if (stat(r->req->dir, &st) != 0)
@@ -191,5 +204,5 @@ int restoring_plan(struct restoring *r, struct hf_err *err)
         restoring_find_former(r, err) < 0 || name_all(r, err) < 0 || take_lock(r, err) < 0 ||
         restoring_list_former(r, err) < 0 || check_folders(r, err) < 0)
         return -1;
-    return ask_hypervisor(r, err);
+    return r->pushed ? restoring_plan_pushed(r, err) : ask_hypervisor(r, err);
 }

@@ -29,6 +29,7 @@ static void backup_close(struct backup *b)
     hf_at_rest_free(&b->rest);
     pthread_mutex_destroy(&b->lock);
     hf_disk_list_free(&b->all_disks);
+    hf_pushed_copy_free(&b->pushed);
 }
 HF_DEFINE_AUTO_VALUE(backup, backup_close)
 
@@ -41,7 +42,8 @@ static int parse_produce(struct backup *b, const char *text, struct hf_err *err)
         return hf_fail_nomem(err);
     for (size_t i = 0; i < words.n; i++) {
         enum hf_point_kind kind;
-        if (hf_point_kind_parse(words.items[i], &kind) < 0 || kind == HF_POINT_DEFINITION)
+        if (hf_point_kind_parse(words.items[i], &kind) < 0 || kind == HF_POINT_DEFINITION ||
+            kind == HF_POINT_PUSHED)
             return hf_fail(err, HF_E_CONFIG, "--produce: '%.60s' is none of image, dump, files",
                            words.items[i]);
         b->parts[kind].is_wanted = true;
@@ -106,7 +108,9 @@ static size_t copy_rows(const struct backup *b, struct hf_catalog_copy rows[HF_B
             continue;
         hf_point_copy_row(s->at.site, &s->manifest, &rows[n]);
         rows[n].off_host = hf_off_host_word(s->config, &s->off_host);
-        rows[n++].is_protected = backup_is_protected(s);
+        if (b->pushed.ref)
+            rows[n].off_host = hf_off_host_weaker(rows[n].off_host, b->pushed_off_host);
+        rows[n++].is_protected = backup_is_protected(b, s);
     }
     return n;
 }
@@ -135,7 +139,7 @@ static bool is_degraded(const struct backup *b)
     if (!hf_grade_meets(b->creation->result.grade, hf_run_required(b->run)))
         return true;
     for (size_t i = 0; i < b->n_stores; i++)
-        if (!backup_is_protected(&b->stores[i]))
+        if (!backup_is_protected(b, &b->stores[i]))
             return true;
     return false;
 }
@@ -147,7 +151,8 @@ static int report_and_commit(struct backup *b, struct json_object **out_report, 
     *out_degraded = is_degraded(b);
     if (!doc || commit(b, doc, *out_degraded, err) < 0)
         return -1;
-    backup_drop_checkpoints(b, doc);
+    if (!b->pushed.ref)
+        backup_drop_checkpoints(b, doc);
     *out_report = HF_STEAL(doc);
     return 0;
 }
@@ -216,13 +221,13 @@ static int make_point(struct backup *b, struct hf_err *err)
 {
     bool with_rest = rests_until_files(b);
     b->creation->services_rest = with_rest;
-    if (backup_list_disks(b, err) < 0 || backup_know_secured(b, err) < 0 ||
-        backup_open_stores(b, err) < 0 || backup_choose_parent(b, err) < 0 ||
-        backup_take_definition(b, err) < 0 ||
-        creation_prepare(b->creation, err) < 0)
+    if (backup_check_way(b, err) < 0 || backup_list_disks(b, err) < 0 ||
+        backup_know_secured(b, err) < 0 || backup_open_stores(b, err) < 0 ||
+        (!backup_is_pushed(b) && backup_choose_parent(b, err) < 0) ||
+        backup_take_definition(b, err) < 0 || creation_prepare(b->creation, err) < 0)
         return -1;
     int rc = with_rest ? take_with_rest(b, err) : take(b, b->run->env, err);
-    if (rc < 0 || backup_read_disks(b, err) < 0)
+    if (rc < 0 || (backup_is_pushed(b) ? backup_end_push(b, err) : backup_read_disks(b, err)) < 0)
         return -1;
     return backup_commit_points(b, err);
 }

@@ -49,8 +49,8 @@ static int ask_exports(struct backup *b, struct hf_err *err)
         struct hf_hv_call call = hf_env_call(b->run->env, b->run->id, ASK_MS);
         if (hf_hv_export_disk(c->capture, &call, d->target, &d->export, err) < 0)
             return hf_wrap(err, "disk %s", d->target);
-        if (d->export.form != HF_EXPORT_NBD)
-            return hf_fail(err, HF_E_UNSUPPORTED, "disk %s: it is not exported over NBD",
+        if (d->export.form != (backup_is_pushed(b) ? HF_EXPORT_PUSHED : HF_EXPORT_NBD))
+            return hf_fail(err, HF_E_UNSUPPORTED, "disk %s: it is exported otherwise than told",
                            d->target);
         b->all_bytes += d->export.size_bytes;
     }

@@ -9,6 +9,7 @@
  * backup_parent.c   the point that it is incremental to
  * backup_disks.c    the disks, from the export to the stores
  * backup_changes.c  a disk of which only what changed is read
+ * backup_pushed.c   … or a backup of them that the hypervisor writes and keeps
  * backup_put.c      files of the point, each to all stores at the same time
  * backup_dump.c     the dump among them
  * backup_files.c    the archive among them
@@ -68,7 +69,7 @@ struct backup_disk {
 struct backup_parent {
     char *checkpoint; /* NULL: to nothing */
     struct hf_point_name point;
-    char *why; /* there is none */
+    char *why;    /* there is none */
     bool is_lost; /* … and there should be one */
 };
 
@@ -102,6 +103,10 @@ struct backup {
     struct backup_disk *disks; /* those that are captured */
     size_t n_disks;
     char *definition; /* NULL: the hypervisor gives none */
+    struct hf_pushed_copy
+        pushed; /* in place of what the stores have written; ref NULL: there is none (yet) */
+    enum hf_point_off_host pushed_off_host;
+    char pushed_why[HF_OFFHOST_WHY_MAX]; /* of that; or "" */
     uint64_t done_bytes, all_bytes;
     struct backup_watch *watch;
 };
@@ -177,6 +182,17 @@ int backup_look_again(const struct backup *b, struct backup_store *s, size_t *ou
 int backup_put_range(struct backup *b, uint64_t at, const void *data, uint64_t len,
                      struct hf_err *err);
 
+/* backup_pushed.c */
+/* Does the hypervisor write the disks itself? */
+bool backup_is_pushed(const struct backup *b);
+/* UNSUPPORTED: neither that, nor can they be read. */
+int backup_check_way(const struct backup *b, struct hf_err *err);
+/* In place of backup_read_disks: until it is whole, and where it lies. */
+int backup_end_push(struct backup *b, struct hf_err *err);
+/* Right before the first manifest: the undo leaves the backup alone from here on. */
+int backup_decide_push(struct backup *b, struct hf_err *err);
+int backup_add_pushed(const struct backup *b, struct backup_store *s, struct hf_err *err);
+
 /* backup_parent.c */
 /* Once the stores are open, before the capture is planned. What goes wrong in choosing is a reason to compare, and no error. */
 int backup_choose_parent(struct backup *b, struct hf_err *err);
@@ -200,7 +216,7 @@ const char *backup_checkpoint(const struct backup *b);
 void backup_drop_checkpoints(struct backup *b, struct json_object *doc);
 
 /* backup_report.c. To be put. */
-bool backup_is_protected(const struct backup_store *s);
+bool backup_is_protected(const struct backup *b, const struct backup_store *s);
 struct json_object *backup_report(const struct backup *b, struct hf_err *err);
 
 #endif

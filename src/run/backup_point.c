@@ -117,7 +117,7 @@ static int add_disks(const struct backup *b, struct backup_store *s, struct hf_e
 static int look_once_more(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     size_t n = 0;
-    if (!backup_looked_long_ago(b, s))
+    if (b->pushed.ref || !backup_looked_long_ago(b, s))
         return 0;
     if (backup_look_again(b, s, &n, err) < 0)
         return -1;
@@ -131,7 +131,7 @@ static int look_once_more(const struct backup *b, struct backup_store *s, struct
 static int stand_by(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
-    if (!backup_looked_long_ago(b, s))
+    if (b->pushed.ref || !backup_looked_long_ago(b, s))
         return 0;
     hf_fail(err, HF_E_CONFLICT, "the manifest took so long that packs it names may be gone");
     if (hf_point_withdraw(s->at.site, &b->point, &why) < 0) {
@@ -145,9 +145,9 @@ static int stand_by(const struct backup *b, struct backup_store *s, struct hf_er
 static int commit_point(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     if (set_which(b, &s->manifest, err) < 0 || set_how(b, &s->manifest, err) < 0 ||
-        add_disks(b, s, err) < 0 || backup_add_parts(b, s, err) < 0 ||
-        look_once_more(b, s, err) < 0 || hf_point_commit(s->at.site, &s->manifest, err) < 0 ||
-        stand_by(b, s, err) < 0)
+        (b->pushed.ref ? backup_add_pushed(b, s, err) : add_disks(b, s, err)) < 0 ||
+        backup_add_parts(b, s, err) < 0 || look_once_more(b, s, err) < 0 ||
+        hf_point_commit(s->at.site, &s->manifest, err) < 0 || stand_by(b, s, err) < 0)
         return -1;
     s->objects++;
     s->has_point = true;
@@ -172,6 +172,8 @@ int backup_commit_points(struct backup *b, struct hf_err *err)
 {
     if (put_definition(b, err) < 0)
         return hf_wrap(err, "the definition of the VM");
+    if (b->pushed.ref && backup_decide_push(b, err) < 0)
+        return -1;
     for (size_t i = 0; i < b->n_stores; i++) {
         struct hf_err why = HF_ERR_INIT;
         struct backup_store *s = &b->stores[i];
@@ -181,5 +183,7 @@ int backup_commit_points(struct backup *b, struct hf_err *err)
     for (size_t i = 0; i < b->n_stores; i++)
         if (b->stores[i].has_point)
             return 0;
-    return backup_has_stores(b, err);
+    int rc = backup_has_stores(b, err);
+    return b->pushed.ref ? hf_left(err, "backup %s, which may be without a point", b->pushed.ref)
+                         : rc;
 }

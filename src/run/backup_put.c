@@ -218,7 +218,8 @@ static int add_part(const struct backup *b, const struct backup_part *p, struct 
 int backup_add_parts(const struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     for (enum hf_point_kind k = 0; k < HF_POINT_KINDS; k++)
-        if (k != HF_POINT_IMAGE && b->parts[k].is_wanted && add_part(b, &b->parts[k], s, err) < 0)
+        if (hf_point_kind_has_objects(k) && b->parts[k].is_wanted &&
+            add_part(b, &b->parts[k], s, err) < 0)
             return -1;
     return 0;
 }

@@ -42,6 +42,8 @@ int backup_has_stores(const struct backup *b, struct hf_err *err)
 static void keep_index(const struct backup *b, const struct backup_store *s)
 {
     struct hf_err err = HF_ERR_INIT;
+    if (!s->image)
+        return;
     if (hf_image_chunks_save(hf_image_chunks(s->image), &err) < 0)
         hf_log_err(b->run->env->log, HF_LOG_WARN, "backup", &err);
 }
@@ -122,6 +124,8 @@ static int warn_of_keys(struct backup *b, const struct backup_store *s, struct h
 static int refresh(struct backup *b, struct backup_store *s, struct hf_err *err)
 {
     struct hf_image_refreshed found = {.first_damage = HF_ERR_INIT};
+    if (backup_is_pushed(b)) /* no chunk is looked for or put */
+        return warn_of_keys(b, s, err);
     s->image = hf_site_image(s->at.site, err);
     s->looked = hf_clock_mark(b->run->env->clock);
     if (!s->image || hf_image_refresh(s->image, &found, err) < 0 || warn_of_keys(b, s, err) < 0)

@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "catalog/journal.h"
 #include "run/checking.h"
+#include "run/pushed.h"
 #include "run/usage.h"
 
 #include <stdio.h>
@@ -118,35 +119,76 @@ static int check_machine(struct checking *c, bool *out_go_on, struct hf_err *err
 
 static int tell_disk(struct checking *c, const struct hf_disk_copy *d, struct hf_err *err)
 {
-    char size[HF_UNITS_MAX];
+    char size[HF_UNITS_MAX], layers[32] = "";
     hf_format_size(d->capacity_bytes, size);
+    if (d->chain_depth) /* 0: the hypervisor does not tell */
+        snprintf(layers, sizeof layers, ", %u layer%s", d->chain_depth,
+                 d->chain_depth == 1 ? "" : "s");
     if (d->refused)
         return check_tellf(c, "disks", HF_FINDING_FAIL, err, "%s: %s", d->target, d->refused);
     if (d->skipped)
         return check_tellf(c, "disks", d->kind == HF_DISK_DISK ? HF_FINDING_WARN : HF_FINDING_OK,
                            err, "%s: not captured: %s", d->target, d->skipped);
-    return check_tellf(c, "disks", HF_FINDING_OK, err, "%s: captured, %s, %s, %u layer%s",
-                       d->target, size, d->format ? d->format : "unknown format", d->chain_depth,
-                       d->chain_depth == 1 ? "" : "s");
+    return check_tellf(c, "disks", HF_FINDING_OK, err, "%s: captured, %s, %s%s", d->target, size,
+                       d->format ? d->format : "unknown format", layers);
 }
 
-/* The plan is made and dropped: it finds what a capture would refuse, and changes nothing. */
-static int check_capture_plan(struct checking *c, struct hf_err *err)
+/* The plan is made and dropped: it finds what a capture would refuse, and changes nothing. 1: one of *out_disks would be made; 0: it
+ * would not, which was told. */
+static int try_plan(struct checking *c, enum hf_capture_kind kind, const char *area,
+                    uint32_t *out_disks, struct hf_err *err)
 {
     struct hf_err what = HF_ERR_INIT;
     char name[HF_ID_MAX + 8];
     HF_AUTO(hf_hv_capture) struct hf_hv_capture *capture = NULL;
     HF_AUTO(hf_hv_capture_plan) struct hf_hv_capture_plan plan = {0};
     snprintf(name, sizeof name, "hf-%s", c->id);
-    struct hf_capture_request req = {
-        .struct_size = sizeof req, .kind = HF_CAPTURE_SNAPSHOT, .vm_id = c->found.id, .name = name};
+    struct hf_capture_request req = {.struct_size = sizeof req,
+                                     .kind = kind,
+                                     .vm_id = c->found.id,
+                                     .name = name,
+                                     .checkpoint = HF_CHECKPOINT_NEVER,
+                                     .is_frozen = hf_way_freezes(c->vm)};
     struct hf_hv_call call = hf_env_call(c->env, c->id, CHECK_QUERY_MS);
     if (hf_hv_capture_plan(c->hv, &call, &req, &capture, &plan, &what) < 0)
-        return check_tell_err(c, "disks", &what, err);
-    if (check_tell_each(c, "disks", HF_FINDING_WARN, &plan.warnings, NULL, err) < 0)
-        return -1;
-    return check_tellf(c, "disks", HF_FINDING_OK, err, "%u disk%s would be captured in one instant",
-                       plan.n_disks, plan.n_disks == 1 ? "" : "s");
+        return check_tell_err(c, area, &what, err);
+    *out_disks = plan.n_disks;
+    return check_tell_each(c, area, HF_FINDING_WARN, &plan.warnings, NULL, err) < 0 ? -1 : 1;
+}
+
+static int check_capture_plan(struct checking *c, struct hf_err *err)
+{
+    uint32_t n = 0;
+    int rc = try_plan(c, HF_CAPTURE_SNAPSHOT, "disks", &n, err);
+    return rc <= 0
+               ? rc
+               : check_tellf(c, "disks", HF_FINDING_OK, err,
+                             "%u disk%s would be captured in one instant", n, n == 1 ? "" : "s");
+}
+
+/* The way that a backup would take, where it is not that of a snapshot: another right, another place. */
+static int check_backup_plan(struct checking *c, struct hf_err *err)
+{
+    uint32_t n = 0;
+    int rc = try_plan(c, HF_CAPTURE_EXPORT, "backup", &n, err);
+    return rc <= 0
+               ? rc
+               : check_tellf(c, "backup", HF_FINDING_OK, err,
+                             "the hypervisor would write %u disk%s itself", n, n == 1 ? "" : "s");
+}
+
+/* Without a store there are no backups. */
+static int check_backup(struct checking *c, struct hf_err *err)
+{
+    struct hf_err what = HF_ERR_INIT;
+    if (hf_config_store_count(c->env->config) == 0)
+        return 0;
+    if (hf_pushed_is_way(&c->found))
+        return check_backup_plan(c, err);
+    return hf_pushed_check_way(c->hv, &c->found, c->vm->hypervisor, &what) == 0
+               ? 0
+               : check_tell(c, "backup", HF_FINDING_WARN, what.message,
+                            what.hint[0] ? what.hint : NULL, err);
 }
 
 static int check_disks(struct checking *c, struct hf_err *err)
@@ -250,8 +292,8 @@ int hf_check_vm(const struct hf_env *env, const struct hf_config_vm *vm, hf_find
         return -1;
     if (go_on && check_machine(&c, &go_on, err) < 0)
         return -1;
-    if (go_on &&
-        (check_disks(&c, err) < 0 || check_limits(&c, err) < 0 || check_guest(&c, err) < 0))
+    if (go_on && (check_disks(&c, err) < 0 || check_backup(&c, err) < 0 ||
+                  check_limits(&c, err) < 0 || check_guest(&c, err) < 0))
         return -1;
     if (check_database(&c, err) < 0 || check_grade(&c, err) < 0)
         return -1;

@@ -20,7 +20,7 @@ struct hf_finding { /* valid during the callback */
     const char *vm;
     const char *area; /* "hypervisor" "vm" "disks" "guest" "services" "dead-man" "database" "rights"
                          "limits" "blockers" "durability" "dump" "coverage" "grade" "runs" "probes" "apps" "store"
-                         "drill" */
+                         "drill" "backup" */
     enum hf_finding_level level;
     const char *message;
     const char *hint; /* or NULL */

@@ -85,6 +85,7 @@ static int plan_capture(struct creation *c, struct hf_err *err)
         .label = c->label,
         .parent = c->parent,
         .checkpoint = run->vm->checkpoint, /* of an export */
+        .is_frozen = hf_way_freezes(run->vm),
     };
     struct hf_hv_call call = hf_env_call(run->env, run->id, PREPARE_MS);
     snprintf(c->name, sizeof c->name, "hf-%s", run->id);
@@ -171,6 +172,7 @@ static int hold(struct creation *c, struct hf_err *err)
         .freeze = c->freeze.hv ? &c->freeze : NULL,
         .observer = c->observer,
         .guest = c->way.guest,
+        .tunnel = c->way.tunnel,
         .hv = run->hv,
         .capture = c->capture,
         .vm_id = run->found.id,

@@ -251,6 +251,8 @@ static const struct effect effects[] = {
     {HF_EFFECT_BRIDGE, 3, undo_bridge, "end the way to the database opened by run", true},
     {HF_EFFECT_SNAPSHOT, 4, hf_effect_undo_snapshot, "remove the snapshot of run", false},
     {HF_EFFECT_EXPORT, 4, hf_effect_undo_export, "end the export of run", false},
+    {HF_EFFECT_EXPORT_DECIDED, 4, hf_effect_name_export,
+     "name the backup that may be without a point, of run", false},
     {HF_EFFECT_SNAPSHOT_DELETE, 4, hf_effect_finish_delete, "finish the snapshot deletion of run",
      false},
     {HF_EFFECT_MAINTENANCE, 4, hf_effect_leave_maintenance,
@@ -308,9 +310,7 @@ static int undo_entry(struct hf_undo *u, struct hf_journal *j, const struct hf_j
     if (!effect)
         return hf_fail(err, HF_E_UNSUPPORTED, "journal %s holds an effect '%s' of a newer version",
                        hf_journal_run_id(j), e->kind);
-    bool can_be_void =
-        strcmp(e->kind, HF_EFFECT_ROLLBACK) == 0 || strcmp(e->kind, HF_EFFECT_MACHINE) == 0;
-    if (can_be_void && hf_undo_rolls_forward(j))
+    if (hf_undo_is_void(j, e->kind))
         return u->dry_run ? 0 : hf_journal_undone(j, e->seq, err);
     if (u->dry_run)
         return hf_undo_say(u, err, effect->would, hf_journal_run_id(j));

@@ -15,11 +15,13 @@
  *   bridge           {}                                              end what leads to the database in the guest
  *   snapshot         {vm_id, name, token}                            capture_discard
  *   export           {vm_id, name, token}                            capture_discard
+ *   export-decided   {vm_id, name, token, ref}                       none: names the backup; an `export` beside it is void
  *   snapshot-delete  {vm_id, name}                                   finish the deletion
  *   maintenance      {phase, snapshot, log}                          none: says what somebody has to decide
  *   rollback         {vm_id, name, token}                            back to the state before it
  *   rollback-decided {vm_id, name, token, keep, younger}             finish it; a `rollback` beside it is void
- *   machine          {hypervisor, token, part, dir}                  machine_destroy; the disks' folder has its former name
+ *   machine          {hypervisor, token, part, dir}                  machine_destroy; the disks' folder has its former name (a machine
+ *                                                                    from a pushed backup has none: both are empty)
  *   machine-decided  {hypervisor, token, part, dir}                  settle it; a `machine` beside it is void
  *   machine-served   {hypervisor, name, token, dir}                  machine_destroy; the folder of its sockets removed
  */
@@ -38,6 +40,7 @@
 #define HF_EFFECT_DB_VARIABLE "db-variable"
 #define HF_EFFECT_SNAPSHOT "snapshot"
 #define HF_EFFECT_EXPORT "export"
+#define HF_EFFECT_EXPORT_DECIDED "export-decided"
 #define HF_EFFECT_SNAPSHOT_DELETE "snapshot-delete"
 #define HF_EFFECT_MAINTENANCE "maintenance"
 #define HF_EFFECT_ROLLBACK "rollback"
@@ -61,6 +64,9 @@ int hf_effect_snapshot(struct hf_journal *j, const char *vm_id, const char *name
 /* The job, its scratch space, its checkpoint. */
 int hf_effect_export(struct hf_journal *j, const char *vm_id, const char *name, const char *token,
                      struct hf_err *err) HF_CHECKED;
+/* Of a pushed one: from here on a manifest may name the backup ref. */
+int hf_effect_export_decided(struct hf_journal *j, const char *vm_id, const char *name,
+                             const char *token, const char *ref, struct hf_err *err) HF_CHECKED;
 int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const char *name,
                               struct hf_err *err) HF_CHECKED;
 
@@ -129,6 +135,8 @@ int hf_undo_holds(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) H
 /* The server variables alone. */
 int hf_undo_variables(struct hf_undo *u, struct hf_journal *j, struct hf_err *err) HF_CHECKED;
 bool hf_undo_is_holding(const struct hf_journal *j); /* a hold's entry is open */
+/* Is an entry of this kind void: decided on by another one? */
+bool hf_undo_is_void(const struct hf_journal *j, const char *kind);
 /* A run that died in a deletion, or in a rollback or the making of a machine that was decided, is finished, not undone. */
 bool hf_undo_rolls_forward(const struct hf_journal *j);
 

@@ -25,6 +25,8 @@ int hf_effect_undo_snapshot(struct hf_undo *u, const char *run_id, struct json_o
                             struct hf_err *err) HF_CHECKED;
 int hf_effect_undo_export(struct hf_undo *u, const char *run_id, struct json_object *data,
                           struct hf_err *err) HF_CHECKED;
+int hf_effect_name_export(struct hf_undo *u, const char *run_id, struct json_object *data,
+                          struct hf_err *err) HF_CHECKED;
 int hf_effect_finish_delete(struct hf_undo *u, const char *run_id, struct json_object *data,
                             struct hf_err *err) HF_CHECKED;
 int hf_effect_undo_rollback(struct hf_undo *u, const char *run_id, struct json_object *data,

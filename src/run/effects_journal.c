@@ -83,6 +83,17 @@ int hf_effect_export(struct hf_journal *j, const char *vm_id, const char *name, 
     return add_snapshot_intent(j, HF_EFFECT_EXPORT, vm_id, name, token, err);
 }
 
+int hf_effect_export_decided(struct hf_journal *j, const char *vm_id, const char *name,
+                             const char *token, const char *ref, struct hf_err *err)
+{
+    HF_AUTOJSON struct json_object *data = json_object_new_object();
+    int bad =
+        data ? hf_json_add_string(data, "vm_id", vm_id) | hf_json_add_string(data, "name", name) |
+                   hf_json_add_string(data, "token", token) | hf_json_add_string(data, "ref", ref)
+             : -1;
+    return add_intent(j, HF_EFFECT_EXPORT_DECIDED, data, bad, NULL, err);
+}
+
 int hf_effect_snapshot_delete(struct hf_journal *j, const char *vm_id, const char *name,
                               struct hf_err *err)
 {
@@ -131,4 +142,12 @@ bool hf_undo_rolls_forward(const struct hf_journal *j)
 {
     return has_kind(j, HF_EFFECT_SNAPSHOT_DELETE) || has_kind(j, HF_EFFECT_ROLLBACK_DECIDED) ||
            has_kind(j, HF_EFFECT_MACHINE_DECIDED);
+}
+
+bool hf_undo_is_void(const struct hf_journal *j, const char *kind)
+{
+    if (strcmp(kind, HF_EFFECT_EXPORT) == 0)
+        return has_kind(j, HF_EFFECT_EXPORT_DECIDED);
+    return (strcmp(kind, HF_EFFECT_ROLLBACK) == 0 || strcmp(kind, HF_EFFECT_MACHINE) == 0) &&
+           hf_undo_rolls_forward(j);
 }

@@ -91,7 +91,10 @@ int hf_effect_undo_machine(struct hf_undo *u, const char *run_id, struct json_ob
         return -1;
     if (hf_undo_need_hv_of(u, m.hypervisor, err) < 0 ||
         hf_hv_machine_destroy(u->hv, &call, m.token, err) < 0)
-        return err->left[0] ? -1 : hf_left(err, "a machine with disks in '%s'", m.dir);
+        return err->left[0] ? -1
+                            : hf_left(err, "a machine%s%s", *m.dir ? " with disks in " : "", m.dir);
+    if (!*m.dir) /* of a pushed backup: its disks were the hypervisor's, and went with it */
+        return hf_undo_say(u, err, "nothing is left of the machine on", m.hypervisor);
     if (rename_back(&m, err) < 0)
         return -1;
     return hf_undo_say(u, err, "nothing is left of the machine; its disks are kept in", m.part);
@@ -125,7 +128,10 @@ int hf_effect_finish_machine(struct hf_undo *u, const char *run_id, struct json_
         hf_hv_machine_settle(u->hv, &call, m.token, err) < 0 ||
         hf_effect_remove_records(m.dir, err) < 0)
         return -1;
-    return hf_undo_say(u, err, "the machine is restored, with its disks in", m.dir);
+    return hf_undo_say(u, err,
+                       *m.dir ? "the machine is restored, with its disks in"
+                              : "the machine is restored on",
+                       *m.dir ? m.dir : m.hypervisor);
 }
 
 /* ---- one that runs from disks that are served ------------------------------------------- */

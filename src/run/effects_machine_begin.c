@@ -43,8 +43,8 @@ static int decide(struct hf_undo *u, struct hf_journal *j, struct json_object *d
     struct hf_hv_call call = hf_env_call(u->env, run_id, PING_MS);
     if (hf_hv_guest_ping(u->hv, &call, vm_id, &why) == 0)
         return hf_effect_machine_decided(j, &m, err);
-    hf_fail(err, HF_E_BUSY, "the machine with disks in '%s' runs, and its guest does not answer",
-            m.dir);
+    hf_fail(err, HF_E_BUSY, "the machine %s%s%s runs, and its guest does not answer",
+            *m.dir ? "with disks in '" : "on ", *m.dir ? m.dir : m.hypervisor, *m.dir ? "'" : "");
     return hf_hint(err, "When it answers it is taken for restored. `holdfast recover` ends it, and "
                         "undoes its restore.");
 }

@@ -2,6 +2,7 @@
  *
  * The effects on the VM itself: snapshots, rollbacks, and a maintenance, which is no effect but a question.
  */
+#include "base/buf.h"
 #include "run/effects_intern.h"
 #include "run/maintenance.h"
 
@@ -41,6 +42,19 @@ int hf_effect_undo_export(struct hf_undo *u, const char *run_id, struct json_obj
 {
     return discard(u, run_id, data, "nothing is left of export", "backup job", "its scratch files",
                    err);
+}
+
+/* A manifest may name it, on a store that cannot be asked from here: it stays, and `list --backups` says if none does. */
+int hf_effect_name_export(struct hf_undo *u, const char *run_id, struct json_object *data,
+                          struct hf_err *err)
+{
+    const char *ref = NULL;
+    if (hf_json_get_string(data, "ref", &ref, err) < 0)
+        return -1;
+    HF_AUTOFREE char *text = hf_asprintf("backup %s of run %s stays, and may be without a point: "
+                                         "`holdfast list --backups` says whether it is",
+                                         ref, run_id);
+    return text ? hf_undo_say(u, err, text, NULL) : hf_fail_nomem(err);
 }
 
 int hf_effect_finish_delete(struct hf_undo *u, const char *run_id, struct json_object *data,
@@ -102,6 +116,14 @@ int hf_effect_undo_rollback(struct hf_undo *u, const char *run_id, struct json_o
     return err->left[0] ? -1 : hf_left(err, "%s, half rolled back to %s", u->vm->label, b.name);
 }
 
+/* Without a way back, and too late to finish: whoever let the VM run has decided. */
+static int say_expired(struct hf_undo *u, const struct going_back *b, struct hf_err *err)
+{
+    HF_AUTOFREE char *line = hf_asprintf("gave up the rollback to %s: %s", b->name, err->message);
+    hf_err_clear(err);
+    return line ? hf_undo_say(u, err, line, NULL) : hf_fail_nomem(err);
+}
+
 int hf_effect_finish_rollback(struct hf_undo *u, const char *run_id, struct json_object *data,
                               struct hf_err *err)
 {
@@ -111,8 +133,12 @@ int hf_effect_finish_rollback(struct hf_undo *u, const char *run_id, struct json
     struct hf_hv_call call = hf_env_call(u->env, run_id, DISCARD_MS);
     if (read_rollback(data, &b, err) < 0 || hf_json_get_bool(data, "keep", &keep, err) < 0)
         return -1;
-    if (hf_undo_need_hv(u, err) < 0 ||
-        hf_hv_rollback_settle(u->hv, &call, b.vm_id, b.token, keep, &kept, err) < 0)
+    int rc = hf_undo_need_hv(u, err);
+    if (rc == 0)
+        rc = hf_hv_rollback_settle(u->hv, &call, b.vm_id, b.token, keep, &kept, err);
+    if (rc < 0 && err->cls == HF_E_EXPIRED)
+        return say_expired(u, &b, err);
+    if (rc < 0)
         return err->left[0] ? -1
                             : hf_left(err, "what %s was before it was rolled back to %s",
                                       u->vm->label, b.name);

@@ -5,12 +5,25 @@
 
 #include <string.h>
 
+/* What lies there is not read: no digest. */
+static int add_pushed(struct json_object *o, const struct hf_point_pushed *p)
+{
+    return hf_json_add_string(o, "ref", p->ref) < 0 || hf_json_add_string(o, "form", p->form) < 0 ||
+                   hf_json_add_string(o, "place", p->place) < 0 ||
+                   hf_json_add(o, "disks", hf_json_strings(&p->disks)) < 0 ||
+                   hf_json_add_string(o, "off_host", hf_point_off_host_name(p->off_host)) < 0 ||
+                   hf_json_add_string(o, "off_host_why", p->off_host_why) < 0
+               ? -1
+               : 0;
+}
+
 static int add_artifact(struct json_object *list, const struct hf_point_artifact *a,
                         struct hf_err *err)
 {
     char digest[HF_SHA256_HEX];
+    const bool is_pushed = a->kind == HF_POINT_PUSHED;
     struct json_object *o = hf_json_append_object(list);
-    if (hf_manifest_digest(a, digest, err) < 0)
+    if (!is_pushed && hf_manifest_digest(a, digest, err) < 0)
         return -1;
     if (!o || hf_json_add_string(o, "kind", hf_point_kind_name(a->kind)) < 0 ||
         hf_json_add_string(o, "name", a->name) < 0 ||
@@ -18,7 +31,8 @@ static int add_artifact(struct json_object *list, const struct hf_point_artifact
         hf_json_add_int(o, "stored_bytes", (int64_t)a->stored_bytes) < 0 ||
         hf_json_add_bool(o, "incremental", a->is_incremental) < 0 ||
         hf_json_add_string(o, "incremental_why", a->incremental_why) < 0 ||
-        hf_json_add_string(o, "digest", digest) < 0 ||
+        hf_json_add_string(o, "digest", is_pushed ? NULL : digest) < 0 ||
+        (is_pushed && add_pushed(o, &a->pushed) < 0) ||
         (a->kind == HF_POINT_IMAGE && hf_json_add_int(o, "read_bytes", (int64_t)a->read_bytes) < 0))
         return hf_fail_nomem(err);
     return 0;

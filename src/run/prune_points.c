@@ -97,13 +97,19 @@ static int delete_point(struct pruning *p, struct hf_prune *prune,
         hf_point_reading_exclude(p->site, point->name.id, p->req->is_dry, &is_read, &what);
     if (is_read)
         return prune_add_point(p, &point->name, point->taken_us, "kept", "being read", err);
+    HF_AUTO(prune_pushed) struct prune_pushed pushed = {0};
+    int go_on = what.cls ? 1 : prune_pushed_ask(p, point, &pushed, &what);
+    if (go_on == 0)
+        return 0;
     if (what.cls || hf_prune_delete(prune, point, &what) < 0)
         return tell_undeleted(p, point, &what, err);
     p->n_deleted++;
     p->has_changed = true;
     hf_log(p->env->log, HF_LOG_INFO, "prune", "store '%s': %s/%s %s: %s", p->config->label,
            point->name.vm, point->name.id, p->req->is_dry ? "would be deleted" : "is deleted", why);
-    return prune_add_point(p, &point->name, point->taken_us, "deleted", why, err);
+    return prune_add_point(p, &point->name, point->taken_us, "deleted", why, err) < 0
+               ? -1
+               : prune_pushed_delete(p, point, &pushed, err);
 }
 
 static int prune_vm(struct pruning *p, struct hf_prune *prune, const struct hf_prune_points *all,
@@ -302,10 +308,22 @@ static int prune_store(void *pruning, const struct hf_config_store *config, stru
 
 static void pruning_close(struct pruning *p)
 {
+    hf_pushed_lister_free(&p->lister);
+    hf_strv_free(&p->gone);
     hf_catalog_close(p->catalog);
     hf_zone_close(p->zone);
 }
 HF_DEFINE_AUTO_VALUE(pruning, pruning_close)
+
+static int name_orphans(struct pruning *p, struct hf_err *err)
+{
+    const struct hf_config *config = p->env->config;
+    for (size_t i = 0; i < hf_config_vm_count(config); i++)
+        if (is_asked_for(p, hf_config_vm_at(config, i)->label) &&
+            prune_pushed_orphans(p, hf_config_vm_at(config, i), err) < 0)
+            return -1;
+    return 0;
+}
 
 static int with_checkpoints(struct pruning *p, struct hf_err *err)
 {
@@ -322,7 +340,7 @@ static int with_checkpoints(struct pruning *p, struct hf_err *err)
     for (size_t i = 0; i < n; i++)
         if (prune_checkpoint_drop(p, &checkpoints[i], err) < 0)
             return -1;
-    return 0;
+    return p->req->store ? 0 : name_orphans(p, err);
 }
 
 /* What was deleted outlives its points: in the history of runs. */
@@ -344,12 +362,16 @@ int hf_run_prune_points(const struct hf_env *env, const struct hf_prune_req *req
     struct pruning p = {.env = env, .req = req, .started_us = hf_clock_wall_us(env->clock)};
     p.points = json_object_new_array();
     p.stores = json_object_new_array();
-    if (!doc || (hf_json_add(doc, "points", p.points) | hf_json_add(doc, "stores", p.stores)) < 0)
+    p.backups = json_object_new_array();
+    if (!doc || (hf_json_add(doc, "points", p.points) | hf_json_add(doc, "stores", p.stores) |
+                 hf_json_add(doc, "backups", p.backups)) < 0)
         return hf_fail_nomem(err);
     if (hf_id_new(env->clock, p.run_id, err) < 0)
         return -1;
     p.zone = hf_zone_open(hf_config_get_defaults(env->config)->timezone, err);
     p.catalog = p.zone ? hf_catalog_open(hf_env_state(env), env->clock, err) : NULL;
+    p.lister = (struct hf_pushed_lister){
+        .env = env, .catalog = p.catalog, .keepers = {.env = env}, .stores = {.env = env}};
     if (!p.catalog || with_checkpoints(&p, err) < 0 || record(&p, doc, err) < 0)
         return -1;
     *out_is_bad = p.is_bad;

@@ -7,6 +7,8 @@
  * What was removed is forgotten by the catalog: a copy, and with the last one the point; runs and drills stay known. When the point goes that the
  * hypervisor knows what changes since by, that checkpoint goes too.
  *
+ * A point whose disks lie in a backup of its hypervisor takes that along when it is the last copy; a hypervisor that does not answer keeps it.
+ *
  * A point that the catalog knows, and the store has and does not list, ends the store's turn: its listing is not whole. So do two sections
  * with the same url and different rules.
  *
@@ -28,8 +30,8 @@ struct hf_prune_req {
 
 /* *out_report is to be put: {"points":[{"store","vm","point","taken_at","action","why"}],"stores":[{"name","id","points","deleted",
  * "unreadable","damage","abandoned","reprieved","packs":{"used","young","condemned","waiting","removed","wasted","repacked","moved_bytes","left",
- * "left_why"},"error"}]}; action: "kept",
- * "deleted" (dry: would be), "failed". *out_is_bad: something failed, or could not be read. */
+ * "left_why"},"error"}],"backups":[{"vm","hypervisor","ref","action","why"}]}; action: "kept",
+ * "deleted" (dry: would be), "failed"; of backups that a hypervisor keeps also "orphan": it was made by us, and no store has its point. *out_is_bad: something failed, or could not be read. */
 int hf_run_prune_points(const struct hf_env *env, const struct hf_prune_req *req,
                         struct json_object **out_report, bool *out_is_bad, struct hf_err *err)
     HF_CHECKED;

@@ -3,6 +3,7 @@
 
 #include "run/known_points.h"
 #include "run/point_reading.h"
+#include "run/pushed.h"
 #include "run/store_site.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@ struct verifying {
     struct hf_catalog *catalog;
     struct json_object *copies, *stores; /* of the document */
     uint64_t damaged, failed;
+    struct hf_keepers keepers;   /* of backups that hypervisors keep */
     struct hf_point_name wanted; /* of req->point, once it is known */
     bool is_wanted_known;
     /* of the store that is being looked at */
@@ -21,7 +23,10 @@ struct verifying {
     struct hf_verify *verify;
     struct hf_points known; /* what the catalog says is there */
     struct hf_strv damage;  /* of a copy */
+    struct hf_strv notes;   /* of a copy: what was not looked at, and why */
     bool is_nomem, is_absent;
+    bool is_unproven; /* not all of it was looked at as deep as was asked for */
+    bool is_unknown;  /* … or not at all */
     int64_t n_copies, n_unfinished;
 };
 
@@ -41,6 +46,13 @@ static void complain(void *ctx, const struct hf_point_name *n, const struct hf_e
     v->is_nomem = v->is_nomem || hf_strv_add(&v->damage, what->message) < 0;
 }
 
+/* Null: nobody knows. */
+static int add_good(struct json_object *row, const struct verifying *v, bool is_damaged)
+{
+    return v->is_unknown && !is_damaged ? hf_json_add(row, "good", NULL)
+                                        : hf_json_add_bool(row, "good", !is_damaged);
+}
+
 static int add_copy(struct verifying *v, const struct hf_point_name *n,
                     const struct hf_verified *done, struct hf_err *err)
 {
@@ -48,28 +60,68 @@ static int add_copy(struct verifying *v, const struct hf_point_name *n,
     if (!row || hf_json_add_string(row, "point", n->id) < 0 ||
         hf_json_add_string(row, "vm", n->vm) < 0 ||
         hf_json_add_string(row, "store", v->store) < 0 ||
-        hf_json_add_bool(row, "good", done->complaints == 0) < 0 ||
+        add_good(row, v, done->complaints > 0) < 0 ||
         hf_json_add_int(row, "objects", (int64_t)done->objects) < 0 ||
         hf_json_add_int(row, "packs", (int64_t)done->packs) < 0 ||
         hf_json_add_int(row, "bytes_read", (int64_t)done->bytes_read) < 0 ||
-        hf_json_add(row, "damage", hf_json_strings(&v->damage)) < 0)
+        hf_json_add(row, "damage", hf_json_strings(&v->damage)) < 0 ||
+        hf_json_add(row, "notes", hf_json_strings(&v->notes)) < 0)
         return hf_fail_nomem(err);
     return 0;
+}
+
+static int write_down(struct verifying *v, const struct hf_point_name *n, int64_t at_us,
+                      bool is_damaged, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    if (hf_catalog_copy_verified(v->catalog, n->id, v->site->id, at_us, is_damaged, &why) == 0 ||
+        why.cls == HF_E_NOT_FOUND) /* forgotten meanwhile */
+        return 0;
+    hf_err_copy(err, &why);
+    return -1;
+}
+
+struct held_against {
+    const char *store_id;
+    bool is_damaged, drill_failed;
+};
+
+static int take_copy(void *ctx, const struct hf_catalog_copy *k, struct hf_err *err)
+{
+    struct held_against *h = ctx;
+    (void)err;
+    h->is_damaged = h->is_damaged || (k->is_damaged && strcmp(k->store_id, h->store_id) == 0);
+    return 0;
+}
+
+static int take_drill(void *ctx, const struct hf_catalog_drill *d, struct hf_err *err)
+{
+    (void)err;
+    ((struct held_against *)ctx)->drill_failed = !d->has_passed;
+    return 0;
+}
+
+/* All that can be looked at is as it should be, and more will never be: what was called damaged for what is not so any more would be it
+ * for ever. What a drill has found, only another one takes back. */
+static int take_back(struct verifying *v, const struct hf_point_name *n, struct hf_err *err)
+{
+    struct held_against h = {.store_id = v->site->id};
+    if (hf_catalog_copies(v->catalog, n->id, take_copy, &h, err) < 0 ||
+        hf_catalog_drills(v->catalog, n->id, NULL, 1, take_drill, &h, err) < 0)
+        return -1;
+    return h.is_damaged && !h.drill_failed ? write_down(v, n, 0, false, err) : 0;
 }
 
 /* That all is there says nothing of what it holds: it is no verification, but damage it can find. */
 static int note_in_catalog(struct verifying *v, const struct hf_point_name *n, bool is_damaged,
                            struct hf_err *err)
 {
-    struct hf_err why = HF_ERR_INIT;
-    if ((v->req->depth == HF_VERIFY_THERE && !is_damaged) || !hf_points_has(&v->known, n))
+    if (!hf_points_has(&v->known, n) || (!is_damaged && v->req->depth == HF_VERIFY_THERE) ||
+        (!is_damaged && v->is_unknown))
         return 0;
-    if (hf_catalog_copy_verified(v->catalog, n->id, v->site->id, hf_clock_wall_us(v->env->clock),
-                                 is_damaged, &why) == 0 ||
-        why.cls == HF_E_NOT_FOUND) /* forgotten meanwhile */
-        return 0;
-    hf_err_copy(err, &why);
-    return -1;
+    return v->is_unproven && !is_damaged
+               ? take_back(v, n, err)
+               : write_down(v, n, hf_clock_wall_us(v->env->clock), is_damaged, err);
 }
 
 static void log_copy(const struct verifying *v, const struct hf_point_name *n)
@@ -77,9 +129,69 @@ static void log_copy(const struct verifying *v, const struct hf_point_name *n)
     for (size_t i = 0; i < v->damage.n; i++)
         hf_log(v->env->log, HF_LOG_ERROR, "verify", "store %s: %s/%s: %s", v->store, n->vm, n->id,
                v->damage.items[i]);
-    if (v->damage.n == 0)
+    for (size_t i = 0; i < v->notes.n; i++)
+        hf_log(v->env->log, HF_LOG_WARN, "verify", "store %s: %s/%s: %s", v->store, n->vm, n->id,
+               v->notes.items[i]);
+    if (v->damage.n == 0 && !v->is_unknown)
         hf_log(v->env->log, HF_LOG_INFO, "verify", "store %s: %s/%s is good", v->store, n->vm,
                n->id);
+}
+
+/* ---- a backup that the hypervisor keeps --------------------------------------------------- */
+
+static int note(struct verifying *v, char *text, struct hf_err *err)
+{
+    return hf_strv_take(&v->notes, text) < 0 ? hf_fail_nomem(err) : 0;
+}
+
+/* Nothing of it can be read from here; its place may have done so. */
+static int note_unread(struct verifying *v, const struct hf_kept *b, const struct hf_kept_look *l,
+                       struct hf_err *err)
+{
+    if (!l->is.is_protected &&
+        note(v,
+             hf_asprintf("backup %s is not protected from the hypervisor's own retention", b->ref),
+             err) < 0)
+        return -1;
+    v->is_unproven = l->is.check != HF_PUSHED_GOOD;
+    if (v->req->depth == HF_VERIFY_THERE || !v->is_unproven)
+        return 0;
+    return note(
+        v,
+        hf_asprintf("backup %s cannot be read from here, and its place has not verified it: "
+                    "its data are not proven",
+                    b->ref),
+        err);
+}
+
+static int look_at_backup(struct verifying *v, const struct hf_kept *b, struct hf_verified *done,
+                          struct hf_err *err)
+{
+    HF_AUTO(hf_kept_look) struct hf_kept_look l = {.unknown = HF_ERR_INIT};
+    if (hf_keepers_look(&v->keepers, b, &l, err) < 0)
+        return -1;
+    if (l.unknown.cls) {
+        v->failed++;
+        v->is_unknown = true;
+        return note(
+            v, hf_asprintf("backup %s could not be looked at: %s", b->ref, l.unknown.message), err);
+    }
+    if (l.damage[0]) {
+        done->complaints++;
+        return hf_strv_add(&v->damage, l.damage) < 0 ? hf_fail_nomem(err) : 0;
+    }
+    return note_unread(v, b, &l, err);
+}
+
+static int verify_backup(struct verifying *v, const struct hf_point_name *n,
+                         struct hf_verified *done, struct hf_err *err)
+{
+    HF_AUTO(hf_manifest) struct hf_manifest m = {0};
+    HF_AUTO(hf_kept) struct hf_kept b = {0};
+    if (!done->has_pushed)
+        return 0;
+    int rc = hf_point_read(v->site, n, &m, err) < 0 ? -1 : hf_kept_of(&m, &b, err);
+    return rc > 0 ? look_at_backup(v, &b, done, err) : rc;
 }
 
 static int verify_copy(struct verifying *v, const struct hf_point_name *n, struct hf_err *err)
@@ -88,8 +200,9 @@ static int verify_copy(struct verifying *v, const struct hf_point_name *n, struc
     HF_AUTO(hf_point_reading)
     struct hf_point_reading *reading = hf_point_reading_begin(v->site, n->id);
     hf_strv_free(&v->damage);
-    v->is_absent = false;
-    if (hf_verify_point(v->verify, n, &done, err) < 0)
+    hf_strv_free(&v->notes);
+    v->is_absent = v->is_unproven = v->is_unknown = false;
+    if (hf_verify_point(v->verify, n, &done, err) < 0 || verify_backup(v, n, &done, err) < 0)
         return -1;
     if (v->is_nomem)
         return hf_fail_nomem(err);
@@ -239,6 +352,8 @@ static int verify_wanted(struct verifying *v, struct hf_err *err)
 static void verifying_close(struct verifying *v)
 {
     hf_strv_free(&v->damage);
+    hf_strv_free(&v->notes);
+    hf_keepers_free(&v->keepers);
     hf_catalog_close(v->catalog);
 }
 HF_DEFINE_AUTO_VALUE(verifying, verifying_close)
@@ -246,7 +361,7 @@ HF_DEFINE_AUTO_VALUE(verifying, verifying_close)
 int hf_run_verify_points(const struct hf_env *env, const struct hf_verify_points *req,
                          struct json_object **out_report, bool *out_is_bad, struct hf_err *err)
 {
-    HF_AUTO(verifying) struct verifying v = {.env = env, .req = req};
+    HF_AUTO(verifying) struct verifying v = {.env = env, .req = req, .keepers = {.env = env}};
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
     v.copies = json_object_new_array();
     v.stores = json_object_new_array();

@@ -18,8 +18,9 @@ static void look_at_all(const struct hf_manifest *m)
     assert(hf_point_prefix(&m->point, prefix, &err) == 0);
     for (size_t i = 0; i < m->n_artifacts; i++) {
         const struct hf_point_artifact *a = &m->artifacts[i];
-        assert(a->kind != HF_POINT_IMAGE || a->n_objects == 0);
-        assert(hf_manifest_digest(a, digest, &err) == 0);
+        assert(hf_point_kind_has_objects(a->kind) || a->n_objects == 0);
+        assert(a->kind == HF_POINT_PUSHED || hf_manifest_digest(a, digest, &err) == 0);
+        assert(a->kind != HF_POINT_PUSHED || (*a->pushed.ref && a->pushed.disks.n));
         for (size_t j = 0; j < a->n_objects; j++) {
             assert(hf_point_object_at(&m->point, a->objects[j].name, name, &err) == 0);
             assert(strncmp(name, prefix, strlen(prefix)) == 0 && !strstr(name, "/../"));

@@ -220,7 +220,7 @@ class Site:
         self.state = self.dir / "state"
         self.config = self.dir / "holdfast.conf"
         self.lab = lab_env()
-        self.plugin_keys = {}  # of the section [hypervisor lab], besides
+        self.plugin_keys = {}  # of the section [hypervisor lab], besides, or in place of plugin and uri
         self.stores = {}  # the sections [store NAME]
         self.defaults = {}  # of the section [defaults], besides
         self.env = {}  # of every run, besides
@@ -240,9 +240,9 @@ class Site:
     def write(self, **vm_keys):
         """(Re)writes the configuration; a value None removes the key, one of a list makes it stand several times."""
         self.keys.update({k.replace("_", "-"): v for k, v in vm_keys.items()})
-        lines = ["[defaults]", f"state = {self.state}", *(f"{k} = {v}" for k, v in self.defaults.items()), "[hypervisor lab]",
-                 "plugin = libvirt", f"uri = {self.lab['URI']}"]
-        sections = {"": self.plugin_keys, "[vm db]": self.keys, **{f"[store {n}]": s for n, s in self.stores.items()}}
+        lines = ["[defaults]", f"state = {self.state}", *(f"{k} = {v}" for k, v in self.defaults.items())]
+        hypervisor = {"plugin": "libvirt", "uri": self.lab["URI"], **self.plugin_keys}
+        sections = {"[hypervisor lab]": hypervisor, "[vm db]": self.keys, **{f"[store {n}]": s for n, s in self.stores.items()}}
         for head, keys in sections.items():
             rows = [(k, v) for k, of_key in keys.items() for v in (of_key if isinstance(of_key, list) else [of_key])]
             lines += [head, *(f"{k} = {v}" for k, v in rows if v is not None)]
@@ -539,21 +539,35 @@ def cases_of(suite):
             yield item
 
 
+def always(test):
+    """Marks a case that a sample never leaves out."""
+    test.is_always = True
+    return test
+
+
 class Sampling(unittest.TestLoader):
-    """HOLDFAST_SAMPLE cases of a module, drawn by HOLDFAST_SAMPLE_SEED (printed); all of them without."""
+    """HOLDFAST_SAMPLE cases of a module, or `most` if that is less, drawn by HOLDFAST_SAMPLE_SEED (printed), those that are
+    marked among them; all of them without HOLDFAST_SAMPLE."""
+
+    def __init__(self, most=None):
+        super().__init__()
+        self.most = most
 
     def loadTestsFromModule(self, module, *args, **kw):
         suite = super().loadTestsFromModule(module, *args, **kw)
         cases, size = list(cases_of(suite)), int(os.environ.get("HOLDFAST_SAMPLE", "0"))
+        size = min(size, self.most or size)
         if not 0 < size < len(cases):
             return suite
+        kept = {i for i, c in enumerate(cases) if hasattr(getattr(c, c.id().rpartition(".")[2]), "is_always")}
         seed = int(os.environ.get("HOLDFAST_SAMPLE_SEED") or time.time())
-        chosen = sorted(random.Random(seed).sample(range(len(cases)), size))
-        print(f"{size} of {len(cases)} cases, HOLDFAST_SAMPLE_SEED={seed}", flush=True)
+        others = sorted(set(range(len(cases))) - kept)
+        chosen = sorted([*kept, *random.Random(seed).sample(others, max(0, size - len(kept)))])
+        print(f"{len(chosen)} of {len(cases)} cases, HOLDFAST_SAMPLE_SEED={seed}", flush=True)
         return self.suiteClass([cases[i] for i in chosen])
 
 
-def main(flavour=None):
+def main(flavour=None, most=None):
     need_guest(flavour)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    unittest.main(verbosity=2, testLoader=Sampling(), testRunner=timed.Runner)
+    unittest.main(verbosity=2, testLoader=Sampling(most), testRunner=timed.Runner)

@@ -36,7 +36,9 @@ DEATHS = {
 }
 
 
-class Rollback(LoadedTest):
+class Back(LoadedTest):
+    """What goes back, and what has to be true then, whatever hypervisor does it."""
+
     def setUp(self):
         super().setUp()
         self.domain = self.site.lab["DOMAIN"]
@@ -84,6 +86,22 @@ class Rollback(LoadedTest):
         self.assertEqual(before - there, set(), "commits of before the snapshot are missing")
         self.assertEqual(after & there, set(), "commits of after the snapshot are there")
 
+    def die(self, name, point):
+        """The coordinator, in a rollback; then until nothing more is to be undone."""
+        with tempfile.TemporaryDirectory() as once:
+            process = self.site.start("snapshot", "rollback", "db", name, "--yes",
+                                      env={"HOLDFAST_POINT": f"{point}=kill", "HOLDFAST_POINT_ONCE": once})
+            self.assertEqual(process.wait(timeout=300), -signal.SIGKILL, point)
+            process.communicate(timeout=120)
+        for _ in range(240):
+            runs = self.ok(self.site.run("recover"))["runs"]
+            if not any(r["outcome"] == "alive" for r in runs):
+                break
+            time.sleep(0.25)
+        self.assertEqual(self.site.journals(), [], point)
+
+
+class Rollback(Back):
     def assert_images_are_sound(self):
         for path in self.site.layers().values():
             subprocess.run(["qemu-img", "check", "-q", "-U", path], check=True, timeout=60)
@@ -205,19 +223,6 @@ class Rollback(LoadedTest):
         sql("DROP TABLE hf_test.mark_kept", user="root")
         self.ok(self.site.run("snapshot", "delete", "db", name))
         self.assert_clean()
-
-    def die(self, name, point):
-        with tempfile.TemporaryDirectory() as once:
-            process = self.site.start("snapshot", "rollback", "db", name, "--yes",
-                                      env={"HOLDFAST_POINT": f"{point}=kill", "HOLDFAST_POINT_ONCE": once})
-            self.assertEqual(process.wait(timeout=300), -signal.SIGKILL, point)
-            process.communicate(timeout=120)
-        for _ in range(240):
-            runs = self.ok(self.site.run("recover"))["runs"]
-            if not any(r["outcome"] == "alive" for r in runs):
-                break
-            time.sleep(0.25)
-        self.assertEqual(self.site.journals(), [], point)
 
     def test_a_death_leaves_a_machine_that_boots_in_one_of_the_two_states(self):
         name = self.create()["snapshot"]

@@ -10,7 +10,9 @@ from hf import LoadedTest, lab, main, plain_tables, sql
 ROUNDS = int(os.environ.get("HOLDFAST_ROUNDS", "5"))
 
 
-class Snapshot(LoadedTest):
+class Rounds(LoadedTest):
+    """What is done with a snapshot, whatever hypervisor makes it."""
+
     def rounds(self, n, events=()):
         """Each: snapshot, recover, compare, delete. None of `events` may be in a timeline."""
         self.assert_stalls_are_true(n, lambda: self.one_round(events))
@@ -29,6 +31,22 @@ class Snapshot(LoadedTest):
         self.ok(self.site.run("snapshot", "delete", "db", report["snapshot"]))
         return excess
 
+    def without_lock(self):
+        """The findings of the same comparison on a snapshot taken without the lock, which has to fail, or it proves nothing."""
+        self.durability(0)
+        self.site.write(quiesce="none")
+        self.load("--threads", "3", *plain_tables())
+        frozen = self.site.layers()["vdb"]
+        report = self.ok(self.site.run("snapshot", "create", "db"))
+        self.writer.wait_for_commits(20)
+        self.assertEqual((report["grade"], report["position"]), ("E", None))
+        self.assertLessEqual(report["position_min"]["offset"], report["position_max"]["offset"])
+        status, findings = self.judge(report, frozen, "capture_begin", "capture_end")
+        self.assertEqual(status, 1, findings)
+        print("  " + findings.splitlines()[0])
+
+
+class Snapshot(Rounds):
     def test_lock_mode_proves_its_position(self):
         self.load("--threads", "2")
         report = self.ok(self.site.run("snapshot", "create", "db", "--label", "first"))
@@ -72,18 +90,7 @@ class Snapshot(LoadedTest):
         self.rounds(2, events=("synced",))
 
     def test_negative_control_without_lock_is_found_out(self):
-        """The same comparison on a snapshot taken without the lock has to fail, or it proves nothing."""
-        self.durability(0)
-        self.site.write(quiesce="none")
-        self.load("--threads", "3", *plain_tables())
-        frozen = self.site.layers()["vdb"]
-        report = self.ok(self.site.run("snapshot", "create", "db"))
-        self.writer.wait_for_commits(20)
-        self.assertEqual((report["grade"], report["position"]), ("E", None))
-        self.assertLessEqual(report["position_min"]["offset"], report["position_max"]["offset"])
-        status, findings = self.judge(report, frozen, "capture_begin", "capture_end")
-        self.assertEqual(status, 1, findings)
-        print("  " + findings.splitlines()[0])
+        self.without_lock()
 
     def test_below_the_required_grade_is_status_3(self):
         self.site.write(quiesce="none", require="B")

@@ -616,7 +616,7 @@ static int take_target(void *ctx, const struct hf_disk *disk)
     return disk->skipped ? 0 : hf_strv_add(targets, disk->target);
 }
 
-static void tells_each_disk(struct hf_capture *cap)
+static void tells_each_disk(struct hf_capture *cap, enum hf_export_form form)
 {
     struct hf_err err = HF_ERR_INIT;
     HF_AUTO(hf_strv) struct hf_strv targets = HF_STRV_INIT;
@@ -626,8 +626,8 @@ static void tells_each_disk(struct hf_capture *cap)
     for (size_t i = 0; i < targets.n; i++) {
         struct hf_export e = {.struct_size = sizeof e};
         rc = t.p->export_disk(t.in, &call, cap, targets.items[i], &e, &err);
-        check(rc == 0 && e.form == HF_EXPORT_NBD && e.uri && e.size_bytes && !e.dirty_ctx,
-              "export_disk", &err);
+        check(rc == 0 && e.form == form && e.uri && e.size_bytes && !e.dirty_ctx, "export_disk",
+              &err);
     }
     struct hf_export none = {.struct_size = sizeof none};
     rc = t.p->export_disk(t.in, &call, cap, "no-such-disk", &none, &err);
@@ -701,10 +701,11 @@ static void exports_and_ends(const char *before)
         rc = plan("hf-conformance-9", &second, &other, &err);
         check(failed_as(rc, &err, HF_E_BUSY), "a second export is refused", &err);
         t.p->capture_free(t.in, second);
-        tells_each_disk(cap);
+        tells_each_disk(cap, HF_EXPORT_NBD);
         strange.flags = UINT32_C(1) << 31;
         rc = t.p->export_watch(t.in, &strange, cap, &state, &err);
-        check(failed_as(rc, &err, HF_E_UNSUPPORTED), "export_watch refuses unknown flag bits", &err);
+        check(failed_as(rc, &err, HF_E_UNSUPPORTED), "export_watch refuses unknown flag bits",
+              &err);
         check(t.p->export_watch(t.in, &call, cap, &state, &err) == 0, "export_watch", &err);
         check(t.p->export_end(t.in, &call, cap, &err) == 0, "export_end", &err);
         check(do_busy(&call, t.id, &err) == 0, "the VM is idle after it", &err);
@@ -727,9 +728,125 @@ static void tries_each_step(const char *before)
     a_cancelled_begin_has_no_effect(before);
 }
 
+/* ---- a backup that the hypervisor keeps ----------------------------------------------------- */
+
+#define PUSHED "hf-conformance-10"
+#define PUSHED_MAX 512
+
+struct pushed_seen {
+    char ref[PUSHED_MAX]; /* of ours */
+    size_t n_ours, n_others;
+    uint64_t bytes;
+};
+
+static int take_pushed(void *ctx, const struct hf_pushed *p)
+{
+    struct pushed_seen *s = ctx;
+    if (p->struct_size < sizeof *p || !p->ref || !*p->ref || strlen(p->ref) >= PUSHED_MAX ||
+        !p->form || !*p->form || !p->place || !*p->place || (p->is_ours && !p->run))
+        return -1;
+    if (!p->is_ours || strcmp(p->run, PUSHED) != 0) {
+        s->n_others++;
+        return 0;
+    }
+    s->n_ours++;
+    s->bytes = p->stored_bytes;
+    snprintf(s->ref, sizeof s->ref, "%s", p->ref);
+    return 0;
+}
+
+static void lists_pushed(size_t ours, struct pushed_seen *out, const char *what)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(30000);
+    *out = (struct pushed_seen){0};
+    int rc = t.p->pushed_list(t.in, &call, t.id, take_pushed, out, &err);
+    check(rc == 0 && out->n_ours == ours, what, &err);
+}
+
+static void refuses_strange_flags(const char *ref)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call strange = call_in(10000);
+    struct hf_pushed p = {.struct_size = sizeof p};
+    struct pushed_seen seen = {0};
+    strange.flags = UINT32_C(1) << 31;
+    int rc = t.p->pushed_list(t.in, &strange, t.id, take_pushed, &seen, &err);
+    check(failed_as(rc, &err, HF_E_UNSUPPORTED), "pushed_list refuses unknown flag bits", &err);
+    rc = t.p->pushed_find(t.in, &strange, t.id, ref, &p, &err);
+    check(failed_as(rc, &err, HF_E_UNSUPPORTED), "pushed_find refuses unknown flag bits", &err);
+    rc = t.p->pushed_delete(t.in, &strange, t.id, ref, PUSHED, &err);
+    check(failed_as(rc, &err, HF_E_UNSUPPORTED), "pushed_delete refuses unknown flag bits", &err);
+}
+
+static void finds_and_deletes_it(const char *ref)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(60000);
+    struct hf_pushed p = {.struct_size = sizeof p};
+    struct pushed_seen seen;
+    int rc = t.p->pushed_find(t.in, &call, t.id, ref, &p, &err);
+    check(rc == 0 && strcmp(p.ref, ref) == 0 && p.is_ours, "pushed_find", &err);
+    rc = t.p->pushed_delete(t.in, &call, t.id, ref, "hf-another", &err);
+    check(failed_as(rc, &err, HF_E_CONFLICT), "pushed_delete of another's", &err);
+    lists_pushed(1, &seen, "… which stays");
+    check(t.p->pushed_delete(t.in, &call, t.id, ref, PUSHED, &err) == 0, "pushed_delete", &err);
+    lists_pushed(0, &seen, "it is gone");
+    check(t.p->pushed_delete(t.in, &call, t.id, ref, PUSHED, &err) == 0,
+          "pushed_delete of what is gone", &err);
+    p = (struct hf_pushed){.struct_size = sizeof p};
+    rc = t.p->pushed_find(t.in, &call, t.id, ref, &p, &err);
+    check(failed_as(rc, &err, HF_E_NOT_FOUND), "pushed_find of what is gone", &err);
+}
+
+/* What a process that died after export_end leaves: discard takes all of it away. */
+static void pushes(const char *before, bool is_discarded)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_capture *cap = NULL;
+    HF_AUTOFREE char *token = NULL;
+    struct hf_call call = call_in(60000);
+    struct hf_pushed p = {.struct_size = sizeof p};
+    struct pushed_seen seen;
+    int rc = plan(PUSHED, &cap, &token, &err);
+    rc = rc ? rc : t.p->capture_prepare(t.in, &call, cap, &err);
+    rc = rc ? rc : t.p->capture_begin(t.in, &call, cap, &err);
+    rc = rc ? rc : t.p->capture_settle(t.in, &call, cap, &err);
+    check(rc == 0, "a pushed export begins", &err);
+    if (rc == 0) {
+        tells_each_disk(cap, HF_EXPORT_PUSHED);
+        check(t.p->export_end(t.in, &call, cap, &err) == 0, "export_end of a pushed one", &err);
+        check(t.p->export_pushed(t.in, &call, cap, &p, &err) == 0 && p.is_ours &&
+                  strcmp(p.run, PUSHED) == 0 && p.stored_bytes,
+              "export_pushed", &err);
+        lists_pushed(1, &seen, "pushed_list");
+        refuses_strange_flags(seen.ref);
+    }
+    t.p->capture_free(t.in, cap);
+    lists_pushed(1, &seen, "it stays when the capture is forgotten");
+    if (!is_discarded)
+        finds_and_deletes_it(seen.ref);
+    discard_twice(PUSHED, token, before);
+    lists_pushed(0, &seen, "discard leaves nothing of it");
+}
+
+static void exports_pushed(void)
+{
+    HF_AUTOFREE char *before = definition();
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(10000);
+    t.kind = HF_CAPTURE_EXPORT;
+    tries_each_step(before);
+    pushes(before, false);
+    pushes(before, true);
+    check(do_busy(&call, t.id, &err) == 0, "no task of an export is left", &err);
+    t.kind = HF_CAPTURE_SNAPSHOT;
+}
+
 static void exports(void)
 {
-    HF_AUTOFREE char *before = definition(); /* a rollback may have left out what is read from the files */
+    HF_AUTOFREE char *before =
+        definition(); /* a rollback may have left out what is read from the files */
     struct hf_err err = HF_ERR_INIT;
     struct hf_call call = call_in(10000);
     t.kind = HF_CAPTURE_EXPORT;
@@ -758,6 +875,8 @@ static void captures(void)
     rolls_back(before);
     if (vm.can & HF_CAN_EXPORT_NBD)
         exports();
+    if (vm.can & HF_CAN_EXPORT_PUSHED)
+        exports_pushed();
 }
 
 /* ---- a machine from a definition ------------------------------------------------------------- */
@@ -856,8 +975,8 @@ static void makes_and_takes_away(const char *xml)
     check(is_listed(&err), "machine_list tells it", &err);
     t.is_cancelled = 1;
     for (int i = 0; i < 2; i++)
-        check(t.p->machine_destroy(t.in, &call, token, &err) == 0,
-              "machine_destroy, and once more", &err);
+        check(t.p->machine_destroy(t.in, &call, token, &err) == 0, "machine_destroy, and once more",
+              &err);
     t.is_cancelled = 0;
     check(!is_listed(&err), "machine_list does not tell it any more", &err);
 }
@@ -955,9 +1074,13 @@ static void check_table(void)
     check(t.p->capture_plan && t.p->capture_prepare && t.p->capture_begin && t.p->capture_settle &&
               t.p->capture_free && t.p->capture_discard,
           "all steps of a capture are there", &err);
-    check(has_all_of(HF_CAN_EXPORT_NBD,
-                     t.p->export_disk && t.p->export_watch && t.p->export_end),
+    check(has_all_of(HF_CAN_EXPORT_NBD, t.p->export_disk && t.p->export_watch && t.p->export_end),
           "what it says of exports has its slots", &err);
+    check(has_all_of(HF_CAN_EXPORT_PUSHED, t.p->export_disk && t.p->export_watch &&
+                                               t.p->export_end && t.p->export_pushed &&
+                                               t.p->pushed_list && t.p->pushed_find &&
+                                               t.p->pushed_delete),
+          "what it says of pushed exports has its slots", &err);
     check(has_all_of(HF_CAN_GUEST_EXEC, t.p->guest_ping && t.p->guest_exec) &&
               has_all_of(HF_CAN_GUEST_FILES, t.p->guest_file_read && t.p->guest_file_write) &&
               has_all_of(HF_CAN_GUEST_FREEZE,

@@ -90,10 +90,12 @@ static int do_disks(struct drive *d, char **args, struct hf_err *err)
         return -1;
     for (size_t i = 0; i < l.n; i++) {
         const struct hf_disk_copy *k = &l.items[i];
-        printf("%s %s %s depth=%u flags=0x%x size=%llu address=%s skipped=%s refused=%s\n",
+        printf("%s %s %s depth=%u flags=0x%x size=%llu address=%s skipped=%s refused=%s store=%s "
+               "free=%llu of=%llu\n",
                k->target, or_dash(k->source), or_dash(k->format), (unsigned)k->chain_depth,
                (unsigned)k->flags, (unsigned long long)k->capacity_bytes, or_dash(k->address),
-               or_dash(k->skipped), or_dash(k->refused));
+               or_dash(k->skipped), or_dash(k->refused), or_dash(k->store),
+               (unsigned long long)k->store_free_bytes, (unsigned long long)k->store_total_bytes);
     }
     return 0;
 }
@@ -173,7 +175,7 @@ static int do_capture(struct drive *d, char **args, struct hf_err *err)
 }
 
 static int tell_exports(struct drive *d, const char *id, struct hf_hv_capture *cap,
-                        struct hf_err *err)
+                        bool *out_pushed, struct hf_err *err)
 {
     HF_AUTO(hf_disk_list) struct hf_disk_list l = {0};
     struct hf_hv_call call = call_of(d);
@@ -187,6 +189,7 @@ static int tell_exports(struct drive *d, const char *id, struct hf_hv_capture *c
             return -1;
         printf("export %s %s %s %s %llu %s\n", l.items[i].target, e.uri, or_dash(e.allocation_ctx),
                or_dash(e.dirty_ctx), (unsigned long long)e.size_bytes, or_dash(e.compare_why));
+        *out_pushed = e.form == HF_EXPORT_PUSHED;
     }
     puts("exported");
     fflush(stdout);
@@ -214,8 +217,18 @@ static int watch_until(struct drive *d, struct hf_hv_capture *cap, const char *f
     return hf_hv_export_end(cap, &call, err);
 }
 
+static int tell_what_lies_there(struct drive *d, struct hf_hv_capture *cap, struct hf_err *err)
+{
+    HF_AUTO(hf_pushed_copy) struct hf_pushed_copy p = {0};
+    struct hf_hv_call call = call_of(d);
+    if (hf_hv_export_pushed(cap, &call, &p, err) != 0)
+        return -1;
+    tell_pushed(&p);
+    return 0;
+}
+
 /* export VM NAME TOKEN-FILE END-FILE [PARENT]: prints the disks' URIs and "exported", and ends well when END-FILE comes
- * into being. $HOLDFAST_CHECKPOINT: always. */
+ * into being. $HOLDFAST_CHECKPOINT: always. $HOLDFAST_LABEL: the operator's words. */
 static int do_export(struct drive *d, char **args, struct hf_err *err)
 {
     HF_AUTOFREE char *id = NULL;
@@ -229,7 +242,9 @@ static int do_export(struct drive *d, char **args, struct hf_err *err)
         .kind = HF_CAPTURE_EXPORT,
         .vm_id = id,
         .name = args[1],
+        .label = getenv("HOLDFAST_LABEL"),
         .parent = args[4],
+        .is_frozen = getenv("HOLDFAST_FROZEN") != NULL,
         .checkpoint = getenv("HOLDFAST_CHECKPOINT") ? HF_CHECKPOINT_ALWAYS : HF_CHECKPOINT_AUTO};
     if (hf_hv_capture_plan(d->hv, &call, &req, &cap, &plan, err) != 0)
         return -1;
@@ -245,9 +260,11 @@ static int do_export(struct drive *d, char **args, struct hf_err *err)
     if (hf_hv_capture_begin(cap, &call, err) != 0)
         return -1;
     printf("begin %.1f ms\n", (double)(hf_clock_mono_us(hf_clock_system()) - from) / 1000.0);
-    if (hf_hv_capture_settle(cap, &call, err) != 0 || tell_exports(d, id, cap, err) != 0)
+    bool is_pushed = false;
+    if (hf_hv_capture_settle(cap, &call, err) != 0 ||
+        tell_exports(d, id, cap, &is_pushed, err) != 0 || watch_until(d, cap, args[3], err) != 0)
         return -1;
-    return watch_until(d, cap, args[3], err);
+    return is_pushed ? tell_what_lies_there(d, cap, err) : 0;
 }
 
 /* drop VM [KEEP]: our checkpoints. */
@@ -477,16 +494,35 @@ static const struct verb {
     int min_args;
     int (*run)(struct drive *d, char **args, struct hf_err *err);
 } verbs[] = {
-    {"probe", 0, do_probe},     {"list", 0, do_list},         {"find", 1, do_find},
-    {"disks", 1, do_disks},     {"busy", 1, do_busy},         {"definition", 1, do_definition},
-    {"capture", 3, do_capture}, {"discard", 2, do_discard},   {"snapshots", 1, do_snapshots},
-    {"delete", 2, do_delete},   {"ping", 1, do_ping},         {"exec", 2, do_exec},
-    {"input", 3, do_input},     {"read", 4, do_read},         {"write", 3, do_write},
-    {"freeze", 1, do_freeze},   {"thaw", 1, do_thaw},         {"state", 1, do_state},
-    {"mounts", 1, do_mounts},   {"rollback", 3, do_rollback}, {"settle", 2, do_settle},
-    {"undo", 2, do_undo},       {"export", 4, do_export},     {"drop", 1, do_drop},
+    {"probe", 0, do_probe},
+    {"list", 0, do_list},
+    {"find", 1, do_find},
+    {"disks", 1, do_disks},
+    {"busy", 1, do_busy},
+    {"definition", 1, do_definition},
+    {"capture", 3, do_capture},
+    {"discard", 2, do_discard},
+    {"snapshots", 1, do_snapshots},
+    {"delete", 2, do_delete},
+    {"ping", 1, do_ping},
+    {"exec", 2, do_exec},
+    {"input", 3, do_input},
+    {"read", 4, do_read},
+    {"write", 3, do_write},
+    {"freeze", 1, do_freeze},
+    {"thaw", 1, do_thaw},
+    {"state", 1, do_state},
+    {"mounts", 1, do_mounts},
+    {"rollback", 3, do_rollback},
+    {"settle", 2, do_settle},
+    {"undo", 2, do_undo},
+    {"export", 4, do_export},
+    {"pushed", 1, do_pushed},
+    {"pushed-delete", 3, do_pushed_delete},
+    {"drop", 1, do_drop},
     {"checkpoints", 1, do_checkpoints},
     {"machine-plan", 4, do_machine_plan},
+    {"machine-pushed", 5, do_machine_pushed},
     {"machine-create", 1, do_machine_create},
     {"machine-start", 1, do_machine_start},
     {"machine-settle", 1, do_machine_settle},
@@ -500,6 +536,12 @@ static void set_cancel(int signal_number)
 {
     (void)signal_number;
     hf_cancel_set(on_signal);
+}
+
+static void tell_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    (void)ctx;
+    printf("progress %llu of %llu\n", (unsigned long long)done, (unsigned long long)total);
 }
 
 static int usage(void)
@@ -557,6 +599,7 @@ int main(int argc, char **argv)
                               .kv = kv,
                               .n_kv = n,
                               .cancel = cancel,
+                              .progress = getenv("HOLDFAST_PROGRESS") ? tell_progress : NULL,
                               .log = log};
     HF_AUTO(hf_hv) struct hf_hv *hv = hf_hv_open(&opts, &err);
     d.hv = hv;

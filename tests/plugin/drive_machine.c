@@ -68,6 +68,15 @@ static int write_beside(const char *plan, const char *end, const char *text, str
     return path ? hf_path_write(path, text, strlen(text), 0600, err) : hf_fail_nomem(err);
 }
 
+static int keep_plan(const struct hf_hv_machine_plan *plan, const char *file, struct hf_err *err)
+{
+    printf("planned %s uefi=%d memory=%llu\n", plan->vm_id, plan->is_uefi,
+           (unsigned long long)plan->memory_bytes);
+    return write_beside(file, "token", plan->undo_token, err) != 0
+               ? -1
+               : write_beside(file, "xml", plan->definition, err);
+}
+
 /* machine-plan DEFINITION-FILE NAME FLAGS PLAN [TARGET=FORMAT:PATH…] */
 int do_machine_plan(struct drive *d, char **args, struct hf_err *err)
 {
@@ -91,11 +100,27 @@ int do_machine_plan(struct drive *d, char **args, struct hf_err *err)
     tell(&plan.findings);
     if (rc != 0)
         return -1;
-    printf("planned %s uefi=%d memory=%llu\n", plan.vm_id, plan.is_uefi,
-           (unsigned long long)plan.memory_bytes);
-    return write_beside(args[3], "token", plan.undo_token, err) != 0
-               ? -1
-               : write_beside(args[3], "xml", plan.definition, err);
+    return keep_plan(&plan, args[3], err);
+}
+
+/* machine-pushed REF VM-ID NAME FLAGS PLAN [STORAGE]: from a backup that the hypervisor keeps */
+int do_machine_pushed(struct drive *d, char **args, struct hf_err *err)
+{
+    HF_AUTO(hf_hv_machine_plan) struct hf_hv_machine_plan plan = {0};
+    struct hf_hv_call call = call_of_run(d);
+    const char *most = getenv("MACHINE_MEMORY");
+    const struct hf_machine_request req = {
+        .struct_size = sizeof req,
+        .flags = flags_of(args[3]),
+        .name = args[2],
+        .purpose = strstr(args[3], "isolated") ? "drill" : "restore",
+        .memory_max_bytes = most ? strtoull(most, NULL, 10) << 20 : 0,
+        .pushed = args[0],
+        .vm_id = args[1],
+        .store = args[5]};
+    int rc = hf_hv_machine_plan(d->hv, &call, &req, &plan, err);
+    tell(&plan.findings);
+    return rc == 0 ? keep_plan(&plan, args[4], err) : -1;
 }
 
 static char *read_beside(const char *plan, const char *end, struct hf_err *err)

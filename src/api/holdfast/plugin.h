@@ -37,8 +37,9 @@
 #define HF_PLUGIN_MAGIC UINT32_C(0x48664c44)
 #define HF_HOST_MAGIC UINT32_C(0x48664854)
 #define HF_ABI_MAJOR 1
-#define HF_ABI_MINOR 4 /* 1: the four steps of a rollback; where overlays lie. 2: exports that are watched and ended; checkpoints.
-                        * 3: machines made from a stored definition. 4: which checkpoints there are; why a disk is to be compared */
+#define HF_ABI_MINOR 5 /* 1: the four steps of a rollback; where overlays lie. 2: exports that are watched and ended; checkpoints.
+                        * 3: machines made from a stored definition. 4: which checkpoints there are; why a disk is to be compared.
+                        * 5: backups that the hypervisor writes and keeps, and machines made from them */
 #define HF_PLUGIN_ENTRY "holdfast_plugin_entry"
 #define HF_NO_DEADLINE INT64_MAX
 
@@ -95,6 +96,7 @@ struct hf_kv {
 #define HF_CAN_GUEST_FSMAP (UINT64_C(1) << 11)
 #define HF_CAN_ROLLBACK_UNDO (UINT64_C(1) << 12) /* … the state that is left stays until settle */
 #define HF_CAN_MACHINE (UINT64_C(1) << 13) /* a machine from what vm_definition told once, here or elsewhere */
+#define HF_CAN_MACHINE_PUSHED (UINT64_C(1) << 14) /* … from a backup that the hypervisor keeps */
 
 enum hf_vm_state { HF_VM_OTHER, HF_VM_RUNNING, HF_VM_PAUSED, HF_VM_OFF, HF_VM_CRASHED };
 
@@ -193,7 +195,10 @@ struct hf_capture_request {
     const char *scratch_dir; /* EXPORT: where copy-before-write may live, or NULL */
     /* since 1.2 */
     enum hf_checkpoint_use checkpoint; /* EXPORT */
-    uint32_t reserved;
+    /* since 1.5: the host itself freezes the guest before begin: a freeze of the hypervisor's that fails or is skipped
+     * for that is as it should be */
+    uint8_t is_frozen;
+    uint8_t reserved[3];
 };
 
 /* What capture_begin will change. Complete before anything was changed. */
@@ -230,6 +235,33 @@ struct hf_export_state {
     uint64_t scratch_used_bytes; /* what the hypervisor keeps of the instant, beside the disks */
     uint64_t scratch_room_bytes; /* how much that may become before the export is given up; 0: unknown */
 };
+
+/* ---- since 1.5: a backup that the hypervisor wrote itself, and keeps ------------------------ */
+
+/* Is a place off the hypervisor's hosts? What only its administrator can know is UNKNOWN. */
+enum hf_pushed_place { HF_PLACE_UNKNOWN, HF_PLACE_HERE, HF_PLACE_ELSEWHERE };
+/* What the place itself found when it last read all of the backup. */
+enum hf_pushed_check { HF_PUSHED_UNCHECKED, HF_PUSHED_GOOD, HF_PUSHED_BAD };
+
+struct hf_pushed {
+    uint32_t struct_size;
+    enum hf_pushed_check check;
+    enum hf_pushed_place where;
+    uint8_t is_ours;      /* it carries the mark of `run` */
+    uint8_t is_protected; /* the hypervisor's own retention lets it be */
+    uint8_t reserved[2];
+    int64_t taken_at_s;    /* seconds since the epoch, 0: unknown */
+    uint64_t stored_bytes;    /* as the place tells it, below 2^53; 0: unknown. It lasts, but for the form pbs */
+    /* These three: UTF-8, at most 511 bytes, no control characters. */
+    const char *ref;          /* the hypervisor's name of it, unique with the VM's id */
+    const char *form;         /* what it is: vma, pbs */
+    const char *place;        /* the storage, as the hypervisor calls it */
+    const char *server;       /* host name or address of the place, or NULL: it has none, or that is not known */
+    const char *where_why;    /* of where, to go behind a colon */
+    const char *run;          /* whose it is: the hf_capture_request.name of its capture; or NULL */
+    const char *notes;        /* what is written on it, one line, or NULL */
+};
+typedef int (*hf_pushed_cb)(void *ctx, const struct hf_pushed *pushed);
 
 /* STREAM: ascending, not overlapping. data NULL: a hole of len zero bytes. */
 typedef int (*hf_extent_cb)(void *ctx, uint64_t offset, const void *data, uint64_t len);
@@ -330,6 +362,10 @@ struct hf_machine_request {
     uint32_t n_disks;
     uint32_t reserved;
     uint64_t memory_max_bytes; /* less than the definition's: so much instead. 0: as there */
+    /* since 1.5 */
+    const char *pushed; /* hf_pushed.ref: made from this backup; definition is NULL, and there are no disks. NULL: as above */
+    const char *vm_id;  /* … and of which VM it is */
+    const char *store;  /* … where its disks come to lie, as the hypervisor calls it; NULL: where those of the VM lay */
 };
 
 enum hf_machine_finding_kind {
@@ -463,7 +499,8 @@ struct hf_plugin {
      *           undo. The state that was left exists on, unless the plan said HF_ROLLBACK_FINAL.
      *   settle  the decision for the new state: the old one is removed, or (HF_ROLLBACK_KEEP) what holds it is told to
      *           `kept`, and the younger snapshots are forgotten. Interrupted anywhere, calling it again finishes it.
-     *           The snapshot is a way back still, and can be deleted.
+     *           The snapshot is a way back still, and can be deleted. FINAL was decided before the switch, so it finishes
+     *           what that began; EXPIRED: not any more, the VM runs in a state that is somebody's, and nothing is left.
      *   undo    the decision for the old state: the VM has its former disks, and runs if it ran before; nothing of the
      *           rollback is left. Nothing there: success, nothing changed. Only before settle.
      * libvirt: overlays. Proxmox VE: a snapshot of the present state before POST …/rollback; where the storage rolls back
@@ -526,6 +563,27 @@ struct hf_plugin {
     /* Since ABI 1.4. Names of this VM's checkpoints that holdfast made, the newest first. Whatever state the VM is in. */
     int (*checkpoint_list)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, hf_text_cb emit,
                            void *ctx, struct hf_err *err);
+
+    /* Since ABI 1.5. A pushed export is one backup of all disks, and has these steps behind settle:
+     *   export_disk    form PUSHED and its size, of each disk.
+     *   export_end     waits for the copy. TIMEOUT, UNREACHABLE: it goes on, and export_end may be called again. 0: the
+     *                  backup is whole, and stays whatever becomes of this process. CANCELLED: capture_discard takes it away.
+     *   export_pushed  then: what lies there now.
+     * A machine from it (machine_plan with `pushed`) is made by machine_create, which copies all of it: TIMEOUT and
+     * UNREACHABLE mean that it goes on, and that machine_create may be called again. */
+    int (*export_pushed)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap, struct hf_pushed *out,
+                         struct hf_err *err);
+    /* All backups of the VM in the place that is configured, also of others; the VM itself may be gone. */
+    int (*pushed_list)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, hf_pushed_cb emit, void *ctx,
+                       struct hf_err *err);
+    /* Deletes the backup `ref`, whose mark must be that of `run` (CONFLICT: it is another's now). Gone already: success.
+     * Interrupted anywhere, calling it again finishes it. Its point is no more: it goes on when the user cancels. */
+    int (*pushed_delete)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *ref,
+                         const char *run, struct hf_err *err);
+    /* The backup `ref`, wherever it lies: also when another place is configured now. NOT_FOUND: it is nowhere; a place that
+     * cannot be looked at is UNREACHABLE or AUTH. */
+    int (*pushed_find)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *ref,
+                       struct hf_pushed *out, struct hf_err *err);
 };
 
 typedef const struct hf_plugin *(*hf_plugin_entry_fn)(const struct hf_host *host);

@@ -16,7 +16,12 @@
  *   ROOT/NAME/TARGET.blind        there: its bitmaps call nothing changed, which is a lie
  *   ROOT/NAME/off, internal     there: the VM is off; its disks have internal snapshots
  *   ROOT/NAME/machine      a machine from a stored definition: "RUN PURPOSE made" or "… settled"; its disks are absolute paths
+ *   ROOT/NAME/pushed       there: … made from a backup on the shelf; its disks are TARGET.img, and go with it
  *   ROOT/NAME/paused       there: the VM is paused;  domain.former: of the machine that it replaced
+ *   ROOT/NAME/push         there: it exports nothing, and writes backups itself:
+ *   ROOT/shelf/NAME.RUN/   one, called shelf:NAME.RUN: domain, TARGET, notes ("holdfast RUN", or another's), and, when they are so,
+ *                          protected, good, bad, pbs (its form);  NAME.RUN.part/ under way
+ *   ROOT/shelf.away, shelf.where   there: the shelf cannot be looked at; "here", "elsewhere SERVER" or "unknown"
  *   ROOT/calls             a line per call: OPERATION VM
  *
  * It is strict: what plugin.h says must be refused is refused, and a caller that breaks the
@@ -25,6 +30,8 @@
  * Environment: DIR_FAIL=OPERATION,… (capture_begin_after: fails when the snapshot is made), DIR_WRITES (a machine that
  * is started writes into each of its disks),
  * DIR_HANG_MS (capture_begin is deaf for so long, and then does it), DIR_SETTLE_MS, DIR_DISCARD_MS,
+ * DIR_RESTORE_MS (a machine from one takes so long), DIR_RESTORE_TIMEOUTS (so many times machine_create does not wait for it),
+ * DIR_PUSH_MS (a backup takes so long), DIR_PUSH_TIMEOUTS (so many times export_end does not wait for it), DIR_PUSH_FAILS,
  * DIR_DELETE_MS (heeds cancel), DIR_DELETE_SPOILS (fails half-way), DIR_SYNC_MS, DIR_SYNC_EXIT.
  */
 #include "api/holdfast/plugin.h"
@@ -59,7 +66,7 @@ struct hf_instance {
     char *root;
     int calls_fd;
     atomic_bool is_busy;
-    int n_captures;
+    int n_captures, n_restores;
     struct hf_strv kept; /* strings that the last call handed out */
 };
 
@@ -72,7 +79,8 @@ struct hf_capture {
     char *domain_before; /* as planned */
     char *token;
     char *parent; /* checkpoint, or NULL */
-    bool is_export, leaves_checkpoint;
+    bool is_export, leaves_checkpoint, is_pushed, has_ended;
+    int64_t n_timeouts;
     struct served {
         char *target, *socket, *uri, *dirty_ctx;
         const char *compare_why;
@@ -369,7 +377,8 @@ static int fill_vm(struct hf_instance *in, const char *vm, struct hf_vm *out, st
     out->id = keep(in, hf_asprintf(ID_PREFIX "%s", vm));
     out->name = keep(in, strdup(vm));
     out->state = state_of(in, vm);
-    out->can = HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK;
+    out->can = HF_CAN_SNAPSHOT | HF_CAN_MULTI_DISK |
+               (exists(in, vm, "push") ? HF_CAN_EXPORT_PUSHED : HF_CAN_EXPORT_NBD);
     out->has_agent = exists(in, vm, "agent");
     out->n_disks = 0;
     return each_disk(in, vm, domain, count_disk, &out->n_disks, err);
@@ -515,6 +524,8 @@ static int check_request(struct hf_instance *in, const struct hf_capture_request
     const char *vm = vm_of(in, req->vm_id, err);
     if (!vm)
         return -1;
+    if (req->parent && exists(in, vm, "push"))
+        return hf_fail(err, HF_E_UNSUPPORTED, "a pushed backup has no parent");
     HF_AUTOFREE char *snap = hf_asprintf("%s.snap", req->name);
     if (exists(in, vm, snap))
         return hf_fail(err, HF_E_CONFLICT, "'%s' has a snapshot %s already", vm, req->name);
@@ -524,7 +535,7 @@ static int check_request(struct hf_instance *in, const struct hf_capture_request
 static bool leaves_checkpoint(const struct hf_instance *in, const char *vm,
                               const struct hf_capture_request *req)
 {
-    if (req->kind != HF_CAPTURE_EXPORT || exists(in, vm, "off"))
+    if (req->kind != HF_CAPTURE_EXPORT || exists(in, vm, "off") || exists(in, vm, "push"))
         return false;
     return req->checkpoint == HF_CHECKPOINT_ALWAYS ||
            (req->checkpoint == HF_CHECKPOINT_AUTO && !exists(in, vm, "internal"));
@@ -549,6 +560,8 @@ static int dir_capture_plan(struct hf_instance *in, const struct hf_call *call,
     *out = capture_new(in, vm, req);
     (*out)->domain_before = HF_STEAL(domain);
     (*out)->leaves_checkpoint = leaves_checkpoint(in, vm, req);
+    (*out)->is_pushed = (*out)->is_export && exists(in, vm, "push");
+    (*out)->n_timeouts = env_ms("DIR_PUSH_TIMEOUTS");
     if (req->parent && !((*out)->parent = strdup(req->parent)))
         abort();
     plan->is_incremental = req->parent != NULL;
@@ -768,6 +781,96 @@ static int keep_disk(struct hf_instance *in, const char *vm, const char *target,
     return serve(v, is_by_changes ? cap->parent : NULL, to, err);
 }
 
+/* ---- backups on the shelf ----------------------------------------------------------------- */
+
+#define SHELF "shelf"
+
+/* NAME.RUN, or the file in it. */
+HF_PRINTF(4, 5)
+static char *shelf_path(const struct hf_instance *in, const char *vm, const char *run,
+                        const char *fmt, ...)
+{
+    char end[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(end, sizeof end, fmt, ap);
+    va_end(ap);
+    return pathf(in, SHELF, "%s.%s%s", vm, run, end);
+}
+
+static int push_disk(struct hf_instance *in, const char *vm, const char *target, const char *layers,
+                     void *ctx, struct hf_err *err)
+{
+    const struct hf_capture *cap = ctx;
+    HF_AUTO(hf_strv) struct hf_strv words = HF_STRV_INIT;
+    size_t len = 0;
+    if (hf_strv_split(&words, layers, ' ') < 0)
+        abort();
+    HF_AUTOFREE char *from = path_of(in, vm, words.items[0]);
+    HF_AUTOFREE char *to = shelf_path(in, vm, cap->name, ".part/%s", target);
+    HF_AUTOFREE char *data = hf_path_read(from, (size_t)256 << 20, &len, err);
+    return data ? hf_path_write(to, data, len, 0600, err) : -1;
+}
+
+/* THE INSTANT: what comes later is only said to take its time. */
+static int begin_push(struct hf_capture *cap, const char *domain, struct hf_err *err)
+{
+    HF_AUTOFREE char *part = shelf_path(cap->in, cap->vm, cap->name, ".part");
+    HF_AUTOFREE char *domain_file = shelf_path(cap->in, cap->vm, cap->name, ".part/domain");
+    return start_job(cap->in, cap->vm, cap->name, err) < 0 || hf_path_mkdirs(part, 0700, err) < 0 ||
+                   hf_path_write(domain_file, domain, strlen(domain), 0600, err) < 0
+               ? -1
+               : each_disk(cap->in, cap->vm, domain, push_disk, cap, err);
+}
+
+/* Also one that is half gone; not there: fine. */
+static int remove_folder(const char *path, struct hf_err *err)
+{
+    struct dirent **found = NULL;
+    int n = scandir(path, &found, NULL, alphasort), rc = 0;
+    for (int i = 0; i < n; i++) {
+        HF_AUTOFREE char *file = hf_path_join(path, found[i]->d_name);
+        if (rc == 0 && found[i]->d_name[0] != '.' && strcmp(found[i]->d_name, "notes") != 0)
+            rc = unlink(file);
+        free(found[i]);
+    }
+    free(found);
+    HF_AUTOFREE char *notes = hf_path_join(path, "notes");
+    unlink(notes); /* last: until then it is known whose it is */
+    return rc == 0 && (rmdir(path) == 0 || errno == ENOENT) ? 0
+                                                            : hf_fail_sys(err, errno, "'%s'", path);
+}
+
+static char *notes_of(const struct hf_instance *in, const char *name)
+{
+    struct hf_err ignored = HF_ERR_INIT;
+    HF_AUTOFREE char *path = pathf(in, SHELF, "%s/notes", name);
+    return hf_path_read(path, FILE_MAX, NULL, &ignored);
+}
+
+static bool is_of_run(const struct hf_instance *in, const char *name, const char *run)
+{
+    HF_AUTOFREE char *notes = notes_of(in, name);
+    HF_AUTOFREE char *mark = hf_asprintf("holdfast %s", run);
+    return notes && strcmp(notes, mark) == 0;
+}
+
+static int discard_push(struct hf_instance *in, const char *vm, const char *run, struct hf_err *err)
+{
+    HF_AUTOFREE char *part = shelf_path(in, vm, run, ".part");
+    HF_AUTOFREE char *whole = shelf_path(in, vm, run, "%s", "");
+    HF_AUTOFREE char *name = hf_asprintf("%s.%s", vm, run);
+    return remove_folder(part, err) < 0                            ? -1
+           : access(whole, F_OK) != 0 || !is_of_run(in, name, run) ? 0
+                                                                   : remove_folder(whole, err);
+}
+
+static int check_shelf(const struct hf_instance *in, struct hf_err *err)
+{
+    HF_AUTOFREE char *away = hf_path_join(in->root, "shelf.away");
+    return access(away, F_OK) == 0 ? hf_fail(err, HF_E_UNREACHABLE, "the shelf is away") : 0;
+}
+
 /* The job is what a crash leaves. */
 static int begin_export(struct hf_capture *cap, const char *domain, struct hf_err *err)
 {
@@ -792,7 +895,9 @@ static int dir_capture_begin(struct hf_instance *in, const struct hf_call *call,
         return -1;
     if (strcmp(now, cap->domain_before) != 0)
         return hf_fail(err, HF_E_CONFLICT, "VM '%s' has changed since it was planned", cap->vm);
-    if ((cap->is_export ? begin_export(cap, now, err) : switch_layers(cap, err)) < 0)
+    if ((cap->is_pushed   ? begin_push(cap, now, err)
+         : cap->is_export ? begin_export(cap, now, err)
+                          : switch_layers(cap, err)) < 0)
         return -1;
     cap->stage = BEGUN;
     return must_fail("capture_begin_after")
@@ -878,12 +983,27 @@ static int dir_capture_discard(struct hf_instance *in, const struct hf_call *cal
         return hf_fail(err, HF_E_CONFLICT, "token '%s' is not of snapshot '%s'", undo_token, name);
     HF_AUTOFREE char *checkpoint = hf_asprintf("%s.cp", name);
     if (start_job(in, vm, name, err) < 0 || work(in, call, env_ms("DIR_DISCARD_MS"), err) < 0 ||
-        remove_file(in, vm, checkpoint, err) < 0 || forget_content(in, vm, name, err) < 0)
+        discard_push(in, vm, name, err) < 0 || remove_file(in, vm, checkpoint, err) < 0 ||
+        forget_content(in, vm, name, err) < 0)
         return -1;
     return merge_away(in, vm, name, err);
 }
 
 /* ---- exports ---------------------------------------------------------------------------- */
+
+static int tell_push(struct hf_capture *cap, const char *target, struct hf_export *out,
+                     struct hf_err *err)
+{
+    HF_AUTOFREE char *file =
+        shelf_path(cap->in, cap->vm, cap->name, "%s/%s", cap->has_ended ? "" : ".part", target);
+    struct stat st;
+    if (stat(file, &st) < 0)
+        return hf_fail(err, HF_E_NOT_FOUND, "'%s' is not in the backup", target);
+    out->form = HF_EXPORT_PUSHED;
+    out->uri = keep(cap->in, hf_asprintf(SHELF ":%s.%s", cap->vm, cap->name));
+    out->size_bytes = (uint64_t)st.st_size;
+    return 0;
+}
 
 static int dir_export_disk(struct hf_instance *in, const struct hf_call *call,
                            struct hf_capture *cap, const char *target, struct hf_export *out,
@@ -892,6 +1012,8 @@ static int dir_export_disk(struct hf_instance *in, const struct hf_call *call,
     ENTER(in);
     if (begin_call(in, call, "export_disk", cap->vm, err) < 0)
         return -1;
+    if (cap->is_pushed)
+        return tell_push(cap, target, out, err);
     for (size_t i = 0; i < cap->n_served; i++) {
         const struct served *v = &cap->served[i];
         if (strcmp(v->target, target) != 0)
@@ -915,9 +1037,36 @@ static int dir_export_watch(struct hf_instance *in, const struct hf_call *call,
     if (begin_call(in, call, "export_watch", cap->vm, err) < 0)
         return -1;
     out->scratch_used_bytes = 0;
+    if (cap->has_ended)
+        return hf_fail(err, HF_E_CONFLICT, "the backup has ended");
     return exists(in, cap->vm, "full")
                ? hf_fail(err, HF_E_NOSPACE, "the scratch space of '%s' is full", cap->vm)
                : 0;
+}
+
+/* Whole with the rename. */
+static int end_push(struct hf_capture *cap, const struct hf_call *call, struct hf_err *err)
+{
+    HF_AUTOFREE char *part = shelf_path(cap->in, cap->vm, cap->name, ".part");
+    HF_AUTOFREE char *whole = shelf_path(cap->in, cap->vm, cap->name, "%s", "");
+    HF_AUTOFREE char *notes = shelf_path(cap->in, cap->vm, cap->name, ".part/notes");
+    HF_AUTOFREE char *protected = shelf_path(cap->in, cap->vm, cap->name, ".part/protected");
+    HF_AUTOFREE char *mark = hf_asprintf("holdfast %s", cap->name);
+    if (cap->has_ended)
+        return 0;
+    if (cap->n_timeouts-- > 0)
+        return hf_fail(err, HF_E_TIMEOUT, "the backup is still written");
+    if (work(cap->in, call, env_ms("DIR_PUSH_MS"), err) < 0)
+        return -1;
+    if (getenv("DIR_PUSH_FAILS"))
+        return hf_fail(err, HF_E_CONFLICT, "the backup failed");
+    if (hf_path_write(notes, mark, strlen(mark), 0600, err) < 0 ||
+        hf_path_write(protected, "", 0, 0600, err) < 0)
+        return -1;
+    if (rename(part, whole) != 0)
+        return hf_fail_sys(err, errno, "rename to '%s'", whole);
+    cap->has_ended = true;
+    return remove_file(cap->in, cap->vm, "job", err);
 }
 
 static int dir_export_end(struct hf_instance *in, const struct hf_call *call,
@@ -926,8 +1075,166 @@ static int dir_export_end(struct hf_instance *in, const struct hf_call *call,
     ENTER(in);
     if (begin_call(in, call, "export_end", cap->vm, err) < 0)
         return -1;
+    if (cap->is_pushed)
+        return end_push(cap, call, err);
     end_servers(cap);
+    cap->has_ended = true;
     return merge_away(in, cap->vm, cap->name, err);
+}
+
+/* ---- what lies on the shelf ---------------------------------------------------------------- */
+
+static uint64_t folder_bytes(const char *path)
+{
+    struct dirent **found = NULL;
+    struct stat st;
+    uint64_t sum = 0;
+    int n = scandir(path, &found, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        HF_AUTOFREE char *file = hf_path_join(path, found[i]->d_name);
+        if (stat(file, &st) == 0 && S_ISREG(st.st_mode))
+            sum += (uint64_t)st.st_size;
+        free(found[i]);
+    }
+    free(found);
+    return sum;
+}
+
+static bool has_file(const char *folder, const char *name)
+{
+    HF_AUTOFREE char *path = hf_path_join(folder, name);
+    return access(path, F_OK) == 0;
+}
+
+static void tell_where(struct hf_instance *in, struct hf_pushed *out)
+{
+    struct hf_err ignored = HF_ERR_INIT;
+    HF_AUTOFREE char *path = hf_path_join(in->root, "shelf.where");
+    char *text = hf_path_read(path, FILE_MAX, NULL, &ignored);
+    out->where_why = "nobody has said where the shelf is";
+    if (!text)
+        return;
+    text[strcspn(text, "\n")] = '\0';
+    const char *kept = keep(in, text);
+    out->where = strncmp(kept, "elsewhere", 9) == 0 ? HF_PLACE_ELSEWHERE
+                 : strcmp(kept, "here") == 0        ? HF_PLACE_HERE
+                                                    : HF_PLACE_UNKNOWN;
+    out->where_why = out->where == HF_PLACE_HERE        ? "the shelf is in this house"
+                     : out->where == HF_PLACE_ELSEWHERE ? "the shelf is in another house"
+                                                        : out->where_why;
+    out->server = strncmp(kept, "elsewhere ", 10) == 0 ? kept + 10 : NULL;
+}
+
+/* name: NAME.RUN */
+static void fill_pushed(struct hf_instance *in, const char *name, struct hf_pushed *out)
+{
+    HF_AUTOFREE char *path = path_of(in, SHELF, name);
+    struct stat st = {0};
+    char *notes = notes_of(in, name);
+    const char *kept = keep(in, notes ? notes : strdup(""));
+    (void)stat(path, &st);
+    out->check = has_file(path, "bad")    ? HF_PUSHED_BAD
+                 : has_file(path, "good") ? HF_PUSHED_GOOD
+                                          : HF_PUSHED_UNCHECKED;
+    out->is_ours = strncmp(kept, "holdfast ", 9) == 0;
+    out->is_protected = has_file(path, "protected");
+    out->taken_at_s = st.st_mtime;
+    out->stored_bytes = folder_bytes(path);
+    out->ref = keep(in, hf_asprintf(SHELF ":%s", name));
+    out->form = has_file(path, "pbs") ? "pbs" : "folder";
+    out->place = SHELF;
+    out->run = out->is_ours ? kept + 9 : NULL;
+    out->notes = *kept ? kept : NULL;
+    tell_where(in, out);
+}
+
+static int dir_export_pushed(struct hf_instance *in, const struct hf_call *call,
+                             struct hf_capture *cap, struct hf_pushed *out, struct hf_err *err)
+{
+    ENTER(in);
+    if (begin_call(in, call, "export_pushed", cap->vm, err) < 0)
+        return -1;
+    if (!cap->is_pushed || !cap->has_ended)
+        return hf_fail(err, HF_E_INTERNAL, "export_pushed is called after export_end");
+    HF_AUTOFREE char *name = hf_asprintf("%s.%s", cap->vm, cap->name);
+    fill_pushed(in, name, out);
+    return 0;
+}
+
+/* The VM may be gone. */
+static const char *name_of(const char *vm_id, struct hf_err *err)
+{
+    if (strncmp(vm_id, ID_PREFIX, strlen(ID_PREFIX)) == 0 && !strchr(vm_id, '/'))
+        return vm_id + strlen(ID_PREFIX);
+    hf_fail(err, HF_E_NOT_FOUND, "'%s' is no id of a VM", vm_id);
+    return NULL;
+}
+
+static int dir_pushed_list(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                           hf_pushed_cb emit, void *ctx, struct hf_err *err)
+{
+    ENTER(in);
+    const char *vm = name_of(vm_id, err);
+    struct dirent **found = NULL;
+    if (!vm || begin_call(in, call, "pushed_list", vm, err) < 0 || check_shelf(in, err) < 0)
+        return -1;
+    HF_AUTOFREE char *path = hf_path_join(in->root, SHELF);
+    int n = scandir(path, &found, NULL, alphasort), rc = 0;
+    for (int i = 0; i < n; i++) {
+        const char *name = found[i]->d_name;
+        size_t len = strlen(name), vm_len = strlen(vm);
+        struct hf_pushed p = {.struct_size = sizeof p};
+        if (rc == 0 && strncmp(name, vm, vm_len) == 0 && name[vm_len] == '.' &&
+            !(len > 5 && strcmp(name + len - 5, ".part") == 0)) {
+            fill_pushed(in, name, &p);
+            rc = emit(ctx, &p) ? -1 : 0;
+        }
+        free(found[i]);
+    }
+    free(found);
+    return rc;
+}
+
+/* NULL: there is none, or (err) it cannot be. */
+static const char *find_on_shelf(struct hf_instance *in, const char *vm_id, const char *ref,
+                                 struct hf_err *err)
+{
+    const char *vm = name_of(vm_id, err), *name = ref + strlen(SHELF) + 1;
+    if (!vm || check_shelf(in, err) < 0)
+        return NULL;
+    if (strncmp(ref, SHELF ":", strlen(SHELF) + 1) != 0 || strchr(name, '/') ||
+        strncmp(name, vm, strlen(vm)) != 0) {
+        hf_fail(err, HF_E_CONFIG, "'%s' is no backup of '%s'", ref, vm);
+        return NULL;
+    }
+    return exists(in, SHELF, name) ? name : NULL;
+}
+
+static int dir_pushed_find(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                           const char *ref, struct hf_pushed *out, struct hf_err *err)
+{
+    ENTER(in);
+    if (begin_call(in, call, "pushed_find", vm_id, err) < 0)
+        return -1;
+    const char *name = find_on_shelf(in, vm_id, ref, err);
+    if (!name)
+        return err->cls ? -1 : hf_fail(err, HF_E_NOT_FOUND, "there is no backup %s", ref);
+    fill_pushed(in, name, out);
+    return 0;
+}
+
+static int dir_pushed_delete(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                             const char *ref, const char *run, struct hf_err *err)
+{
+    ENTER(in);
+    if (begin_call(in, call, "pushed_delete", vm_id, err) < 0)
+        return -1;
+    const char *name = find_on_shelf(in, vm_id, ref, err);
+    if (!name)
+        return err->cls ? -1 : 0;
+    HF_AUTOFREE char *path = path_of(in, SHELF, name);
+    return is_of_run(in, name, run) ? remove_folder(path, err)
+                                    : hf_fail(err, HF_E_CONFLICT, "%s is not of run %s", ref, run);
 }
 
 static int drop_checkpoint(struct hf_instance *in, const char *vm, const char *file,
@@ -1299,6 +1606,70 @@ static int check_machine(struct hf_instance *in, const struct hf_machine_request
     return 0;
 }
 
+/* ---- … and from backups on the shelf ---- */
+
+struct restoring {
+    const char *name, *backup; /* the machine's, and on the shelf */
+    struct hf_buf domain;
+};
+
+static int restore_disk(struct hf_instance *in, const char *vm, const char *target,
+                        const char *layers, void *ctx, struct hf_err *err)
+{
+    (void)vm, (void)layers;
+    struct restoring *r = ctx;
+    size_t len = 0;
+    HF_AUTOFREE char *from = pathf(in, SHELF, "%s/%s", r->backup, target);
+    HF_AUTOFREE char *file = hf_asprintf("%s.img", target);
+    HF_AUTOFREE char *to = path_of(in, r->name, file);
+    HF_AUTOFREE char *data = hf_path_read(from, (size_t)256 << 20, &len, err);
+    hf_buf_printf(&r->domain, "%s %s\n", target, file);
+    return data ? hf_path_write(to, data, len, 0600, err) : -1;
+}
+
+static int plan_pushed(struct hf_instance *in, const struct hf_machine_request *req,
+                       hf_machine_finding_cb emit, void *ctx, struct hf_machine_plan *out,
+                       struct hf_err *err)
+{
+    if (req->definition || req->n_disks || !req->vm_id)
+        abort();
+    if (req->flags & (HF_MACHINE_REPLACE | HF_MACHINE_TRANSIENT))
+        return hf_fail(err, HF_E_UNSUPPORTED, "no such machine from the shelf");
+    if (req->store && strcmp(req->store, "floor") != 0)
+        return hf_fail(err, HF_E_NOT_FOUND, "there is no storage '%s'", req->store);
+    const char *backup = find_on_shelf(in, req->vm_id, req->pushed, err);
+    if (!backup)
+        return err->cls ? -1 : hf_fail(err, HF_E_NOT_FOUND, "there is no backup %s", req->pushed);
+    out->definition = keep(in, hf_asprintf("pushed %s", backup));
+    return tell(emit, ctx, HF_MACHINE_CHANGED, "name", req->name);
+}
+
+/* The mark comes first, the domain last. */
+static int make_pushed(struct hf_instance *in, const struct hf_call *call, const struct machine *m,
+                       const char *backup, struct hf_err *err)
+{
+    struct restoring r = {m->name, backup, HF_BUF_INIT};
+    HF_AUTOFREE char *dir = path_of(in, m->name, "");
+    HF_AUTOFREE char *file = pathf(in, SHELF, "%s/domain", backup);
+    HF_AUTOFREE char *domain = hf_path_read(file, FILE_MAX, NULL, err);
+    if (!domain)
+        return -1;
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return hf_fail_sys(err, errno, "'%s'", dir);
+    if (write_mark(in, m, "made", err) < 0 || write_vm_file(in, m->name, "pushed", "", err) < 0 ||
+        write_vm_file(in, m->name, "off", "", err) < 0)
+        return -1;
+    if (in->n_restores++ < env_ms("DIR_RESTORE_TIMEOUTS"))
+        return hf_fail(err, HF_E_TIMEOUT, "it is copied on");
+    int rc = work(in, call, env_ms("DIR_RESTORE_MS"), err);
+    if (rc == 0)
+        rc = each_disk(in, m->name, domain, restore_disk, &r, err);
+    if (rc == 0)
+        rc = write_vm_file(in, m->name, "domain", hf_buf_str(&r.domain), err);
+    hf_buf_free(&r.domain);
+    return rc;
+}
+
 static int dir_machine_plan(struct hf_instance *in, const struct hf_call *call,
                             const struct hf_machine_request *req, hf_machine_finding_cb emit,
                             void *ctx, struct hf_machine_plan *out, struct hf_err *err)
@@ -1309,6 +1680,11 @@ static int dir_machine_plan(struct hf_instance *in, const struct hf_call *call,
         return -1;
     HF_AUTOFREE char *token =
         hf_asprintf("machine %s %s %s %u", req->name, req->run, req->purpose, (unsigned)req->flags);
+    if (req->pushed) {
+        out->vm_id = keep(in, hf_asprintf(ID_PREFIX "%s", req->name));
+        out->undo_token = keep(in, HF_STEAL(token));
+        return plan_pushed(in, req, emit, ctx, out, err);
+    }
     if (tell(emit, ctx, HF_MACHINE_CHANGED, "name", req->name) < 0 ||
         each_disk(in, req->name, req->definition, adapt_disk, &a, err) < 0) {
         hf_buf_free(&a.out);
@@ -1358,6 +1734,8 @@ static int dir_machine_create(struct hf_instance *in, const struct hf_call *call
         return 0;
     if (is_there && !(m.flags & HF_MACHINE_REPLACE))
         return hf_fail(err, HF_E_CONFLICT, "there is a machine '%s' already", m.name);
+    if (strncmp(definition, "pushed ", 7) == 0)
+        return make_pushed(in, call, &m, definition + 7, err);
     return make_machine(in, &m, definition, err);
 }
 
@@ -1430,10 +1808,12 @@ static int take_machine_away(struct hf_instance *in, const struct machine *m, st
                        remove_file(in, m->name, "machine", err) < 0
                    ? -1
                    : 0;
+    HF_AUTOFREE char *dir = path_of(in, m->name, "");
+    if (exists(in, m->name, "pushed")) /* its disks are its own */
+        return remove_folder(dir, err);
     for (size_t i = 0; i < HF_ARRAY_SIZE(files); i++)
         if (remove_file(in, m->name, files[i], err) < 0)
             return -1;
-    HF_AUTOFREE char *dir = path_of(in, m->name, "");
     return rmdir(dir) == 0 || errno == ENOENT ? 0 : hf_fail_sys(err, errno, "'%s'", dir);
 }
 
@@ -1507,8 +1887,9 @@ static const struct hf_plugin plugin = {
     .name = "dir",
     .version = HF_VERSION,
     .description = "directories that play virtual machines",
-    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_INCREMENTAL | HF_CAN_MULTI_DISK |
-                    HF_CAN_GUEST_EXEC | HF_CAN_MACHINE,
+    .capabilities = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD | HF_CAN_EXPORT_PUSHED |
+                    HF_CAN_INCREMENTAL | HF_CAN_MULTI_DISK | HF_CAN_GUEST_EXEC | HF_CAN_MACHINE |
+                    HF_CAN_MACHINE_PUSHED,
     .keys = keys,
     .n_keys = HF_ARRAY_SIZE(keys),
     .open = dir_open,
@@ -1527,6 +1908,10 @@ static const struct hf_plugin plugin = {
     .export_disk = dir_export_disk,
     .export_watch = dir_export_watch,
     .export_end = dir_export_end,
+    .export_pushed = dir_export_pushed,
+    .pushed_list = dir_pushed_list,
+    .pushed_find = dir_pushed_find,
+    .pushed_delete = dir_pushed_delete,
     .checkpoint_drop = dir_checkpoint_drop,
     .checkpoint_list = dir_checkpoint_list,
     .snapshot_list = dir_snapshot_list,

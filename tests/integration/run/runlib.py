@@ -139,7 +139,7 @@ class Server:
         self.defaults.write_text("[client]\nuser = root\n")
         self.defaults.chmod(0o600)
         self.life = self._start_caretaker(options)
-        self._wait()
+        self.wait()
 
     def _make_dir(self):
         need("mariadb", "mariadbd", "mariadb-install-db", "mariadb")
@@ -182,8 +182,10 @@ class Server:
         os.environ["TMPDIR"] = str(self.dir)
         subprocess.run(install, check=False, preexec_fn=die_with_parent)
         server = subprocess.Popen(run, preexec_fn=die_with_parent)
-        while os.read(inside, 1):
-            pass
+        while os.read(inside, 1):  # lose_power
+            server.kill()
+            server.wait()
+            server = subprocess.Popen(run, preexec_fn=die_with_parent)
         server.kill()
         server.wait()
         for line in Path("/proc/mounts").read_text().splitlines():
@@ -195,7 +197,8 @@ class Server:
                 break
             time.sleep(0.1)
 
-    def _wait(self):
+    def wait(self):
+        """Until it answers."""
         deadline = time.monotonic() + START_WITHIN_S
         while time.monotonic() < deadline:
             with contextlib.suppress(RuntimeError):
@@ -203,6 +206,12 @@ class Server:
                 return
             time.sleep(0.05)
         sys.exit(f"FAIL fixture: the server does not answer:\n{self.log.read_text()}")
+
+    def lose_power(self):
+        """It is gone at once, and starts again; when it answers is another matter."""
+        pid = int((self.dir / "pid").read_text())
+        os.write(self.life, b"x")
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 20, "the server does not die")
 
     def stop(self):
         os.close(self.life)
@@ -354,6 +363,7 @@ class Site:
                                  "quiesce": "lock"}}
         self.stores = {}  # the sections [store NAME]
         self.policies = {}  # the sections [policy NAME]
+        self.hypervisor = {}  # more keys of [hypervisor here]
         self.write()
 
     def make_vm(self, name):
@@ -374,7 +384,7 @@ class Site:
     def write_all(self):
         """The configuration as sections, stores and policies are."""
         lines = ["[defaults]", f"state = {self.state}", f"plugin-dir = {PLUGINS}", "[hypervisor here]",
-                 "plugin = dir", f"root = {self.vms}"]
+                 "plugin = dir", f"root = {self.vms}", *(f"{k} = {v}" for k, v in self.hypervisor.items())]
         for name, section in self.sections.items():
             lines += [f"[vm {name}]", "hypervisor = here"]
             lines += [f"{k} = {v}" for k, v in section.items() if v is not None]

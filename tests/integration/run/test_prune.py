@@ -26,7 +26,7 @@ class Prune(RunTest):
 
     def prune(self, *args, status=0, **env):
         doc = self.ok(self.site.run("prune", *args, **env), status)
-        self.assertEqual(set(doc), {"pruned", "kept", "failed", "dry_run", "points", "stores"})
+        self.assertEqual(set(doc), {"pruned", "kept", "failed", "dry_run", "points", "stores", "backups"})
         return doc
 
     def kept(self, doc):

@@ -176,6 +176,7 @@ class Points(PruneTest):
         text = self.web.site.run("prune", "--dry-run", as_json=False).stdout
         self.assertRegex(text, r"would delete web/20261101T\S+ on vault, taken 2026-11-01: older than last 1")
         self.assertRegex(text, r"keep +web/20261102T\S+ on vault, taken 2026-11-02: last 1")
+        self.assertRegex(text, r"store vault: 1 of 2 points would be deleted")
         text = self.web.site.run("prune", as_json=False).stdout
         self.assertRegex(text, r"deleted +web/20261101T")
         self.assertNotIn("keep ", text)

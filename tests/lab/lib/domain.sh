@@ -4,11 +4,11 @@
 # Domains of the lab: their disks, definition and start, and what there is to know about each of
 # them in $LAB/guests/NAME/ (ports, known_hosts, my.cnf files, env).
 
-# disk_xml FILE FORMAT TARGET [MORE-ATTRIBUTES]
+# disk_xml FILE FORMAT TARGET [MORE-ATTRIBUTES [SERIAL]]
 disk_xml()
 {
     echo "<disk type='file' device='disk' ${4:-}><driver name='qemu' type='$2'/>" \
-        "<source file='$1'/><target dev='$3' bus='virtio'/></disk>"
+        "<source file='$1'/><target dev='$3' bus='virtio'/>${5:+<serial>$5</serial>}</disk>"
 }
 
 # The disks of "up --extra": what a coordinator has to leave out or treat differently.

@@ -82,6 +82,7 @@ AT(hf_capture_plan, n_disks, 4);
 AT(hf_capture_plan, undo_token, 8);
 /* since 1.2 */
 AT(hf_capture_request, checkpoint, 48);
+AT(hf_capture_request, is_frozen, 52);
 AT(hf_capture_plan, leaves_checkpoint, 16);
 AT(hf_capture_plan, is_incremental, 17);
 AT(hf_export_state, struct_size, 0);

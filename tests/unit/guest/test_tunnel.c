@@ -23,7 +23,7 @@
 /* The way: its streams are socket pairs, the other ends of which wait in `ends`. */
 struct way {
     int ends[2]; /* a pipe of descriptors of this process */
-    atomic_int is_lost, n_open, refuses;
+    atomic_int is_lost, n_open, refuses, n_asked;
 };
 
 struct stream {
@@ -54,7 +54,7 @@ static ssize_t answer(ssize_t n, struct hf_err *err)
 
 static ssize_t way_read(void *self, void *stream, void *buf, size_t size, struct hf_err *err)
 {
-    (void)self;
+    ((struct way *)self)->n_asked++;
     return answer(recv(((struct stream *)stream)->fd, buf, size, MSG_DONTWAIT), err);
 }
 
@@ -108,14 +108,20 @@ static const struct hf_tunnel_backend backend = {.name = "test",
                                                  .wait = way_wait,
                                                  .free = way_free};
 
-static struct hf_tunnel *start(struct way *w, const char *path)
+static struct hf_tunnel *start_as(const struct hf_tunnel_backend *as, struct way *w,
+                                  const char *path)
 {
     struct hf_err err = HF_ERR_INIT;
     *w = (struct way){0};
     assert_int_equal(pipe(w->ends), 0);
-    struct hf_tunnel *t = hf_tunnel_open(path, &backend, w, NULL, &err);
+    struct hf_tunnel *t = hf_tunnel_open(path, as, w, NULL, &err);
     assert_hf_got(t, &err);
     return t;
+}
+
+static struct hf_tunnel *start(struct way *w, const char *path)
+{
+    return start_as(&backend, w, path);
 }
 
 static int try_connect(const char *path)
@@ -350,6 +356,55 @@ static void assert_refused(const char *path, enum hf_err_class cls, const char *
     assert_int_equal(w.n_open, -1);
 }
 
+/* How often the guest is asked in 100 ms, each TURN_MS unless it rests. */
+static int count_asked(struct way *w)
+{
+    usleep(20000); /* a turn that was under way */
+    int before = w->n_asked;
+    usleep(100000);
+    return w->n_asked - before;
+}
+
+static void while_it_rests_the_guest_is_not_asked_until_a_client_speaks(void **state)
+{
+    struct way w;
+    char buf[16];
+    struct hf_tunnel_backend resting = backend;
+    resting.rests = true;
+    const char *path = hf_test_path(state, "s");
+    HF_AUTO(hf_tunnel) struct hf_tunnel *t = start_as(&resting, &w, path);
+    int client = connect_to(path), guest = guest_end(&w);
+    assert_true(count_asked(&w) > 0);
+    hf_tunnel_rest(t, true);
+    assert_int_equal(count_asked(&w), 0);
+    assert_int_equal(write(guest, "late", 4), 4);
+    assert_int_equal(count_asked(&w), 0);
+    hf_tunnel_rest(t, false);
+    assert_int_equal(take(client, buf, sizeof buf), 4);
+    hf_tunnel_rest(t, true);
+    assert_int_equal(write(client, "unlock", 6), 6); /* nobody has to wake it for that */
+    assert_int_equal(take(guest, buf, sizeof buf), 6);
+    assert_true(count_asked(&w) > 0);
+    hf_tunnel_rest(t, true);
+    close(client); /* who goes is let go */
+    assert_ended(guest);
+    close(guest);
+    wait_until_open(&w, 0);
+    hf_tunnel_rest(t, true); /* and it is closed while it rests */
+}
+
+static void one_that_costs_the_guest_nothing_does_not_rest(void **state)
+{
+    struct way w;
+    const char *path = hf_test_path(state, "s");
+    HF_AUTO(hf_tunnel) struct hf_tunnel *t = start(&w, path);
+    int client = connect_to(path), guest = guest_end(&w);
+    hf_tunnel_rest(t, true);
+    assert_true(count_asked(&w) > 0);
+    close(client);
+    close(guest);
+}
+
 static void unsafe_places_are_refused(void **state)
 {
     char longest[120];
@@ -375,6 +430,8 @@ int main(void)
         HF_TEST(one_client_too_many_is_closed_at_once),
         HF_TEST(the_end_is_quick_and_leaves_nothing),
         HF_TEST(a_socket_left_by_the_dead_is_replaced_and_a_living_one_not),
+        HF_TEST(while_it_rests_the_guest_is_not_asked_until_a_client_speaks),
+        HF_TEST(one_that_costs_the_guest_nothing_does_not_rest),
         HF_TEST(unsafe_places_are_refused),
     };
     return HF_RUN_TESTS("guest.tunnel", tests);

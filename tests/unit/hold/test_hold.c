@@ -44,6 +44,31 @@ static void the_order_is_lock_settle_sync_capture_unlock_verify(void **state)
     assert_grade(HF_GRADE_B, "position", NULL);
 }
 
+void __wrap_hf_tunnel_rest(struct hf_tunnel *t, bool rests);
+void __wrap_hf_tunnel_rest(struct hf_tunnel *t, bool rests)
+{
+    (void)t;
+    world.trace[strlen(world.trace)] = rests ? 'q' : 'w';
+}
+
+static void the_agent_is_left_to_the_hypervisor_while_it_captures(void **state)
+{
+    fresh(state);
+    held.plan.tunnel = (struct hf_tunnel *)(void *)&held;
+    assert_hf_ok(run(), &held.err);
+    assert_string_equal(world.trace, "AqCwRV");
+    hf_hold_result_free(&held.result);
+}
+
+static void the_agent_is_asked_again_after_a_capture_that_failed(void **state)
+{
+    fresh(state);
+    held.plan.tunnel = (struct hf_tunnel *)(void *)&held;
+    world.capture.fails = HF_E_PLUGIN;
+    assert_failed_released(run(), HF_E_PLUGIN, "capture failed");
+    assert_string_equal(world.trace, "AqCwR");
+}
+
 static void the_timeline_has_the_contracts_names_and_leaves_out_what_was_not(void **state)
 {
     fresh(state);
@@ -436,6 +461,8 @@ int main(void)
         HF_TEST(a_hold_that_works_is_grade_b_proven_by_its_position),
         HF_TEST(without_binlog_the_session_is_the_proof_and_the_position_unknown),
         HF_TEST(the_order_is_lock_settle_sync_capture_unlock_verify),
+        HF_TEST(the_agent_is_left_to_the_hypervisor_while_it_captures),
+        HF_TEST(the_agent_is_asked_again_after_a_capture_that_failed),
         HF_TEST(the_timeline_has_the_contracts_names_and_leaves_out_what_was_not),
         HF_TEST(stall_counts_from_the_lock_statement_and_held_from_its_grant),
         HF_TEST(setting_a_variable_back_after_the_unlock_is_no_stall),

@@ -36,7 +36,7 @@ static void loads_a_plugin_of_this_version(void **state)
 static void names_both_versions_of_another_major(void **state)
 {
     (void)state;
-    refuse("major", HF_E_PLUGIN, "speaks ABI 2.7, this program 1.4");
+    refuse("major", HF_E_PLUGIN, "speaks ABI 2.7, this program 1.5");
     refuse("major", HF_E_PLUGIN, "Install the plugin");
 }
 

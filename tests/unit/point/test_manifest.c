@@ -108,6 +108,60 @@ static void write_it(const struct hf_image_keys *keys, struct hf_buf *out)
     assert_hf_ok(hf_manifest_write(&m, keys, false, out, &err), &err);
 }
 
+/* One whose disks lie with the hypervisor. */
+static void fill_pushed(struct hf_manifest *m)
+{
+    struct hf_err err = HF_ERR_INIT;
+    fill_manifest(m, "web 01", POINT_A);
+    struct hf_point_artifact *a =
+        hf_manifest_add_artifact(m, HF_POINT_PUSHED, HF_MANIFEST_PUSHED, &err);
+    assert_hf_got(a, &err);
+    a->bytes = DISK_BYTES;
+    a->stored_bytes = 12345;
+    a->pushed.ref = strdup("nfs1:backup/vzdump-qemu-100-2026_11_23-03_00_00.vma.zst");
+    a->pushed.form = strdup("vma");
+    a->pushed.place = strdup("nfs1");
+    a->pushed.off_host = HF_POINT_OFF_HOST_ASSUMED;
+    a->pushed.off_host_why = strdup("what is mounted there is not told");
+    a->pushed.taken_us = INT64_C(1795402800000000);
+    assert_int_equal(hf_strv_add(&a->pushed.disks, "scsi0"), 0);
+    assert_int_equal(hf_strv_add(&a->pushed.disks, "scsi1"), 0);
+}
+
+static void write_pushed(const struct hf_image_keys *keys, struct hf_buf *out)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_manifest) struct hf_manifest m = {0};
+    fill_pushed(&m);
+    assert_hf_ok(hf_manifest_write(&m, keys, false, out, &err), &err);
+}
+
+static void a_backup_that_lies_with_the_hypervisor_is_named(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_image_keys) struct hf_image_keys *keys = some_keys();
+    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
+    HF_AUTO(hf_manifest) struct hf_manifest back = {0};
+    uint64_t objects = 0, bytes = 0;
+    (void)state;
+    write_pushed(keys, &text);
+    assert_non_null(strstr(text.data, "\"format\":2,"));
+    assert_hf_ok(hf_manifest_read(text.data, text.len, keys, false, &back, &err), &err);
+    const struct hf_point_artifact *a = hf_manifest_find(&back, HF_POINT_PUSHED);
+    assert_non_null(a);
+    assert_string_equal(a->name, "backup");
+    assert_string_equal(a->pushed.ref, "nfs1:backup/vzdump-qemu-100-2026_11_23-03_00_00.vma.zst");
+    assert_string_equal(a->pushed.form, "vma");
+    assert_string_equal(a->pushed.place, "nfs1");
+    assert_string_equal(a->pushed.off_host_why, "what is mounted there is not told");
+    assert_true(a->pushed.off_host == HF_POINT_OFF_HOST_ASSUMED && a->stored_bytes == 12345);
+    assert_true(a->bytes == DISK_BYTES && a->pushed.taken_us == INT64_C(1795402800000000));
+    assert_int_equal(a->pushed.disks.n, 2);
+    assert_string_equal(a->pushed.disks.items[1], "scsi1");
+    hf_manifest_own(&back, &objects, &bytes);
+    assert_true(objects == 0 && bytes == 0 && back.n_packs == 0);
+}
+
 static void what_was_written_is_read_back(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -206,7 +260,8 @@ static char *inner_of(const struct hf_buf *text)
 static void what_is_out_of_bounds_is_refused(void **state)
 {
     static const char *const cases[][3] = {
-        {"\"format\":1", "\"format\":2", "format 2"},
+        {"\"format\":1", "\"format\":3", "format 3"},
+        {"\"format\":1", "\"format\":2", "has 0 backups"},
         {"\"point\":\"" POINT_A, "\"point\":\"../../x", "no id of a point"},
         {"\"vm\":\"web 01\"", "\"vm\":\"\"", "without a name"},
         {"\"taken_at\":\"2026-11-23", "\"taken_at\":\"2026-02-30", "'taken_at' is no time"},
@@ -241,6 +296,37 @@ static void what_is_out_of_bounds_is_refused(void **state)
     HF_AUTOFREE char *inner = inner_of(&text);
     for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++)
         assert_refused(inner, cases[i][0], cases[i][1], cases[i][2]);
+}
+
+static void what_cannot_be_such_a_backup_is_refused(void **state)
+{
+    static const char *const cases[][3] = {
+        {"\"format\":2", "\"format\":1", "has 1 backups"},
+        {"\"ref\":\"nfs1", "\"ref\":\"\\u001bnfs1", "control character"},
+        {"\"ref\":\"nfs1", "\"ref\":\"\",\"x\":\"", "'ref' has 0 bytes"},
+        {"\"ref\":", "\"r\":", "'ref' is missing"},
+        {"\"form\":\"vma\"", "\"form\":null", "'form'"},
+        {"\"place\":\"nfs1\"", "\"place\":7", "'place'"},
+        {"\"scsi0\",\"scsi1\"", "", "0 disks"},
+        {"\"scsi0\",\"scsi1\"", "\"scsi0\",\"scsi0\"", "stands twice"},
+        {"\"scsi0\",\"scsi1\"", "\"scsi0\",1", "disks"},
+        {"\"off_host\":\"assumed\"", "\"off_host\":\"yes\"", "'off_host' is 'yes'"},
+        {"\"artifacts\":[",
+         "\"artifacts\":[{\"kind\":\"image\",\"name\":\"vda\",\"bytes\":0,\"stored_bytes\":0,"
+         "\"root\":"
+         "\"" SHA "\",\"incremental\":false},",
+         "1 backups of the hypervisor and 1 images"},
+    };
+    HF_AUTO(hf_image_keys) struct hf_image_keys *keys = some_keys();
+    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
+    char ref[HF_MANIFEST_REF_MAX + 16];
+    (void)state;
+    write_pushed(keys, &text);
+    HF_AUTOFREE char *inner = inner_of(&text);
+    for (size_t i = 0; i < HF_ARRAY_SIZE(cases); i++)
+        assert_refused(inner, cases[i][0], cases[i][1], cases[i][2]);
+    snprintf(ref, sizeof ref, "\"ref\":\"%0*d", (int)HF_MANIFEST_REF_MAX, 0);
+    assert_refused(inner, "\"ref\":\"", ref, "'ref' has");
 }
 
 static void counts_beyond_the_limits_are_refused(void **state)
@@ -311,6 +397,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(what_was_written_is_read_back),
+        HF_TEST(a_backup_that_lies_with_the_hypervisor_is_named),
+        HF_TEST(what_cannot_be_such_a_backup_is_refused),
         HF_TEST(any_changed_byte_is_noticed),
         HF_TEST(a_cut_manifest_is_noticed),
         HF_TEST(a_manifest_by_another_key_is_forged),

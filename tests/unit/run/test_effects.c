@@ -115,6 +115,24 @@ static void an_export_is_ended_after_the_holds(void **state)
     end(j);
 }
 
+/* A manifest may name it: whoever deleted it would delete the point. */
+static void an_export_that_was_decided_on_is_left_alone_and_named(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_export(j, "hf-a");
+    assert_hf_ok(hf_effect_export_decided(j, "vm-7", "hf-a", "token", "nfs1:backup/a.vma", &err),
+                 &err);
+    assert_true(hf_undo_is_void(j, HF_EFFECT_EXPORT));
+    assert_false(hf_undo_is_void(j, HF_EFFECT_SNAPSHOT));
+    assert_false(hf_undo_rolls_forward(j));
+    assert_hf_ok(undo_all(j), &err);
+    assert_string_equal(world.trace, "");
+    assert_int_equal(undo.actions.n, 1);
+    assert_contains(undo.actions.items[0], "backup nfs1:backup/a.vma of run " RUN " stays");
+    assert_int_equal(open_entries(j), 0);
+    end(j);
+}
+
 static void an_export_that_cannot_be_ended_is_named(void **state)
 {
     struct hf_journal *j = begin(state);
@@ -387,6 +405,17 @@ static void a_decided_rollback_is_finished_and_never_undone(void **state)
     end(j);
 }
 
+static void a_decided_rollback_that_is_too_late_is_given_up_and_told(void **state)
+{
+    struct hf_journal *j = begin(state);
+    add_rollback(j, true, "hf-2");
+    world.rollback_fails = HF_E_EXPIRED;
+    assert_hf_ok(undo_all(j), &err);
+    assert_non_null(strstr(undo.actions.items[0], "gave up the rollback to hf-1: "));
+    assert_int_equal(open_entries(j), 0);
+    end(j);
+}
+
 static void a_rollback_that_cannot_be_undone_is_half_done_and_named(void **state)
 {
     struct hf_journal *j = begin(state);
@@ -407,6 +436,7 @@ int main(void)
         HF_TEST(one_that_fails_does_not_keep_the_others_and_stays_open),
         HF_TEST(all_that_is_left_is_named),
         HF_TEST(an_export_is_ended_after_the_holds),
+        HF_TEST(an_export_that_was_decided_on_is_left_alone_and_named),
         HF_TEST(an_export_that_cannot_be_ended_is_named),
         HF_TEST(what_the_plugin_says_is_left_is_not_said_twice),
         HF_TEST(a_kind_of_a_newer_version_is_refused_after_all_that_is_known_was_undone),
@@ -428,6 +458,7 @@ int main(void)
         HF_TEST(a_rollback_rolls_forward_once_it_is_decided),
         HF_TEST(a_rollback_that_was_not_decided_goes_back),
         HF_TEST(a_decided_rollback_is_finished_and_never_undone),
+        HF_TEST(a_decided_rollback_that_is_too_late_is_given_up_and_told),
         HF_TEST(a_rollback_that_cannot_be_undone_is_half_done_and_named),
     };
     return HF_RUN_TESTS("run.effects", tests);

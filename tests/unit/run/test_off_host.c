@@ -43,6 +43,22 @@ static void the_host_of_a_hypervisor_is_in_its_uri(void **state)
     expect_host("nothing", NULL);
 }
 
+static void every_host_of_a_cluster_is_in_its_uri(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    (void)state;
+    HF_AUTO(hf_config)
+    struct hf_config *c =
+        configured("https://pve1.example.org:8006, https://pve2,https://[2001:db8::1]:8006");
+    HF_AUTO(hf_secured) struct hf_secured s = {0};
+    assert_hf_ok(hf_secured_add_vm(&s, hf_config_vm_at(c, 0), hf_config_hypervisor_at(c, 0), &err),
+                 &err);
+    assert_int_equal(s.hypervisor.n, 3);
+    assert_string_equal(s.hypervisor.items[0], "pve1.example.org");
+    assert_string_equal(s.hypervisor.items[1], "pve2");
+    assert_string_equal(s.hypervisor.items[2], "2001:db8::1");
+}
+
 static void what_is_not_proven_is_refused_or_assumed_as_configured(void **state)
 {
     (void)state;
@@ -55,10 +71,21 @@ static void what_is_not_proven_is_refused_or_assumed_as_configured(void **state)
     assert_string_equal(hf_off_host_word(&assume, &proven), "proven");
 }
 
+/* `list` names a store alone where its place is proven: not where the disks' place is taken for granted. */
+static void a_copy_is_no_better_off_the_host_than_its_disks(void **state)
+{
+    (void)state;
+    assert_string_equal(hf_off_host_weaker("proven", HF_POINT_OFF_HOST_PROVEN), "proven");
+    assert_string_equal(hf_off_host_weaker("proven", HF_POINT_OFF_HOST_ASSUMED), "assumed");
+    assert_string_equal(hf_off_host_weaker("assumed", HF_POINT_OFF_HOST_PROVEN), "assumed");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(the_host_of_a_hypervisor_is_in_its_uri),
+        HF_TEST(every_host_of_a_cluster_is_in_its_uri),
+        HF_TEST(a_copy_is_no_better_off_the_host_than_its_disks),
         HF_TEST(what_is_not_proven_is_refused_or_assumed_as_configured),
     };
     return HF_RUN_TESTS("run.off_host", tests);
