@@ -44,6 +44,7 @@ WALKS = (
     ("plugin.proxmox.rollback_final", r"proxmox\.(before|after)_final_"),
     ("plugin.proxmox.machine_faults", r"proxmox\.(before|after)_(restore|machine)"),
     ("plugin.proxmox.kill", r"proxmox\."),
+    ("plugin.vmware.kill", r"vmware\."),
     ("integration.daemon.kill", r"daemon\.|catalog\.before_duty_(begin|end)$"),
     ("guest.kill", r""),
 )

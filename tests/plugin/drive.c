@@ -139,7 +139,7 @@ static int do_definition(struct drive *d, char **args, struct hf_err *err)
     return 0;
 }
 
-/* capture VM NAME TOKEN-FILE [LABEL [STEP]]: all steps, or up to the named one. */
+/* capture VM NAME TOKEN-FILE [LABEL [STEP]]: all steps, or up to the named one. $HOLDFAST_FROZEN: of a guest that is frozen. */
 static int do_capture(struct drive *d, char **args, struct hf_err *err)
 {
     HF_AUTOFREE char *id = NULL;
@@ -153,7 +153,8 @@ static int do_capture(struct drive *d, char **args, struct hf_err *err)
                                      .kind = HF_CAPTURE_SNAPSHOT,
                                      .vm_id = id,
                                      .name = args[1],
-                                     .label = label};
+                                     .label = label,
+                                     .is_frozen = getenv("HOLDFAST_FROZEN") != NULL};
     if (hf_hv_capture_plan(d->hv, &call, &req, &cap, &plan, err) != 0)
         return -1;
     for (size_t i = 0; i < plan.warnings.n; i++)
