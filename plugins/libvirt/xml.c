@@ -13,14 +13,25 @@ static xmlDocPtr fail_xml(struct hf_err *err, const char *why)
     return NULL;
 }
 
+/* UTF-8, whatever it says: converters complain on standard error, past all handlers. It is written as it came, without that word. */
+static xmlDocPtr read_document(const char *text, size_t len)
+{
+    xmlDocPtr doc = xmlReadMemory(text, (int)len, "libvirt.xml", "UTF-8",
+                                  XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                                      XML_PARSE_IGNORE_ENC);
+    if (doc && doc->encoding) {
+        xmlFree((void *)(uintptr_t)doc->encoding);
+        doc->encoding = NULL;
+    }
+    return doc;
+}
+
 xmlDocPtr lv_xml_parse(const char *text, const char *root, struct hf_err *err)
 {
     size_t len = strnlen(text, XML_MAX + 1);
     if (len > XML_MAX)
         return fail_xml(err, "too big");
-    LV_AUTODOC xmlDocPtr doc =
-        xmlReadMemory(text, (int)len, "libvirt.xml", NULL,
-                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    LV_AUTODOC xmlDocPtr doc = read_document(text, len);
     if (!doc)
         return fail_xml(err, "not well-formed");
     if (doc->intSubset || doc->extSubset)

@@ -7,16 +7,22 @@
 
 #define THAW_PAUSE_MS 200
 #define THAW_MARGIN_MS 500
+#define ANSWER_MS 12000 /* the server gives the agent 3 s for its own ping, and then 5 s */
+#define LATE_PAUSE_MS 300
 
 int pve_agent_plain(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                     const char *method, const char *command, struct json_object **out,
                     struct hf_err *err)
 {
+    static const char *const quick[] = {"ping", "fsfreeze-status", "fsfreeze-thaw"};
     char below[64];
     struct pve_req req = {.method = method};
     HF_AUTOJSON struct json_object *data = NULL;
     struct json_object *result = NULL, *error = NULL;
     snprintf(below, sizeof below, "/agent/%s", command);
+    for (size_t i = 0; i < HF_ARRAY_SIZE(quick); i++)
+        if (strcmp(command, quick[i]) == 0)
+            req.answer_ms = ANSWER_MS;
     if (pve_vm_request(in, call, vm_id, below, &req, &data, err) != 0)
         return -1;
     if (!json_object_is_type(data, json_type_object) ||
@@ -136,6 +142,18 @@ static int freeze(struct hf_instance *in, const struct hf_call *call, const char
     return HF_POINT_ERR("proxmox.after_guest_freeze", err);
 }
 
+/* One whose answer was lost may be done a moment after the thaw. */
+static int undo_freeze(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                       bool is_unclear, struct hf_err *err)
+{
+    if (pve_agent_thaw(in, call, vm_id, err) != 0)
+        return -1;
+    if (!is_unclear)
+        return 0;
+    pve_pause(in, call, LATE_PAUSE_MS);
+    return pve_agent_thaw(in, call, vm_id, err);
+}
+
 int proxmox_guest_freeze(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                          uint32_t *out_frozen, struct hf_err *err)
 {
@@ -150,7 +168,7 @@ int proxmox_guest_freeze(struct hf_instance *in, const struct hf_call *call, con
         part.deadline_ms -= pve_left_ms(in, call) / 3;
     if (freeze(in, &part, vm_id, out_frozen, err) == 0)
         return 0;
-    if (err->cls != HF_E_AUTH && pve_agent_thaw(in, call, vm_id, &second) != 0)
+    if (err->cls != HF_E_AUTH && undo_freeze(in, call, vm_id, in->is_unclear, &second) != 0)
         hf_also(err, &second);
     return hf_wrap(err, "freeze");
 }

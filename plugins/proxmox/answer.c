@@ -25,6 +25,8 @@ enum hf_err_class pve_class_of(const char *text)
         {"has been disabled", HF_E_CONFLICT}, /* while frozen, or by the agent's configuration */
         {"lock file", HF_E_BUSY},
         {"can't acquire lock", HF_E_BUSY},
+        {"replication running", HF_E_BUSY},
+        {"needed by replication job", HF_E_BUSY}, /* until its next turn */
         {"max backup limit", HF_E_NOSPACE},
         {"number of protected backups", HF_E_NOSPACE},
         {"is not online", HF_E_UNREACHABLE},

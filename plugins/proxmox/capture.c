@@ -87,7 +87,7 @@ static int check_name_free(struct hf_instance *in, const struct hf_call *call, c
 static int warn_of_early_thaw(const struct hf_instance *in, hf_text_cb warn, void *ctx)
 {
     char line[256];
-    if (in->major > 9 || (in->major == 9 && in->minor > 0))
+    if (!pve_is_before(in, 9, 1))
         return 0;
     snprintf(line, sizeof line,
              "Proxmox VE %d.%d thaws the guest at the end of its own task, whoever froze it, so "

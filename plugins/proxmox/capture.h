@@ -27,6 +27,7 @@ struct hf_capture {
     /* vzdump */
     char node[PVE_NODE_MAX]; /* where it was planned, and the task runs */
     bool needs_freeze;       /* several disks of a VM that runs: without it not of one instant */
+    bool needs_rest;         /* the same of one that was off when it was planned */
     bool has_ended;
     struct pve_dump_log log;
     int64_t looked_at_ms;

@@ -8,6 +8,7 @@
 #define PAUSE_FIRST_MS 100
 #define NEW_TOKEN_MS 2000
 #define OPEN_MS 20000
+#define ANSWER_MS 40000 /* the server itself gives up a node after 30 s */
 #define LINES_MAX 4
 /* pve-http-server 5.2.1 brought the larger one; it came with Proxmox VE 8.4 at the latest. */
 #define BODY_MAX ((size_t)512 << 10)
@@ -96,6 +97,14 @@ static int take_data(const struct hf_http_answer *reply, struct json_object **ou
     return 0;
 }
 
+/* A host that is gone without a word, or a connection that nobody knows any more, must not use up what time there is. */
+static int64_t answer_ms(const struct pve_req *req, bool is_get)
+{
+    if (req->answer_ms)
+        return req->answer_ms;
+    return is_get && !req->max_body ? ANSWER_MS : 0;
+}
+
 static int send_once(struct hf_instance *in, const struct hf_call *call, const struct pve_req *req,
                      struct hf_http_answer *reply, struct hf_err *err)
 {
@@ -120,7 +129,8 @@ static int send_once(struct hf_instance *in, const struct hf_call *call, const s
                                 .body_len = has_body ? strlen(params) : 0,
                                 .answer_max = req->max_body ? req->max_body : PVE_BODY_MAX,
                                 .is_once = !is_get};
-    return pve_hosts_run(in->api, &r, path.data, call->deadline_ms, reply, err);
+    return pve_hosts_run(in->api, &r, path.data, call->deadline_ms, answer_ms(req, is_get), reply,
+                         err);
 }
 
 /* Whether the same request may be sent again: surely nothing happened, or asking twice changes nothing. */
@@ -132,7 +142,7 @@ static bool may_repeat(const struct pve_req *req, const struct hf_http_answer *r
         return true;
     if (reply->status >= 596)
         return is_get;
-    return is_get && !reply->status && err->cls == HF_E_UNREACHABLE;
+    return (is_get || req->answer_ms) && !reply->status && err->cls == HF_E_UNREACHABLE;
 }
 
 static bool is_certain(const struct hf_http_answer *reply, const struct hf_err *err)
@@ -221,6 +231,11 @@ int pve_version(struct hf_instance *in, const struct hf_call *call, char text[64
     if (in->major < 7)
         return hf_fail(err, HF_E_UNSUPPORTED, "Proxmox VE %s is older than 7", text);
     return 0;
+}
+
+bool pve_is_before(const struct hf_instance *in, int major, int minor)
+{
+    return in->major < major || (in->major == major && in->minor < minor);
 }
 
 int pve_connect(struct hf_instance *in, struct hf_err *err)

@@ -45,12 +45,27 @@ static int add_host(struct pve_hosts *h, const char *text, struct hf_err *err)
     return hf_strv_take(&h->names, HF_STEAL(name)) == 0 ? 0 : hf_fail_nomem(err);
 }
 
+/* Each node has a key of its own. libcurl wants them one behind the other; text NULL: none. */
+static int join_pins(const char *text, struct hf_buf *out, struct hf_err *err)
+{
+    HF_AUTO(hf_strv) struct hf_strv pins = HF_STRV_INIT;
+    if (text && hf_strv_split(&pins, text, ',') != 0)
+        return hf_fail_nomem(err);
+    if (text && !pins.n)
+        return hf_fail(err, HF_E_CONFIG, "the pin is empty");
+    for (size_t i = 0; i < pins.n; i++) {
+        const char *pin = pins.items[i];
+        if (strncmp(pin, "sha256//", 8) != 0 || strlen(pin) != 52 || strchr(pin, ';'))
+            return hf_fail(err, HF_E_CONFIG, "'%s' is no pin: sha256// and 44 characters", pin);
+        hf_buf_printf(out, "%s%s", i ? ";" : "", pin);
+    }
+    return out->failed ? hf_fail_nomem(err) : 0;
+}
+
 static int check_trust(const struct pve_trust *t, struct hf_err *err)
 {
     if (t->ca_file && access(t->ca_file, R_OK) != 0)
         return hf_fail(err, HF_E_CONFIG, "CA file '%s': %s", t->ca_file, strerror(errno));
-    if (t->pin && (strncmp(t->pin, "sha256//", 8) != 0 || strlen(t->pin) != 52))
-        return hf_fail(err, HF_E_CONFIG, "'%s' is no pin: sha256// and 44 characters", t->pin);
     if (t->fingerprint && (t->pin || t->ca_file))
         return hf_fail(err, HF_E_CONFIG, "fingerprint stands alone: drop it, or ca-file and pin");
     return 0;
@@ -73,17 +88,19 @@ struct pve_hosts *pve_hosts_new(const struct hf_strv *hosts, const struct pve_tr
         hf_fail(err, HF_E_CONFIG, "no host is given");
         return NULL;
     }
+    HF_AUTO(hf_buf) struct hf_buf pins = HF_BUF_INIT;
+    if (check_trust(trust, err) != 0 || join_pins(trust->pin, &pins, err) != 0)
+        return NULL;
     struct hf_http_opts opts = {.ca_file = trust->ca_file,
-                                .pin = trust->pin,
+                                .pin = trust->pin ? pins.data : NULL,
                                 .fingerprint = trust->fingerprint,
                                 .stall_ms =
                                     WITHOUT_DEADLINE_MS, /* a freeze says nothing for long */
                                 .idle_max_s = IDLE_MAX_S,
                                 .is_cancelled = is_cancelled,
                                 .cancel_ctx = ctx};
-    if (check_trust(trust, err) != 0 || !(h->http = hf_http_new(&opts, err)))
-        return NULL;
-    return HF_STEAL(h);
+    h->http = hf_http_new(&opts, err);
+    return h->http ? HF_STEAL(h) : NULL;
 }
 
 const char *pve_hosts_name(const struct pve_hosts *h)
@@ -114,7 +131,8 @@ static int attempt(struct pve_hosts *h, struct hf_http_request *req, const char 
 }
 
 int pve_hosts_run(struct pve_hosts *h, struct hf_http_request *req, const char *path,
-                  int64_t deadline_ms, struct hf_http_answer *out, struct hf_err *err)
+                  int64_t deadline_ms, int64_t answer_ms, struct hf_http_answer *out,
+                  struct hf_err *err)
 {
     int64_t now = h->host->now_ms(h->host->ctx);
     int64_t deadline = deadline_ms == HF_NO_DEADLINE ? now + WITHOUT_DEADLINE_MS : deadline_ms;
@@ -125,11 +143,14 @@ int pve_hosts_run(struct pve_hosts *h, struct hf_http_request *req, const char *
         int64_t share = left / (int64_t)(h->names.n - tries);
         if (left <= 0)
             break;
-        req->timeout_ms = left;
+        bool is_cut = answer_ms && answer_ms < left;
+        req->timeout_ms = is_cut ? answer_ms : left;
         req->connect_ms = share > CONNECT_MAX_MS ? CONNECT_MAX_MS : share > 0 ? share : 1;
         hf_err_clear(&last);
         if (attempt(h, req, path, out, &last) == 0)
             return 0;
+        if (is_cut && last.cls == HF_E_TIMEOUT) /* ours, and not the caller's: it is the host */
+            last.cls = HF_E_UNREACHABLE;
         if (out->was_sent || last.cls != HF_E_UNREACHABLE)
             break;
         pve_hosts_next(h); /* nothing was sent, and another server may do */

@@ -31,9 +31,10 @@ void pve_hosts_free(struct pve_hosts *h);
 HF_DEFINE_AUTO(pve_hosts, pve_hosts_free)
 
 /* req: without url, timeout and connect_ms, which are set. 0: an answer came, of whatever status. deadline_ms is absolute,
- * HF_NO_DEADLINE: five minutes. */
+ * HF_NO_DEADLINE: five minutes. answer_ms: a host that says nothing for so long is UNREACHABLE; 0: it has all of the time. */
 int pve_hosts_run(struct pve_hosts *h, struct hf_http_request *req, const char *path,
-                  int64_t deadline_ms, struct hf_http_answer *out, struct hf_err *err) HF_CHECKED;
+                  int64_t deadline_ms, int64_t answer_ms, struct hf_http_answer *out,
+                  struct hf_err *err) HF_CHECKED;
 /* The host that is asked next, as configured; and the one after it from now on. */
 const char *pve_hosts_name(const struct pve_hosts *h);
 void pve_hosts_next(struct pve_hosts *h);

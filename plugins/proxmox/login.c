@@ -46,18 +46,27 @@ static struct hf_secret *secret_of(const char *text)
     return text && !text[strcspn(text, "\r\n")] ? hf_secret_new(text, strlen(text)) : NULL;
 }
 
+static void drop_ticket(struct hf_instance *in)
+{
+    hf_secret_free(in->ticket);
+    hf_secret_free(in->csrf);
+    in->ticket = in->csrf = NULL;
+}
+
 static int take_ticket(struct hf_instance *in, struct json_object *data, struct hf_err *err)
 {
     if (pve_bool(data, "NeedTFA")) {
         hf_fail(err, HF_E_AUTH, "'%s' has a second factor", in->user);
         return hf_hint(err, "Use an API token (token-file).");
     }
-    hf_secret_free(in->ticket);
-    hf_secret_free(in->csrf);
+    drop_ticket(in);
     in->ticket = secret_of(pve_text(data, "ticket"));
     in->csrf = secret_of(pve_text(data, "CSRFPreventionToken"));
     in->ticket_until_ms = pve_now_ms(in) + TICKET_RENEW_MS;
-    return in->ticket && in->csrf ? 0 : hf_fail(err, HF_E_CORRUPT, "the log-in gave no ticket");
+    if (in->ticket && in->csrf)
+        return 0;
+    drop_ticket(in); /* one without the other is of no use */
+    return hf_fail(err, HF_E_CORRUPT, "the log-in gave no ticket");
 }
 
 /* By the old ticket while it lasts, else by the password. */

@@ -170,15 +170,12 @@ static int check_unused(const struct pve_machine *m, const struct pve_vm *vm, st
     return 0;
 }
 
+/* Without purge=1, which takes the number out of everybody's backup jobs: the next free one is that of a VM that was lost. */
 static int remove_vm(struct hf_instance *in, const struct hf_call *call,
                      const struct pve_machine *m, struct hf_err *err)
 {
-    HF_AUTO(hf_buf) struct hf_buf params = HF_BUF_INIT;
-    struct pve_req req = {.method = "DELETE", .params = &params};
+    struct pve_req req = {.method = "DELETE"};
     struct hf_err failed = HF_ERR_INIT, gone = HF_ERR_INIT;
-    pve_param(&params, "purge", "1");
-    if (!hf_buf_ok(&params))
-        return hf_fail_nomem(err);
     if (HF_POINT_ERR("proxmox.before_machine_delete", err) != 0 ||
         pve_rollback_power(in, call, m->vm_id, false, err) != 0 ||
         HF_POINT_ERR("proxmox.after_machine_stop", err) != 0)

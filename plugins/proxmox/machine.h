@@ -3,7 +3,7 @@
  * machine.h - a new VM from a backup that the server keeps (vzdump): planned, restored under a number of its own, taken away again.
  *
  * Source    hf_machine_request.pushed only. A definition and disks: UNSUPPORTED, for nothing of this API takes a disk from elsewhere.
- * Never     force=1 (another VM in its place), start=1, skiplock, destroy-unreferenced-disks (a volume may be of a VM that had the
+ * Never     force=1 (another VM in its place), start=1, skiplock, purge=1 (jobs may name the number of a lost VM), destroy-unreferenced-disks (a volume may be of a VM that had the
  *           number before). A number with volumes of whomever on the nodes' storages is not taken, for the server would adopt them.
  * Mark      the first line of the VM's notes: "holdfast machine run=RUN purpose=WORD links=up|down", set by the request that makes
  *           it. The notes of before stand below, and are all that there is once it is settled, under "restored by holdfast run=RUN".

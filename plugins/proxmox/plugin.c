@@ -45,7 +45,9 @@ static const struct hf_plugin_key keys[] = {
              "system's."},
     {.name = "pin",
      .type = HF_KEY_STRING,
-     .help = "sha256//BASE64 of the server's public key; survives renewals of the certificate."},
+     .help = "sha256//BASE64 of the server's public key; survives renewals of the certificate. Of "
+             "several "
+             "hosts each has its own, separated by commas."},
     {.name = "fingerprint",
      .type = HF_KEY_STRING,
      .help = "SHA-256 fingerprint of the server's certificate, as the web interface shows it; for "

@@ -49,6 +49,9 @@ struct pve_req {
     const char *method, *path;   /* below /api2/json, percent-encoded */
     const struct hf_buf *params; /* by pve_param, or NULL */
     size_t max_body;             /* 0: PVE_BODY_MAX */
+    /* After so long without an answer it is asked again, of the next host: a second time changes nothing. 0: 40 s of a GET (but
+     * for one with a max_body, which may be long), and all of the time of what changes something. */
+    int64_t answer_ms;
 };
 
 void pve_param(struct hf_buf *params, const char *key, const char *value);
@@ -61,6 +64,8 @@ int pve_get(struct hf_instance *in, const struct hf_call *call, const char *path
 int pve_connect(struct hf_instance *in, struct hf_err *err) HF_CHECKED;
 int pve_version(struct hf_instance *in, const struct hf_call *call, char text[64],
                 struct hf_err *err) HF_CHECKED;
+
+bool pve_is_before(const struct hf_instance *in, int major, int minor);
 
 /* Before a hold: a ticket that would be renewed soon is renewed now, and a first 403 is not waited for any more. */
 int pve_freshen(struct hf_instance *in, const struct hf_call *call, struct hf_err *err) HF_CHECKED;
@@ -122,6 +127,8 @@ struct pve_task {
 int pve_task_take(struct json_object *data, struct pve_task *out, struct hf_err *err) HF_CHECKED;
 int pve_task_look(struct hf_instance *in, const struct hf_call *call, struct pve_task *t,
                   struct hf_err *err) HF_CHECKED;
+/* Of a look that failed: it says nothing of the task, and the next one may. */
+bool pve_is_away(const struct hf_err *err);
 bool pve_task_is_good(const struct pve_task *t);
 /* Until it has stopped; an API that is away is waited for. `poll_max_ms` between two looks. A task that ended badly is
  * an error of the class of its text. */
@@ -135,7 +142,8 @@ int pve_task_log(struct hf_instance *in, const struct hf_call *call, const struc
 int pve_task_log_all(struct hf_instance *in, const struct hf_call *call, const struct pve_task *t,
                      hf_text_cb line, void *ctx, struct hf_err *err) HF_CHECKED;
 #define PVE_TASK_RUNNING 1u
-#define PVE_TASK_OURS 2u /* begun by our token or user */
+#define PVE_TASK_OURS 2u  /* begun by our token or user */
+#define PVE_TASK_WORKS 4u /* no console that somebody has open: that is a task, too */
 /* The newest visible task of this type on the VM ("" in upid: none). type NULL: any. after: not it, and none that is older;
  * or NULL. */
 int pve_task_newest(struct hf_instance *in, const struct hf_call *call, const char *vm_id,

@@ -185,6 +185,25 @@ static int go_back(struct hf_instance *in, const struct hf_call *call,
     return HF_POINT_ERR("proxmox.after_undo_mark", err);
 }
 
+/* Died before its rollback, or behind the way back, nothing is left to do but the start: somebody may have started the VM
+ * since, and what he wrote stays. A rollback that failed may have done a part of the disks. */
+static int is_rolled_back(struct hf_instance *in, const struct hf_call *call,
+                          const struct pve_rollback *rb, const struct pve_snap *back, bool *out,
+                          struct hf_err *err)
+{
+    struct pve_task t;
+    *out = true;
+    if (!back->is_current)
+        return 0;
+    if (pve_task_newest(in, call, rb->vm_id, "qmrollback", PVE_TASK_OURS, NULL, &t, err) != 0)
+        return -1;
+    *out = t.upid[0] && t.start_s >= back->taken_at_s;
+    if (*out && pve_task_look(in, call, &t, err) != 0)
+        return -1;
+    *out = *out && !pve_task_is_good(&t); /* a good one to another would have left it elsewhere */
+    return 0;
+}
+
 static int undo(struct hf_instance *in, const struct hf_call *call, const struct pve_rollback *rb,
                 struct hf_err *err)
 {
@@ -200,7 +219,9 @@ static int undo(struct hf_instance *in, const struct hf_call *call, const struct
     if (s.exists && !s.is_ours)
         return hf_fail(err, HF_E_CONFLICT, "snapshot '%s' was not made by holdfast", rb->back);
     /* An unfinished one means that nothing was rolled back yet. */
-    if (s.exists && !s.is_unfinished && !s.is_undone && go_back(in, call, rb, err) != 0)
+    bool goes = s.exists && !s.is_unfinished && !s.is_undone;
+    if ((goes && is_rolled_back(in, call, rb, &s, &goes, err) != 0) ||
+        (goes && go_back(in, call, rb, err) != 0))
         return -1;
     if (rb->was_active && pve_rollback_power(in, call, rb->vm_id, true, err) != 0)
         return -1;

@@ -92,6 +92,12 @@ static void read_description(const char *text, struct pve_snap *out)
 {
     size_t len = text ? strcspn(text, "\n") : 0;
     snprintf(out->description, sizeof out->description, "%.*s", (int)len, text ? text : "");
+    size_t n = strlen(out->description);
+    if (n < len) { /* it is written back: cut behind a whole character */
+        while (n && ((unsigned char)out->description[n - 1] & 0xC0) == 0x80)
+            n--;
+        out->description[n ? n - 1 : 0] = '\0';
+    }
     if (text && text[len] && strncmp(text + len + 1, PVE_SETTLED, strlen(PVE_SETTLED)) == 0)
         snprintf(out->settled, sizeof out->settled, "%.*s",
                  (int)strcspn(text + len + 1 + strlen(PVE_SETTLED), "\n"),
@@ -101,13 +107,13 @@ static void read_description(const char *text, struct pve_snap *out)
 static int find_one(void *ctx, struct json_object *o, const char *current)
 {
     struct finder *f = ctx;
-    (void)current;
     if (strcmp(pve_text(o, "name"), f->name) != 0)
         return 0;
     *f->out = (struct pve_snap){.exists = true,
                                 .is_ours = is_ours(o),
                                 .is_unfinished = pve_text(o, "snapstate") != NULL,
                                 .has_memory = pve_bool(o, "vmstate"),
+                                .is_current = current && strcmp(current, f->name) == 0,
                                 .is_undone = is_undone(o),
                                 .taken_at_s = pve_int(o, "snaptime", 0)};
     read_description(pve_text(o, "description"), f->out);
@@ -210,6 +216,12 @@ static bool may_come_right(const struct hf_instance *in, const struct hf_err *er
     return in->is_unclear || err->cls == HF_E_BUSY || err->cls == HF_E_NOT_FOUND;
 }
 
+/* With why the one before did not come right: the deadline alone explains nothing. */
+static int give_up(struct hf_err *err, const struct hf_err *before)
+{
+    return before->cls ? hf_also(err, before) : -1;
+}
+
 /* *out_was: it was there. Ends when it is not there any more. */
 int pve_snap_drop(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                   const char *name, bool *out_was, struct hf_err *err)
@@ -217,10 +229,11 @@ int pve_snap_drop(struct hf_instance *in, const struct hf_call *call, const char
     struct hf_err last = HF_ERR_INIT, part = HF_ERR_INIT;
     for (int stuck = 0;;) {
         struct pve_snap s;
+        struct hf_err now = HF_ERR_INIT;
         bool was_running;
         if (wait_for_running(in, call, vm_id, &was_running, err) != 0 ||
             pve_snap_find(in, call, vm_id, name, &s, err) != 0)
-            return -1;
+            return give_up(err, &last);
         if (!s.exists)
             return 0;
         if (!s.is_ours)
@@ -229,21 +242,21 @@ int pve_snap_drop(struct hf_instance *in, const struct hf_call *call, const char
         if (part.cls && !was_running)
             return fail_part(in, vm_id, name, &part, err);
         if (pve_check_stop(in, call, err) != 0)
-            return last.cls ? hf_also(err, &last) : -1;
-        hf_err_clear(&last);
-        if (delete_once(in, call, vm_id, name, &last) == 0)
+            return give_up(err, &last);
+        if (delete_once(in, call, vm_id, name, &now) == 0)
             continue;
         /* The lock of a task is seen for some seconds after its end; one that stays is that of a dead one. */
-        if (last.cls == HF_E_BUSY && s.is_unfinished && !was_running && ++stuck > 3)
+        if (now.cls == HF_E_BUSY && s.is_unfinished && !was_running && ++stuck > 3)
             return fail_stuck(in, vm_id, name, err);
-        if (is_part(&last)) { /* or another was quicker: then it is not listed any more */
-            part = last;
+        if (is_part(&now)) { /* or another was quicker: then it is not listed any more */
+            part = now;
             continue;
         }
-        if (!may_come_right(in, &last)) {
-            hf_err_copy(err, &last);
-            return -1;
+        if (!may_come_right(in, &now)) {
+            hf_err_copy(err, &now);
+            return give_up(err, &last);
         }
+        last = now;
         pve_pause(in, call, LOCK_PAUSE_MS);
     }
 }

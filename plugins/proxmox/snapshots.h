@@ -15,7 +15,8 @@
 
 struct pve_snap {
     bool exists, is_ours, is_unfinished, has_memory;
-    bool is_undone; /* of the state that a rollback left: the VM is back in it */
+    bool is_current; /* the VM descends from it directly */
+    bool is_undone;  /* of the state that a rollback left: the VM is back in it */
     int64_t taken_at_s;
     char settled[64]; /* name of the state that the last settled rollback to it had left, or "" */
     char description[512]; /* its first line */

@@ -5,6 +5,7 @@
 
 #define LOG_LINES "500"
 #define POLL_FIRST_MS 20
+#define ANSWER_MS 6000 /* of some milliseconds; but a 401 takes three seconds */
 
 /* UPID:NODE:PID:PSTART:START:TYPE:ID:USER[!TOKEN]: from the nth on; NULL: there are not so many. */
 static const char *field_of(const char *upid, int n)
@@ -41,6 +42,13 @@ static char *task_path(const struct pve_task *t, const char *below)
     return hf_buf_steal(&path);
 }
 
+static int ask(struct hf_instance *in, const struct hf_call *call, const char *path,
+               struct json_object **out, struct hf_err *err)
+{
+    struct pve_req req = {.method = "GET", .path = path, .answer_ms = ANSWER_MS};
+    return pve_request(in, call, &req, out, err);
+}
+
 int pve_task_look(struct hf_instance *in, const struct hf_call *call, struct pve_task *t,
                   struct hf_err *err)
 {
@@ -48,7 +56,7 @@ int pve_task_look(struct hf_instance *in, const struct hf_call *call, struct pve
     HF_AUTOJSON struct json_object *data = NULL;
     if (!path)
         return hf_fail_nomem(err);
-    if (pve_get(in, call, path, &data, err) != 0)
+    if (ask(in, call, path, &data, err) != 0)
         return -1;
     const char *status = pve_text(data, "status"), *exit = pve_text(data, "exitstatus");
     if (!status || (strcmp(status, "running") != 0 && strcmp(status, "stopped") != 0))
@@ -73,9 +81,10 @@ int pve_task_verdict(const struct pve_task *t, struct hf_err *err)
                    t->upid);
 }
 
-static bool is_away(const struct hf_err *err)
+/* The last: a 500 of no known meaning, as while the cluster's file system restarts. */
+bool pve_is_away(const struct hf_err *err)
 {
-    return err->cls == HF_E_UNREACHABLE || err->cls == HF_E_CORRUPT;
+    return err->cls == HF_E_UNREACHABLE || err->cls == HF_E_CORRUPT || err->cls == HF_E_PLUGIN;
 }
 
 int pve_task_stop(struct hf_instance *in, const struct hf_call *call, const struct pve_task *t,
@@ -94,9 +103,9 @@ int pve_task_wait(struct hf_instance *in, const struct hf_call *call, struct pve
          pause = pause * 2 < poll_max_ms ? pause * 2 : poll_max_ms) {
         struct hf_err now = HF_ERR_INIT;
         int rc = pve_task_look(in, call, t, &now);
-        if (rc == 0 || is_away(&now))
+        if (rc == 0 || pve_is_away(&now))
             t->was_away = rc != 0; /* one that the deadline cut off says nothing */
-        if (rc != 0 && !is_away(&now)) {
+        if (rc != 0 && !pve_is_away(&now)) {
             hf_err_copy(err, &now);
             return hf_left(err, "task %s may run on", t->upid);
         }
@@ -117,7 +126,7 @@ int pve_task_log(struct hf_instance *in, const struct hf_call *call, const struc
     HF_AUTOFREE char *path = task_path(t, below);
     if (!path)
         return hf_fail_nomem(err);
-    if (pve_get(in, call, path, &data, err) != 0)
+    if (ask(in, call, path, &data, err) != 0)
         return -1;
     size_t n = pve_rows(data);
     for (size_t i = 0; i < n; i++) {
@@ -150,6 +159,12 @@ static bool is_ours(const struct hf_instance *in, const char *upid)
     return user && strncmp(user, text, len) == 0 && user[len] == ':';
 }
 
+static bool is_console(const char *upid)
+{
+    const char *type = field_of(upid, 5);
+    return type && (strncmp(type, "vncproxy:", 9) == 0 || strncmp(type, "spiceproxy:", 11) == 0);
+}
+
 static bool is_wanted(const struct hf_instance *in, struct json_object *row, unsigned flags,
                       const struct pve_task *after, const struct pve_task *t)
 {
@@ -157,6 +172,8 @@ static bool is_wanted(const struct hf_instance *in, struct json_object *row, uns
     if ((flags & PVE_TASK_RUNNING) && status && strcmp(status, "RUNNING") != 0)
         return false;
     if ((flags & PVE_TASK_OURS) && !is_ours(in, t->upid))
+        return false;
+    if ((flags & PVE_TASK_WORKS) && is_console(t->upid))
         return false;
     return !after || (strcmp(after->upid, t->upid) != 0 && t->start_s >= after->start_s);
 }

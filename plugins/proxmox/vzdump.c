@@ -129,9 +129,19 @@ int pve_dump_begin(struct hf_instance *in, const struct hf_call *call, struct hf
 
 /* ---- settle, and the export --------------------------------------------------------------------- */
 
+static int check_whole(const struct hf_capture *cap, struct hf_err *err)
+{
+    if (!cap->log.left_out[0])
+        return 0;
+    hf_fail(err, HF_E_CONFLICT, "disk %s got backup=0 since this was planned: it is left out",
+            cap->log.left_out);
+    return hf_left(err, "task %s runs on", cap->task.upid);
+}
+
 static int check_frozen(const struct hf_capture *cap, struct hf_err *err)
 {
-    if (!cap->needs_freeze || (cap->log.has_frozen && !cap->log.is_unfrozen))
+    bool needs_it = cap->needs_freeze || (cap->needs_rest && cap->log.is_running);
+    if (!needs_it || (cap->log.has_frozen && !cap->log.is_unfrozen))
         return 0;
     hf_fail(err, HF_E_CONFLICT,
             "the guest was not frozen when the backup began: its disks are not of one instant");
@@ -157,7 +167,9 @@ int pve_dump_settle(struct hf_instance *in, const struct hf_call *call, struct h
     if (cap->log.has_frozen && !cap->log.is_by_others &&
         pve_after_task(in, call, cap->vm_id, &cap->task, cap->host_freezes, err) != 0)
         return -1;
-    return cap->log.has_failed ? fail_copy(cap, err) : check_frozen(cap, err);
+    if (cap->log.has_failed)
+        return fail_copy(cap, err);
+    return check_whole(cap, err) != 0 ? -1 : check_frozen(cap, err);
 }
 
 struct size_finder {
@@ -246,11 +258,6 @@ static int confirm(struct hf_instance *in, const struct hf_call *call, const str
     return 0;
 }
 
-static bool is_passing(const struct hf_err *away)
-{
-    return away->cls == HF_E_UNREACHABLE || away->cls == HF_E_CORRUPT || away->cls == HF_E_TIMEOUT;
-}
-
 /* last: why the API says nothing; class NONE: it answers. */
 static int wait_for_end(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                         struct hf_err *err)
@@ -261,7 +268,7 @@ static int wait_for_end(struct hf_instance *in, const struct hf_call *call, stru
         int rc = look(in, call, cap, &away);
         if (rc == 0 && cap->task.is_stopped)
             return 0;
-        if (rc != 0 && !is_passing(&away)) {
+        if (rc != 0 && !pve_is_away(&away) && away.cls != HF_E_TIMEOUT) {
             hf_err_copy(err, &away);
             return hf_left(err, "task %s may run on", cap->task.upid);
         }

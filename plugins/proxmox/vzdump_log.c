@@ -67,6 +67,10 @@ static void read_info(struct pve_dump_log *l, const char *text)
         l->is_thawing = true;
     else if (after(text, "skipping guest filesystem freeze - already frozen"))
         l->has_frozen = l->is_by_others = true;
+    else if (after(text, "status = running"))
+        l->is_running = true;
+    else if ((rest = after(text, "exclude disk '")) && strstr(rest, "(backup=no)"))
+        snprintf(l->left_out, sizeof l->left_out, "%.*s", (int)strcspn(rest, "'"), rest);
     else if (after(text, "aborting backup job"))
         l->has_failed = true;
     else if (*text == ' ' || (*text >= '0' && *text <= '9'))

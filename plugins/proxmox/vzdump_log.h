@@ -20,6 +20,8 @@ struct pve_dump_log {
     bool is_thawing;   /* that it held is over */
     bool is_unfrozen;  /* an error followed the freeze, before the thaw and the instant */
     bool is_by_others; /* somebody else had frozen the guest */
+    bool is_running;   /* the VM, when the job began */
+    char left_out[16]; /* a disk that has backup=0, or "" */
     bool has_reason;   /* reason is that of the job's end */
     char reason[HF_ERR_MESSAGE_MAX];
     char archive[256]; /* its name: the file's, or "vm/100/2026-…Z" on a backup server; "" */

@@ -52,19 +52,32 @@ static int look_at_disk(void *ctx, const struct pve_disk *d)
                    "Take backup=0 from it (Hardware, Hard Disk, Backup), or use snapshots.");
 }
 
+/* Up to qemu-server 9.0.22 an error that the agent answers is none to vzdump, and no line of its log. */
+static int fail_untold(const struct hf_instance *in, const struct pve_vm *vm, uint32_t n_data,
+                       struct hf_err *err)
+{
+    hf_fail(err, HF_E_UNSUPPORTED,
+            "VM '%s' has %u disks, and Proxmox VE %d.%d does not say when its freeze fails",
+            vm->name, n_data, in->major, in->minor);
+    return hf_hint(err, "Use snapshots, or freeze = yes (the server thaws early: grade E), or "
+                        "Proxmox VE from 9.1 on.");
+}
+
 /* Nothing stops the VM: its disks get their instants one after the other, unless nobody writes to them. */
 static int check_freeze(struct hf_instance *in, const struct hf_call *call, const struct pve_vm *vm,
-                        const char *vm_id, uint32_t n_data, struct hf_err *err)
+                        const struct hf_capture_request *req, uint32_t n_data, struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
     if (n_data < 2 || vm->state != HF_VM_RUNNING)
         return 0;
+    if (pve_is_before(in, 9, 1) && !req->is_frozen)
+        return fail_untold(in, vm, n_data, err);
     if (!vm->has_agent)
         hf_fail(err, HF_E_UNSUPPORTED, "VM '%s' has %u disks and no guest agent", vm->name, n_data);
     else if (vm->never_freezes)
         hf_fail(err, HF_E_UNSUPPORTED, "VM '%s' has %u disks, and its agent is set never to freeze",
                 vm->name, n_data);
-    else if (pve_agent_ping(in, call, vm_id, &why) != 0)
+    else if (pve_agent_ping(in, call, req->vm_id, &why) != 0)
         hf_fail(err, HF_E_UNSUPPORTED, "VM '%s' has %u disks: %.200s", vm->name, n_data,
                 why.message);
     else
@@ -195,6 +208,11 @@ static int check_request(const struct hf_instance *in, const struct hf_capture_r
                          struct hf_err *err)
 {
     size_t len = strlen(req->name);
+    if (in->fleecing_storage &&
+        pve_is_before(in, 8, 2)) /* the request would be refused inside the hold */
+        return hf_fail(err, HF_E_UNSUPPORTED,
+                       "fleecing-storage needs Proxmox VE 8.2, this is %d.%d", in->major,
+                       in->minor);
     if (!in->backup_storage) {
         hf_fail(err, HF_E_UNSUPPORTED, "no storage for backups is configured");
         return hf_hint(err, "backup-storage = STORAGE in the section of the hypervisor.");
@@ -226,7 +244,7 @@ int pve_dump_plan(struct hf_instance *in, const struct hf_call *call,
         return -1;
     if (!disks.n)
         return hf_fail(err, HF_E_UNSUPPORTED, "VM '%s' has no disk to capture", vm.name);
-    if (check_freeze(in, call, &vm, req->vm_id, disks.n_data, err) != 0 ||
+    if (check_freeze(in, call, &vm, req, disks.n_data, err) != 0 ||
         check_storage(in, call, req, &storage, err) != 0 ||
         warn_of_storage(&storage, warn, ctx) != 0 ||
         pve_warn_of_agent(in, call, &vm, &rights, req, warn, ctx) != 0 ||
@@ -236,6 +254,7 @@ int pve_dump_plan(struct hf_instance *in, const struct hf_call *call,
     if (!cap)
         return -1;
     cap->needs_freeze = disks.n_data > 1 && vm.state == HF_VM_RUNNING;
+    cap->needs_rest = disks.n_data > 1 && vm.state == HF_VM_OFF;
     plan->n_disks = disks.n;
     plan->undo_token = cap->token;
     *out = cap;

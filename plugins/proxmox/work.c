@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pve.h"
 
+#include <string.h>
+
 #define LOOKS_FOR_LOST 4
 #define WORK_POLL_MS 1000
 
@@ -43,8 +45,15 @@ int pve_task_begin(struct hf_instance *in, const struct hf_call *call, const cha
 {
     HF_AUTOJSON struct json_object *data = NULL;
     struct hf_err lost = HF_ERR_INIT;
+    char node[PVE_NODE_MAX];
+    snprintf(node, sizeof node, "%s", in->node);
     if (pve_vm_request(in, call, vm_id, below, req, &data, &lost) == 0)
         return pve_task_take(data, out, err);
+    /* It has moved, and which tasks another node had before is not known: one of an earlier time is no answer. */
+    if (strcmp(node, in->node) != 0) {
+        hf_err_copy(err, &lost);
+        return -1;
+    }
     return find_after_loss(in, call, vm_id, below, type, before, &lost, out, err);
 }
 

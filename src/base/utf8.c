@@ -18,6 +18,14 @@ size_t hf_utf8_character(const char *text)
     return n < 2 || begins_well(s) ? n : 0;
 }
 
+size_t hf_utf8_fit(const char *text, size_t max)
+{
+    size_t len = 0;
+    for (size_t n; text[len] && (n = hf_utf8_character(text + len)) && len + n <= max; len += n)
+        ;
+    return len;
+}
+
 void hf_utf8_add_line(struct hf_buf *out, const char *text)
 {
     while (*text) {

@@ -9,6 +9,8 @@
 
 /* Bytes of the UTF-8 character there (RFC 3629: no surrogates, nothing longer than needed); 0: none. */
 size_t hf_utf8_character(const char *s);
+/* Bytes of the characters at its begin that fit into max bytes; up to what is none. */
+size_t hf_utf8_fit(const char *text, size_t max);
 /* Adds the text as one line: each control character as a blank, each byte that is no UTF-8 as '?'. */
 void hf_utf8_add_line(struct hf_buf *out, const char *text);
 

@@ -112,7 +112,7 @@ struct hf_catalog_copy {
     bool is_protected;
     int64_t verified_us; /* wall; 0: never since */
     bool is_damaged;     /* by the last verification */
-    const char *off_host; /* "proven", "assumed", as the backup judged its store; NULL: not known */
+    const char *off_host; /* "proven", "assumed", as the backup judged its store, and where else its disks lie; NULL: not known */
 };
 /* One transaction: the point, its copies and its run's end (NULL: none). CONFLICT: the point or a copy is there already. */
 int hf_catalog_point_commit(struct hf_catalog *c, const struct hf_catalog_point *p,

@@ -15,8 +15,8 @@ static const struct hf_cli_opt opts[] = {
     {"since", 0, HF_OPT_DURATION, "TIME", "Only those of the last TIME, such as 12h or 7d."},
     {"newest", 'n', HF_OPT_INT, "N", "Only the newest N of them."},
     {"backups", 'b', HF_OPT_FLAG, NULL,
-     "The backups that hypervisors keep, too: those of points, those without one, and those of "
-     "others."},
+     "The backups that hypervisors keep where they write them to now, too: those of points, those "
+     "without one, and those of others."},
 };
 
 extern const struct hf_verb hf_verb_list;
@@ -106,25 +106,28 @@ const struct hf_verb hf_verb_list = {
     .min_args = 0,
     .max_args = 1,
     .summary = "list recovery points, newest first, and where their copies are",
-    .help = "Reads the catalog of this host; no store is asked. SIZE is what the point consists of "
-            "before compression (its disks as the guest sees them). DRILL is what came of its last "
-            "drill "
-            "(verify --drill). A store is named alone "
-            "where the point is protected: everything was read back from a place proven to be "
-            "off the host. Else it says why: damaged as verify found, only assumed to be off the "
-            "host, or found by catalog rebuild, so that nobody here has proven it.\n\n"
-            "Points that another host took, or that a lost catalog knew, are there after "
-            "holdfast catalog rebuild. Snapshots on the hypervisor are listed by snapshot "
-            "list.\n\n"
-            "With --backups the hypervisors are asked for the backups of their VMs that they wrote "
-            "themselves (Proxmox VE: vzdump), "
-            "and the stores whose they are. One that holdfast made and that belongs to no point of "
-            "any store of the "
-            "configuration is said to have none: it was left by a run that died, or its point is "
-            "on a store of another host. The status is 1 when a "
-            "hypervisor could not be asked.\n\n"
-            "  holdfast list web01 --since 7d\n"
-            "  holdfast list web01 --newest 10",
+    .help =
+        "Reads the catalog of this host; no store is asked. SIZE is what the point consists of "
+        "before compression (its disks as the guest sees them). DRILL is what came of its last "
+        "drill "
+        "(verify --drill). A store is named alone "
+        "where the point is protected: everything was read back from a place proven to be "
+        "off the host. Else it says why: damaged as verify found, only assumed to be off the "
+        "host, or found by catalog rebuild, so that nobody here has proven it.\n\n"
+        "Points that another host took, or that a lost catalog knew, are there after "
+        "holdfast catalog rebuild. Snapshots on the hypervisor are listed by snapshot "
+        "list.\n\n"
+        "With --backups the hypervisors are asked for the backups of their VMs that they wrote "
+        "themselves (Proxmox VE: vzdump), "
+        "and the stores whose they are. One that holdfast made and that belongs to no point of "
+        "any store of the "
+        "configuration is said to have none: it was left by a run that died, or its point is "
+        "on a store of another host; younger than a day, its run may be under way on another "
+        "host. Only the place that the hypervisor's section names now is looked at (Proxmox VE: "
+        "backup-storage): a backup of a point that lies elsewhere is found by show, verify and "
+        "prune, not listed. The status is 1 when a hypervisor could not be asked.\n\n"
+        "  holdfast list web01 --since 7d\n"
+        "  holdfast list web01 --newest 10",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),
     .needs_config = true,

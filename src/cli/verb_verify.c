@@ -34,12 +34,22 @@ static enum hf_verify_depth depth_of(const struct hf_cli_args *args)
     return hf_cli_get(&hf_verb_verify, args, "read")->is_set ? HF_VERIFY_READ : HF_VERIFY_THERE;
 }
 
+static bool is_unknown(struct json_object *row)
+{
+    struct json_object *good = NULL;
+    return json_object_object_get_ex(row, "good", &good) && !good;
+}
+
+static const char *word_of(struct json_object *row)
+{
+    return is_unknown(row) ? "UNKNOWN" : hf_cli_number(row, "good") ? "good" : "DAMAGED";
+}
+
 static void print_copy(struct json_object *row)
 {
     char size[HF_UNITS_MAX];
-    bool is_good = hf_cli_number(row, "good");
     hf_format_size((uint64_t)hf_cli_number(row, "bytes_read"), size);
-    printf("%-10s %s/%s on %s: %s objects, %s packs, %s read\n", is_good ? "good" : "DAMAGED",
+    printf("%-10s %s/%s on %s: %s objects, %s packs, %s read\n", word_of(row),
            hf_cli_text(row, "vm"), hf_cli_text(row, "point"), hf_cli_text(row, "store"),
            hf_cli_text(row, "objects"), hf_cli_text(row, "packs"), size);
     hf_cli_print_lines(stdout, row, "           ", "damage");
@@ -63,8 +73,14 @@ static int print_report(struct json_object *doc, struct hf_err *err)
     json_object_object_get_ex(doc, "copies", &copies);
     hf_cli_print_each(doc, "copies", print_copy);
     hf_cli_print_each(doc, "stores", print_store);
-    printf("%zu verified, %s damaged\n", json_object_array_length(copies),
-           hf_cli_text(doc, "damaged"));
+    const size_t n = json_object_array_length(copies);
+    size_t unknown = 0;
+    for (size_t i = 0; i < n; i++)
+        unknown += is_unknown(json_object_array_get_idx(copies, i));
+    printf("%zu verified, %s damaged", n - unknown, hf_cli_text(doc, "damaged"));
+    if (unknown)
+        printf(", %zu not known", unknown);
+    putchar('\n');
     return hf_cli_flush(err);
 }
 

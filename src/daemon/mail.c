@@ -38,9 +38,7 @@ static bool is_plain(const char *line)
 static void add_words(struct hf_buf *out, const char *line)
 {
     for (bool is_first = true; *line; is_first = false) {
-        size_t len = 0;
-        while (line[len] && len + hf_utf8_character(line + len) <= WORD_BYTES)
-            len += hf_utf8_character(line + len);
+        const size_t len = hf_utf8_fit(line, WORD_BYTES);
         hf_buf_str_add(out, is_first ? "=?UTF-8?B?" : "\r\n =?UTF-8?B?");
         hf_base64_encode(out, line, len);
         hf_buf_str_add(out, "?=");

@@ -13,22 +13,22 @@ static struct hf_pushed_machine machine_of(const struct drill *d)
         .env = d->env, .hv = d->run.hv, .run_id = d->run.id, .area = "drill", .m = d->m};
 }
 
-/* The place read all of it since, and says so. */
-static int heed_check(struct drill *d, const struct hf_pushed_copy *found, struct hf_err *err)
+/* What `verify` would call damage is a drill that failed, without a machine made of it. */
+static int look(struct drill *d, const struct hf_pushed_machine *p, struct hf_err *err)
 {
-    if (found->check != HF_PUSHED_BAD)
+    char damage[HF_ERR_MESSAGE_MAX];
+    if (hf_pushed_machine_look(p, damage, err) < 0)
+        return drill_blame_point(d, err);
+    if (!damage[0])
         return 0;
-    hf_fail(err, HF_E_CORRUPT, "its place has found the backup %s damaged", found->ref);
+    hf_fail(err, HF_E_CORRUPT, "%s", damage);
     return drill_blame_point(d, err);
 }
 
 int drill_plan_pushed(struct drill *d, struct hf_err *err)
 {
     const struct hf_pushed_machine p = machine_of(d);
-    HF_AUTO(hf_pushed_copy) struct hf_pushed_copy found = {0};
-    if (hf_pushed_machine_look(&p, &found, err) < 0)
-        return drill_blame_point(d, err);
-    if (heed_check(d, &found, err) < 0)
+    if (look(d, &p, err) < 0)
         return -1;
     if (drill_has_failed(d))
         return 0;

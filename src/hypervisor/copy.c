@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
 #include "hypervisor/worker.h"
 
 #include <stdlib.h>
@@ -164,6 +165,37 @@ int hv_copy_export(const struct hf_export *theirs, struct hf_export_copy *out, s
     return hv_copy_text(theirs->compare_why, HV_TEXT_MAX, &out->compare_why, err);
 }
 
+/* ---- backups that it keeps: what is told of them goes into a manifest, which is read back in years ---- */
+
+/* Of where_why; notes and the like are cut there, too. */
+#define LINE_BYTES 511
+#define REF_BYTES 511
+#define STORED_MAX ((UINT64_C(1) << 53) - 1)
+#define TIME_MAX_S INT64_C(253402300799) /* the last second of year 9999 */
+
+static int copy_ref(const char *text, const char *what, char **out, struct hf_err *err)
+{
+    if (copy_name(text, what, out, err) != 0)
+        return -1;
+    for (const char *p = *out; *p; p += hf_utf8_character(p))
+        if ((unsigned char)*p < ' ' || *p == 0x7f || !hf_utf8_character(p))
+            return fail_nonsense(err, what);
+    return strlen(*out) <= REF_BYTES ? 0 : fail_nonsense(err, what);
+}
+
+/* For people to read: one line, and never half a character. */
+static int copy_line(const char *text, char **out, struct hf_err *err)
+{
+    HF_AUTOFREE char *whole = NULL;
+    HF_AUTO(hf_buf) struct hf_buf line = HF_BUF_INIT;
+    if (!text || hv_copy_text(text, HV_TEXT_MAX, &whole, err) != 0)
+        return text ? -1 : 0;
+    hf_utf8_add_line(&line, whole);
+    const char *s = hf_buf_str(&line);
+    *out = hf_buf_ok(&line) ? strndup(s, hf_utf8_fit(s, LINE_BYTES)) : NULL;
+    return *out ? 0 : hf_fail_nomem(err);
+}
+
 int hv_copy_pushed(const struct hf_pushed *theirs, struct hf_pushed_copy *out, struct hf_err *err)
 {
     struct hf_pushed p;
@@ -176,18 +208,17 @@ int hv_copy_pushed(const struct hf_pushed *theirs, struct hf_pushed_copy *out, s
     out->where = p.where;
     out->is_ours = p.is_ours;
     out->is_protected = p.is_protected;
-    out->taken_at_s = p.taken_at_s;
+    out->taken_at_s = p.taken_at_s > 0 && p.taken_at_s <= TIME_MAX_S ? p.taken_at_s : 0;
     out->stored_bytes = p.stored_bytes;
-    if (copy_name(p.ref, "a backup that lies nowhere", &out->ref, err) != 0 ||
-        copy_name(p.form, "a backup of no form", &out->form, err) != 0 ||
-        copy_name(p.place, "a backup without place", &out->place, err) != 0 ||
-        hv_copy_text(p.server, HV_TEXT_MAX, &out->server, err) != 0 ||
-        hv_copy_text(p.where_why, HV_TEXT_MAX, &out->where_why, err) != 0 ||
-        hv_copy_text(p.run, HV_TEXT_MAX, &out->run, err) != 0)
+    if (copy_ref(p.ref, "a backup that lies nowhere", &out->ref, err) != 0 ||
+        copy_ref(p.form, "a backup of no form", &out->form, err) != 0 ||
+        copy_ref(p.place, "a backup without place", &out->place, err) != 0 ||
+        copy_line(p.server, &out->server, err) != 0 ||
+        copy_line(p.where_why, &out->where_why, err) != 0 || copy_line(p.run, &out->run, err) != 0)
         return -1;
-    if (strlen(out->ref) >= 512 || (p.is_ours && (!p.run || !*p.run)))
-        return fail_nonsense(err, "a backup that nobody could name");
-    return hv_copy_text(p.notes, HV_TEXT_MAX, &out->notes, err);
+    if (p.stored_bytes > STORED_MAX || (p.is_ours && (!p.run || !*p.run)))
+        return fail_nonsense(err, "a backup that no manifest could hold");
+    return copy_line(p.notes, &out->notes, err);
 }
 
 /* The capacity follows from n: powers of two. */

@@ -206,7 +206,7 @@ int hf_hv_export_watch(struct hf_hv_capture *cap, const struct hf_hv_call *call,
 int hf_hv_export_end(struct hf_hv_capture *cap, const struct hf_hv_call *call, struct hf_err *err)
     HF_CHECKED;
 
-/* A backup that the hypervisor wrote itself. Texts but ref, form and place may be NULL. */
+/* A backup that the hypervisor wrote itself. Texts but ref, form and place may be NULL; each is UTF-8 of one line, at most 511 bytes. */
 struct hf_pushed_copy {
     char *ref, *form, *place, *server, *where_why, *run, *notes;
     enum hf_pushed_check check;
@@ -233,7 +233,7 @@ int hf_hv_pushed_list(struct hf_hv *hv, const struct hf_hv_call *call, const cha
 /* Wherever it lies. NOT_FOUND: nowhere. */
 int hf_hv_pushed_find(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                       const char *ref, struct hf_pushed_copy *out, struct hf_err *err) HF_CHECKED;
-/* CONFLICT: it is not this run's. Gone already: success. */
+/* CONFLICT: it is not this run's. Gone already: success. Goes on when the user cancels. */
 int hf_hv_pushed_delete(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                         const char *ref, const char *run, struct hf_err *err) HF_CHECKED;
 

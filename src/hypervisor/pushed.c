@@ -109,6 +109,7 @@ int hf_hv_pushed_delete(struct hf_hv *hv, const struct hf_hv_call *call, const c
     HF_AUTO(hv_call) struct hv_call *c = HV_CALL_NEW(hv, pushed_delete, call, err);
     if (!c)
         return -1;
+    c->is_undo = true;
     hv_call_arg(c, 0, vm_id);
     hv_call_arg(c, 1, ref);
     hv_call_arg(c, 2, run);

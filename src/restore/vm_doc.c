@@ -45,6 +45,8 @@ static int add_lists(const struct restoring *r, struct json_object *doc)
         hf_json_add(doc, "former_disks", hf_json_strings(&r->former)) < 0 ||
         hf_json_add(doc, "kept_disks", kept) < 0)
         return -1;
+    if (r->damage[0] && add_finding(findings, HF_MACHINE_WARNING, r->pushed->ref, r->damage) < 0)
+        return -1;
     for (size_t i = 0; i < r->n_disks; i++)
         if (add_disk(disks, &r->disks[i]) < 0)
             return -1;

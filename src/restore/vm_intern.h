@@ -31,6 +31,7 @@ struct restoring {
     int64_t began_ms;
     struct hf_open_point point;
     const struct hf_point_pushed *pushed; /* its disks are there; NULL: on the store */
+    char damage[HF_ERR_MESSAGE_MAX];      /* what is wrong there, as far as can be seen; or "" */
     struct hf_buf definition;
     const struct hf_config_hypervisor *hypervisor;
     struct hf_hv *hv;

@@ -47,9 +47,13 @@ int restoring_check_pushed(const struct restoring *r, struct hf_err *err)
 int restoring_plan_pushed(struct restoring *r, struct hf_err *err)
 {
     const struct hf_pushed_machine p = machine_of(r);
-    HF_AUTO(hf_pushed_copy) struct hf_pushed_copy found = {0};
-    if (hf_pushed_machine_look(&p, &found, err) < 0)
+    int rc = hf_pushed_machine_look(&p, r->damage, err);
+    if (rc < 0)
         return -1;
+    if (rc == 0)
+        return hf_fail(err, HF_E_CONFLICT, "%s", r->damage);
+    if (r->damage[0]) /* perhaps all that there is: it is tried, and told */
+        hf_log(r->env->log, HF_LOG_WARN, "restore", "%s", r->damage);
     return hf_pushed_machine_plan(&p, r->name, "restore", r->req->flags, r->req->storage, &r->plan,
                                   err);
 }

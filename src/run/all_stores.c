@@ -41,6 +41,18 @@ static int open_all(struct hf_all_stores *s, struct hf_err *err)
     return 0;
 }
 
+void hf_copy_key(const char *store_id, const char *point, char out[HF_COPY_KEY_MAX])
+{
+    snprintf(out, HF_COPY_KEY_MAX, "%.*s/%s", HF_IMAGE_STORE_ID, store_id, point);
+}
+
+static bool does_not_count(const struct hf_has_question *q, const char *store_id)
+{
+    char key[HF_COPY_KEY_MAX];
+    hf_copy_key(store_id, q->id, key);
+    return (q->but && strcmp(store_id, q->but) == 0) || (q->gone && hf_strv_has(q->gone, key));
+}
+
 /* ---- the catalog -------------------------------------------------------------------------- */
 
 struct copies {
@@ -53,7 +65,7 @@ static int take_copy(void *ctx, const struct hf_catalog_copy *k, struct hf_err *
 {
     struct copies *c = ctx;
     (void)err;
-    if (c->found || (c->q->but && strcmp(k->store_id, c->q->but) == 0))
+    if (c->found || does_not_count(c->q, k->store_id))
         return 0;
     c->found = true;
     snprintf(c->store, sizeof c->store, "%s", k->store);
@@ -103,7 +115,7 @@ static enum hf_has_point ask_one(struct hf_one_store *one, const struct hf_has_q
         snprintf(why, HF_ERR_MESSAGE_MAX, "%s", one->why.message);
         return HF_HAS_UNKNOWN;
     }
-    if (q->but && strcmp(one->at.site->id, q->but) == 0)
+    if (does_not_count(q, one->at.site->id))
         return HF_HAS_NOT;
     if (look(one, q->id, &has, &what) == 0) {
         snprintf(why, HF_ERR_MESSAGE_MAX, "%s", one->config->label);

@@ -21,9 +21,14 @@ HF_DEFINE_AUTO_VALUE(hf_all_stores, hf_all_stores_free)
 
 enum hf_has_point { HF_HAS_NOT, HF_HAS_POINT, HF_HAS_UNKNOWN };
 
+/* Of a point's copy on a store, by their ids. */
+#define HF_COPY_KEY_MAX (HF_IMAGE_STORE_ID + 1 + HF_ID_MAX)
+void hf_copy_key(const char *store_id, const char *point, char out[HF_COPY_KEY_MAX]);
+
 struct hf_has_question {
-    const char *id;  /* of the point; of whatever VM */
-    const char *but; /* the id of a store that is not asked; or NULL */
+    const char *id;             /* of the point; of whatever VM */
+    const char *but;            /* the id of a store that is not asked; or NULL */
+    const struct hf_strv *gone; /* copies that do not count, as hf_copy_key names them; or NULL */
     struct hf_catalog
         *catalog; /* copies that it knows of count: also on stores that are not configured */
 };

@@ -108,6 +108,8 @@ static size_t copy_rows(const struct backup *b, struct hf_catalog_copy rows[HF_B
             continue;
         hf_point_copy_row(s->at.site, &s->manifest, &rows[n]);
         rows[n].off_host = hf_off_host_word(s->config, &s->off_host);
+        if (b->pushed.ref)
+            rows[n].off_host = hf_off_host_weaker(rows[n].off_host, b->pushed_off_host);
         rows[n++].is_protected = backup_is_protected(b, s);
     }
     return n;

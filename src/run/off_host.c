@@ -118,3 +118,8 @@ const char *hf_off_host_word(const struct hf_config_store *store,
         return "proven";
     return store->off_host == HF_OFF_HOST_ASSUME ? "assumed" : "refused";
 }
+
+const char *hf_off_host_weaker(const char *store, enum hf_point_off_host disks)
+{
+    return disks == HF_POINT_OFF_HOST_ASSUMED ? hf_point_off_host_name(disks) : store;
+}

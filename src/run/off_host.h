@@ -8,6 +8,7 @@
 #define HF_RUN_OFF_HOST_H
 
 #include "guest/guest.h"
+#include "point/manifest.h"
 #include "run/env.h"
 #include "store/offhost.h"
 
@@ -37,5 +38,9 @@ int hf_secured_judge(const struct hf_secured *s, const struct hf_env *env,
 /* "proven"; "assumed": it is not, and the configuration takes it for granted; "refused". */
 const char *hf_off_host_word(const struct hf_config_store *store,
                              const struct hf_offhost_verdict *v);
+
+/* Of a copy on a store of which the word is `store`, whose disks lie elsewhere: it is no better off the host than they. What does not
+ * protect at all has no word: see its `protected`. */
+const char *hf_off_host_weaker(const char *store, enum hf_point_off_host disks);
 
 #endif

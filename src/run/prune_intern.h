@@ -26,6 +26,8 @@ struct pruning {
     struct hf_zone *zone;
     struct json_object *points, *stores, *backups; /* of the document */
     struct hf_pushed_lister lister;
+    /* hf_copy_key of points whose disks lie with a hypervisor: deleted in this run, or (dry) as if. */
+    struct hf_strv gone;
     bool is_bad, has_changed;
     /* of the store that is being pruned */
     const struct hf_config_store *config;
@@ -59,7 +61,8 @@ int prune_checkpoint_drop(struct pruning *p, const struct prune_checkpoint *c, s
 struct prune_pushed {
     struct hf_kept backup;        /* ref NULL: its disks do not lie so */
     bool is_to_go;                /* no other store has the point */
-    char why[HF_ERR_MESSAGE_MAX]; /* … or which one has, or may have it */
+    bool is_foreign;              /* under its name is another's */
+    char why[HF_ERR_MESSAGE_MAX]; /* … or which one has, or may have it; foreign: what it says */
 };
 static inline void prune_pushed_free(struct prune_pushed *k)
 {

@@ -309,6 +309,7 @@ static int prune_store(void *pruning, const struct hf_config_store *config, stru
 static void pruning_close(struct pruning *p)
 {
     hf_pushed_lister_free(&p->lister);
+    hf_strv_free(&p->gone);
     hf_catalog_close(p->catalog);
     hf_zone_close(p->zone);
 }

@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-#define YOUNG_S (INT64_C(24) * 3600) /* its point may still come: of a run on another host */
-
 /* ---- the document -------------------------------------------------------------------------- */
 
 static int add_backup(struct pruning *p, const char *vm, const char *hypervisor, const char *ref,
@@ -45,7 +43,7 @@ static int is_last(struct pruning *p, const struct hf_prune_point *point,
 {
     enum hf_has_point has = HF_HAS_NOT;
     const struct hf_has_question q = {
-        .id = point->name.id, .but = p->site->id, .catalog = p->catalog};
+        .id = point->name.id, .but = p->site->id, .gone = &p->gone, .catalog = p->catalog};
     if (hf_all_stores_ask(&p->lister.stores, &q, &has, why, err) < 0)
         return -1;
     if (has == HF_HAS_UNKNOWN)
@@ -72,6 +70,9 @@ int prune_pushed_ask(struct pruning *p, const struct hf_prune_point *point,
         return rc < 0 ? -1 : 1;
     if (hf_keepers_look(&p->lister.keepers, &out->backup, &look, err) < 0)
         return -1;
+    out->is_foreign = look.is.ref && !look.is_its;
+    if (out->is_foreign)
+        snprintf(out->why, sizeof out->why, "%s", look.damage);
     return look.unknown.cls ? skip(p, point, look.unknown.message, err) : 1;
 }
 
@@ -83,10 +84,20 @@ static int tell_kept(struct pruning *p, const struct hf_prune_point *point, cons
     return add_backup(p, point->name.vm, b->hypervisor, b->ref, "kept", why, err);
 }
 
-static int delete_backup(struct pruning *p, const struct hf_kept *b, struct hf_err *err)
+static int note_gone(struct pruning *p, const struct hf_prune_point *point, struct hf_err *err)
 {
+    char key[HF_COPY_KEY_MAX];
+    hf_copy_key(p->site->id, point->name.id, key);
+    return hf_strv_add(&p->gone, key) < 0 ? hf_fail_nomem(err) : 0;
+}
+
+/* A dry run fails where the real one would. */
+static int delete_backup(struct pruning *p, const struct prune_pushed *k, struct hf_err *err)
+{
+    if (p->req->is_dry)
+        return k->is_foreign ? hf_fail(err, HF_E_CONFLICT, "%s", k->why) : 0;
     if (HF_POINT_ERR("prune.before_pushed_delete", err) < 0 ||
-        hf_keepers_delete(&p->lister.keepers, b, err) < 0)
+        hf_keepers_delete(&p->lister.keepers, &k->backup, err) < 0)
         return -1;
     HF_POINT("prune.after_pushed_delete");
     return 0;
@@ -100,14 +111,17 @@ int prune_pushed_delete(struct pruning *p, const struct hf_prune_point *point,
     HF_AUTOFREE char *text = NULL;
     if (!b->ref)
         return 0;
+    if (note_gone(p, point, err) < 0)
+        return -1;
     if (!k->is_to_go) {
         text = hf_asprintf("another store has its point, or may have: %s", k->why);
         return text ? tell_kept(p, point, b, text, err) : hf_fail_nomem(err);
     }
-    if (p->req->is_dry || delete_backup(p, b, &why) == 0)
+    if (delete_backup(p, k, &why) == 0)
         return add_backup(p, point->name.vm, b->hypervisor, b->ref, "deleted", NULL, err);
     p->is_bad = true;
-    hf_wrap(&why, "backup %s, whose point is deleted, stays", b->ref);
+    hf_wrap(&why, "backup %s, whose point %s deleted, stays", b->ref,
+            p->req->is_dry ? "would be" : "is");
     hf_log_err(p->env->log, HF_LOG_ERROR, "prune", &why);
     return add_backup(p, point->name.vm, b->hypervisor, b->ref, "failed", why.message, err);
 }
@@ -117,13 +131,13 @@ int prune_pushed_delete(struct pruning *p, const struct hf_prune_point *point,
 static int name_orphan(void *pruning, const struct hf_pushed_row *row, struct hf_err *err)
 {
     struct pruning *p = pruning;
-    int64_t age_s = hf_clock_wall_us(p->env->clock) / 1000000 - row->is->taken_at_s;
-    if (row->state != HF_PUSHED_ORPHAN || age_s < YOUNG_S)
+    if (row->state != HF_PUSHED_ORPHAN || row->is_young)
         return 0;
     hf_log(p->env->log, HF_LOG_WARN, "prune",
            "backup %s of %s was made by run %s, and no store has its point: it is left to you to "
-           "delete it at the hypervisor",
-           row->is->ref, row->vm, row->point);
+           "delete it at the hypervisor%s",
+           row->is->ref, row->vm, row->point,
+           row->is->is_protected ? ", which protects it: that is to be taken off before" : "");
     return add_backup(p, row->vm, row->hypervisor, row->is->ref, "orphan",
                       "no store of the configuration has its point", err);
 }
@@ -131,7 +145,7 @@ static int name_orphan(void *pruning, const struct hf_pushed_row *row, struct hf
 int prune_pushed_orphans(struct pruning *p, const struct hf_config_vm *vm, struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
-    if (hf_pushed_list_vm(&p->lister, vm, name_orphan, p, &why) == 0)
+    if (hf_pushed_list_vm(&p->lister, vm, name_orphan, p, &why) >= 0)
         return 0;
     if (hf_cancel_check(p->env->cancel, err) < 0)
         return -1;

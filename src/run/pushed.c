@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/pushed.h"
 
-#include "net/json.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define NOTES_SHOWN 100
 #define ASK_MS 60000
 #define DELETE_MS (10 * 60 * 1000)
 #define COPY_MS (10 * 60 * 1000)                 /* of one call; then it is asked again */
@@ -117,19 +118,30 @@ void hf_kept_look_free(struct hf_kept_look *l)
     *l = (struct hf_kept_look){.unknown = HF_ERR_INIT};
 }
 
-static void judge(const struct hf_kept *b, struct hf_kept_look *l)
+/* Proxmox Backup Server tells the size of what was backed up, and adds that of its own index: this has the notes and what the
+ * verification found, so it changes with them. */
+static bool has_lasting_size(const struct hf_pushed_copy *p)
 {
-    const struct hf_pushed_copy *p = &l->is;
-    if (!p->is_ours || strcmp(p->run, b->run) != 0)
-        snprintf(l->damage, sizeof l->damage, "backup %s is not this point's: it says '%.100s'",
-                 b->ref, p->notes ? p->notes : "");
-    else if (p->stored_bytes && p->stored_bytes != b->stored_bytes)
-        snprintf(l->damage, sizeof l->damage,
+    return p->stored_bytes && strcmp(p->form, "pbs") != 0;
+}
+
+bool hf_kept_judge(const struct hf_kept *b, const struct hf_pushed_copy *p,
+                   char damage[HF_ERR_MESSAGE_MAX])
+{
+    const bool is_its = p->is_ours && strcmp(p->run, b->run) == 0;
+    const char *notes = p->notes ? p->notes : "";
+    *damage = '\0';
+    if (!is_its)
+        snprintf(damage, HF_ERR_MESSAGE_MAX, "backup %s is not this point's: it says '%.*s'",
+                 b->ref, (int)hf_utf8_fit(notes, NOTES_SHOWN), notes);
+    else if (p->check == HF_PUSHED_BAD)
+        snprintf(damage, HF_ERR_MESSAGE_MAX,
+                 "backup %s is damaged, as its place found when it verified it", b->ref);
+    else if (has_lasting_size(p) && p->stored_bytes != b->stored_bytes)
+        snprintf(damage, HF_ERR_MESSAGE_MAX,
                  "backup %s has %" PRIu64 " bytes, and had %" PRIu64 " when it was taken", b->ref,
                  p->stored_bytes, b->stored_bytes);
-    else if (p->check == HF_PUSHED_BAD)
-        snprintf(l->damage, sizeof l->damage,
-                 "backup %s is damaged, as its place found when it verified it", b->ref);
+    return is_its;
 }
 
 int hf_keepers_look(struct hf_keepers *k, const struct hf_kept *b, struct hf_kept_look *out,
@@ -139,7 +151,7 @@ int hf_keepers_look(struct hf_keepers *k, const struct hf_kept *b, struct hf_kep
     *out = (struct hf_kept_look){.unknown = HF_ERR_INIT};
     struct hf_hv *hv = hf_keepers_open(k, b->hypervisor, &out->unknown);
     if (hv && hf_hv_pushed_find(hv, &call, b->vm_id, b->ref, &out->is, &out->unknown) == 0)
-        judge(b, out);
+        out->is_its = hf_kept_judge(b, &out->is, out->damage);
     if (hv && out->unknown.cls == HF_E_NOT_FOUND) {
         snprintf(out->damage, sizeof out->damage, "backup %s is gone", b->ref);
         hf_err_clear(&out->unknown);

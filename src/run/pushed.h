@@ -41,8 +41,13 @@ HF_DEFINE_AUTO_VALUE(hf_kept, hf_kept_free)
 /* 1, and *out; 0: the point's disks do not lie so. */
 int hf_kept_of(const struct hf_manifest *m, struct hf_kept *out, struct hf_err *err) HF_CHECKED;
 
+/* What is wrong with what lies under its name, as far as can be seen; "": nothing. False: it is another's. */
+bool hf_kept_judge(const struct hf_kept *b, const struct hf_pushed_copy *is,
+                   char damage[HF_ERR_MESSAGE_MAX]);
+
 struct hf_kept_look {
     struct hf_pushed_copy is;        /* ref NULL: it is not there, or nobody knows */
+    bool is_its;                     /* there is one, and it is the point's */
     char damage[HF_ERR_MESSAGE_MAX]; /* what is wrong with it; "": nothing that could be seen */
     struct hf_err unknown;           /* why nobody knows; class NONE: it was looked at */
 };

@@ -8,6 +8,7 @@
 
 #define ASK_MS 60000
 #define MARK "hf-" /* point/manifest.h, hf_point_mark */
+#define YOUNG_S (INT64_C(24) * 3600)
 
 const char *hf_pushed_state_name(enum hf_pushed_state state)
 {
@@ -52,10 +53,15 @@ static int judge(struct hf_pushed_lister *l, struct hf_pushed_row *row, struct h
     row->state = of[has];
     if (row->state == HF_PUSHED_OF_POINT)
         row->why[0] = '\0';
-    if (row->state != HF_PUSHED_ORPHAN || !is_busy)
+    if (row->state != HF_PUSHED_ORPHAN)
         return 0;
-    row->state = HF_PUSHED_UNCERTAIN;
-    snprintf(row->why, sizeof row->why, "run %s is under way, or died", row->point);
+    row->is_young = hf_clock_wall_us(l->env->clock) / 1000000 - row->is->taken_at_s < YOUNG_S;
+    row->state = is_busy ? HF_PUSHED_UNCERTAIN : HF_PUSHED_ORPHAN;
+    if (is_busy)
+        snprintf(row->why, sizeof row->why, "run %s is under way, or died", row->point);
+    else if (row->is_young)
+        snprintf(row->why, sizeof row->why,
+                 "it is younger than a day: its run may be under way on another host");
     return 0;
 }
 
@@ -119,5 +125,5 @@ int hf_pushed_list_vm(struct hf_pushed_lister *l, const struct hf_config_vm *vm,
         if (judge(l, &row, err) < 0 || emit(ctx, &row, err) < 0)
             return -1;
     }
-    return 0;
+    return 1;
 }

@@ -26,8 +26,9 @@ struct hf_pushed_row {           /* valid during the callback */
     const char *vm, *hypervisor; /* sections */
     const struct hf_pushed_copy *is;
     enum hf_pushed_state state;
-    char point[HF_ID_MAX];        /* of ours: of the run; or "" */
-    char why[HF_ERR_MESSAGE_MAX]; /* uncertain: why; or "" */
+    char point[HF_ID_MAX]; /* of ours: of the run; or "" */
+    bool is_young;         /* … less than a day: a run on another host may be about to name it */
+    char why[HF_ERR_MESSAGE_MAX]; /* uncertain: why; a young orphan: that; or "" */
 };
 typedef int (*hf_pushed_row_cb)(void *ctx, const struct hf_pushed_row *row, struct hf_err *err);
 
@@ -40,7 +41,8 @@ struct hf_pushed_lister {
 void hf_pushed_lister_free(struct hf_pushed_lister *l); /* by value: empties it */
 HF_DEFINE_AUTO_VALUE(hf_pushed_lister, hf_pushed_lister_free)
 
-/* Errors: those of the hypervisor; NOT_FOUND: it has no such VM, and the catalog no point of it. Nothing to tell: 0. */
+/* Those in the place that is configured now (api: pushed_list). 1: it was asked; 0: its plugin has none of the kind. Errors: those of the
+ * hypervisor; NOT_FOUND: it has no such VM, and the catalog no point of it. */
 int hf_pushed_list_vm(struct hf_pushed_lister *l, const struct hf_config_vm *vm,
                       hf_pushed_row_cb emit, void *ctx, struct hf_err *err) HF_CHECKED;
 

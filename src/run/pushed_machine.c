@@ -3,8 +3,6 @@
 
 #include "run/pushed.h"
 
-#include <string.h>
-
 #define ASK_MS 60000
 
 static const struct hf_point_pushed *pushed_of(const struct hf_pushed_machine *p)
@@ -24,21 +22,17 @@ static int check_way(const struct hf_pushed_machine *p, struct hf_err *err)
         p->m->point.id, pushed_of(p)->ref);
 }
 
-int hf_pushed_machine_look(const struct hf_pushed_machine *p, struct hf_pushed_copy *out,
+int hf_pushed_machine_look(const struct hf_pushed_machine *p, char damage[HF_ERR_MESSAGE_MAX],
                            struct hf_err *err)
 {
-    char mark[HF_POINT_MARK_MAX];
-    const struct hf_point_pushed *of = pushed_of(p);
+    HF_AUTO(hf_kept) struct hf_kept b = {0};
+    HF_AUTO(hf_pushed_copy) struct hf_pushed_copy is = {0};
     struct hf_hv_call call = hf_env_call(p->env, p->run_id, ASK_MS);
-    if (check_way(p, err) < 0)
+    if (check_way(p, err) < 0 || hf_kept_of(p->m, &b, err) < 0)
         return -1;
-    if (hf_hv_pushed_find(p->hv, &call, p->m->vm_id, of->ref, out, err) < 0)
+    if (hf_hv_pushed_find(p->hv, &call, b.vm_id, b.ref, &is, err) < 0)
         return hf_wrap(err, "the backup of %s", p->m->point.id);
-    hf_point_mark(p->m->point.id, mark);
-    if (out->is_ours && out->run && strcmp(out->run, mark) == 0)
-        return 0;
-    return hf_fail(err, HF_E_CONFLICT, "the backup %s is not that of %s: it is marked with '%s'",
-                   of->ref, p->m->point.id, out->run ? out->run : "");
+    return hf_kept_judge(&b, &is, damage);
 }
 
 int hf_pushed_machine_plan(const struct hf_pushed_machine *p, const char *name, const char *purpose,

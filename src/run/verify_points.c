@@ -24,8 +24,9 @@ struct verifying {
     struct hf_points known; /* what the catalog says is there */
     struct hf_strv damage;  /* of a copy */
     struct hf_strv notes;   /* of a copy: what was not looked at, and why */
-    bool is_nomem, is_absent,
-        is_unproven; /* unproven: not all of it was looked at as deep as was asked for */
+    bool is_nomem, is_absent;
+    bool is_unproven; /* not all of it was looked at as deep as was asked for */
+    bool is_unknown;  /* … or not at all */
     int64_t n_copies, n_unfinished;
 };
 
@@ -45,6 +46,13 @@ static void complain(void *ctx, const struct hf_point_name *n, const struct hf_e
     v->is_nomem = v->is_nomem || hf_strv_add(&v->damage, what->message) < 0;
 }
 
+/* Null: nobody knows. */
+static int add_good(struct json_object *row, const struct verifying *v, bool is_damaged)
+{
+    return v->is_unknown && !is_damaged ? hf_json_add(row, "good", NULL)
+                                        : hf_json_add_bool(row, "good", !is_damaged);
+}
+
 static int add_copy(struct verifying *v, const struct hf_point_name *n,
                     const struct hf_verified *done, struct hf_err *err)
 {
@@ -52,7 +60,7 @@ static int add_copy(struct verifying *v, const struct hf_point_name *n,
     if (!row || hf_json_add_string(row, "point", n->id) < 0 ||
         hf_json_add_string(row, "vm", n->vm) < 0 ||
         hf_json_add_string(row, "store", v->store) < 0 ||
-        hf_json_add_bool(row, "good", done->complaints == 0) < 0 ||
+        add_good(row, v, done->complaints > 0) < 0 ||
         hf_json_add_int(row, "objects", (int64_t)done->objects) < 0 ||
         hf_json_add_int(row, "packs", (int64_t)done->packs) < 0 ||
         hf_json_add_int(row, "bytes_read", (int64_t)done->bytes_read) < 0 ||
@@ -62,20 +70,58 @@ static int add_copy(struct verifying *v, const struct hf_point_name *n,
     return 0;
 }
 
-/* That all is there says nothing of what it holds: it is no verification, but damage it can find. */
-static int note_in_catalog(struct verifying *v, const struct hf_point_name *n, bool is_damaged,
-                           struct hf_err *err)
+static int write_down(struct verifying *v, const struct hf_point_name *n, int64_t at_us,
+                      bool is_damaged, struct hf_err *err)
 {
     struct hf_err why = HF_ERR_INIT;
-    const bool is_proof = v->req->depth != HF_VERIFY_THERE && !v->is_unproven;
-    if ((!is_proof && !is_damaged) || !hf_points_has(&v->known, n))
-        return 0;
-    if (hf_catalog_copy_verified(v->catalog, n->id, v->site->id, hf_clock_wall_us(v->env->clock),
-                                 is_damaged, &why) == 0 ||
+    if (hf_catalog_copy_verified(v->catalog, n->id, v->site->id, at_us, is_damaged, &why) == 0 ||
         why.cls == HF_E_NOT_FOUND) /* forgotten meanwhile */
         return 0;
     hf_err_copy(err, &why);
     return -1;
+}
+
+struct held_against {
+    const char *store_id;
+    bool is_damaged, drill_failed;
+};
+
+static int take_copy(void *ctx, const struct hf_catalog_copy *k, struct hf_err *err)
+{
+    struct held_against *h = ctx;
+    (void)err;
+    h->is_damaged = h->is_damaged || (k->is_damaged && strcmp(k->store_id, h->store_id) == 0);
+    return 0;
+}
+
+static int take_drill(void *ctx, const struct hf_catalog_drill *d, struct hf_err *err)
+{
+    (void)err;
+    ((struct held_against *)ctx)->drill_failed = !d->has_passed;
+    return 0;
+}
+
+/* All that can be looked at is as it should be, and more will never be: what was called damaged for what is not so any more would be it
+ * for ever. What a drill has found, only another one takes back. */
+static int take_back(struct verifying *v, const struct hf_point_name *n, struct hf_err *err)
+{
+    struct held_against h = {.store_id = v->site->id};
+    if (hf_catalog_copies(v->catalog, n->id, take_copy, &h, err) < 0 ||
+        hf_catalog_drills(v->catalog, n->id, NULL, 1, take_drill, &h, err) < 0)
+        return -1;
+    return h.is_damaged && !h.drill_failed ? write_down(v, n, 0, false, err) : 0;
+}
+
+/* That all is there says nothing of what it holds: it is no verification, but damage it can find. */
+static int note_in_catalog(struct verifying *v, const struct hf_point_name *n, bool is_damaged,
+                           struct hf_err *err)
+{
+    if (!hf_points_has(&v->known, n) || (!is_damaged && v->req->depth == HF_VERIFY_THERE) ||
+        (!is_damaged && v->is_unknown))
+        return 0;
+    return v->is_unproven && !is_damaged
+               ? take_back(v, n, err)
+               : write_down(v, n, hf_clock_wall_us(v->env->clock), is_damaged, err);
 }
 
 static void log_copy(const struct verifying *v, const struct hf_point_name *n)
@@ -86,7 +132,7 @@ static void log_copy(const struct verifying *v, const struct hf_point_name *n)
     for (size_t i = 0; i < v->notes.n; i++)
         hf_log(v->env->log, HF_LOG_WARN, "verify", "store %s: %s/%s: %s", v->store, n->vm, n->id,
                v->notes.items[i]);
-    if (v->damage.n == 0)
+    if (v->damage.n == 0 && !v->is_unknown)
         hf_log(v->env->log, HF_LOG_INFO, "verify", "store %s: %s/%s is good", v->store, n->vm,
                n->id);
 }
@@ -126,7 +172,7 @@ static int look_at_backup(struct verifying *v, const struct hf_kept *b, struct h
         return -1;
     if (l.unknown.cls) {
         v->failed++;
-        v->is_unproven = true;
+        v->is_unknown = true;
         return note(
             v, hf_asprintf("backup %s could not be looked at: %s", b->ref, l.unknown.message), err);
     }
@@ -155,7 +201,7 @@ static int verify_copy(struct verifying *v, const struct hf_point_name *n, struc
     struct hf_point_reading *reading = hf_point_reading_begin(v->site, n->id);
     hf_strv_free(&v->damage);
     hf_strv_free(&v->notes);
-    v->is_absent = v->is_unproven = false;
+    v->is_absent = v->is_unproven = v->is_unknown = false;
     if (hf_verify_point(v->verify, n, &done, err) < 0 || verify_backup(v, n, &done, err) < 0)
         return -1;
     if (v->is_nomem)

@@ -7,7 +7,8 @@
  * know of is a run that did not end, and none. What was read, or found damaged, is noted in the catalog.
  *
  * A backup that a hypervisor keeps (run/pushed.h) is asked for: gone, of another size, not the point's, or found damaged by its place is
- * damage; its data are not read. A hypervisor that does not answer is noted, and the status is bad.
+ * damage; its data are not read. A hypervisor that does not answer is noted, the point neither good nor damaged (null), and the
+ * status bad. Damage that is not there any more when all is read is taken back; what a drill has found only by another drill.
  *
  * Nothing on the stores is changed. A crash leaves nothing. ^C ends it after the object that is being read.
  */

@@ -7,14 +7,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from hf import SOURCE, lab_env
+from hf import SOURCE, compare, lab_env
 
 sys.path.insert(0, str(SOURCE / "tests/fakes/pve"))
+import copied  # noqa: E402
 import real  # noqa: E402
 from server import Server, make_certificates  # noqa: E402
 from world import World  # noqa: E402
 
 DATA_DISK = "virtio1"
+UNDO_WITHIN_S = 60
+OF_OTHERS = {"nfs1": "nfs1:backup/vzdump-qemu-{}-2026_01_01-00_00_00.vma.zst", "pbs1": "pbs1:backup/vm/{}/2026-01-01T00:00:00Z"}
 
 
 class OnProxmox:
@@ -86,3 +89,67 @@ class OnProxmox:
         """When the stand-in noted it last, in the clock of the writer's log."""
         at = [t for t, w, d in self.world.timeline if w == what and detail in (None, d)][-1]
         return time.time_ns() - int((time.monotonic() - at) * 1e9)
+
+
+class OnBackups(OnProxmox):
+    """… and its backups go to `storage`."""
+
+    storage = "nfs1"
+
+    def keys_of_api(self):
+        return {**super().keys_of_api(), "backup-storage": self.storage}
+
+    def jobs(self):
+        """Those of QEMU that copy for a backup."""
+        return real.Job(self.vm, None).jobs()
+
+    def judge_archive(self, archive, locked, locked_by, ended):
+        """It has all that was committed when the database was held, which was between these two instants, nothing that was sent until
+        the jobs had begun, and nothing of the time until it was copied, which has to be missed."""
+        disks = copied.disks_in(archive)
+        self.assertEqual(set(disks), set(self.vm.files))
+        with self.recovered(disks[DATA_DISK]) as socket:
+            status, findings = compare(self.writer.log, socket, locked, locked_by, (locked_by, self.at_ns("instant", archive["volid"])))
+            self.assertEqual(status, 0, findings)
+            status, findings = compare(self.writer.log, socket, ended, ended)
+            self.assertEqual(status, 1, f"what was committed during the copy is missed by nobody: {findings}")
+
+
+class AmongOthers(OnBackups):
+    """… where backups of others lie, of this VM and of another; the program's runs."""
+
+    def setUp(self):
+        super().setUp()
+        self.theirs = {vmid: OF_OTHERS[self.storage].format(vmid) for vmid in (100, 101)}
+        for vmid, volid in self.theirs.items():
+            self.world.archives[volid] = {"volid": volid, "content": "backup", "format": "vma.zst", "subtype": "qemu", "vmid": vmid, "size": 5,
+                                          "ctime": 1767225600, "notes": "nightly", "protected": False, "storage": self.storage}
+
+    def ours(self):
+        return {volid: a for volid, a in self.world.archives.items() if volid not in self.theirs.values()}
+
+    @staticmethod
+    def pushed(doc):
+        """That artifact of a point."""
+        found, = (a for a in doc["artifacts"] if a["kind"] == "pushed")
+        return found
+
+    def archive_of(self, doc):
+        return self.world.archives[self.pushed(doc)["ref"]]
+
+    def states(self):
+        """What `list --backups` says of each."""
+        return {b["ref"]: (b["state"], b["point"]) for b in self.ok(self.site.run("list", "--backups"))["backups"]}
+
+    def recover(self, point):
+        """After a death there: until the guardian has ended; then there is nothing left to do."""
+        deadline = time.monotonic() + UNDO_WITHIN_S
+        while any(r["outcome"] == "alive" for r in self.ok(self.site.run("recover"))["runs"]):
+            self.assertLess(time.monotonic(), deadline, f"after {point}: the run stays alive")
+            time.sleep(0.25)
+        self.assertEqual(self.ok(self.site.run("recover"))["runs"], [], f"after {point}: recover twice")
+
+    def assert_at_rest(self):
+        self.assert_clean()
+        self.assertEqual((self.jobs(), self.vm.lock, self.vm.frozen), ({}, None, False))
+        self.assertLessEqual(set(self.theirs.values()), set(self.world.archives))

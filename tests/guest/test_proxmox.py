@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real guest through the API of Proxmox VE (its stand-in), judged as with libvirt: snapshots against the writer's log, and deaths
-of the coordinator. What is judged in milliseconds: test_proxmox_time.py; rollback and vzdump: test_proxmox_back.py.
+of the coordinator. What is judged in milliseconds: test_proxmox_time.py; rollback and vzdump: test_proxmox_back.py,
+test_proxmox_backup.py; restored VMs: test_proxmox_drill.py.
 
 HOLDFAST_SAMPLE: some deaths, and two cases besides those that are never left out, drawn by HOLDFAST_SAMPLE_SEED.
 """

@@ -245,6 +245,7 @@ static int do_export(struct drive *d, char **args, struct hf_err *err)
         .name = args[1],
         .label = getenv("HOLDFAST_LABEL"),
         .parent = args[4],
+        .is_frozen = getenv("HOLDFAST_FROZEN") != NULL,
         .checkpoint = getenv("HOLDFAST_CHECKPOINT") ? HF_CHECKPOINT_ALWAYS : HF_CHECKPOINT_AUTO};
     if (hf_hv_capture_plan(d->hv, &call, &req, &cap, &plan, err) != 0)
         return -1;

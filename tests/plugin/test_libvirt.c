@@ -7,7 +7,7 @@
 #include "checkpoint_words.h"
 #include "disks.h"
 #include "export.h"
-#include "harness/hf_test.h"
+#include "harness/silence.h"
 #include "rollback.h"
 #include "snapshot_xml.h"
 #include "token.h"
@@ -80,6 +80,36 @@ static void foreign_xml_cannot_do_harm(void **state)
                "carries a DTD");
     refuse_xml(DOMAIN_HEAD "<disk type='file'><source file='/x'/></disk>" DOMAIN_TAIL,
                "disk 1 of 'm' cannot be understood");
+}
+
+/* libxml2's converters complain on standard error, whatever they were told. */
+static void a_foreign_encoding_is_no_word_on_standard_error(void **state)
+{
+    HF_SILENT(state)
+    {
+        refuse_xml("<?xml version='1.0' encoding='GB18030'?><domain>\x80uv~M</domain>",
+                   "not well-formed");
+    }
+}
+
+static void what_it_calls_its_encoding_does_not_matter_where_it_is_utf_8(void **state)
+{
+    static const char *const names[] = {"UTF-8",      "utf-8", "us-ascii",
+                                        "ISO-8859-1", "UTF-7", "x-none"};
+    (void)state;
+    for (size_t i = 0; i < HF_ARRAY_SIZE(names); i++) {
+        struct hf_err err = HF_ERR_INIT;
+        HF_AUTOFREE char *xml =
+            hf_asprintf("<?xml version='1.0' encoding='%s'?><domain><name>B\xc3\xbcro</name>"
+                        "<uuid>u-1</uuid></domain>",
+                        names[i]);
+        HF_AUTO(lv_vm) struct lv_vm *vm = lv_vm_parse(xml, &err);
+        assert_hf_got(vm, &err);
+        assert_string_equal(vm->name, "B\xc3\xbcro");
+    }
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTOFREE char *same = lv_edit_domain("<domain><name>\xc3\xbc</name></domain>", NULL, 0, &err);
+    assert_string_equal(same, "<?xml version=\"1.0\"?>\n<domain><name>&#xFC;</name></domain>\n");
 }
 
 static const char *judge(const char *disk, bool overlay_dir, bool skipped)
@@ -455,6 +485,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         HF_TEST(reads_the_chain_of_a_running_machine),
         HF_TEST(foreign_xml_cannot_do_harm),
+        HF_TEST(a_foreign_encoding_is_no_word_on_standard_error),
+        HF_TEST(what_it_calls_its_encoding_does_not_matter_where_it_is_utf_8),
         HF_TEST(every_disk_is_taken_left_out_or_refused),
         HF_TEST(names_of_overlays_do_not_grow),
         HF_TEST(only_overlays_of_that_name_are_removed),

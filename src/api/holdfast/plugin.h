@@ -251,8 +251,9 @@ struct hf_pushed {
     uint8_t is_protected; /* the hypervisor's own retention lets it be */
     uint8_t reserved[2];
     int64_t taken_at_s;    /* seconds since the epoch, 0: unknown */
-    uint64_t stored_bytes; /* as the place tells it; 0: unknown */
-    const char *ref;          /* the hypervisor's name of it, unique with the VM's id; at most 511 bytes, no control characters */
+    uint64_t stored_bytes;    /* as the place tells it, below 2^53; 0: unknown. It lasts, but for the form pbs */
+    /* These three: UTF-8, at most 511 bytes, no control characters. */
+    const char *ref;          /* the hypervisor's name of it, unique with the VM's id */
     const char *form;         /* what it is: vma, pbs */
     const char *place;        /* the storage, as the hypervisor calls it */
     const char *server;       /* host name or address of the place, or NULL: it has none, or that is not known */
@@ -576,7 +577,7 @@ struct hf_plugin {
     int (*pushed_list)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, hf_pushed_cb emit, void *ctx,
                        struct hf_err *err);
     /* Deletes the backup `ref`, whose mark must be that of `run` (CONFLICT: it is another's now). Gone already: success.
-     * Interrupted anywhere, calling it again finishes it. */
+     * Interrupted anywhere, calling it again finishes it. Its point is no more: it goes on when the user cancels. */
     int (*pushed_delete)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char *ref,
                          const char *run, struct hf_err *err);
     /* The backup `ref`, wherever it lies: also when another place is configured now. NOT_FOUND: it is nowhere; a place that

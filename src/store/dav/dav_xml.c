@@ -231,9 +231,11 @@ int hf_dav_multistatus_parse(const char *xml, size_t len, hf_dav_emit emit, void
 {
     if (len == 0 || len > HF_DAV_XML_MAX || memmem(xml, len, "<!DOCTYPE", 9))
         return fail_foreign(xml, len, err);
+    /* UTF-8, whatever it says: converters complain on standard error, past all handlers. */
     HF_AUTO(_xmlTextReader)
-    xmlTextReader *r = xmlReaderForMemory(xml, (int)len, NULL, "UTF-8",
-                                          XML_PARSE_NONET | XML_PARSE_NOERROR |
-                                              XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
+    xmlTextReader *r =
+        xmlReaderForMemory(xml, (int)len, NULL, "UTF-8",
+                           XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                               XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC);
     return r ? read_all(r, xml, len, emit, ctx, err) : hf_fail_nomem(err);
 }

@@ -32,10 +32,11 @@ static xmlDoc *read_xml(const char *xml, size_t len)
     trim(&xml, &len);
     if (len == 0 || len > HF_S3_XML_MAX || memmem(xml, len, "<!DOCTYPE", 9))
         return NULL;
+    /* UTF-8, whatever it says: converters complain on standard error, past all handlers. */
     HF_AUTO(_xmlDoc)
     xmlDoc *doc = xmlReadMemory(xml, (int)len, NULL, "UTF-8",
                                 XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                    XML_PARSE_NOCDATA);
+                                    XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC);
     return doc && !doc->intSubset && xmlDocGetRootElement(doc) ? HF_STEAL(doc) : NULL;
 }
 

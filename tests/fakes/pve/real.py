@@ -3,181 +3,36 @@
 
 Snapshots are those of qcow2 inside QEMU, as Proxmox VE makes them on a directory: the processors stop, each disk gets one, the
 processors run. The agent is that of the guest. A backup is a copy-before-write job of QEMU per disk; an archive is a folder with
-one qcow2 per disk and the VM's settings. What only a console shows (names, sizes in the logs) stays invented.
+one qcow2 per disk, their checksums and the VM's settings; a VM that is restored of one is a guest of its own (copied.py). What
+only a console shows (names, sizes in the logs) stays invented.
 
-One such VM per guest; whoever binds it removes what an earlier one that was killed left: snapshots, jobs, a pause, a freeze.
+One such VM per guest; whoever binds it removes what an earlier one that was killed left: snapshots, jobs, a pause, a freeze, copies, archives.
 """
-import base64
-import ctypes
 import json
 import os
 import shutil
-import subprocess
 import time
-import xml.etree.ElementTree as ElementTree
 
 import backups
-from agent import AgentError, widen
-from world import VM, TaskError
+from copied import CopiedVM, seal, sweep_copies
+from domains import Domain, GuestVM, image, qemu_img
+from world import TaskError
 
 STORAGE = "guests"  # where its disks are
-CHUNK = 256 << 10  # of a file that is read through the agent
-TRANSFER_S = 5  # the default limit of the server for one command to the agent
-FREEZE_S = 600
+NIC = "virtio=52:54:00:12:34:56,bridge=vmbr0"
 
 
-STATES = {1: "running", 3: "paused", 5: "shut off"}
-
-
-def library(name, **functions):
-    """One of libvirt's, with what its functions return."""
-    lib = ctypes.CDLL(name)
-    for function, returned in functions.items():
-        getattr(lib, function).restype = returned
-    return lib
-
-
-# By its libraries: to start a virsh takes ten times as long as what it is asked, while a guest stands still.
-LIBC = ctypes.CDLL(None)
-VIRT = library("libvirt.so.0", virConnectOpen=ctypes.c_void_p, virDomainLookupByName=ctypes.c_void_p, virDomainGetXMLDesc=ctypes.c_void_p,
-               virGetLastErrorMessage=ctypes.c_char_p)
-QEMU = library("libvirt-qemu.so.0", virDomainQemuAgentCommand=ctypes.c_void_p)
-QUIET = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(lambda *_: None)
-VIRT.virSetErrorFunc(None, QUIET)
-
-
-def checked(is_good):
-    if not is_good:
-        raise TaskError(VIRT.virGetLastErrorMessage().decode())
-
-
-def taken(text):
-    """A string that libvirt gave away."""
-    checked(text)
-    try:
-        return ctypes.string_at(text).decode()
-    finally:
-        LIBC.free(ctypes.c_void_p(text))
-
-
-class Domain:
-    """A guest of libvirt."""
-
-    def __init__(self, uri, name):
-        self.name = name
-        self.connection = ctypes.c_void_p(VIRT.virConnectOpen(uri.encode()))
-        checked(self.connection)
-        self.it = ctypes.c_void_p(VIRT.virDomainLookupByName(self.connection, name.encode()))
-        checked(self.it)
-
-    def close(self):
-        VIRT.virDomainFree(self.it)
-        VIRT.virConnectClose(self.connection)
-
-    def do(self, what):
-        """Suspend, Resume, Create (which starts it) or Destroy."""
-        checked(VIRT[f"virDomain{what}"](self.it) == 0)
-
-    def state(self):
-        state, reason = ctypes.c_int(), ctypes.c_int()
-        checked(VIRT.virDomainGetState(self.it, ctypes.byref(state), ctypes.byref(reason), 0) == 0)
-        return STATES.get(state.value, str(state.value))
-
-    def qmp(self, command, **arguments):
-        words, out = json.dumps({"execute": command, "arguments": arguments}), ctypes.c_void_p()
-        checked(QEMU.virDomainQemuMonitorCommand(self.it, words.encode(), ctypes.byref(out), 0) == 0)
-        answer = json.loads(taken(out.value))
-        if "error" in answer:
-            raise TaskError(answer["error"]["desc"])
-        return answer["return"]
-
-    def agent(self, command, limit, **arguments):
-        """What the agent returns; AgentError: in its words, or those of libvirt where it gives none."""
-        words = json.dumps({"execute": command, **({"arguments": arguments} if arguments else {})})
-        try:
-            return json.loads(taken(QEMU.virDomainQemuAgentCommand(self.it, words.encode(), limit, 0)))["return"]
-        except TaskError as error:
-            text = str(error)
-            raise AgentError(text.partition(f"agent command '{command}': ")[2] or text) from None
-
-    def disks(self):
-        """(name for the API, file, serial) of each disk, in the order of the definition."""
-        devices = ElementTree.fromstring(taken(VIRT.virDomainGetXMLDesc(self.it, 0))).find("devices")
-        found = [d for d in devices.findall("disk") if d.get("device") == "disk"]
-        return [(f"virtio{i}", d.find("source").get("file"), d.findtext("serial")) for i, d in enumerate(found)]
-
-    def nodes(self):
-        """QEMU's names of the disks, by file."""
-        inserted = [block["inserted"] for block in self.qmp("query-block") if "inserted" in block]
-        return {i["image"]["filename"]: i["node-name"] for i in inserted}
-
-
-def qemu_img(*args):
-    done = subprocess.run(["qemu-img", *args], capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode:
-        raise TaskError(done.stderr.strip())
-    return done.stdout
-
-
-def image(path):
-    return json.loads(qemu_img("info", "-U", "--output=json", path))
-
-
-class Agent:
-    """The agent of the guest itself. Frozen, it refuses by itself what it refuses then."""
-
-    def __init__(self, domain):
-        self.domain = domain
-
-    def ask(self, command):
-        return self.domain.agent("guest-" + command, TRANSFER_S)
-
-    def exec(self, argv, data):
-        with_input = {"input-data": base64.b64encode(data).decode()} if data else {}
-        return self.domain.agent("guest-exec", TRANSFER_S, path=argv[0], arg=argv[1:], **{"capture-output": True, **with_input})["pid"]
-
-    def exec_status(self, pid):
-        said = self.domain.agent("guest-exec-status", TRANSFER_S, pid=int(pid))
-        if not said["exited"]:
-            return None
-        out = {key: said[key] for key in ("exitcode", "signal") if key in said}
-        for key in ("out-data", "err-data"):
-            if key in said:
-                out[key] = widen(base64.b64decode(said[key]))
-        return {**out, **{key: 1 for key in ("out-truncated", "err-truncated") if said.get(key)}}
-
-    def read(self, path):
-        handle = self.domain.agent("guest-file-open", TRANSFER_S, path=path, mode="r")
-        data = b""
-        try:
-            while True:
-                said = self.domain.agent("guest-file-read", TRANSFER_S, handle=handle, count=CHUNK)
-                data += base64.b64decode(said["buf-b64"])
-                if said["eof"] or not said["count"]:
-                    return data
-        finally:
-            self.domain.agent("guest-file-close", TRANSFER_S, handle=handle)
-
-    def write(self, path, data):
-        handle = self.domain.agent("guest-file-open", TRANSFER_S, path=path, mode="wb")
-        try:
-            self.domain.agent("guest-file-write", TRANSFER_S, handle=handle, **{"buf-b64": base64.b64encode(data).decode()})
-        finally:
-            self.domain.agent("guest-file-close", TRANSFER_S, handle=handle)
-
-
-class RealVM(VM):
+class RealVM(GuestVM):
     """folder: for the archives of backups; QEMU writes there."""
 
     def __init__(self, world, vmid, node, domain, folder):
         super().__init__(world, vmid, domain.name, node)
-        self.domain, self.folder = domain, folder
+        self.has(domain)
+        self.folder = folder
         self.files = {name: path for name, path, _ in domain.disks()}
-        self.config = {"name": domain.name, "agent": "1", "memory": "1024", "cores": 2, "ide2": "none,media=cdrom", **self.drives()}
+        self.config = {"name": domain.name, "agent": "1", "memory": "1024", "cores": 2, "ide2": "none,media=cdrom", "net0": NIC, **self.drives()}
         self.seconds = dict.fromkeys(self.seconds, 0)  # it takes what it takes; a test may add to that
         self.can_snapshot = all(image(path)["format"] == "qcow2" for path in self.files.values())
-        self.agent_patience = 3.0
-        self.agent = Agent(domain)
         self.nodes = None  # while the processors are stopped: QEMU's names of the disks
         self.bytes_per_s = 0  # of each disk that a backup copies; 0: as fast as it goes
         self.sweep()
@@ -192,37 +47,11 @@ class RealVM(VM):
         return out
 
     # ---- what is seen of it ----
-    @property
-    def status(self):
-        return "stopped" if self.domain.state() == "shut off" else "running"
-
-    @property
-    def agent_alive(self):
-        try:
-            return self.domain.agent("guest-ping", 3) == {}
-        except AgentError:
-            return False
-
-    @property
-    def frozen(self):
-        try:
-            return self.status == "running" and self.agent.ask("fsfreeze-status") == "frozen"
-        except AgentError:
-            return False
-
     def kept_names(self):
         """What is inside the disks: for each of them the names of its snapshots."""
         return {name: [s["name"] for s in image(path).get("snapshots", [])] for name, path in self.files.items()}
 
     # ---- what is done to it ----
-    def freeze(self):
-        time.sleep(self.seconds["freeze"])
-        return self.domain.agent("guest-fsfreeze-freeze", FREEZE_S)
-
-    def thaw(self):
-        time.sleep(self.seconds["thaw"])
-        return self.domain.agent("guest-fsfreeze-thaw", 180)
-
     def stop_processors(self):
         self.qmp, self.nodes = "save-vm", self.domain.nodes()  # before: the guest stands still for no more than it has to
         self.domain.do("Suspend")
@@ -272,6 +101,10 @@ class RealVM(VM):
 
     def close(self):
         """The last: what is left is removed."""
+        for volid in list(self.world.archives):
+            self.world.drop_archive(volid)
+        for vm in self.world.vms.values():
+            vm.wipe()
         self.sweep()
         self.domain.close()
 
@@ -342,14 +175,12 @@ class Job(backups.Job):
         self.close()
         with open(os.path.join(self.path + ".dat", "qemu-server.conf"), "w", encoding="utf-8") as file:
             file.writelines(f"{k}: {v}\n" for k, v in self.vm.config.items())
+        with open(os.path.join(self.path + ".dat", "domain.xml"), "w", encoding="utf-8") as file:
+            file.write(self.domain.definition())
+        seal(self.path + ".dat")
         os.rename(self.path + ".dat", self.path)
         archive["path"] = self.path
         archive["size"] = sum(entry.stat().st_size for entry in os.scandir(self.path))
-
-
-def disks_in(archive):
-    """The disks that an archive holds, by name: what a restore makes a VM of."""
-    return {e.name.removesuffix(".qcow2"): e.path for e in os.scandir(archive["path"]) if e.name.endswith(".qcow2")}
 
 
 def bind(world, uri, name, folder, vmid=100):
@@ -357,5 +188,9 @@ def bind(world, uri, name, folder, vmid=100):
     os.makedirs(folder, exist_ok=True)
     world.storages[STORAGE] = backups.Storage(STORAGE, "dir", "images", path=folder)
     world.inner_timeout = 30.0
+    sweep_copies(uri, folder)
+    world.new_vm = lambda *vm: CopiedVM(*vm, uri, folder)
     world.vms[vmid] = RealVM(world, vmid, "pve1", Domain(uri, name), folder)
+    for left in os.scandir(folder):  # QEMU has let go of it
+        shutil.rmtree(left.path)
     return world.vms[vmid]

@@ -11,7 +11,7 @@ import time
 import uuid
 
 from schema import Refused
-from world import VM, Task, TaskError
+from world import TaskError
 
 NODES = ("pve1", "pve2")
 DRIVE = re.compile("(ide|scsi|virtio|sata|efidisk|tpmstate|unused)[0-9]+")
@@ -57,6 +57,7 @@ class Restore:
         try:
             self.restore()
         except TaskError:
+            self.vm.wipe()
             for volume in self.volumes:
                 self.world.volumes.pop(volume, None)
             self.vm.lock = None
@@ -73,7 +74,7 @@ class Restore:
             if re.fullmatch("net[0-9]+", key) and "bridge=" in value and "SDN.Use" not in self.world.rights:
                 raise TaskError("Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)")
         drives = self.allocate()
-        self.task.sleep(self.vm.seconds["copy"])
+        self.vm.fill(self.task, self.world.archives.get(self.p["archive"]))
         if self.world.fault("restore-full"):
             self.task.log("vma: restore failed - write failed: No space left on device")
             raise TaskError("command 'set -o pipefail && zstd -q -d -c x | vma extract -v -r x.fifo - x' failed: exit code 133")
@@ -203,8 +204,9 @@ class Machines:
     def restore(self, p, user):
         world, vmid = self.world, int(p["vmid"])
         config, data = world.vault[p["archive"]]
-        vm = world.vms[vmid] = VM(world, vmid, None, p["node"])
-        vm.config, vm.status, vm.qmp, vm.lock, vm.data = {}, "stopped", "stopped", "create", None
+        vm = world.vms[vmid] = world.new_vm(world, vmid, None, p["node"])
+        vm.config, vm.lock, vm.data = {}, "create", None
+        vm.switch(False)
         vm.seconds["copy"] = world.restore_seconds
         return self.start(vm, "qmrestore", user, lambda t: Restore(vm, t, p, {k: str(v) for k, v in config.items()}, data).run())
 
@@ -247,6 +249,7 @@ class Machines:
             is_lying = p.get("destroy-unreferenced-disks") == "1" and self.world.volumes[storage, volume] == vm.vmid
             if f"{storage}:{volume}" in mine or is_lying:
                 del self.world.volumes[storage, volume]
+        vm.wipe()
         del self.world.vms[vm.vmid]
         self.world.note("destroyed", vm.vmid)
 

@@ -50,16 +50,22 @@ class Server:
 
     def __init__(self, world, folder):
         self.world, self.calls = world, Calls(world)
-        self.numbers = itertools.count()  # of connections
+        self.stalls = None  # "METHOD end-of-path" that this one takes and never answers
         self.left = {}  # how many requests a connection is good for: 100
         self.numbers = itertools.count()  # of connections: an object's id() is used again
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(os.path.join(folder, "pve.pem"), os.path.join(folder, "pve.key"))
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def close(self):
+        """When nobody is about to accept any more: the next socket may get the same number, and its first client this world."""
+        if self.socket.fileno() < 0:
+            return
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
         self.socket.close()
 
     def accept(self):
@@ -153,6 +159,9 @@ class Server:
         if body and headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
             raise Refused(506, "unsupported content type")
         if self.world.fault("drop-before", f"{method} {path.rpartition('/')[2]}") or self.world.fault("drop-before-any"):
+            raise Dropped
+        if self.stalls == f"{method} {path.rpartition('/')[2]}":
+            time.sleep(60)
             raise Dropped
         for status in (595, 596):
             if self.world.fault(str(status), f"{method} {path.rpartition('/')[2]}") or (

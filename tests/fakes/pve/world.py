@@ -131,6 +131,13 @@ class VM:
         self.status = self.qmp = "running" if on else "stopped"
         self.frozen = False
 
+    def fill(self, task, archive):
+        """New disks, of a backup; the error of the task."""
+        task.sleep(self.seconds["copy"])
+
+    def wipe(self):
+        """The machine goes with its disks."""
+
     # ---- the sequence of a snapshot ----
     def snapshot(self, task, name, description):
         if self.lock:
@@ -265,6 +272,10 @@ class VM:
             raise TaskError(f"VM is locked ({self.lock})")
         if name not in self.snapshots:
             raise TaskError(f"snapshot '{name}' does not exist")
+        if self.world.fault("replicating"):
+            raise TaskError("Failed to obtain guest migration lock - replication running?")
+        if self.world.fault("needed-by-replication"):
+            raise TaskError(f"snapshot '{name}' needed by replication job '{self.vmid}-0' - run replication first")
         self.lock = "snapshot-delete"
         self.snapshots[name]["snapstate"] = "delete"
         self.drop_disks(name)
@@ -302,6 +313,7 @@ class World:
         self.processes = {}
         self.storages, self.archives, self.dump_locks = backups.storages(), {}, {}
         self.vault, self.volumes, self.restore_seconds = {}, {("local-lvm", "vm-100-disk-0"): 100}, 0.05  # restores.py
+        self.new_vm = VM  # what a restore makes
         self.add(100, "db1", "pve1")
 
     def add(self, vmid, name, node):

@@ -20,7 +20,7 @@
  *   ROOT/NAME/paused       there: the VM is paused;  domain.former: of the machine that it replaced
  *   ROOT/NAME/push         there: it exports nothing, and writes backups itself:
  *   ROOT/shelf/NAME.RUN/   one, called shelf:NAME.RUN: domain, TARGET, notes ("holdfast RUN", or another's), and, when they are so,
- *                          protected, good, bad;  NAME.RUN.part/ under way
+ *                          protected, good, bad, pbs (its form);  NAME.RUN.part/ under way
  *   ROOT/shelf.away, shelf.where   there: the shelf cannot be looked at; "here", "elsewhere SERVER" or "unknown"
  *   ROOT/calls             a line per call: OPERATION VM
  *
@@ -1141,7 +1141,7 @@ static void fill_pushed(struct hf_instance *in, const char *name, struct hf_push
     out->taken_at_s = st.st_mtime;
     out->stored_bytes = folder_bytes(path);
     out->ref = keep(in, hf_asprintf(SHELF ":%s", name));
-    out->form = "folder";
+    out->form = has_file(path, "pbs") ? "pbs" : "folder";
     out->place = SHELF;
     out->run = out->is_ours ? kept + 9 : NULL;
     out->notes = *kept ? kept : NULL;

@@ -141,11 +141,18 @@ class PushedDrill(unittest.TestCase):
         self.world.archives[ref] = {**kept[ref], "verification": {"state": "failed"}}
         doc = self.ok(self.run_it("verify", point, "--drill"), 1)
         self.assertIn("damaged", self.check(doc, "boot")[1])
+        for spoilt, words in (({"notes": "taken over by hand"}, "is not this point's"), ({"size": 17}, "has 17 bytes, and had")):
+            self.world.archives[ref] = {**kept[ref], **spoilt}
+            doc = self.ok(self.run_it("verify", point, "--drill"), 1)
+            self.assertEqual(self.check(doc, "boot")[0], "failed")
+            self.assertIn(words, self.check(doc, "boot")[1])
         self.world.archives[ref] = kept[ref]
         self.world.faults["restore-damaged"] = 1
         doc = self.ok(self.run_it("verify", point, "--drill"), 1)
         self.assertIn("checksum", self.check(doc, "boot")[1])
         self.assert_nothing_left()
+        self.ok(self.run_it("verify", point, "--read"))
+        self.assertTrue(self.ok(self.run_it("show", point))["copies"][0]["damaged"], "what a drill found, only a drill can take back")
         self.world.archives.clear()
         doc = self.ok(self.run_it("verify", point, "--drill"), 1)
         self.assertEqual(self.check(doc, "boot")[0], "failed")

@@ -304,6 +304,8 @@ class Verbs(VerbsTest):
         text = self.text("list", "web", "--backups")
         for words in (f"{orphan} ", "NO POINT on any store", "not made by holdfast", ref):
             self.assertIn(words, text)
+        self.assertTrue(text.endswith("\nLooked for where [hypervisor here] writes backups to now; those that lie elsewhere are not listed.\n"), text)
+        self.assertEqual(listed["asked"], [{"vm": "web", "hypervisor": "here"}])
         shutil.rmtree(self.site.state)
         self.assertEqual(self.states()[0], states, "the stores are asked, not only the catalog")
 
@@ -313,6 +315,20 @@ class Verbs(VerbsTest):
         self.assertEqual(self.states()[0], {self.artifact(doc)["ref"]: ("point", doc["point"])})
         self.assertTrue(self.artifact(self.ok(self.site.run("show", doc["point"])))["now"]["there"])
         self.assertTrue(self.verify(doc["point"])["copies"][0]["good"])
+
+    def test_a_machine_that_is_not_configured_is_not_one_without_backups(self):
+        self.backup()
+        doc = self.ok(self.site.run("list", "wbe", "--backups"), 1)
+        self.assertEqual((doc["asked"], [e["vm"] for e in doc["errors"]]), ([], ["wbe"]))
+
+    def test_a_young_one_without_a_point_may_be_of_a_run_on_another_host(self):
+        orphan = self.orphan()
+        row, = self.states()[1]["backups"]
+        self.assertIn("under way on another host", row["why"])
+        self.assertIn("NO POINT on any store: it is younger than a day", self.text("list", "--backups"))
+        os.utime(self.shelf / orphan.partition(":")[2], (time.time() - 25 * 3600,) * 2)
+        row, = self.states()[1]["backups"]
+        self.assertEqual((row["state"], row["why"]), ("orphan", None))
 
     def test_a_store_that_cannot_be_asked_makes_no_orphans(self):
         orphan = self.orphan()
@@ -368,14 +384,40 @@ class Verbs(VerbsTest):
             self.assertIn("DAMAGED", self.text("list"))
             shutil.rmtree(self.shelf, ignore_errors=True)
 
+    def test_a_backup_server_s_size_is_no_proof_it_grows_when_the_server_verifies_it(self):
+        """Proxmox Backup Server adds its own index to the sum, which has the notes and the verification."""
+        doc = self.backup()
+        folder = self.shelf / f"web.hf-{doc['point']}"
+        (folder / "pbs").touch()
+        (folder / "good").write_text("verify_state")
+        copy, = self.verify(doc["point"], "--read")["copies"]
+        self.assertEqual((copy["good"], copy["damage"], copy["notes"]), (True, [], []))
+        self.assertIn("; there, verified by its place\n", self.text("show", doc["point"]))
+
     def test_a_hypervisor_that_does_not_answer_proves_nothing_and_damages_nothing(self):
         doc = self.backup()
         self.away()
         report = self.verify(doc["point"], "--read", status=1)
         copy, = report["copies"]
-        self.assertEqual((copy["good"], report["damaged"]), (True, 0))
+        self.assertEqual((copy["good"], report["damaged"]), (None, 0))
         self.assertIn("could not be looked at", copy["notes"][0])
+        r = self.site.run("verify", doc["point"], as_json=False)
+        self.assertIn(f"UNKNOWN    web/{doc['point']} on vault: ", r.stdout)
+        self.assertNotIn("good", r.stdout + r.stderr)
         self.assertIsNone(self.ok(self.site.run("show", doc["point"]))["copies"][0]["verified_at"])
+
+    def test_what_was_called_damaged_and_is_as_it_was_is_not_for_ever(self):
+        """Its place was not mounted, say. Nothing proves its data; but nothing is known against it any more."""
+        doc = self.backup()
+        folder, aside = self.shelf / f"web.hf-{doc['point']}", self.site.dir / "aside"
+        folder.rename(aside)
+        self.verify(doc["point"], status=1)
+        aside.rename(folder)
+        self.verify(doc["point"])
+        self.assertIn("DAMAGED", self.text("list"), "not all was looked at")
+        self.verify(doc["point"], "--read")
+        shown, = self.ok(self.site.run("show", doc["point"]))["copies"]
+        self.assertEqual((shown["damaged"], shown["protected"], shown["verified_at"]), (False, True, None))
 
     def test_one_that_lost_its_protection_is_told_and_is_good(self):
         doc = self.backup()
@@ -432,10 +474,15 @@ class Pruned(VerbsTest):
         self.assertEqual((self.backups(), len(self.manifests("other"))), (self.names(new), 1))
         self.assertEqual([p["point"] for p in self.ok(self.site.run("list"))["points"]], [new])
 
+    def planned(self, status=0):
+        return [(b["ref"], b["action"]) for b in self.prune("--dry-run", status=status)["backups"]]
+
     def test_both_stores_in_one_go(self):
         self.add_store("other")
         old, new = self.two()
+        planned = self.planned()
         doc = self.prune()
+        self.assertEqual(planned, [(b["ref"], b["action"]) for b in doc["backups"]], "a dry run tells what the real one does")
         self.assertEqual([b["action"] for b in doc["backups"]], ["kept", "deleted"])
         self.assertEqual(self.backups(), self.names(new))
         self.assertNotIn(old, "".join(map(str, self.manifests() + self.manifests("other"))))
@@ -465,10 +512,22 @@ class Pruned(VerbsTest):
         self.assertEqual(self.prune()["backups"][0]["action"], "deleted")
         newer = self.backup()["point"]
         (self.shelf / f"web.hf-{new}" / "notes").write_text("taken over by hand")
+        self.assertEqual(self.planned(status=1), [(f"shelf:web.hf-{new}", "failed")])
         doc = self.prune(status=1)
         self.assertEqual([b["action"] for b in doc["backups"]], ["failed"])
         self.assertIn("is not of run", doc["backups"][0]["why"])
         self.assertEqual((self.backups(), len(self.manifests())), (self.names(new, newer), 1))
+
+    def test_interrupted_between_the_manifest_and_the_backup_it_goes_on_with_that_backup(self):
+        """It is protected: nobody would ever delete it."""
+        old, new = self.two()
+        running = self.site.start("prune", **self.site.points("prune.before_pushed_delete=stall:1500"))
+        self.site.wait_for_point("prune.before_pushed_delete")
+        running.signal(signal.SIGINT)
+        doc = self.ok(running.wait(), 1)
+        self.assertEqual([b["action"] for b in doc["backups"]], ["deleted"])
+        self.assertIn("cancelled", doc["stores"][0]["error"])
+        self.assertEqual((self.backups(), [p.parent.name for p in self.manifests()]), (self.names(new), [new]))
 
     def test_orphans_of_ours_are_named_when_they_are_older_than_a_day_and_nothing_else_is(self):
         self.backup()

@@ -2,6 +2,8 @@
 """`restore vm` and `verify --drill` of points whose disks the hypervisor keeps, on a hypervisor of directories: the machine comes whole from
 the backup, or nothing of it is left. Drills that pass: test_drill_pushed.py."""
 
+import re
+import shutil
 import signal
 
 import runlib
@@ -50,11 +52,36 @@ class Restored(PushedRestore):
         r = self.site.run("show", self.point, as_json=False)
         self.assertEqual(r.status, 0, str(r))
 
-    def test_it_is_said_in_words(self):
-        r = self.site.run("restore", "vm", self.point, "--name", "new", as_json=False)
+    def words(self, *more):
+        r = self.site.run("restore", "vm", self.point, "--name", "new", *more, as_json=False)
         self.assertEqual(r.status, 0, str(r))
-        self.assertIn(f"from       shelf:web.hf-{self.point}, by the hypervisor itself\n", r.stdout)
-        self.assertNotIn("disks      ", r.stdout)
+        return re.sub(r", in [0-9hms.]+$", ", in a moment", r.stdout, flags=re.M)
+
+    def test_it_is_said_in_words(self):
+        place = f"new on here, from web/{self.point} on store vault\nfrom       shelf:web.hf-{self.point}, by the hypervisor itself\n"
+        self.assertEqual(self.words("--dry-run"), f"changed    name: new\nwould be   {place}")
+        self.assertEqual(self.words(), f"changed    name: new\nrestored   {place}machine    id-new is shut off, in a moment\n")
+        shutil.rmtree(self.made)
+        self.assertEqual(self.words("--start"), f"changed    name: new\nrestored   {place}machine    id-new runs, in a moment\n")
+
+    def test_what_it_refuses_it_says_and_what_to_do_instead(self):
+        for args, message, hint in (
+                (("--dir", "/tmp"), "is in a backup of its hypervisor, so --dir has no meaning", "--storage NAME"),
+                (("--instant",), "and boots none from it", "Without --instant, and with a --name."),
+                (("--in-place",), "never one in the place of another", "Without --in-place, and with a --name.")):
+            r = self.site.run("restore", "vm", self.point, "--name", "new", *args, as_json=False)
+            self.assertIn(message, r.stderr)
+            self.assertIn(hint, r.stderr)
+
+    def test_one_that_is_found_damaged_is_restored_all_the_same_and_that_is_said(self):
+        """Perhaps there is no other; who restores it has to know."""
+        folder, = (self.site.vms / "shelf").iterdir()
+        (folder / "bad").touch()
+        warned = f"warning    shelf:{folder.name}: backup shelf:{folder.name} is damaged, as its place found when it verified it\n"
+        self.assertTrue(self.words("--dry-run").startswith(warned))
+        finding = self.ok(self.vm())["findings"][0]
+        self.assertEqual((finding["kind"], finding["about"]), ("warning", f"shelf:{folder.name}"))
+        self.assert_whole()
 
     def test_a_dry_run_makes_nothing(self):
         self.assertTrue(self.ok(self.vm("--dry-run"))["dry_run"])
@@ -93,7 +120,7 @@ class Failed(PushedRestore):
         notes, = (self.site.vms / "shelf").glob("*/notes")
         kept = notes.read_text()
         notes.write_text("holdfast hf-20250101T000000Z-00000000")
-        self.fails(self.vm(), 1, "conflict", "is not that of")
+        self.fails(self.vm(), 1, "conflict", "is not this point's")
         notes.write_text(kept)
         self.assertNotIn("machine_plan", self.calls())
 

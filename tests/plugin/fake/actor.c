@@ -521,6 +521,76 @@ static int actor_machine_list(struct hf_instance *in, const struct hf_call *call
     return 0;
 }
 
+static void spoil_pushed(const struct hf_instance *in, struct hf_pushed *p)
+{
+    static char longer[600];
+    memset(longer, 'x', sizeof longer - 1);
+    if (is(in, "sizeless"))
+        p->struct_size = 4;
+    if (is(in, "stateless"))
+        p->where = (enum hf_pushed_place)42;
+    if (is(in, "nameless"))
+        p->run = "";
+    if (is(in, "control_in_ref"))
+        p->ref = "nfs1:a\033[2J";
+    if (is(in, "latin1_in_place"))
+        p->place = "B\xfcro";
+    if (is(in, "long_form"))
+        p->form = longer;
+    if (is(in, "huge"))
+        p->stored_bytes = UINT64_C(1) << 53;
+    if (is(in, "ageless"))
+        p->taken_at_s = INT64_MAX;
+    if (is(in, "gaudy")) {
+        memcpy(longer + 510, "\xc3\xbc", 2);
+        p->notes = "two\nlines, \xfc, \033[2J";
+        p->where_why = longer;
+    }
+}
+
+static struct hf_pushed one_pushed(const struct hf_instance *in)
+{
+    struct hf_pushed p = {.struct_size = sizeof p,
+                          .is_ours = 1,
+                          .taken_at_s = 1795402800,
+                          .stored_bytes = 7,
+                          .ref = "nfs1:a",
+                          .form = "vma",
+                          .place = "nfs1",
+                          .run = "hf-1",
+                          .notes = "notes"};
+    spoil_pushed(in, &p);
+    return p;
+}
+
+static int actor_pushed_find(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                             const char *ref, struct hf_pushed *out, struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)ref, (void)err;
+    *out = one_pushed(in);
+    return 0;
+}
+
+static int actor_pushed_list(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                             hf_pushed_cb emit, void *ctx, struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)err;
+    struct hf_pushed p = one_pushed(in);
+    for (int i = 0; i < (is(in, "endless") ? 1 << 30 : 2); i++)
+        if (emit(ctx, &p) != 0)
+            return -1;
+    return 0;
+}
+
+static int actor_pushed_delete(struct hf_instance *in, const struct hf_call *call,
+                               const char *vm_id, const char *ref, const char *run,
+                               struct hf_err *err)
+{
+    (void)call, (void)vm_id, (void)run;
+    trace(in, ref);
+    return work(in, err);
+}
+
 static const struct hf_plugin_key keys[] = {
     {.name = "role", .type = HF_KEY_STRING, .required = 1, .help = "What to play."},
     {.name = "trace", .type = HF_KEY_PATH, .help = "Where calls are noted."},
@@ -575,6 +645,9 @@ static const struct hf_plugin plugin = {
     .machine_settle = actor_machine_settle,
     .machine_destroy = actor_machine_destroy,
     .machine_list = actor_machine_list,
+    .pushed_list = actor_pushed_list,
+    .pushed_delete = actor_pushed_delete,
+    .pushed_find = actor_pushed_find,
 };
 
 const struct hf_plugin *holdfast_plugin_entry(const struct hf_host *host)

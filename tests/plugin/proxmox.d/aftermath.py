@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """aftermath.py - what a snapshot task says of freeze and thaw, and what it left frozen."""
+import os
+import signal
+import subprocess
 import threading
+import time
 
 from common import NAME, Site
-from server import Dropped
+from server import Dropped, Refused
 
 
 def a_freeze_that_failed_is_warned_of(site):
@@ -16,6 +20,24 @@ def a_guest_that_the_task_left_frozen_is_thawed(site):
     site.world.faults["thaw-fails"] = True
     status, text = site.capture()
     assert status == 0 and not site.vm.frozen and "left the guest frozen" in text, text
+
+
+def a_guest_that_the_task_left_frozen_is_thawed_whoever_is_in_a_hurry(site):
+    site.world.faults["thaw-fails"] = True
+    thaw, refused = site.server.calls.post_nodes_qemu_agent_fsfreeze_thaw, []
+
+    def refuse(p, user):
+        if refused:
+            return thaw(p, user)
+        refused.append(p)
+        run.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        raise Refused(500, "VM 100 qga command 'guest-fsfreeze-thaw' failed - got timeout")
+    site.server.calls.post_nodes_qemu_agent_fsfreeze_thaw = refuse
+    with subprocess.Popen(site.command("capture", "db1", NAME, f"{site.folder}/undo"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env={**os.environ, "HOLDFAST_DEADLINE_MS": "15000"}) as run:
+        text = run.communicate(timeout=60)[0].decode()
+    assert refused and not site.vm.frozen, text
 
 
 def a_guest_that_a_failed_task_left_frozen_is_thawed_by_the_undo(site):

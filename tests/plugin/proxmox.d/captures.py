@@ -3,7 +3,9 @@
 import threading
 import time
 
-from common import NAME
+from common import NAME, dump
+from server import Dropped
+from world import Task
 
 
 def begin_returns_with_the_first_look_after_the_task_stopped(site):
@@ -198,3 +200,82 @@ def a_lock_that_lingers_is_waited_for(site):
     threading.Timer(1, lambda: setattr(site.vm, "lock", None)).start()
     site.good("delete", "db1", NAME)
     assert not site.vm.snapshots
+
+
+def a_task_of_another_time_is_not_taken_for_a_lost_one(site):
+    old = Task(site.world, "pve2", "qmsnapshot", 100, site.world.token)  # from when the VM was there
+    old.lines.append("TASK OK")
+    old.end("OK")
+    post = site.server.calls.post_nodes_qemu_snapshot
+
+    def lose(p, user):
+        site.vm.node = "pve2"  # it moved since it was looked at
+        if p["node"] == "pve2":
+            threading.Timer(0.2, post, (p, user)).start()
+            raise Dropped
+        return post(p, user)
+    site.vm.seconds["disk"] = 0.5
+    site.server.calls.post_nodes_qemu_snapshot = lose
+    status, text = site.capture()
+    assert status == 1 and "perhaps snapshot" in text, text
+
+
+def a_replication_is_waited_for_by_a_deletion(site):
+    status, text = site.capture()
+    assert status == 0, text
+    site.world.faults.update({"replicating": 2, "needed-by-replication": 1})
+    site.good("delete", "db1", NAME)
+    assert not site.vm.snapshots
+    status, text = site.capture()
+    site.world.faults["needed-by-replication"] = True  # until its next turn
+    text = site.drive("delete", "db1", NAME, limit=8000)[1]
+    assert "needed by replication" in text and "--force" not in text and NAME in site.vm.snapshots, text
+
+
+def a_vm_that_is_hidden_is_not_taken_for_gone(site):
+    status, text = site.capture()
+    assert status == 0, text
+    audit = site.world.rights.pop("VM.Audit")
+    text = site.bad("auth", "discard", "100", NAME, f"{site.folder}/undo")
+    assert f"left: perhaps snapshot '{NAME}'" in text and NAME in site.vm.snapshots, text
+    site.world.rights["VM.Audit"] = audit
+    del site.world.vms[100]
+    site.good("discard", "100", NAME, f"{site.folder}/undo")
+
+
+def neither_an_older_task_nor_another_s_is_taken_for_a_lost_one(site):
+    status, text = site.capture()
+    assert status == 0, text
+    site.good("delete", "db1", NAME)
+    site.world.foreign_tasks = True
+
+    def lose(p, user):
+        theirs = Task(site.world, "pve1", "qmsnapshot", 100, "root@pam")
+        theirs.lines.append("TASK OK")
+        theirs.end("OK")
+        raise Dropped
+    site.server.calls.post_nodes_qemu_snapshot = lose
+    status, text = site.capture()
+    assert status == 1 and "perhaps snapshot" in text and "its task was found" not in text, text
+
+
+def a_template_is_no_vm_to_capture(site):
+    site.vm.template, site.vm.status, site.vm.qmp = 1, "stopped", "stopped"
+    for status, text in (site.capture(), dump(site)):
+        assert status == 1 and "error unsupported" in text and "template" in text, text
+    assert not site.world.tasks
+
+
+def an_unfinished_one_is_no_good_one_of_ours(site):
+    status, text = site.capture()
+    assert status == 0 and "ours=1" in site.good("snapshots", "db1"), text
+    for state in ("prepare", "delete"):
+        site.vm.snapshots[NAME]["snapstate"] = state
+        assert "ours=0" in site.good("snapshots", "db1"), state
+
+
+def a_disk_that_is_passed_through_is_refused(site):
+    site.vm.config["scsi1"] = "/dev/disk/by-id/wwn-0x5000,size=8G"
+    for status, text in (site.capture(), dump(site)):
+        assert status == 1 and "error unsupported" in text and "passed through" in text, text
+    assert not site.world.tasks

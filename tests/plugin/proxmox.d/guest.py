@@ -4,7 +4,8 @@ import re
 import threading
 import time
 
-from common import back, folder, private
+from common import Site, back, folder, private
+from server import Dropped, Server
 
 
 def bytes_of_the_guest_come_back_as_they_were(site):
@@ -86,3 +87,45 @@ def a_frozen_guest_is_not_frozen_again(site):
 def mounts_know_their_disk_and_the_network(site):
     text = site.good("mounts", "db1")
     assert "/ ext4 /dev/sda1 scsi0" in text and re.search("/mnt/nfs nfs .* -", text), text
+
+
+def a_freeze_that_comes_late_is_thawed_as_well(site):
+    freeze = site.server.calls.post_nodes_qemu_agent_fsfreeze_freeze
+
+    def lose(p, user):
+        threading.Timer(0.15, freeze, (p, user)).start()
+        raise Dropped
+    site.server.calls.post_nodes_qemu_agent_fsfreeze_freeze = lose
+    site.bad("unreachable", "freeze", "db1")
+    time.sleep(0.5)
+    assert not site.vm.frozen
+
+
+def a_host_that_answers_no_more_keeps_no_guest_frozen(site):
+    for stalled in ("fsfreeze-status", "fsfreeze-thaw"):
+        here = Site()
+        other = Server(here.world, folder.name)
+        here.keys["uri"] += f",https://127.0.0.1:{other.port}"
+        here.good("freeze", "db1")
+        here.server.stalls = f"POST {stalled}"
+        here.good("thaw", "db1", limit=40000)
+        assert not here.vm.frozen
+        other.close()
+
+
+def a_thaw_is_believed_when_the_guest_says_so(site):
+    site.good("freeze", "db1")
+    thaw, thaws = site.vm.thaw, []
+
+    def first_in_vain():
+        thaws.append(1)
+        return thaw() if len(thaws) > 1 else 2
+    site.vm.thaw = first_in_vain
+    site.good("thaw", "db1")
+    assert not site.vm.frozen and len(thaws) == 2
+
+
+def a_number_may_come_as_text(site):
+    run = site.server.calls.post_nodes_qemu_agent_exec
+    site.server.calls.post_nodes_qemu_agent_exec = lambda p, user: {"pid": str(run(p, user)["pid"])}
+    site.good("exec", "db1", "/bin/true")

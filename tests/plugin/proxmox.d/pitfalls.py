@@ -18,7 +18,9 @@ PITFALLS = {
         "transport.a_connection_is_given_up_after_100_requests", "transport.a_kept_connection_that_dies_sends_a_post_once"],
     "a 401 comes 3 s late": ["transport.a_late_401_is_a_refusal_and_no_timeout"],
     "596 after 30 s, and the work goes on": ["captures.a_596_of_the_post_begins_no_second_snapshot", "transport.gets_are_repeated_after_59x",
-                                             "guest.a_freeze_that_takes_long_ends_thawed"],
+                                             "guest.a_freeze_that_takes_long_ends_thawed", "guest.a_freeze_that_comes_late_is_thawed_as_well"],
+    "a host is gone without a word": ["transport.a_host_that_answers_no_more_does_not_use_up_the_hold",
+                                      "transport.a_connection_that_is_dead_without_a_word_is_replaced"],
     # ---- who we are
     "a token has rights of its own": ["vms.a_missing_right_is_named_with_its_command"],
     "new tokens and rights arrive late": ["transport.a_new_token_may_take_some_seconds_to_arrive", "transport.a_first_403_is_asked_once_more",
@@ -28,11 +30,15 @@ PITFALLS = {
     "500 is every ordinary refusal": ["vms.a_vm_that_migrates_is_found_again", "transport.the_reason_phrase_is_read_where_the_body_has_no_message"],
     "after a 5xx of a POST its task may run": ["captures.an_unclear_500_begins_no_second_snapshot", "captures.a_lost_answer_begins_no_second_snapshot",
                                               "vzdump.an_unclear_answer_begins_no_second_backup"],
+    "a 500 may pass": ["vzdump.a_refusal_that_passes_does_not_end_the_wait"],
     "a raw = or ; cuts a value": ["transport.values_are_encoded_whole"],
     # ---- the VM
     "names and states lag": ["vms.a_vm_without_a_name_is_found_by_number", "vms.a_name_is_warned_of_while_a_node_tells_none"],
     "a lock fails the task, not the POST": ["captures.a_lock_is_seen_before_anything_is_held", "captures.a_task_that_fails_after_200_is_a_failure"],
+    "a VM moves between two calls": ["vms.a_vm_that_migrates_is_found_again", "captures.a_task_of_another_time_is_not_taken_for_a_lost_one"],
+    "a console is a task": ["vms.an_open_console_is_nobody_at_work"],
     # ---- snapshots
+    "replication bars a deletion": ["captures.a_replication_is_waited_for_by_a_deletion"],
     "a freeze that failed is a line only": ["aftermath.a_freeze_that_failed_is_warned_of", "aftermath.a_guest_that_the_task_left_frozen_is_thawed",
                                             "aftermath.a_freeze_that_failed_without_a_word_is_found_out"],
     "frozen before: thawed by old servers, left by new ones": ["aftermath.a_guest_that_was_frozen_before_is_left_to_whoever_froze_it",
@@ -49,7 +55,9 @@ PITFALLS = {
     "remove=1 prunes those of others": ["vzdump.older_backups_of_others_stay_and_the_retention_does_not_count"],
     "the thaw line is not the instant": ["vzdump.a_job_that_fails_after_the_thaw_line_is_no_instant",
                                          "vzdump.begin_returns_at_the_line_and_neither_at_the_thaw_nor_at_the_end", "vzdump.without_an_agent_it_is_the_same_line"],
-    "several disks without a freeze are several instants": ["vzdump.several_disks_without_a_freeze_are_refused"],
+    "several disks without a freeze are several instants": ["vzdump.several_disks_without_a_freeze_are_refused",
+                                                            "vzdump.a_vm_that_was_started_meanwhile_needs_a_freeze_as_well"],
+    "before 9.1 a freeze fails without a word": ["vzdump.a_freeze_that_may_fail_without_a_word_is_not_relied_on"],
     "no hook of vzdump marks the instant": ["pitfalls.nothing_is_asked_for_that_only_root_may"],  # a script is root's
     # ---- new VMs
     "a restore that failed leaves an empty VM": ["machines.why_a_copy_failed_is_told", "machines.an_empty_vm_of_somebody_else_is_not_deleted",
@@ -59,6 +67,7 @@ PITFALLS = {
                                                               "machines.a_volume_that_came_later_is_not_deleted_with_it"],
     "a free number is not reserved": ["machines.a_number_that_is_taken_in_between_is_another_s", "machines.two_runs_with_one_number_do_not_undo_each_other",
                                       "restore_program.interrupted_it_does_not_end_another_run_s_copy"],
+    "purge=1 takes a number out of the jobs of others": ["machines.destroyed_it_is_gone_with_its_disks"],
     "force=1 deletes the VM that is there": ["machines.the_request_says_what_may_never_be_said"],
     "links are up until somebody cuts them": ["machines.links_are_down_from_the_first_moment",
                                               "machines.links_that_somebody_put_up_are_down_again_before_the_start"],

@@ -123,7 +123,7 @@ def a_backup_becomes_a_point_that_is_listed_shown_verified_and_pruned(site):
         assert copy["good"] == (status == 0), copy
     del site.world.rights["VM.Backup"]
     copy, = here.say("verify", doc["point"], status=1)["copies"]
-    assert copy["good"] and "VM.Backup" in copy["notes"][0], copy
+    assert copy["good"] is None and "VM.Backup" in copy["notes"][0], copy
     site.world.rights["VM.Backup"] = 1
     time.sleep(1.1)  # an archive's name has its second
     second = here.say("backup", "web01")

@@ -144,3 +144,14 @@ def the_conformance_suite_passes_with_a_storage_for_backups(site):
                                *[f"{k}={v}" for k, v in here.keys.items()], "--", "db1"], capture_output=True, check=False)
         assert done.returncode == 0 and "pushed_find of what is gone" in done.stdout.decode(), done.stdout.decode()
         assert not here.world.archives
+
+
+def those_of_another_vm_are_not_told_whatever_the_server_filters(site):
+    ref, _ = with_a_backup(site)
+    theirs = "nfs1:backup/vzdump-qemu-101-2026_01_01-00_00_00.vma.zst"
+    site.world.archives[theirs] = archive(theirs, f"holdfast run={NAME}", vmid=101)
+    look = site.server.calls.get_nodes_storage_storage_content
+    site.server.calls.get_nodes_storage_storage_content = lambda p, user: look({k: v for k, v in p.items() if k != "vmid"}, user)
+    assert theirs not in site.good("pushed", "100")
+    site.good("discard", "100", NAME, f"{site.folder}/undo")
+    assert list(site.world.archives) == [theirs] and ref != theirs

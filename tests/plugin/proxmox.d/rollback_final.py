@@ -64,16 +64,17 @@ def a_younger_one_of_others_is_not_lost(site):
 
 
 def one_made_since_the_plan_stops_it_before_anything_happened(site):
-    on_zfs(site)
-    post = site.server.calls.get_nodes_tasks
+    for words in ("by hand", "holdfast run=hf-another"):
+        here = on_zfs(Site())
+        post = here.server.calls.get_nodes_tasks
 
-    def look(p, user):  # the plan's last request
-        site.vm.snapshots.setdefault("theirs", {"name": "theirs", "snaptime": 1 << 33, "vmstate": 0, "description": "by hand"})
-        return post(p, user)
-    site.server.calls.get_nodes_tasks = look
-    status, text = back(site)
-    assert status == 1 and "error conflict" in text and site.vm.status == "running" and site.vm.data == 2, text
-    assert sorted(site.vm.snapshots) == sorted([NAME, "theirs"]) and not site.requests("POST", "/stop")
+        def look(p, user, here=here, post=post, words=words):  # the plan's last request
+            here.vm.snapshots.setdefault("theirs", {"name": "theirs", "snaptime": 1 << 33, "vmstate": 0, "description": words})
+            return post(p, user)
+        here.server.calls.get_nodes_tasks = look
+        status, text = back(here)
+        assert status == 1 and "error conflict" in text and here.vm.status == "running" and here.vm.data == 2, text
+        assert sorted(here.vm.snapshots) == sorted([NAME, "theirs"]) and not here.requests("POST", "/stop")
 
 
 def killed_at_each_point_it_is_finished_or_given_up(site):

@@ -88,6 +88,9 @@ def a_foreign_snapshot_is_no_place_to_go_back_to(site):
     site.vm.snapshots[NAME]["snapstate"] = "prepare"
     site.bad("conflict", "rollback", "db1", NAME, f"{folder.name}/back")
     del site.vm.snapshots[NAME]["snapstate"]
+    site.vm.snapshots[NAME]["vmstate"] = 1  # with memory: none of ours has that
+    site.bad("unsupported", "rollback", "db1", NAME, f"{folder.name}/back")
+    site.vm.snapshots[NAME]["vmstate"] = 0
     site.world.rights.pop("VM.PowerMgmt")
     assert "VM.PowerMgmt" in site.bad("auth", "rollback", "db1", NAME, f"{folder.name}/back")
 
@@ -123,3 +126,54 @@ def a_vm_under_high_availability_is_waited_for_until_it_is_off(site):
         here.world.faults["drop-after"] = lost
         status, text = back(here)
         assert status == 0 and here.vm.data == 1 and here.vm.status == "running", (lost, text)
+
+
+def what_was_written_before_anything_was_rolled_back_is_not_undone(site):
+    site_with_a_snapshot(site)
+    died, text = back(site, "switch", env={"HOLDFAST_POINT": "proxmox.after_rollback_keep=kill"})
+    assert died == -9 and site.vm.status == "stopped" and site.vm.data == 2, text
+    site.vm.switch(True)  # by somebody who found it off in the night
+    site.vm.data = 5  # acknowledged since
+    site.good("undo", "db1", f"{folder.name}/back")
+    assert site.vm.data == 5 and site.vm.status == "running" and list(site.vm.snapshots) == [NAME], site.vm.snapshots
+    assert not site.requests("POST", "/rollback") and not site.requests("POST", "/stop")[1:]
+
+
+def a_rollback_that_died_half_way_is_undone(site):
+    site_with_a_snapshot(site)
+    site.world.faults["die-in-rollback"] = 1  # disks of two states, and the VM says still that it descends from what was left
+    status, text = back(site, "switch")
+    assert status == 1, text
+    site.vm.lock = None  # by root
+    site.vm.data = 1
+    site.good("undo", "db1", f"{folder.name}/back")
+    assert site.vm.data == 2 and site.vm.status == "running" and list(site.vm.snapshots) == [NAME], site.vm.snapshots
+
+
+def an_undo_that_died_before_it_said_so_does_not_go_back_another_time(site):
+    site_with_a_snapshot(site)
+    status, text = back(site, "switch")
+    died, text = site.drive("undo", "db1", f"{folder.name}/back", env={"HOLDFAST_POINT": "proxmox.after_undo_task=kill"})
+    assert status == 0 and died == -9 and site.vm.data == 2 and site.vm.status == "stopped", text
+    site.vm.switch(True)
+    site.vm.data = 6
+    site.good("undo", "db1", f"{folder.name}/back")
+    assert site.vm.data == 6 and list(site.vm.snapshots) == [NAME], site.vm.snapshots
+
+
+def words_that_are_long_are_cut_at_a_whole_character(site):
+    status, text = site.drive("capture", "db1", NAME, f"{folder.name}/undo", "ü" * 400)
+    assert status == 0, text
+    site.vm.data = 2
+    status, text = back(site)
+    words = site.vm.snapshots[NAME]["description"]
+    assert status == 0 and words.startswith(f"holdfast run={NAME} label=ü") and "\ufffd" not in words, (words, text)
+
+
+def a_way_back_that_is_somebody_else_s_is_not_taken(site):
+    site_with_a_snapshot(site)
+    status, text = back(site, "switch")
+    kept, = [name for name in site.vm.snapshots if name.startswith("back-")]
+    site.vm.snapshots[kept]["description"] = "by hand"
+    site.bad("conflict", "undo", "db1", f"{folder.name}/back")
+    assert status == 0 and site.vm.data == 1 and kept in site.vm.snapshots, text

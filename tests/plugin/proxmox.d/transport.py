@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from common import BUILD, FINGERPRINT, NAME, PIN, Site, folder, private
-from server import Dropped, Refused
+from server import Dropped, Refused, Server
 
 
 def the_conformance_suite_passes(site):
@@ -20,7 +20,7 @@ def the_conformance_suite_passes_with_version_8(site=None):
 
 def a_pin_and_a_fingerprint_each_prove_the_server(site):
     del site.keys["ca-file"]
-    for key, value in (("pin", PIN), ("fingerprint", FINGERPRINT), ("fingerprint", FINGERPRINT.replace(":", "").lower())):
+    for key, value in (("pin", PIN), ("pin", f"sha256//{'A' * 43}=, {PIN}"), ("fingerprint", FINGERPRINT), ("fingerprint", FINGERPRINT.replace(":", "").lower())):
         site.keys[key] = value
         assert "Proxmox VE 9.1.2" in site.good("probe")
         del site.keys[key]
@@ -41,6 +41,44 @@ def a_wrong_server_never_sees_the_token(site):
 def another_host_is_asked_when_one_is_not_there(site):
     site.keys["uri"] = f"https://127.0.0.1:1, https://127.0.0.1:{site.server.port}"
     site.good("probe")
+
+
+def a_host_that_answers_no_more_does_not_use_up_the_hold(site):
+    other = Server(site.world, folder.name)
+    site.keys["uri"] += f",https://127.0.0.1:{other.port}"
+    site.server.stalls = "GET status"
+    status, text = site.capture()
+    other.close()
+    assert status == 0, text
+
+
+def a_connection_that_is_dead_without_a_word_is_replaced(site):
+    handle, stalled = site.server.handle, []
+
+    def stall_once(method, target, headers, body):
+        if target.endswith("/status") and not stalled:
+            stalled.append(target)
+            time.sleep(30)
+        return handle(method, target, headers, body)
+    site.server.handle = stall_once
+    status, text = site.capture()
+    assert status == 0 and stalled, text
+
+
+def a_log_in_that_answers_by_halves_is_an_error(site):
+    site_key(site)
+    status, text = site.capture()
+    assert status == 0, text
+    calls, log_in = site.server.calls, site.server.calls.post_access_ticket
+    find = calls.get_cluster_resources
+
+    def run_out(p, user):
+        site.world.ticket, calls.get_cluster_resources = "another", find
+        calls.post_access_ticket = lambda p, user: {k: v for k, v in log_in(p, user).items() if k != "CSRFPreventionToken"}
+        return find(p, user)
+    calls.get_cluster_resources = run_out
+    status, text = site.drive("discard", "100", NAME, f"{folder.name}/undo")
+    assert status == 1 and "error " in text, (status, text)
 
 
 def no_wait_for_100_continue(site):
@@ -77,9 +115,13 @@ def a_late_401_is_a_refusal_and_no_timeout(site):
     assert "auth" in site.bad("auth", "probe")
 
 
+def site_key(here):
+    del here.keys["token-file"]
+    here.keys.update({"user": "holdfast@pve", "password-file": private("password", here.world.password + "\n")})
+
+
 def a_ticket_is_used_with_its_csrf_token(site):
-    del site.keys["token-file"]
-    site.keys.update({"user": "holdfast@pve", "password-file": private("password", site.world.password + "\n")})
+    site_key(site)
     status, text = site.capture()
     assert status == 0, text
 
@@ -122,6 +164,12 @@ def a_new_token_may_take_some_seconds_to_arrive(site):
     begun = time.monotonic()
     site.good("probe")
     assert time.monotonic() - begun >= 2
+
+
+def a_pin_that_is_none_is_a_mistake_of_the_configuration(site):
+    for pin in ("sha256//AAAA", PIN + ";" + PIN, PIN[:-1] + ";", ","):
+        site.keys["pin"] = pin
+        site.bad("config", "probe")
 
 
 def plain_http_is_a_mistake_of_the_configuration(site):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """vms.py - VMs found, and what may be done with them."""
 from common import NAME, Site
+from world import Task
 
 
 def a_vm_without_a_name_is_found_by_number(site):
@@ -105,3 +106,19 @@ def a_name_is_warned_of_while_a_node_tells_none(site):
     assert "100, 101" in site.bad("conflict", "find", "db1")
     other.name = "db2"
     assert "is sure" not in site.good("find", "db1")
+
+
+def an_open_console_is_nobody_at_work(site):
+    for kind in ("vncproxy", "spiceproxy"):
+        Task(site.world, "pve1", kind, 100, site.world.token)
+    site.good("busy", "100")
+    Task(site.world, "pve1", "qmigrate", 100, site.world.token)
+    Task(site.world, "pve1", "vncproxy", 100, site.world.token)
+    assert "qmigrate" in site.bad("busy", "busy", "100")
+
+
+def booleans_are_whatever_perl_makes_of_them(site):
+    for value, good in (("1", True), (1, True), (True, True), ("0", False), (0, False), ("", False), (None, False)):
+        site.server.calls.get_nodes_qemu_feature = lambda p, user, value=value: {"hasFeature": value}
+        assert ("cannot=a disk" not in site.good("find", "db1")) == good, value
+        assert good or "has no snapshots" in site.capture()[1], value

@@ -5,6 +5,7 @@ import threading
 import time
 
 from common import NAME, Site, dump, dump_key, posts
+from server import Refused
 from world import Task
 
 NOT_YET = {"HOLDFAST_POINT": "proxmox.after_vzdump=kill"}  # dies where begin returns
@@ -90,6 +91,11 @@ def fleecing_is_asked_for_when_it_is_configured(site):
     status, text = dump(site)
     assert status == 0 and "fleecing=enabled%3D1%2Cstorage%3Dlocal-lvm" in posts(site)[0][4], text
     assert any("attaching fleecing image" in x for t in site.world.tasks.values() for x in t.lines)
+    old = Site(new=False)
+    old.world.version = "8.1.11"  # its server knows no such parameter
+    dump_key(old, fleecing="local-lvm")
+    status, text = dump(old)
+    assert status == 1 and "8.2" in text and not posts(old), text
 
 
 def a_vzdump_of_others_is_seen_before_anything_is_held(site):
@@ -137,12 +143,70 @@ def several_disks_are_believed_when_the_freeze_was_good(site):
     site.vm.config["scsi1"] = "local-lvm:vm-100-disk-1,size=8G"
     status, text = dump(site)
     assert status == 0 and "export scsi1 nfs1:backup/" in text, text
-    for new in (True, False):
-        bad = Site(new)
-        bad.vm.config["scsi1"] = "local-lvm:vm-100-disk-1,size=8G"
-        bad.world.faults["freeze-fails"] = True
-        status, text = dump(bad)
-        assert status == 1 and "error conflict" in text and "not of one instant" in text, text
+    bad = Site()
+    bad.vm.config["scsi1"] = "local-lvm:vm-100-disk-1,size=8G"
+    bad.world.faults["freeze-fails"] = True
+    status, text = dump(bad)
+    assert status == 1 and "error conflict" in text and "not of one instant" in text, text
+
+
+def a_freeze_that_may_fail_without_a_word_is_not_relied_on(site):
+    for version in ("8.4.14", "9.0.11"):
+        here = Site(new=version[0] == "9")
+        here.world.version, here.world.tells_freeze = version, False
+        here.vm.config["scsi1"] = "local-lvm:vm-100-disk-1,size=8G"
+        here.world.faults["freeze-fails"] = True
+        status, text = dump(here)
+        assert status == 1 and "error unsupported" in text and "freeze = yes" in text and not posts(here), text
+        del here.vm.config["scsi1"]
+        status, text = dump(here)
+        assert status == 0, text
+    here = Site(new=False)
+    here.vm.config["scsi1"] = "local-lvm:vm-100-disk-1,size=8G"
+    here.good("freeze", "db1")  # by holdfast: until the task thaws, behind the instant
+    status, text = dump(here, env={"HOLDFAST_FROZEN": "1"})
+    assert status == 0, text
+
+
+def a_vm_that_was_started_meanwhile_needs_a_freeze_as_well(site):
+    site.vm.config.update(agent="0", scsi1="local-lvm:vm-100-disk-1,size=8G")
+    site.vm.status = site.vm.qmp = "stopped"
+    status, text = dump(site)
+    assert status == 0, text
+    post = site.server.calls.post_nodes_vzdump
+
+    def begin(p, user):
+        site.vm.status = site.vm.qmp = "running"
+        return post(p, user)
+    site.server.calls.post_nodes_vzdump = begin
+    site.vm.status = site.vm.qmp = "stopped"
+    status, text = dump(site, name=NAME[:-1] + "2")
+    assert status == 1 and "error conflict" in text and "not of one instant" in text, text
+
+
+def a_disk_that_is_left_out_meanwhile_is_missed(site):
+    post = site.server.calls.post_nodes_vzdump
+
+    def begin(p, user):
+        site.vm.config["scsi1"] = "local-lvm:vm-100-disk-1,size=8G,backup=0"
+        return post(p, user)
+    site.server.calls.post_nodes_vzdump = begin
+    status, text = dump(site)
+    assert status == 1 and "error conflict" in text and "scsi1" in text, text
+
+
+def a_refusal_that_passes_does_not_end_the_wait(site):
+    look, n = site.server.calls.get_nodes_tasks_status, []
+
+    def refuse(p, user):
+        n.append(p)
+        if 3 < len(n) < 7:
+            raise Refused(500, "unable to load access control list: Connection refused")
+        return look(p, user)
+    site.vm.seconds["copy"] = 2
+    site.server.calls.get_nodes_tasks_status = refuse
+    status, text = dump(site)
+    assert status == 0 and len(n) > 7, text
 
 
 def a_freeze_that_was_skipped_is_no_freeze(site):
@@ -357,3 +421,14 @@ def a_machine_that_is_off_is_backed_up_as_well(site):
     site.vm.config["scsi1"] = "local-lvm:vm-100-disk-1,size=8G"
     status, text = dump(site)
     assert status == 0 and len(site.world.archives) == 1, text
+
+
+def a_vm_that_moved_since_the_plan_is_seen_before_anything_is_held(site):
+    plan = site.server.calls.get_nodes_tasks
+
+    def move(p, user):  # the plan's last request
+        site.vm.node = "pve2"
+        return plan(p, user)
+    site.server.calls.get_nodes_tasks = move
+    status, text = dump(site)
+    assert status == 1 and "moved from node pve1 to pve2" in text and not posts(site), text

@@ -67,7 +67,7 @@ def an_archive_of_another_run_is_not_deleted_for_what_a_log_says(site):
 
 
 def a_task_that_was_there_before_is_not_stopped(site):
-    site.vm.seconds["copy"] = 3
+    site.vm.seconds["copy"] = 60
     assert dump(site, name="hf-20261122T030000Z-00000001", env={"HOLDFAST_POINT": "proxmox.after_vzdump=kill"})[0] == -9
     status, text = dump(site)
     assert status == 1 and "error busy" in text, text

@@ -37,11 +37,23 @@ static void any_text_becomes_one_line(void **state)
     assert_string_equal(hf_buf_str(&line), "a  b \xc3\xbc??");
 }
 
+static void what_fits_is_whole_characters(void **state)
+{
+    (void)state;
+    assert_int_equal(hf_utf8_fit("abc", 2), 2);
+    assert_int_equal(hf_utf8_fit("abc", 9), 3);
+    assert_int_equal(hf_utf8_fit("a\xc3\xbc", 2), 1);
+    assert_int_equal(hf_utf8_fit("a\xc3\xbc", 3), 3);
+    assert_int_equal(hf_utf8_fit("a\xff", 9), 1);
+    assert_int_equal(hf_utf8_fit("", 9), 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(characters_are_those_of_utf8),
         HF_TEST(what_is_cut_overlong_a_surrogate_or_too_high_is_none),
+        HF_TEST(what_fits_is_whole_characters),
         HF_TEST(any_text_becomes_one_line),
     };
     return HF_RUN_TESTS("base.utf8", tests);

@@ -71,11 +71,21 @@ static void what_is_not_proven_is_refused_or_assumed_as_configured(void **state)
     assert_string_equal(hf_off_host_word(&assume, &proven), "proven");
 }
 
+/* `list` names a store alone where its place is proven: not where the disks' place is taken for granted. */
+static void a_copy_is_no_better_off_the_host_than_its_disks(void **state)
+{
+    (void)state;
+    assert_string_equal(hf_off_host_weaker("proven", HF_POINT_OFF_HOST_PROVEN), "proven");
+    assert_string_equal(hf_off_host_weaker("proven", HF_POINT_OFF_HOST_ASSUMED), "assumed");
+    assert_string_equal(hf_off_host_weaker("assumed", HF_POINT_OFF_HOST_PROVEN), "assumed");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         HF_TEST(the_host_of_a_hypervisor_is_in_its_uri),
         HF_TEST(every_host_of_a_cluster_is_in_its_uri),
+        HF_TEST(a_copy_is_no_better_off_the_host_than_its_disks),
         HF_TEST(what_is_not_proven_is_refused_or_assumed_as_configured),
     };
     return HF_RUN_TESTS("run.off_host", tests);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
-#include "harness/hf_test.h"
+#include "harness/silence.h"
 #include "store/s3/s3_intern.h"
 #include "store/s3/s3_xml.h"
 
@@ -151,6 +151,32 @@ static void white_space_before_the_answer_is_no_harm(void **state)
     assert_false(hf_s3_xml_is(xml, strlen(xml), "Error"));
 }
 
+/* libxml2's converters complain on standard error, whatever they were told. */
+static void a_foreign_encoding_is_no_word_on_standard_error(void **state)
+{
+    static const char xml[] =
+        "<?xml version='1.0' encoding='HTML'?><ListBucketResult>\xe8z\xbb</ListBucketResult>";
+    HF_SILENT(state)
+    {
+        refuse(HF_S3_OBJECTS, xml, strlen(xml), "no answer of an S3 store");
+    }
+}
+
+static void what_it_calls_its_encoding_does_not_matter_where_it_is_utf_8(void **state)
+{
+    static const char *const names[] = {"UTF-8",      "utf-8", "us-ascii",
+                                        "ISO-8859-1", "UTF-7", "x-none"};
+    (void)state;
+    for (size_t i = 0; i < HF_ARRAY_SIZE(names); i++) {
+        HF_AUTOFREE char *xml =
+            hf_asprintf("<?xml version='1.0' encoding='%s'?><ListBucketResult><Name>\xc3\xbc"
+                        "</Name><Contents><Key>a</Key><Size>7</Size></Contents>"
+                        "</ListBucketResult>",
+                        names[i]);
+        assert_page(HF_S3_OBJECTS, xml, "a,7,0,,,0 end");
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -161,6 +187,8 @@ int main(void)
         HF_TEST(another_root_and_no_xml_show_their_first_bytes),
         HF_TEST(a_document_type_is_refused_and_no_file_is_read),
         HF_TEST(white_space_before_the_answer_is_no_harm),
+        HF_TEST(a_foreign_encoding_is_no_word_on_standard_error),
+        HF_TEST(what_it_calls_its_encoding_does_not_matter_where_it_is_utf_8),
     };
     return HF_RUN_TESTS("store.s3_xml", tests);
 }
