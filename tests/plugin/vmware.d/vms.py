@@ -98,8 +98,3 @@ def the_room_on_the_datastore_is_told(site):
     site.good("delete", site.vm, NAME)
     status, text = site.capture()
     assert status == 1 and "error no-space" in text, text
-
-
-def the_definition_names_what_it_takes_to_make_it_again(site):
-    text = site.good("definition", site.vm)
-    assert "config.hardware.memoryMB: " in text and "disk scsi0:0: [LocalDS_0]" in text, text
