@@ -34,6 +34,7 @@ int vmw_vm_load(struct hf_instance *in, const struct hf_call *call, const struct
                                         "runtime.consolidationNeeded",
                                         "runtime.question",
                                         "guest.toolsRunningStatus",
+                                        "guest.guestOperationsReady",
                                         "datastore",
                                         NULL};
     vmw_vm_free(out);
@@ -49,6 +50,8 @@ int vmw_vm_load(struct hf_instance *in, const struct hf_call *call, const struct
     out->is_template = vmw_true(vmw_prop(o, "summary.config.template"));
     out->is_uefi = vmw_is(vmw_prop(o, "config.firmware"), "efi");
     out->has_tools = vmw_is(vmw_prop(o, "guest.toolsRunningStatus"), "guestToolsRunning");
+    const struct vmw_node *ready = vmw_prop(o, "guest.guestOperationsReady");
+    out->is_ready = !ready || vmw_true(ready); /* 5.0 does not tell it */
     out->needs_consolidation = vmw_true(vmw_prop(o, "runtime.consolidationNeeded"));
     out->away = vmw_is(connection, "connected") ? NULL
                 : connection                    ? vmw_text(connection)
@@ -146,6 +149,10 @@ static uint64_t judge_guest(struct hf_instance *in, const struct hf_call *call,
         *out_why = "the VM does not run";
     else if (!vm->has_tools)
         *out_why = "VMware Tools do not run in the guest";
+    else if (!vm->is_ready)
+        *out_why =
+            "VMware Tools run, but are not ready for programs and files (the guest boots, or "
+            "its tools.conf forbids them)";
     else if (vmw_rights_load(in, call, &vm->ref, &r, &why) != 0)
         *out_why = vmw_keep(in, strdup(why.message));
     else

@@ -14,6 +14,7 @@ struct vmw_vm {
     const char *name; /* borrowed from props */
     enum hf_vm_state state;
     bool is_template, is_uefi, has_tools; /* has_tools: they run */
+    bool is_ready;                        /* for operations in the guest, as far as is told */
     bool needs_consolidation;
     const char *away; /* borrowed: the connection's state where it is not "connected", or NULL */
     const char *question; /* borrowed: the VM waits for an answer to this, or NULL */

@@ -98,6 +98,15 @@ def without_tools_or_an_account_there_is_no_channel(site):
     site.bad("conflict", "ping", site.vm)
 
 
+def tools_that_are_not_ready_yet_are_no_channel(site):
+    site.with_guest()
+    site.change(guest_ready=False)
+    text = site.good("find", site.vm)
+    assert "agent=0" in text and "not ready for programs and files" in text, text
+    site.change(guest_ready=True)
+    assert "agent=1" in site.good("find", site.vm)
+
+
 def a_missing_privilege_of_the_guest_operations_is_named(site):
     site.with_guest()
     site.server.say("deny", value="VirtualMachine.GuestOperations.Execute")
