@@ -62,7 +62,7 @@ static int write_piece(struct writing *w, uint64_t len, struct hf_err *err)
     uint64_t written = 0;
     size_t n = len < PIECE_BYTES ? (size_t)len : PIECE_BYTES;
     if (hf_io_read_at(hf_image_reader_source(w->reader), w->at, w->piece, n, err) < 0 ||
-        HF_POINT_ERR("restore.image.before_write", err) < 0 ||
+        HF_POINT_ERR("restore.image.before_piece", err) < 0 ||
         hf_vmdk_put(w->vmdk, w->at, w->piece, n, &written, err) < 0)
         return -1;
     w->at += n;

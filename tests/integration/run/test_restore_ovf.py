@@ -209,7 +209,7 @@ class Killed(Package):
         self.ok(self.ovf(**self.site.points()))
         order = [p for p in self.site.visited() if p.startswith("restore.")]
         self.assertEqual(kill_points.of(MINE) - set(order), set(), "never visited")
-        self.assertIn("restore.image.before_write", order)
+        self.assertIn("restore.image.before_piece", order)
         shutil.rmtree(self.package())
         for point in order:
             with self.subTest(point=point):
