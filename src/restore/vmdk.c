@@ -123,7 +123,7 @@ static int write_head(struct hf_vmdk *v, const unsigned char id[HF_VMDK_ID], str
     HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
     HF_AUTOFREE unsigned char *head = calloc(OVERHEAD_SECTORS, SECTOR);
     char hex[2 * HF_VMDK_ID + 1];
-    uint64_t cylinders = v->capacity / (255 * 63);
+    uint64_t cylinders = v->capacity / (255 * 63) + 1; /* BIOSes read it; nothing else does */
     if (!head)
         return hf_fail_nomem(err);
     hf_hex(id, HF_VMDK_ID, hex);
