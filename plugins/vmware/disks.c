@@ -8,7 +8,7 @@
 #define ROOM_MIN_BYTES ((int64_t)2 << 30)
 #define DATASTORES_MAX 16
 
-static const struct vmw_node *devices(const struct vmw_vm *vm)
+const struct vmw_node *vmw_devices(const struct vmw_vm *vm)
 {
     return vmw_child(vmw_prop(vm->props.object, "config.hardware.device"), "VirtualDevice");
 }
@@ -30,7 +30,7 @@ static const char *bus_of(const char *type)
 
 static const struct vmw_node *by_key(const struct vmw_vm *vm, int64_t key)
 {
-    const struct vmw_node *d = devices(vm);
+    const struct vmw_node *d = vmw_devices(vm);
     while (d && vmw_int(vmw_child(d, "key"), -1) != key)
         d = vmw_next(d);
     return d;
@@ -120,6 +120,9 @@ static void read_disk(const struct vmw_vm *vm, const struct vmw_node *device, st
     d->disk.capacity_bytes = bytes > 0                          ? (uint64_t)bytes
                              : kib > 0 && kib < INT64_MAX >> 11 ? (uint64_t)kib << 10
                                                                 : 0;
+    d->key = vmw_int(vmw_child(device, "key"), 0);
+    d->controller = vmw_int(vmw_child(device, "controllerKey"), -1);
+    d->unit = vmw_int(vmw_child(device, "unitNumber"), 0);
     name_disk(device, controller, d);
     read_serial(backing, d);
     read_store(d->disk.source, d);
@@ -141,7 +144,7 @@ static void read_drive(const struct vmw_vm *vm, const struct vmw_node *device, b
 
 int vmw_disks_each(const struct vmw_vm *vm, vmw_disk_cb each, void *ctx)
 {
-    for (const struct vmw_node *device = devices(vm); device; device = vmw_next(device)) {
+    for (const struct vmw_node *device = vmw_devices(vm); device; device = vmw_next(device)) {
         struct vmw_disk d = {0};
         const char *type = vmw_type(device);
         if (strcmp(type, "VirtualDisk") == 0)
@@ -195,7 +198,7 @@ static int check_one(void *ctx, const struct vmw_disk *d)
 int vmw_disks_check(const struct vmw_vm *vm, hf_text_cb warn, void *ctx, struct hf_err *err)
 {
     struct checker c = {vm, warn, ctx, err};
-    for (const struct vmw_node *d = devices(vm); d; d = vmw_next(d)) {
+    for (const struct vmw_node *d = vmw_devices(vm); d; d = vmw_next(d)) {
         if (!has(vmw_type(d), "PCIPassthrough"))
             continue;
         hf_fail(err, HF_E_UNSUPPORTED,

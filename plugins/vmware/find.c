@@ -101,11 +101,15 @@ static int find_one(void *ctx, const struct vmw_node *object, struct hf_err *err
     struct finder *f = ctx;
     const char *name = vmw_text(vmw_prop(object, "name"));
     const char *uuid = vmw_text(vmw_prop(object, "summary.config.instanceUuid"));
-    if (!name || (strcmp(name, f->what) != 0 && !is_called(name, f->what)))
-        return 0;
-    if (!vmw_ref_read(vmw_child(object, "obj"), &f->found))
+    struct vmw_ref ref;
+    if (!vmw_ref_read(vmw_child(object, "obj"), &ref))
         return hf_fail(err, HF_E_CORRUPT, "a VM without an id");
-    return hf_strv_add(&f->ids, uuid ? uuid : f->found.id) == 0 ? 0 : hf_fail_nomem(err);
+    /* One that tells no UUID is listed by its reference, and has to be found by it. */
+    bool is_it = !uuid && strcmp(ref.id, f->what) == 0;
+    if (!is_it && (!name || (strcmp(name, f->what) != 0 && !is_called(name, f->what))))
+        return 0;
+    f->found = ref;
+    return hf_strv_add(&f->ids, uuid ? uuid : ref.id) == 0 ? 0 : hf_fail_nomem(err);
 }
 
 static int by_name(struct hf_instance *in, const struct hf_call *call, const char *name,

@@ -8,7 +8,9 @@
 
 #define POLL_FIRST_MS 50
 #define POLL_MS 500
-#define CLEAN_UP_MS 2000 /* of the call's time, at the most a fifth: for the folder */
+#define END_MS 7000 /* Tools send SIGKILL after 5 s */
+#define CLEAN_UP_MS                                                                                \
+    2000 /* of the call's time, at the most a fifth: for the program's end and its folder */
 
 int vmw_guest_enter(struct vmw_guest *g, struct hf_instance *in, const struct hf_call *call,
                     const char *vm_id, struct hf_err *err)
@@ -103,19 +105,22 @@ static void quote(struct hf_buf *out, const char *word)
     hf_buf_str_add(out, "'");
 }
 
-/* What the shell is to do: the program with files for streams, then of its output as much as is wanted, and one byte more. */
+/* What the shell is to do: the program with files for streams, then of its output as much as is wanted, and one byte more. Who ends the
+ * shell (Tools end that one process, by SIGTERM first) ends the program. */
 static int script_of(const struct hf_guest_exec *req, const char *dir, struct hf_buf *out)
 {
     HF_AUTO(hf_buf) struct hf_buf inner = HF_BUF_INIT;
     unsigned long most = (unsigned long)req->max_output_bytes + 1;
     hf_buf_str_add(&inner, "cd ");
     quote(&inner, dir);
-    hf_buf_str_add(&inner, " || exit 126; umask 077; (cd /;");
+    hf_buf_str_add(&inner, " || exit 126; umask 077; (cd /; exec");
     for (size_t i = 0; req->argv[i]; i++) {
         hf_buf_str_add(&inner, " ");
         quote(&inner, req->argv[i]);
     }
-    hf_buf_printf(&inner, ") <%s >out 2>err; r=$?; head -c %lu out >o; head -c %lu err >e; exit $r",
+    hf_buf_printf(&inner,
+                  ") <%s >out 2>err & p=$!; trap 'kill -9 $p; exit 143' TERM; wait $p; r=$?; "
+                  "head -c %lu out >o; head -c %lu err >e; exit $r",
                   req->input_len ? "in" : "/dev/null", most, most);
     hf_buf_str_add(out, "-c ");
     quote(out, hf_buf_str(&inner));
@@ -161,8 +166,33 @@ static int tell(const struct vmw_guest *g, const struct hf_guest_exec *req, cons
     return data.len && req->output(req->output_ctx, stream, data.data, data.len) != 0 ? -1 : 0;
 }
 
-static int run(const struct vmw_guest *g, const struct hf_guest_exec *req, const char *dir,
-               struct hf_guest_exec_result *out, struct hf_err *err)
+/* Nobody waits for it any more: it is ended, in what of the call's time was kept for that. What may run on is said. */
+static int end(const struct vmw_guest *g, const struct hf_call *whole, int64_t pid,
+               const char *name, struct hf_err *err)
+{
+    HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
+    HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
+    struct hf_err why = HF_ERR_INIT;
+    struct vmw_guest late = *g;
+    int64_t left = vmw_left_ms(g->in, whole) / 2, until = vmw_now_ms(g->in);
+    int status = 0, rc = 0;
+    until += left < END_MS ? left : END_MS;
+    late.call = whole;
+    g->in->ignores_cancel = true;
+    vmw_guest_put(&late, &args);
+    vmw_put_int(&args, "pid", pid);
+    if (vmw_guest_call(&late, false, "TerminateProcessInGuest", &args, false, &t, &why) == 0)
+        while ((rc = look(&late, pid, &status, &why)) == 0 && vmw_now_ms(g->in) < until)
+            vmw_pause(g->in, whole, POLL_FIRST_MS);
+    g->in->ignores_cancel = false;
+    return rc > 0 ? -1
+                  : hf_left(err, "'%.100s' may still run in the guest (pid %lld)", name,
+                            (long long)pid);
+}
+
+static int run(const struct vmw_guest *g, const struct hf_call *whole,
+               const struct hf_guest_exec *req, const char *dir, struct hf_guest_exec_result *out,
+               struct hf_err *err)
 {
     HF_AUTOFREE char *in_path = hf_asprintf("%s/in", dir);
     int64_t pid = 0;
@@ -173,8 +203,7 @@ static int run(const struct vmw_guest *g, const struct hf_guest_exec *req, const
         start(g, req, dir, &pid, err) != 0)
         return -1;
     if (wait_for(g, pid, &status, err) != 0)
-        return hf_left(err, "'%.100s' may still run in the guest (pid %lld)", req->argv[0],
-                       (long long)pid);
+        return end(g, whole, pid, req->argv[0], err);
     bool by_signal = status > 128 && status <= 192; /* as shells tell it */
     out->exit_code = by_signal ? -1 : status;
     out->term_signal = by_signal ? status - 128 : 0;
@@ -231,7 +260,7 @@ int vmware_guest_exec(struct hf_instance *in, const struct hf_call *call, const 
     g.call = &part;
     if (make_dir(&g, &dir, err) != 0)
         return -1;
-    int rc = run(&g, req, dir, out, err);
+    int rc = run(&g, call, req, dir, out, err);
     g.call = call;
     drop_dir(&g, dir);
     return rc;

@@ -34,6 +34,7 @@ int vmw_vm_load(struct hf_instance *in, const struct hf_call *call, const struct
                                         "runtime.consolidationNeeded",
                                         "runtime.question",
                                         "guest.toolsRunningStatus",
+                                        "guest.guestOperationsReady",
                                         "datastore",
                                         NULL};
     vmw_vm_free(out);
@@ -49,6 +50,8 @@ int vmw_vm_load(struct hf_instance *in, const struct hf_call *call, const struct
     out->is_template = vmw_true(vmw_prop(o, "summary.config.template"));
     out->is_uefi = vmw_is(vmw_prop(o, "config.firmware"), "efi");
     out->has_tools = vmw_is(vmw_prop(o, "guest.toolsRunningStatus"), "guestToolsRunning");
+    const struct vmw_node *ready = vmw_prop(o, "guest.guestOperationsReady");
+    out->is_ready = !ready || vmw_true(ready); /* 5.0 does not tell it */
     out->needs_consolidation = vmw_true(vmw_prop(o, "runtime.consolidationNeeded"));
     out->away = vmw_is(connection, "connected") ? NULL
                 : connection                    ? vmw_text(connection)
@@ -146,6 +149,10 @@ static uint64_t judge_guest(struct hf_instance *in, const struct hf_call *call,
         *out_why = "the VM does not run";
     else if (!vm->has_tools)
         *out_why = "VMware Tools do not run in the guest";
+    else if (!vm->is_ready)
+        *out_why =
+            "VMware Tools run, but are not ready for programs and files (the guest boots, or "
+            "its tools.conf forbids them)";
     else if (vmw_rights_load(in, call, &vm->ref, &r, &why) != 0)
         *out_why = vmw_keep(in, strdup(why.message));
     else
@@ -195,49 +202,4 @@ int vmware_vm_find(struct hf_instance *in, const struct hf_call *call, const cha
     out->n_disks = vmw_disks_captured(&vm);
     out->cannot = judge_can(in, call, &vm, out);
     return out->id && out->name ? 0 : hf_fail_nomem(err);
-}
-
-/* ---- the definition -------------------------------------------------------------------------------------------- */
-
-static void add_line(struct hf_buf *out, const char *key, const char *value)
-{
-    if (value && *value)
-        hf_buf_printf(out, "%s: %s\n", key, value);
-}
-
-static int add_disk(void *ctx, const struct vmw_disk *d)
-{
-    hf_buf_printf(ctx, "disk %s: %s, %llu bytes\n", d->disk.target,
-                  d->disk.source ? d->disk.source : "-",
-                  (unsigned long long)d->disk.capacity_bytes);
-    return 0;
-}
-
-/* What it takes to make such a machine again; not what vSphere would take back (an OVF), which comes with the export. */
-int vmware_vm_definition(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                         const char **out, struct hf_err *err)
-{
-    static const char *const paths[] = {"name",
-                                        "config.version",
-                                        "config.guestId",
-                                        "config.firmware",
-                                        "config.hardware.numCPU",
-                                        "config.hardware.numCoresPerSocket",
-                                        "config.hardware.memoryMB",
-                                        "config.files.vmPathName",
-                                        "config.instanceUuid",
-                                        "config.uuid",
-                                        NULL};
-    HF_AUTO(vmw_props) struct vmw_props p = {0};
-    HF_AUTO(vmw_vm) struct vmw_vm vm = {0};
-    HF_AUTO(hf_buf) struct hf_buf text = HF_BUF_INIT;
-    if (vmw_enter(in, call, err) != 0 || vmw_locate(in, call, vm_id, err) != 0 ||
-        vmw_props_get(in, call, &in->vm, paths, &p, err) != 0 ||
-        vmw_vm_load(in, call, &in->vm, &vm, err) != 0)
-        return -1;
-    for (size_t i = 0; paths[i]; i++)
-        add_line(&text, paths[i], vmw_text(vmw_prop(p.object, paths[i])));
-    (void)vmw_disks_each(&vm, add_disk, &text);
-    *out = hf_buf_ok(&text) ? vmw_keep(in, hf_buf_steal(&text)) : NULL;
-    return *out ? 0 : hf_fail_nomem(err);
 }

@@ -14,6 +14,7 @@ struct vmw_vm {
     const char *name; /* borrowed from props */
     enum hf_vm_state state;
     bool is_template, is_uefi, has_tools; /* has_tools: they run */
+    bool is_ready;                        /* for operations in the guest, as far as is told */
     bool needs_consolidation;
     const char *away; /* borrowed: the connection's state where it is not "connected", or NULL */
     const char *question; /* borrowed: the VM waits for an answer to this, or NULL */
@@ -49,9 +50,12 @@ int vmw_check_idle(struct hf_instance *in, const struct hf_call *call, struct hf
 /* disks.c: what stands in the VM's list of devices. Strings are borrowed from the VM, or stand in it. */
 struct vmw_disk {
     struct hf_disk disk;
+    int64_t key, controller, unit; /* of a disk's device; controller: -1, it tells none */
     char target[24], store[128], serial[64], why[192];
 };
 typedef int (*vmw_disk_cb)(void *ctx, const struct vmw_disk *d);
+/* The first device; vmw_next gives the others. NULL: none. */
+const struct vmw_node *vmw_devices(const struct vmw_vm *vm);
 int vmw_disks_each(const struct vmw_vm *vm, vmw_disk_cb each, void *ctx);
 uint32_t vmw_disks_captured(const struct vmw_vm *vm);
 /* UNSUPPORTED: with this device there is no snapshot. Disks that a snapshot leaves out are told to warn. */
@@ -71,6 +75,7 @@ int vmware_vm_disks(struct hf_instance *in, const struct hf_call *call, const ch
                     hf_disk_cb emit, void *ctx, struct hf_err *err);
 int vmware_vm_busy(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                    struct hf_err *err);
+/* definition.c */
 int vmware_vm_definition(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                          const char **out, struct hf_err *err);
 

@@ -22,6 +22,7 @@ WALKS = (
     ("integration.dump.failures", r"dump\."),
     ("integration.run.restore_image", r"restore\.image\."),
     ("integration.run.restore_vm", r"restore\.vm\."),
+    ("integration.run.restore_ovf", r"restore\.ovf\."),
     ("integration.run.restore_instant", r"instant\."),
     ("integration.files.into_guest", r"(restore|feed)\."),
     ("guest.restore_app", r"app\."),

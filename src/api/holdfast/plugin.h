@@ -434,7 +434,8 @@ struct hf_plugin {
                     struct hf_err *err);
     /* Any running domain, block or backup job of anybody: BUSY, naming it, in under a second. */
     int (*vm_busy)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, struct hf_err *err);
-    /* The definition as the hypervisor would take it back (XML, OVF, conf), in one string. */
+    /* The definition as the hypervisor would take it back (XML, conf), in one string; where it has no such text, JSON of the
+     * format "holdfast-machine" (docs/architecture.md), which a restore can make an OVF of. */
     int (*vm_definition)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char **out,
                          struct hf_err *err);
 

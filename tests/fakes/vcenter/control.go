@@ -213,7 +213,9 @@ func (w *world) change(name string, set map[string]interface{}) error {
 		case "free":
 			w.setFree(vm, int64(value.(float64)))
 		default:
-			return fmt.Errorf("no key %s", key)
+			if !setConfig(vm, key, value) {
+				return fmt.Errorf("no key %s", key)
+			}
 		}
 	}
 	simulator.Map.Update(vm, changes)

@@ -190,7 +190,7 @@ func (g *guest) own(w *world, rec *httptest.ResponseRecorder, method *simulator.
 		}
 	case *types.TerminateProcessInGuest:
 		if g.admit(w, rec, m.Vm, m.Auth) {
-			_ = syscall.Kill(-int(m.Pid), syscall.SIGKILL)
+			terminate(int(m.Pid))
 			writeResult(rec, method.Name, &types.TerminateProcessInGuestResponse{})
 		}
 	case *types.ValidateCredentialsInGuest:
@@ -201,6 +201,12 @@ func (g *guest) own(w *world, rec *httptest.ResponseRecorder, method *simulator.
 		return g.ownFiles(w, rec, method)
 	}
 	return true
+}
+
+// terminate: as VMware Tools do it, this one process, politely first; what it started lives on.
+func terminate(pid int) {
+	_ = syscall.Kill(pid, syscall.SIGTERM)
+	time.AfterFunc(5*time.Second, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 }
 
 func (g *guest) ownFiles(w *world, rec *httptest.ResponseRecorder, method *simulator.Method) bool {

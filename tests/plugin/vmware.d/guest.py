@@ -2,6 +2,7 @@
 """guest.py - programs and files in the guest, by VMware Tools."""
 import glob
 import os
+import subprocess
 import time
 
 from common import NAME, private
@@ -40,11 +41,24 @@ def input_goes_in_and_its_folder_is_taken_away(site):
     assert leftovers() == before
 
 
-def a_program_that_takes_too_long_is_left_and_said_to_be(site):
+def is_running(words):
+    return subprocess.run(["pgrep", "-f", words], capture_output=True, check=False).returncode == 0
+
+
+def a_program_that_takes_too_long_is_ended(site):
     site.with_guest()
-    start = time.monotonic()
-    text = site.bad("timeout", "exec", site.vm, "/bin/sleep", "20", limit=3000)
-    assert "may still run in the guest" in text and time.monotonic() - start < 10, text
+    start, before, length = time.monotonic(), leftovers(), f"20.{os.getpid()}"
+    text = site.bad("timeout", "exec", site.vm, "/bin/sleep", length, limit=4000)
+    assert "may still run in the guest" not in text and time.monotonic() - start < 10, text
+    assert not is_running(f"sleep {length}"), "the shell was ended, the program was not"
+    assert leftovers() == before, "its folder is left"
+
+
+def one_that_cannot_be_ended_is_said_to_run(site):
+    site.with_guest()
+    site.fault("fault", "TerminateProcessInGuest", "GuestOperationsUnavailable", times=-1)
+    text = site.bad("timeout", "exec", site.vm, "/bin/sleep", "7", limit=3000)
+    assert "may still run in the guest" in text, text
 
 
 def a_lost_answer_starts_no_second_program(site):
@@ -96,6 +110,15 @@ def without_tools_or_an_account_there_is_no_channel(site):
     assert "VMware Tools do not run" in site.good("find", site.vm)
     site.change(power="poweredOff")
     site.bad("conflict", "ping", site.vm)
+
+
+def tools_that_are_not_ready_yet_are_no_channel(site):
+    site.with_guest()
+    site.change(guest_ready=False)
+    text = site.good("find", site.vm)
+    assert "agent=0" in text and "not ready for programs and files" in text, text
+    site.change(guest_ready=True)
+    assert "agent=1" in site.good("find", site.vm)
 
 
 def a_missing_privilege_of_the_guest_operations_is_named(site):

@@ -26,6 +26,15 @@ def escapes_in_names_are_those_of_vsphere(site):
         assert " a%2fb%25c " in site.good("find", what), what
 
 
+def one_that_tells_no_uuid_is_found_by_what_it_is_listed_by(site):
+    moid = site.state()["moid"]
+    site.bad("not-found", "find", moid)
+    site.change(instance_uuid="")
+    assert any(line.startswith(f"{moid} ") for line in site.good("list").splitlines())
+    for what in (moid, site.vm):
+        assert "tells no instance UUID" in site.bad("unreachable", "find", what)
+
+
 def every_page_is_read(site):
     for size in (1, 3):
         site.fault("page", "*", size, times=-1)
@@ -98,8 +107,3 @@ def the_room_on_the_datastore_is_told(site):
     site.good("delete", site.vm, NAME)
     status, text = site.capture()
     assert status == 1 and "error no-space" in text, text
-
-
-def the_definition_names_what_it_takes_to_make_it_again(site):
-    text = site.good("definition", site.vm)
-    assert "config.hardware.memoryMB: " in text and "disk scsi0:0: [LocalDS_0]" in text, text
