@@ -51,6 +51,8 @@ struct vmw_disk {
     struct hf_disk disk;
     char target[24], store[128], serial[64], why[192];
 };
+/* scsi, sata, ide or nvme: how the VM's file of settings calls the bus of a controller of that type; NULL: none. */
+const char *vmw_bus_of(const char *type);
 typedef int (*vmw_disk_cb)(void *ctx, const struct vmw_disk *d);
 int vmw_disks_each(const struct vmw_vm *vm, vmw_disk_cb each, void *ctx);
 uint32_t vmw_disks_captured(const struct vmw_vm *vm);
