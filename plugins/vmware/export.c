@@ -156,7 +156,7 @@ static int judge_transfer(const struct stream *s, int rc, const struct hf_http_a
 {
     struct hf_err lost = HF_ERR_INIT;
     if (rc != 0)
-        vmw_hint_trust(err);
+        vmw_hint_host(err);
     else
         rc = judge_status(reply, err);
     if (rc == 0 || s->is_refused)

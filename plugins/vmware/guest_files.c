@@ -20,7 +20,7 @@ static int judge_transfer(int rc, const struct hf_http_answer *reply, const char
                           struct hf_err *err)
 {
     if (rc != 0) {
-        vmw_hint_trust(err);
+        vmw_hint_host(err);
         return hf_wrap(err, "'%.200s' in the guest", path);
     }
     if (reply->status / 100 == 2)

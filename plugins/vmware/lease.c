@@ -137,16 +137,11 @@ static int wait_ready(struct hf_instance *in, const struct hf_call *call, struct
     }
 }
 
-/* A session that idled while a dump was read is gone, and nothing was begun then. */
 static int request(struct hf_instance *in, const struct hf_call *call,
                    const struct vmw_ref *snapshot, struct vmw_ref *out, struct hf_err *err)
 {
     struct vmw_request req = {.method = "ExportSnapshot", .self = snapshot};
     int rc = vmw_call_ref(in, call, &req, out, err);
-    if (rc != 0 && in->was_refused) {
-        hf_err_clear(err);
-        rc = vmw_call_ref(in, call, &req, out, err);
-    }
     if (rc != 0 && in->is_unclear)
         hf_left(err, "perhaps an export of VM %s, which the server ends by itself in some minutes",
                 in->vm_id);

@@ -141,12 +141,15 @@ bool vmw_is_own_url(const struct hf_instance *in, const char *url)
     return strncmp(url, in->base, len) == 0 && url[len] == '/';
 }
 
-int vmw_hint_trust(struct hf_err *err)
+int vmw_hint_host(struct hf_err *err)
 {
-    if (err->cls != HF_E_AUTH)
-        return -1;
     err->hint[0] = '\0'; /* about one server alone */
-    return hf_hint(
-        err, "It comes from the VM's host itself, whose certificate is another: trust both by "
-             "ca-file.");
+    if (err->cls == HF_E_AUTH)
+        return hf_hint(err,
+                       "It comes from the VM's host itself, whose certificate is another: trust "
+                       "both by ca-file.");
+    return err->cls != HF_E_UNREACHABLE
+               ? -1
+               : hf_hint(err, "It comes from the VM's host itself: its name has to be known here, "
+                              "and its port 443 reached.");
 }

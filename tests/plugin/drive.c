@@ -184,6 +184,8 @@ static int write_extent(void *ctx, uint64_t at, const void *data, uint64_t len, 
     const char *slow = getenv("HOLDFAST_SLOW_MS");
     if (slow)
         usleep((useconds_t)atoi(slow) * 1000);
+    if (fd < 0)
+        return 0;
     if (!data)
         return ftruncate(fd, (off_t)(at + len)) == 0 ? 0 : hf_fail_sys(err, errno, "truncate");
     return pwrite(fd, data, (size_t)len, (off_t)at) == (ssize_t)len
@@ -191,7 +193,7 @@ static int write_extent(void *ctx, uint64_t at, const void *data, uint64_t len, 
                : hf_fail_sys(err, errno, "write");
 }
 
-/* $HOLDFAST_STREAM_TO: the folder in which each disk of form STREAM becomes a file; none: they are not read. $HOLDFAST_SLOW_MS: so long
+/* $HOLDFAST_STREAM_TO: the folder in which each disk of form STREAM becomes a file; none: they are not read; -: and forgotten. $HOLDFAST_SLOW_MS: so long
  * for each piece. */
 static int save_stream(struct drive *d, struct hf_hv_capture *cap, const char *target,
                        struct hf_err *err)
@@ -199,9 +201,11 @@ static int save_stream(struct drive *d, struct hf_hv_capture *cap, const char *t
     const char *dir = getenv("HOLDFAST_STREAM_TO");
     if (!dir)
         return 0;
+    bool is_kept = strcmp(dir, "-") != 0;
     HF_AUTOFREE char *path = hf_asprintf("%s/%s", dir, target);
-    HF_AUTOFD int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
-    if (fd < 0)
+    HF_AUTOFD int fd =
+        path && is_kept ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+    if (fd < 0 && is_kept)
         return hf_fail_sys(err, errno, "%s", path ? path : "");
     struct hf_hv_call call = call_of(d);
     return hf_hv_export_stream(cap, &call, target, write_extent, &fd, err);
@@ -240,6 +244,8 @@ static int watch_until(struct drive *d, struct hf_hv_capture *cap, const char *f
     int failed = 0;
     while (access(file, F_OK) != 0) {
         struct hf_hv_call call = call_of(d);
+        if (hf_cancel_check(d->cancel, err) != 0)
+            return -1;
         struct hf_err why = HF_ERR_INIT;
         failed = hf_hv_export_watch(cap, &call, &state, &why) == 0 ? 0 : failed + 1;
         /* libvirtd may be restarted: nothing is known then, and it is asked again. */

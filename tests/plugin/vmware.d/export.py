@@ -164,7 +164,7 @@ def a_reader_that_is_slow_does_not_lose_the_lease(site):
 
 
 def one_piece_that_takes_longer_than_the_lease_does_not_lose_it(site):
-    path = with_disk(site, mib=1, tail=0)
+    path = with_disk(site, mib=0)
     site.fault("lease-timeout", value=1, times=-1)
     exported(site, HOLDFAST_SLOW_MS="3000")
     assert same(path, out()) and site.leases() == ["completed"], site.leases()
@@ -208,7 +208,7 @@ def a_lease_that_never_gets_ready_costs_the_deadline_and_is_given_back(site):
 def a_lost_answer_leaves_no_lease_to_others(site):
     """Nobody can end it: it is waited for."""
     path = with_disk(site)
-    site.fault("lease-timeout", value=1, times=-1)
+    site.fault("lease-timeout", value=4, times=-1)
     site.fault("drop-after", "ExportSnapshot")
     exported(site)
     assert same(path, out()) and site.leases() == ["expired", "completed"], site.leases()
@@ -270,16 +270,19 @@ def what_an_error_page_says_is_told_and_no_redirect_followed(site):
 
 
 def a_disk_of_another_size_is_not_taken_for_ours(site):
-    with_disk(site)
-    site.fault("wrong-capacity", "nfc")
-    text = failed(site, "conflict")
-    assert "and the snapshot has" in text and len(site.requests("nfc")) == 1, text
+    """… also one of which every grain is as it was."""
+    for n, tail in enumerate((1536, 0)):
+        with_disk(site, name=f"sized-{n}.raw", tail=tail)
+        site.fault("wrong-capacity", "nfc")
+        text = failed(site, "conflict")
+        assert "and the snapshot has" in text and len(site.requests("nfc")) == n + 1, text
 
 
 def a_host_that_nobody_finds_is_named(site):
     with_disk(site)
     site.fault("nfc-host", value="no-such-host.invalid", times=-1)
-    assert "no-such-host.invalid" in failed(site, "unreachable")
+    text = failed(site, "unreachable")
+    assert "no-such-host.invalid" in text and "hint: It comes from the VM's host itself" in text, text
 
 
 class Other(http.server.BaseHTTPRequestHandler):
@@ -338,6 +341,19 @@ def interrupted_it_gives_the_lease_back_at_once(site):
     assert site.leases() == ["aborted"], site.leases()
     site.good("discard", site.vm, NAME)
     assert not site.snapshots()
+
+
+def a_capture_that_is_forgotten_gives_its_lease_back(site):
+    """… between two disks, say, when nothing is read."""
+    with_disk(site)
+    child = subprocess.Popen(site.command(*words(site)[:-1], "/nowhere"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             env={**os.environ, "HOLDFAST_DEADLINE_MS": "3000", "HOLDFAST_RUN_ID": NAME, "HOLDFAST_STREAM_TO": "-"})
+    while child.stdout.readline().decode().strip() not in ("exported", ""):
+        pass
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=30)
+    assert site.leases() == ["aborted"], site.leases()
+    site.good("discard", site.vm, NAME)
 
 
 def a_snapshot_that_is_not_deleted_is_an_error_that_names_it(site):
