@@ -644,6 +644,7 @@ int main(int argc, char **argv)
                               .log = log};
     HF_AUTO(hf_hv) struct hf_hv *hv = hf_hv_open(&opts, &err);
     d.hv = hv;
+    d.cancel = cancel;
     if (!hv || run_verb(&d, argc - i - 1, argv + i + 1, &err) != 0)
         return complain(&err);
     return 0;
