@@ -4,7 +4,6 @@ package main
 
 import (
 	"crypto/tls"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -211,21 +210,15 @@ func (l *leases) pack(path string) (string, error) {
 	return to, nil
 }
 
-// endStream: qemu-img leaves the end of a stream out where the disk is empty.
+// endStream: qemu-img leaves the marker of a stream's end out, which a server sends; where a sector of zeros is there by chance, another
+// one is its filling.
 func endStream(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	head := make([]byte, 512)
-	if _, err = f.ReadAt(head, 0); err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err == nil && uint64(info.Size()) == 512*binary.LittleEndian.Uint64(head[64:]) {
-		_, err = f.Write(make([]byte, 512))
-	}
+	_, err = f.Write(make([]byte, 512))
 	return err
 }
 
