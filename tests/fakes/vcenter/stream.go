@@ -4,12 +4,62 @@ package main
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"time"
 )
+
+// virtualSize of an image file in bytes.
+func virtualSize(path string) (int64, error) {
+	out, err := exec.Command("qemu-img", "info", "--output=json", path).Output()
+	if err != nil {
+		return 0, err
+	}
+	var info struct {
+		Size int64 `json:"virtual-size"`
+	}
+	return info.Size, json.Unmarshal(out, &info)
+}
+
+// pack is the file as the server sends it; one that is a VMDK stream already is taken as it is.
+func (l *leases) pack(path string) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if strings.HasSuffix(path, ".vmdk") {
+		return path, nil
+	}
+	if l.packed[path] != "" {
+		return l.packed[path], nil
+	}
+	to := filepath.Join(l.dir, fmt.Sprintf("%d.vmdk", len(l.packed)))
+	out, err := exec.Command("qemu-img", "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", path, to).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s: %s", err, out)
+	}
+	if err := endStream(to); err != nil {
+		return "", err
+	}
+	l.packed[path] = to
+	return to, nil
+}
+
+// endStream: qemu-img leaves the marker of a stream's end out, which a server sends; where a sector of zeros is there by chance, another
+// one is its filling.
+func endStream(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.Write(make([]byte, 512))
+	return err
+}
 
 // find the file that a URL of a lease stands for.
 func (l *leases) file(path string) (*lease, string) {

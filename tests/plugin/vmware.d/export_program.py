@@ -107,9 +107,9 @@ def a_host_by_itself_is_backed_up_as_well(site):
 
 def a_store_that_is_slower_than_the_lease_lasts_does_not_lose_it(site):
     p = Program(site)
-    site.fault("lease-timeout", value=1, times=-1)
+    site.fault("lease-timeout", value=3, times=-1)
     site.fault("seconds", "removeSnapshot", 2, times=-1)
-    doc = p.good("backup", "web01", env={"HOLDFAST_POINT": "backup.before_export_end=stall:2500"})
+    doc = p.good("backup", "web01", env={"HOLDFAST_POINT": "backup.before_export_end=stall:6000"})
     assert p.is_whole(doc["point"]) and p.is_clean() and site.leases() == ["completed"], site.leases()
 
 
