@@ -2,10 +2,9 @@
 #include "capture.h"
 
 #include "base/point.h"
+#include "lease.h"
 #include "rights.h"
 #include "snapshots.h"
-#include "task.h"
-#include "vm.h"
 
 #include <limits.h>
 #include <string.h>
@@ -16,21 +15,13 @@
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 
-struct hf_capture {
-    char *vm_id, *name, *token;
-    char *description;
-    struct vmw_ref vm;
-    struct vmw_task task;
-    struct vmw_ref made; /* the snapshot, once it is known */
-    bool is_prepared;
-    bool is_quiesced; /* was asked for */
-};
-
 void vmware_capture_free(struct hf_instance *in, struct hf_capture *cap)
 {
-    (void)in;
     if (!cap)
         return;
+    if (in && cap->is_export)
+        vmw_lease_abort(in);
+    vmw_vm_free(&cap->disks);
     free(cap->vm_id);
     free(cap->name);
     free(cap->token);
@@ -49,8 +40,8 @@ static inline void auto_capture(struct hf_capture **cap)
 static int check_request(const struct hf_capture_request *req, struct hf_err *err)
 {
     size_t len = strlen(req->name);
-    if (req->kind != HF_CAPTURE_SNAPSHOT)
-        return hf_fail(err, HF_E_UNSUPPORTED, "this plugin makes snapshots only");
+    if (req->kind != HF_CAPTURE_SNAPSHOT && req->kind != HF_CAPTURE_EXPORT)
+        return hf_fail(err, HF_E_UNSUPPORTED, "an unknown kind of capture");
     if (!len || len > NAME_MAX_BYTES || req->name[strspn(req->name, letters)])
         return hf_fail(err, HF_E_CONFIG, "'%s' is no name for a snapshot", req->name);
     return 0;
@@ -107,15 +98,17 @@ static int check_tools(const struct hf_instance *in, const struct hf_capture_req
     return hf_hint(err, "Without them vSphere may leave the quiescing out without a word.");
 }
 
-static int check_rights(struct hf_instance *in, const struct hf_call *call, const struct vmw_vm *vm,
+static int check_rights(struct hf_instance *in, const struct hf_call *call,
+                        const struct hf_capture_request *req, const struct vmw_vm *vm,
                         hf_text_cb warn, void *ctx, struct hf_err *err)
 {
     HF_AUTO(vmw_rights) struct vmw_rights r = {0};
+    bool is_export = req->kind == HF_CAPTURE_EXPORT;
+    unsigned later = is_export ? 0 : VMW_FOR_ROLLBACKS;
     if (vmw_rights_load(in, call, &vm->ref, &r, err) != 0 ||
-        vmw_rights_check(&r, VMW_FOR_SNAPSHOTS, err) != 0)
+        vmw_rights_check(&r, VMW_FOR_SNAPSHOTS | (is_export ? VMW_FOR_EXPORTS : 0), err) != 0)
         return -1;
-    return vmw_rights_warn(
-        &r, in->guest_user ? VMW_FOR_GUESTS | VMW_FOR_ROLLBACKS : VMW_FOR_ROLLBACKS, warn, ctx);
+    return vmw_rights_warn(&r, in->guest_user ? later | VMW_FOR_GUESTS : later, warn, ctx);
 }
 
 static int check_all(struct hf_instance *in, const struct hf_call *call,
@@ -124,7 +117,7 @@ static int check_all(struct hf_instance *in, const struct hf_call *call,
 {
     if (vmw_locate(in, call, req->vm_id, err) != 0 ||
         vmw_vm_load(in, call, &in->vm, vm, err) != 0 || vmw_vm_check(vm, err) != 0 ||
-        check_rights(in, call, vm, warn, ctx, err) != 0 || check_disks_whole(vm, err) != 0 ||
+        check_rights(in, call, req, vm, warn, ctx, err) != 0 || check_disks_whole(vm, err) != 0 ||
         vmw_disks_check(vm, warn, ctx, err) != 0 || check_tools(in, req, vm, warn, ctx, err) != 0 ||
         check_chain(in, call, vm, err) != 0 || vmw_check_idle(in, call, err) != 0 ||
         check_name_free(in, call, req->name, err) != 0)
@@ -144,6 +137,7 @@ static struct hf_capture *capture_new(struct hf_instance *in, const struct hf_ca
     cap->description =
         hf_asprintf(VMW_MARK "%s%s%s", call->request_id ? call->request_id : req->name,
                     req->label && *req->label ? " label=" : "", req->label ? req->label : "");
+    cap->is_export = req->kind == HF_CAPTURE_EXPORT;
     cap->is_quiesced = wants_quiesce(in) && !req->is_frozen; /* Tools hang in a frozen guest */
     return cap->vm_id && cap->name && cap->token && cap->description ? HF_STEAL(cap) : NULL;
 }
@@ -338,6 +332,8 @@ int vmware_capture_settle(struct hf_instance *in, const struct hf_call *call,
     if (!s.exists || !s.is_ours || (cap->made.id[0] && !vmw_ref_same(&s.ref, &cap->made)))
         return hf_fail(err, HF_E_CONFLICT, "the task ended well, and snapshot '%s' is %s",
                        cap->name, s.exists ? "another" : "not there");
+    cap->made = s.ref;
+    cap->is_settled = true;
     if (!cap->is_quiesced || s.is_quiesced)
         return 0;
     hf_fail(err, HF_E_UNREACHABLE,

@@ -8,7 +8,22 @@
 #ifndef HF_VMWARE_CAPTURE_H
 #define HF_VMWARE_CAPTURE_H
 
-#include "vmw.h"
+#include "task.h"
+#include "vm.h"
+
+struct hf_capture {
+    char *vm_id, *name, *token;
+    char *description;
+    struct vmw_ref vm;
+    struct vmw_task task;
+    struct vmw_ref made; /* the snapshot, once it is known */
+    bool is_prepared;
+    bool is_quiesced; /* was asked for */
+    bool is_export;   /* its disks are to be read (export.c) */
+    bool is_settled, has_ended;
+    struct vmw_vm disks;            /* those of the snapshot; once one was asked for */
+    uint64_t all_bytes, read_bytes; /* of them, for the server's progress */
+};
 
 int vmware_capture_plan(struct hf_instance *in, const struct hf_call *call,
                         const struct hf_capture_request *req, hf_text_cb warn, void *ctx,

@@ -18,8 +18,7 @@ static bool has(const char *type, const char *part)
     return strstr(type, part) != NULL;
 }
 
-/* scsi, sata, ide or nvme: how the VM's file of settings calls the bus of such a controller; NULL: none. */
-static const char *bus_of(const char *type)
+const char *vmw_bus_of(const char *type)
 {
     return has(type, "AHCI") || has(type, "SATA")                        ? "sata"
            : has(type, "NVME")                                           ? "nvme"
@@ -40,7 +39,7 @@ static const struct vmw_node *by_key(const struct vmw_vm *vm, int64_t key)
 static void name_disk(const struct vmw_node *device, const struct vmw_node *controller,
                       struct vmw_disk *d)
 {
-    const char *bus = controller ? bus_of(vmw_type(controller)) : NULL;
+    const char *bus = controller ? vmw_bus_of(vmw_type(controller)) : NULL;
     int64_t key = vmw_int(vmw_child(device, "key"), 0);
     if (bus)
         snprintf(d->target, sizeof d->target, "%s%d:%d", bus,

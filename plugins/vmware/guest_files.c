@@ -5,32 +5,10 @@
 #include <string.h>
 
 #define FILE_MAX ((size_t)64 << 20)
-#define URL_MAX 4096
 #define TRANSFER_MS 60000
 #define MODE_PRIVATE 0600
 
-/* ---- where to ------------------------------------------------------------------------------------------------------ */
-
-/* "https://HOST/…", where a '*' stands for the server that was asked. Other hosts are the VM's; the same trust decides. No cookie
- * goes there: what is in the URL is enough. */
-static char *url_of(const struct hf_instance *in, const char *told, struct hf_err *err)
-{
-    char *url = NULL;
-    if (!told || strlen(told) > URL_MAX || strncmp(told, "https://", 8) != 0 ||
-        strpbrk(told, " \r\n\t")) {
-        hf_fail(err, HF_E_CORRUPT, "the server names no URL for the transfer");
-        return NULL;
-    }
-    if (strncmp(told + 8, "*/", 2) == 0)
-        url = hf_asprintf("%s%s", in->base, told + 9);
-    else if (strncmp(told + 8, "*:", 2) == 0) /* the port is this server's own, too */
-        url = hf_asprintf("%s%s", in->base, told + 9 + strcspn(told + 9, "/"));
-    else
-        url = strdup(told);
-    if (!url)
-        hf_fail_nomem(err);
-    return url;
-}
+/* ---- a transfer ------------------------------------------------------------------------------------------------------ */
 
 static int64_t limit_of(const struct vmw_guest *g)
 {
@@ -42,9 +20,7 @@ static int judge_transfer(int rc, const struct hf_http_answer *reply, const char
                           struct hf_err *err)
 {
     if (rc != 0) {
-        if (err->cls == HF_E_AUTH)
-            hf_hint(err, "The file comes from the VM's host itself, whose certificate is another: "
-                         "trust both by ca-file.");
+        vmw_hint_host(err);
         return hf_wrap(err, "'%.200s' in the guest", path);
     }
     if (reply->status / 100 == 2)
@@ -78,7 +54,7 @@ int vmw_guest_get(const struct vmw_guest *g, const char *path, size_t max, struc
     if (vmw_guest_call(g, true, "InitiateFileTransferFromGuest", &args, true, &t, err) != 0)
         return -1;
     const struct vmw_node *told = vmw_child(vmw_response(t), "returnval");
-    HF_AUTOFREE char *url = url_of(g->in, vmw_child_text(told, "url"), err);
+    HF_AUTOFREE char *url = vmw_transfer_url(g->in, vmw_child_text(told, "url"), err);
     if (!url)
         return -1;
     if (vmw_int(vmw_child(told, "size"), 0) > (int64_t)FILE_MAX)
@@ -116,7 +92,8 @@ int vmw_guest_put_file(const struct vmw_guest *g, const char *path, const void *
     vmw_put_bool(&args, "overwrite", true);
     if (vmw_guest_call(g, true, "InitiateFileTransferToGuest", &args, false, &t, err) != 0)
         return -1;
-    HF_AUTOFREE char *url = url_of(g->in, vmw_child_text(vmw_response(t), "returnval"), err);
+    HF_AUTOFREE char *url =
+        vmw_transfer_url(g->in, vmw_child_text(vmw_response(t), "returnval"), err);
     if (!url || HF_POINT_ERR("vmware.before_guest_put", err) != 0)
         return -1;
     const char *headers[] = {"Expect:", NULL};

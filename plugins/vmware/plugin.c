@@ -5,6 +5,7 @@
 #include "plugin.h"
 
 #include "capture.h"
+#include "export.h"
 #include "guest.h"
 #include "rollback.h"
 #include "snapshots.h"
@@ -142,6 +143,10 @@ static const struct hf_plugin plugin = {
     .capture_settle = vmware_capture_settle,
     .capture_free = vmware_capture_free,
     .capture_discard = vmware_capture_discard,
+    .export_disk = vmware_export_disk,
+    .export_stream = vmware_export_stream,
+    .export_watch = vmware_export_watch,
+    .export_end = vmware_export_end,
     .snapshot_list = vmware_snapshot_list,
     .snapshot_delete = vmware_snapshot_delete,
     .rollback_plan = vmware_rollback_plan,

@@ -16,6 +16,7 @@ static const struct {
     {"VirtualMachine.State.RenameSnapshot", "note what became of a rollback", VMW_FOR_ROLLBACKS, 0},
     {"VirtualMachine.Interact.PowerOn", "start the VM after a rollback", VMW_FOR_ROLLBACKS, 0},
     {"VirtualMachine.Interact.PowerOff", "stop the VM before a rollback", VMW_FOR_ROLLBACKS, 0},
+    {"VApp.Export", "read its disks", VMW_FOR_EXPORTS, 0},
     {"VirtualMachine.GuestOperations.Query", "read files of the guest, and how programs end",
      VMW_FOR_GUESTS, HF_CAN_GUEST_EXEC | HF_CAN_GUEST_FILES},
     {"VirtualMachine.GuestOperations.Modify", "write files of the guest", VMW_FOR_GUESTS,

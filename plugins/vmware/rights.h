@@ -10,6 +10,7 @@
 #define VMW_FOR_SNAPSHOTS 1u
 #define VMW_FOR_ROLLBACKS 2u
 #define VMW_FOR_GUESTS 4u
+#define VMW_FOR_EXPORTS 8u
 
 struct vmw_rights {
     uint32_t missing; /* a bit for each of rights.c's list */

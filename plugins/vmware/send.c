@@ -7,6 +7,7 @@
 #define ANSWER_MS 60000 /* most calls take milliseconds; a busy vCenter takes many seconds */
 #define WAIT_SPARE_MS 5000
 #define HEADERS_MAX 5
+#define URL_MAX 4096
 
 static int64_t limit_of(struct hf_instance *in, const struct hf_call *call, int64_t wait_ms)
 {
@@ -113,4 +114,42 @@ int vmw_get_document(struct hf_instance *in, const struct hf_call *call, const c
     if (out->status == 200)
         return 0;
     return hf_fail(err, HF_E_UNREACHABLE, "%s: status %ld", path, out->status);
+}
+
+char *vmw_transfer_url(const struct hf_instance *in, const char *told, struct hf_err *err)
+{
+    char *url = NULL;
+    if (!told || strlen(told) > URL_MAX || strncmp(told, "https://", 8) != 0 ||
+        strpbrk(told, " \r\n\t")) {
+        hf_fail(err, HF_E_CORRUPT, "the server names no URL for the transfer");
+        return NULL;
+    }
+    if (strncmp(told + 8, "*/", 2) == 0)
+        url = hf_asprintf("%s%s", in->base, told + 9);
+    else if (strncmp(told + 8, "*:", 2) == 0) /* the port is this server's own, too */
+        url = hf_asprintf("%s%s", in->base, told + 9 + strcspn(told + 9, "/"));
+    else
+        url = strdup(told);
+    if (!url)
+        hf_fail_nomem(err);
+    return url;
+}
+
+bool vmw_is_own_url(const struct hf_instance *in, const char *url)
+{
+    size_t len = strlen(in->base);
+    return strncmp(url, in->base, len) == 0 && url[len] == '/';
+}
+
+int vmw_hint_host(struct hf_err *err)
+{
+    err->hint[0] = '\0'; /* about one server alone */
+    if (err->cls == HF_E_AUTH)
+        return hf_hint(err,
+                       "It comes from the VM's host itself, whose certificate is another: trust "
+                       "both by ca-file.");
+    return err->cls != HF_E_UNREACHABLE
+               ? -1
+               : hf_hint(err, "It comes from the VM's host itself: its name has to be known here, "
+                              "and its port 443 reached.");
 }

@@ -2,6 +2,7 @@
 #include "snapshots.h"
 
 #include "base/point.h"
+#include "lease.h"
 #include "task.h"
 #include "vm.h"
 
@@ -126,6 +127,7 @@ int vmware_capture_discard(struct hf_instance *in, const struct hf_call *call, c
     (void)undo_token; /* all that is needed is the name */
     if (vmw_enter(in, call, err) != 0)
         return -1;
+    vmw_lease_abort(in); /* under one nothing is deleted */
     int rc = vmw_locate(in, call, vm_id, &why);
     if (rc != 0 && why.cls == HF_E_NOT_FOUND) {
         if (undo_token)

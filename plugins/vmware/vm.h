@@ -53,6 +53,8 @@ struct vmw_disk {
     int64_t key, controller, unit; /* of a disk's device; controller: -1, it tells none */
     char target[24], store[128], serial[64], why[192];
 };
+/* scsi, sata, ide or nvme: how the VM's file of settings calls the bus of a controller of that type; NULL: none. */
+const char *vmw_bus_of(const char *type);
 typedef int (*vmw_disk_cb)(void *ctx, const struct vmw_disk *d);
 /* The first device; vmw_next gives the others. NULL: none. */
 const struct vmw_node *vmw_devices(const struct vmw_vm *vm);

@@ -41,12 +41,13 @@ struct hf_instance {
     struct vmw_content content;
     struct vmw_ref vm; /* in->vm_id's, as it was seen last */
     char vm_id[64];
-    bool is_unclear;     /* the call that failed last may have had its effect */
-    bool was_refused;    /* … surely had none: the server did not know the session any more */
-    bool is_in_doubt;    /* a snapshot may come into being still: the undo looks for longer */
-    bool ignores_cancel; /* the log-out is sent whoever is in a hurry */
-    char fault[64];      /* type of the fault that failed it, or "" */
-    struct hf_strv kept; /* strings of results, until the next call */
+    struct vmw_lease *lease; /* of the export that is being read, or NULL */
+    bool is_unclear;         /* the call that failed last may have had its effect */
+    bool was_refused;        /* … surely had none: the server did not know the session any more */
+    bool is_in_doubt;        /* a snapshot may come into being still: the undo looks for longer */
+    bool ignores_cancel;     /* the log-out is sent whoever is in a hurry */
+    char fault[64];          /* type of the fault that failed it, or "" */
+    struct hf_strv kept;     /* strings of results, until the next call */
 };
 
 /* ---- client.c: calls ----------------------------------------------------------------------------------- */
@@ -87,6 +88,13 @@ int vmw_send(struct hf_instance *in, const struct hf_call *call, const struct vm
 /* A GET of a document of the server. */
 int vmw_get_document(struct hf_instance *in, const struct hf_call *call, const char *path,
                      struct hf_http_answer *out, struct hf_err *err) HF_CHECKED;
+
+/* "https://HOST/…", where a '*' stands for the server that was asked. Other hosts are the VM's; the same trust decides. */
+char *vmw_transfer_url(const struct hf_instance *in, const char *told, struct hf_err *err);
+/* Of an error of a transfer from there: what it takes to reach it. Returns -1. */
+int vmw_hint_host(struct hf_err *err);
+/* At the server that was asked: there alone its session may be shown. */
+bool vmw_is_own_url(const struct hf_instance *in, const char *url);
 
 /* ---- session.c ------------------------------------------------------------------------------------------- */
 

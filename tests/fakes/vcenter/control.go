@@ -78,7 +78,15 @@ func (w *world) command(line []byte) interface{} {
 	case "log":
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return map[string]interface{}{"requests": w.requests, "violations": w.violations, "sessions": len(w.live)}
+		return map[string]interface{}{"requests": w.requests, "violations": w.violations, "sessions": len(w.live), "leases": w.leases.told()}
+	case "disk": // the disk number `times` of the VM is this file, with the mode `kind`
+		vm := findVM(c.VM)
+		if vm == nil {
+			return map[string]string{"error": "no VM " + c.VM}
+		}
+		if err := w.leases.setDisk(vm, c.Times, c.Value, c.Kind); err != nil {
+			return map[string]string{"error": err.Error()}
+		}
 	case "vm":
 		return w.state(c.VM)
 	case "change":

@@ -46,12 +46,13 @@ type world struct {
 	machines   map[string]*machine
 	privileges map[string]bool // that are missing
 	guest      *guest
+	leases     *leases
 	versions   string
 }
 
 func newWorld() *world {
 	return &world{faults: map[string]*fault{}, live: map[string]bool{}, dead: map[string]bool{}, pages: map[string]page{},
-		machines: map[string]*machine{}, privileges: map[string]bool{}, guest: newGuest()}
+		machines: map[string]*machine{}, privileges: map[string]bool{}, guest: newGuest(), leases: newLeases()}
 }
 
 var start = time.Now()
@@ -98,6 +99,8 @@ func (w *world) ServeHTTP(res http.ResponseWriter, req *http.Request) {
 		w.serveVersions(res, req)
 	case strings.HasPrefix(req.URL.Path, guestPath):
 		w.guest.transfer(w, res, req)
+	case strings.HasPrefix(req.URL.Path, nfcPath):
+		w.leases.serve(w, res, req)
 	case req.URL.Path == "/sdk":
 		w.serveSDK(res, req)
 	default:

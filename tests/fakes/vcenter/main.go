@@ -48,7 +48,7 @@ func secret(path string) string {
 	return strings.TrimSuffix(string(text), "\n")
 }
 
-func serve(m *simulator.Model, cert, key, user, password string) *world {
+func serve(m *simulator.Model, esx bool, cert, key, user, password string) *world {
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	die(err)
 	die(m.Create())
@@ -59,6 +59,9 @@ func serve(m *simulator.Model, cert, key, user, password string) *world {
 	w.inner = server.Config.Handler
 	w.host = server.URL.Host
 	server.Config.Handler = w
+	if !esx {
+		w.leases.listen(w, pair)
+	}
 	return w
 }
 
@@ -75,7 +78,7 @@ func main() {
 	}
 	m := model(*esx)
 	defer m.Remove()
-	w := serve(m, *cert, *key, *user, secret(*password))
+	w := serve(m, *esx, *cert, *key, *user, secret(*password))
 	port := w.host[strings.LastIndex(w.host, ":")+1:]
 	fmt.Printf("{\"port\": %s}\n", port)
 	lines := bufio.NewScanner(os.Stdin)
@@ -85,4 +88,5 @@ func main() {
 		_ = out.Encode(w.command(lines.Bytes()))
 	}
 	w.guest.end()
+	w.leases.end()
 }

@@ -157,6 +157,7 @@ func (w *world) create(vm *simulator.VirtualMachine, req *types.CreateSnapshot_T
 		w.mu.Lock()
 		m.snaps[id] = m.data
 		w.mu.Unlock()
+		w.leases.instant(vm, id)
 		w.mark(m, "instant")
 		return result, nil
 	})
@@ -229,7 +230,7 @@ func rename(list []types.VirtualMachineSnapshotTree, req *types.RenameSnapshot) 
 
 // own: the methods that the simulator does not have, or has too simply. False: ask it.
 func (w *world) own(rec *httptest.ResponseRecorder, req *http.Request, method *simulator.Method) bool {
-	if w.pageOrGuest(rec, req, method) {
+	if w.pageOrGuest(rec, req, method) || w.leases.own(w, rec, req, method) {
 		return true
 	}
 	obj := simulator.Map.Get(method.This)

@@ -87,6 +87,14 @@ class Site:
     def requests(self, method=None):
         return [r for r in self.log()["requests"] or [] if method in (None, r["method"])]
 
+    def disk(self, path, n=0, vm=None, mode=""):
+        """The n-th disk of the VM is this file from now on; nobody writes to it."""
+        self.server.say("disk", vm=vm or self.vm, times=n, value=str(path), kind=mode)
+
+    def leases(self):
+        """How each lease ended, the oldest first; "": it is there."""
+        return [one["end"] for one in self.log()["leases"]]
+
     def snapshots(self, vm=None):
         return [s["name"] for s in self.state(vm)["snapshots"]]
 
@@ -95,6 +103,7 @@ class Site:
         log = self.log()
         assert self.may_violate or not log["violations"], log["violations"]
         assert self.may_leave or not log["sessions"], f"{log['sessions']} sessions are left"
+        assert self.may_leave or "" not in [one["end"] for one in log["leases"]], log["leases"]
 
     # ---- the plugin
 

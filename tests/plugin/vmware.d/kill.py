@@ -8,13 +8,16 @@ from common import HERE, NAME, Site, back, folder, private
 WALKS = {"capture": ["capture", "VM", NAME, f"{folder.name}/undo"], "delete": ["delete", "VM", NAME],
          "rollback": ["rollback", "VM", NAME, f"{folder.name}/back", "switch"], "undo": ["undo", "VM", f"{folder.name}/back"],
          "settle": ["settle", "VM", f"{folder.name}/back"], "exec": ["exec", "VM", "/bin/true"],
-         "write": ["write", "VM", f"{folder.name}/w", private("w-from", "x")]}
+         "write": ["write", "VM", f"{folder.name}/w", private("w-from", "x")],
+         "export": ["export", "VM", NAME, f"{folder.name}/undo", private("end", "x")]}
+os.environ["HOLDFAST_STREAM_TO"] = folder.name
 
 
 def site_for(verb):
     here = Site()
     here.with_guest()
     here.may_leave = True  # who is killed logs nobody out: the server's idle time does
+    here.fault("lease-timeout", value=1, times=-1)  # … and its lease ends by itself
     if verb in ("delete", "rollback", "undo", "settle"):
         here.captured()
         here.change(data=2)
