@@ -62,6 +62,7 @@ type command struct {
 	Times int                    `json:"times"`
 	Skip  int                    `json:"skip"`
 	VM    string                 `json:"vm"`
+	Key   int32                  `json:"key"`
 	Set   map[string]interface{} `json:"set"`
 }
 
@@ -81,6 +82,10 @@ func (w *world) command(line []byte) interface{} {
 		return map[string]interface{}{"requests": w.requests, "violations": w.violations, "sessions": len(w.live)}
 	case "vm":
 		return w.state(c.VM)
+	case "snapshot": // by somebody else
+		w.create(findVM(c.VM), &types.CreateSnapshot_Task{Name: c.Value, Description: "by hand"})
+	case "disk":
+		return w.fileOf(c)
 	case "change":
 		if err := w.change(c.VM, c.Set); err != nil {
 			return map[string]string{"error": err.Error()}
@@ -167,6 +172,15 @@ func (w *world) state(name string) interface{} {
 	out["snapshots"] = snaps
 	out["timeline"] = m.timeline
 	return out
+}
+
+// fileOf: a file with a disk of a snapshot, whose id is the value.
+func (w *world) fileOf(c command) map[string]string {
+	path, err := w.snapshotDisk(findVM(c.VM), types.ManagedObjectReference{Type: "VirtualMachineSnapshot", Value: c.Value}, c.Key)
+	if err != nil {
+		return map[string]string{"error": err.Error()}
+	}
+	return map[string]string{"path": path}
 }
 
 // change sets what an administrator, or fate, changes about a VM.
