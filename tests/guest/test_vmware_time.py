@@ -95,6 +95,7 @@ class Slow(OnVmware, LoadedTest):
 
     def settle(self):
         """The next `recover` finds the server there, and takes away what is left."""
+        self.server.say("calm")
         self.wait_for_tasks()
         self.ok(self.site.run("recover"))
         self.assertEqual(self.ok(self.site.run("recover"))["runs"], [])

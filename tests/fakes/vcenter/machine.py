@@ -40,9 +40,19 @@ class Machine:
         return {"name": self.vm.name, "bytes": [real.image(path)["virtual-size"] for path in self.files]}
 
     # ---- disks and power
-    def keep(self, name, stun):
-        """All disks, in one instant. stun: so many seconds the guest stands still beyond what it has to."""
+    def keep(self, name, stun, quiesce):
+        """All disks, in one instant. stun: so many seconds the guest stands still beyond what it has to. quiesce: its file systems
+        are frozen around that, as by VMware Tools."""
         is_on = self.vm.status == "running"
+        if is_on and quiesce:
+            self.vm.freeze()
+        try:
+            return {**self.stopped(name, stun, is_on), "frozen": is_on and quiesce}
+        finally:
+            if is_on and quiesce:
+                self.vm.thaw()
+
+    def stopped(self, name, stun, is_on):
         try:
             if is_on:
                 self.vm.stop_processors()

@@ -133,18 +133,20 @@ func (r *realGuest) end() {
 type kept struct {
 	AtNs  int64 `json:"at_ns"`  // all disks are kept
 	RanNs int64 `json:"ran_ns"` // and the guest runs again
+
+	Frozen bool `json:"frozen"` // its file systems were, meanwhile
 }
 
 func named(number int) string { return fmt.Sprintf("vc%d", number) }
 
 // keep makes a snapshot of all disks: its number.
-func (r *realGuest) keep(stun float64) (int, kept, error) {
+func (r *realGuest) keep(stun float64, quiesce bool) (int, kept, error) {
 	r.mu.Lock()
 	r.made++
 	number := r.made
 	r.mu.Unlock()
 	var k kept
-	err := r.ask("keep", args{"name": named(number), "stun": stun}, &k)
+	err := r.ask("keep", args{"name": named(number), "stun": stun, "quiesce": quiesce}, &k)
 	return number, k, err
 }
 

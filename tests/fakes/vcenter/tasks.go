@@ -47,7 +47,7 @@ func (w *world) mark(m *machine, what string) {
 }
 
 // keep: what stands on the disks at this instant, as a number.
-func (w *world) keep(m *machine) (int, types.BaseMethodFault) {
+func (w *world) keep(m *machine, quiesce bool) (int, types.BaseMethodFault) {
 	if m.real == nil {
 		w.mark(m, "instant")
 		w.mu.Lock()
@@ -55,13 +55,16 @@ func (w *world) keep(m *machine) (int, types.BaseMethodFault) {
 		return m.data, nil
 	}
 	text, _ := w.look("seconds", "stun")
-	data, k, err := m.real.keep(seconds(text).Seconds())
+	data, k, err := m.real.keep(seconds(text).Seconds(), quiesce)
 	if err != nil {
 		return 0, broken(err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m.timeline = append(m.timeline, event{now(), k.AtNs, "instant"}, event{now(), k.RanNs, "ran again"})
+	if k.Frozen {
+		m.timeline = append(m.timeline, event{now(), k.AtNs, "frozen"})
+	}
 	return data, nil
 }
 
@@ -192,7 +195,7 @@ func patch(list []types.VirtualMachineSnapshotTree, id string, f func(*types.Vir
 func (w *world) create(vm *simulator.VirtualMachine, req *types.CreateSnapshot_Task) types.ManagedObjectReference {
 	m := w.machine(vm.Self)
 	return w.begin(vm, "createSnapshot", func() (result types.AnyType, fault types.BaseMethodFault) {
-		data, fault := w.keep(m)
+		data, fault := w.keep(m, req.Quiesce)
 		if fault != nil {
 			return nil, fault
 		}
