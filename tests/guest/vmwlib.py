@@ -12,6 +12,7 @@ from hf import SOURCE, lab, lab_env
 sys.path.append(str(SOURCE / "tests/plugin/vmware.d"))
 import common  # noqa: E402
 
+common.need()  # as it is imported: a test that cannot run is said to be skipped, or to fail, before it begins
 DATA_DISK = 2001  # its key in the VM
 FOREIGN = "theirs"  # the name of a snapshot that is not ours
 
@@ -22,7 +23,6 @@ class OnVmware:
     channel = "agent"  # into the guest: guest operations, or ssh
 
     def setUp(self):
-        common.need()
         self.domain = lab_env()["DOMAIN"]
         self.server = self.serve()
         self.addCleanup(lambda: self.server.close())  # the one that is there then
