@@ -62,6 +62,7 @@ type command struct {
 	Times int                    `json:"times"`
 	Skip  int                    `json:"skip"`
 	VM    string                 `json:"vm"`
+	Key   int32                  `json:"key"`
 	Set   map[string]interface{} `json:"set"`
 }
 
@@ -89,6 +90,10 @@ func (w *world) command(line []byte) interface{} {
 		}
 	case "vm":
 		return w.state(c.VM)
+	case "snapshot": // by somebody else
+		w.create(findVM(c.VM), &types.CreateSnapshot_Task{Name: c.Value, Description: "by hand"})
+	case "snapshot-disk":
+		return w.fileOf(c)
 	case "change":
 		if err := w.change(c.VM, c.Set); err != nil {
 			return map[string]string{"error": err.Error()}
@@ -175,6 +180,26 @@ func (w *world) state(name string) interface{} {
 	out["snapshots"] = snaps
 	out["timeline"] = m.timeline
 	return out
+}
+
+// fileOf: a file with a disk, by its device's key, of a snapshot, whose id is the value.
+func (w *world) fileOf(c command) map[string]string {
+	ref := types.ManagedObjectReference{Type: "VirtualMachineSnapshot", Value: c.Value}
+	snap, ok := simulator.Map.Get(ref).(*simulator.VirtualMachineSnapshot)
+	if !ok {
+		return map[string]string{"error": "no snapshot " + c.Value}
+	}
+	for _, disk := range disksOf(snap.Config.Hardware.Device) {
+		if disk.Key != c.Key {
+			continue
+		}
+		path, err := w.snapshotDisk(findVM(c.VM), snap, disk)
+		if err != nil {
+			return map[string]string{"error": err.Error()}
+		}
+		return map[string]string{"path": path}
+	}
+	return map[string]string{"error": fmt.Sprintf("no disk %d", c.Key)}
 }
 
 // change sets what an administrator, or fate, changes about a VM.

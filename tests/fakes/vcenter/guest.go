@@ -9,11 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
@@ -26,32 +23,32 @@ const (
 	guestPassword = "guest-secret"
 )
 
-// guest: the operating system in each VM, pretended by this machine: programs run here, by bash as VMware Tools start them on
-// Linux, and files are those of this machine, below /tmp and /etc.
+// system is the operating system in the VM: pretended (here.go), or a real one (real.go).
+type system interface {
+	alive() bool                       // answers
+	start(words string) (int64, error) // by a shell
+	poll(pid int64) (status int32, ended bool)
+	kill(pid int64) // as VMware Tools do it: this one process, politely first; what it started lives on
+	size(path string) (int64, error)
+	read(path string) ([]byte, error)
+	takes(path string) error // a file can be written there
+	write(path string, data []byte) error
+	makeDir(prefix, suffix string) (string, error)
+	removeDir(path string) error
+	end()
+}
+
+// guest: the API's view of it.
 type guest struct {
+	system
 	mu        sync.Mutex
 	processes map[int64]*types.GuestProcessInfo
-	killed    map[int64]*exec.Cmd
 	transfers map[string]string // token: path
 	tokens    int
-	folders   []string // that were asked for: who was killed has left them
 }
 
 func newGuest() *guest {
-	return &guest{processes: map[int64]*types.GuestProcessInfo{}, killed: map[int64]*exec.Cmd{}, transfers: map[string]string{}}
-}
-
-func (g *guest) end() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for pid, c := range g.killed {
-		if g.processes[pid].EndTime == nil {
-			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-		}
-	}
-	for _, dir := range g.folders {
-		_ = os.RemoveAll(dir)
-	}
+	return &guest{system: newHere(), processes: map[int64]*types.GuestProcessInfo{}, transfers: map[string]string{}}
 }
 
 // admit: what is asked of a guest needs a VM that runs, Tools, and a guest account.
@@ -67,38 +64,24 @@ func (g *guest) admit(w *world, rec *httptest.ResponseRecorder, ref types.Manage
 		writeFault(rec, "The guest operations agent could not be contacted.", &types.GuestOperationsUnavailable{})
 	case !isPassword || account.Username != guestUser || account.Password != guestPassword:
 		writeFault(rec, "Failed to authenticate with the guest operating system using the supplied credentials.", &types.InvalidGuestLogin{})
+	case !g.alive():
+		writeFault(rec, "The guest operations agent could not be contacted.", &types.GuestOperationsUnavailable{})
 	default:
 		return true
 	}
 	return false
 }
 
-func (g *guest) start(spec *types.GuestProgramSpec) int64 {
+func (g *guest) begin(spec *types.GuestProgramSpec) (int64, error) {
 	words := spec.ProgramPath + " " + spec.Arguments
-	c := exec.Command("/bin/bash", "-c", words)
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := c.Start(); err != nil {
-		return 0
+	pid, err := g.start(words)
+	if err != nil {
+		return 0, err
 	}
-	pid := int64(c.Process.Pid)
-	info := &types.GuestProcessInfo{Name: filepath.Base(spec.ProgramPath), Pid: pid, Owner: guestUser, CmdLine: words, StartTime: time.Now()}
 	g.mu.Lock()
-	g.processes[pid], g.killed[pid] = info, c
-	g.mu.Unlock()
-	go func() {
-		err := c.Wait()
-		end := time.Now()
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if exit, ok := err.(*exec.ExitError); ok {
-			info.ExitCode = int32(exit.ExitCode())
-			if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-				info.ExitCode = 128 + int32(status.Signal())
-			}
-		}
-		info.EndTime = &end
-	}()
-	return pid
+	defer g.mu.Unlock()
+	g.processes[pid] = &types.GuestProcessInfo{Name: filepath.Base(spec.ProgramPath), Pid: pid, Owner: guestUser, CmdLine: words, StartTime: time.Now()}
+	return pid, nil
 }
 
 func (g *guest) list(pids []int64) []types.GuestProcessInfo {
@@ -106,9 +89,17 @@ func (g *guest) list(pids []int64) []types.GuestProcessInfo {
 	defer g.mu.Unlock()
 	var all []types.GuestProcessInfo
 	for _, pid := range pids {
-		if p := g.processes[pid]; p != nil {
-			all = append(all, *p)
+		p := g.processes[pid]
+		if p == nil {
+			continue
 		}
+		if p.EndTime == nil {
+			if status, ended := g.poll(pid); ended {
+				now := time.Now()
+				p.ExitCode, p.EndTime = status, &now
+			}
+		}
+		all = append(all, *p)
 	}
 	return all
 }
@@ -120,10 +111,6 @@ func (g *guest) url(path string) string {
 	token := fmt.Sprintf("t%d", g.tokens)
 	g.transfers[token] = path
 	return "https://*" + guestPath + path + "?id=1&token=" + token
-}
-
-func isPlace(path string) bool {
-	return strings.HasPrefix(path, "/tmp/") || strings.HasPrefix(path, "/etc/")
 }
 
 // transfer: the URL of one file, good once.
@@ -143,7 +130,7 @@ func (g *guest) transfer(w *world, res http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if req.Method == "GET" {
-		data, err := os.ReadFile(path)
+		data, err := g.read(path)
 		if err != nil {
 			res.WriteHeader(http.StatusNotFound)
 			return
@@ -157,19 +144,22 @@ func (g *guest) transfer(w *world, res http.ResponseWriter, req *http.Request) {
 		return
 	}
 	data, _ := io.ReadAll(req.Body)
-	if os.WriteFile(path, data, 0600) != nil {
+	if g.write(path, data) != nil {
 		res.WriteHeader(http.StatusInternalServerError)
 	}
 }
 
 func failFile(rec *httptest.ResponseRecorder, path string, err error) {
-	if os.IsPermission(err) {
+	switch {
+	case os.IsPermission(err):
 		writeFault(rec, "", &types.GuestPermissionDenied{})
-		return
+	case os.IsNotExist(err):
+		f := &types.FileNotFound{}
+		f.File = path
+		writeFault(rec, "File "+path+" was not found", f)
+	default:
+		writeFault(rec, err.Error(), &types.GuestOperationsUnavailable{})
 	}
-	f := &types.FileNotFound{}
-	f.File = path
-	writeFault(rec, "File "+path+" was not found", f)
 }
 
 // own: the methods of the guest's managers; false: none of them.
@@ -178,11 +168,16 @@ func (g *guest) own(w *world, rec *httptest.ResponseRecorder, method *simulator.
 	case *types.StartProgramInGuest:
 		if g.admit(w, rec, m.Vm, m.Auth) {
 			spec := m.Spec.GetGuestProgramSpec()
-			if _, err := os.Stat(spec.ProgramPath); err != nil {
+			pid := int64(0)
+			_, err := g.size(spec.ProgramPath)
+			if err == nil {
+				pid, err = g.begin(spec)
+			}
+			if err != nil {
 				failFile(rec, spec.ProgramPath, err)
 				return true
 			}
-			writeResult(rec, method.Name, &types.StartProgramInGuestResponse{Returnval: g.start(spec)})
+			writeResult(rec, method.Name, &types.StartProgramInGuestResponse{Returnval: pid})
 		}
 	case *types.ListProcessesInGuest:
 		if g.admit(w, rec, m.Vm, m.Auth) {
@@ -190,7 +185,7 @@ func (g *guest) own(w *world, rec *httptest.ResponseRecorder, method *simulator.
 		}
 	case *types.TerminateProcessInGuest:
 		if g.admit(w, rec, m.Vm, m.Auth) {
-			terminate(int(m.Pid))
+			g.kill(m.Pid)
 			writeResult(rec, method.Name, &types.TerminateProcessInGuestResponse{})
 		}
 	case *types.ValidateCredentialsInGuest:
@@ -203,30 +198,24 @@ func (g *guest) own(w *world, rec *httptest.ResponseRecorder, method *simulator.
 	return true
 }
 
-// terminate: as VMware Tools do it, this one process, politely first; what it started lives on.
-func terminate(pid int) {
-	_ = syscall.Kill(pid, syscall.SIGTERM)
-	time.AfterFunc(5*time.Second, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
-}
-
 func (g *guest) ownFiles(w *world, rec *httptest.ResponseRecorder, method *simulator.Method) bool {
 	switch m := method.Body.(type) {
 	case *types.InitiateFileTransferFromGuest:
 		if !g.admit(w, rec, m.Vm, m.Auth) {
 			return true
 		}
-		info, err := os.Stat(m.GuestFilePath)
-		if err != nil || !isPlace(m.GuestFilePath) {
+		size, err := g.size(m.GuestFilePath)
+		if err != nil {
 			failFile(rec, m.GuestFilePath, err)
 			return true
 		}
 		writeResult(rec, method.Name, &types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{
-			Attributes: &types.GuestPosixFileAttributes{}, Size: info.Size(), Url: g.url(m.GuestFilePath)}})
+			Attributes: &types.GuestPosixFileAttributes{}, Size: size, Url: g.url(m.GuestFilePath)}})
 	case *types.InitiateFileTransferToGuest:
 		if !g.admit(w, rec, m.Vm, m.Auth) {
 			return true
 		}
-		if _, err := os.Stat(filepath.Dir(m.GuestFilePath)); err != nil || !isPlace(m.GuestFilePath) {
+		if err := g.takes(m.GuestFilePath); err != nil {
 			failFile(rec, m.GuestFilePath, err)
 			return true
 		}
@@ -235,19 +224,16 @@ func (g *guest) ownFiles(w *world, rec *httptest.ResponseRecorder, method *simul
 		if !g.admit(w, rec, m.Vm, m.Auth) {
 			return true
 		}
-		dir, err := os.MkdirTemp("/tmp", m.Prefix+"*"+m.Suffix)
+		dir, err := g.makeDir(m.Prefix, m.Suffix)
 		if err != nil {
 			failFile(rec, "/tmp", err)
 			return true
 		}
-		g.mu.Lock()
-		g.folders = append(g.folders, dir)
-		g.mu.Unlock()
 		writeResult(rec, method.Name, &types.CreateTemporaryDirectoryInGuestResponse{Returnval: dir})
 	case *types.DeleteDirectoryInGuest:
 		if g.admit(w, rec, m.Vm, m.Auth) {
-			if isPlace(m.DirectoryPath) && m.Recursive {
-				_ = os.RemoveAll(m.DirectoryPath)
+			if m.Recursive {
+				_ = g.removeDir(m.DirectoryPath)
 			}
 			writeResult(rec, method.Name, &types.DeleteDirectoryInGuestResponse{})
 		}

@@ -7,7 +7,9 @@
 // pass: another SOAPAction or content type, elements out of order or unknown, an abstract argument without its type, a cookie
 // after its logout. Tasks take their time, snapshots hold what the VM held, and each trap of the API is a switch.
 //
-//	vcenter -cert PEM -key PEM [-esx] [-user U -password-file F]
+//	vcenter -cert PEM -key PEM [-esx] [-user U -password-file F] [-real VM COMMAND…]
+//
+// With -real that VM is a guest of libvirt, to which all that happens: COMMAND is machine.py with its arguments. Else it is pretended.
 //
 // Prints one line {"port": N}; then each line of standard input is a command in JSON, answered by a line (control.go).
 // The end of standard input ends it.
@@ -72,6 +74,7 @@ func main() {
 	user := flag.String("user", "holdfast@vsphere.local", "who may log in")
 	password := flag.String("password-file", "", "and by what")
 	verbose := flag.Bool("verbose", false, "tell what the simulator tells")
+	real := flag.String("real", "", "the VM that is a guest of libvirt, by the command of the arguments")
 	flag.Parse()
 	if !*verbose {
 		log.SetOutput(io.Discard)
@@ -79,6 +82,9 @@ func main() {
 	m := model(*esx)
 	defer m.Remove()
 	w := serve(m, *esx, *cert, *key, *user, secret(*password))
+	if *real != "" {
+		w.bind(*real, newReal(flag.Args()))
+	}
 	port := w.host[strings.LastIndex(w.host, ":")+1:]
 	fmt.Printf("{\"port\": %s}\n", port)
 	lines := bufio.NewScanner(os.Stdin)

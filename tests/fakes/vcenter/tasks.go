@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
@@ -14,9 +15,10 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// machine is what the simulator does not know of a VM. data stands for all that its disks hold; a real machine
+// machine is what the simulator does not know of a VM. data stands for all that its disks hold; a real guest
 // takes the place of it at the instant, the revert and the power.
 type machine struct {
+	real     *realGuest // or nil
 	data     int
 	snaps    map[string]int // by the snapshot's id
 	running  int            // tasks
@@ -25,6 +27,7 @@ type machine struct {
 
 type event struct {
 	At   float64 `json:"at"`
+	Ns   int64   `json:"ns"` // the same, since 1970
 	What string  `json:"what"`
 }
 
@@ -40,7 +43,60 @@ func (w *world) machine(ref types.ManagedObjectReference) *machine {
 func (w *world) mark(m *machine, what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	m.timeline = append(m.timeline, event{now(), what})
+	m.timeline = append(m.timeline, event{now(), time.Now().UnixNano(), what})
+}
+
+// keep: what stands on the disks at this instant, as a number.
+func (w *world) keep(m *machine, quiesce bool) (int, types.BaseMethodFault) {
+	if m.real == nil {
+		w.mark(m, "instant")
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return m.data, nil
+	}
+	text, _ := w.look("seconds", "stun")
+	data, k, err := m.real.keep(seconds(text).Seconds(), quiesce)
+	if err != nil {
+		return 0, broken(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m.timeline = append(m.timeline, event{now(), k.AtNs, "instant"}, event{now(), k.RanNs, "ran again"})
+	if k.Frozen {
+		m.timeline = append(m.timeline, event{now(), k.AtNs, "frozen"})
+	}
+	return data, nil
+}
+
+func (w *world) drop(m *machine, id string) types.BaseMethodFault {
+	w.mu.Lock()
+	data := m.snaps[id]
+	delete(m.snaps, id)
+	w.mu.Unlock()
+	if m.real == nil {
+		return nil
+	}
+	return broken(m.real.drop(data))
+}
+
+func (w *world) putBack(m *machine, id string) types.BaseMethodFault {
+	w.mu.Lock()
+	data := m.snaps[id]
+	m.data = data
+	w.mu.Unlock()
+	if m.real == nil {
+		return nil
+	}
+	return broken(m.real.putBack(data))
+}
+
+// broken is nil when nothing is.
+func broken(err error) types.BaseMethodFault {
+	if err == nil {
+		return nil
+	}
+	fmt.Fprintln(os.Stderr, "vcenter:", err)
+	return &types.GenericVmConfigFault{Reason: err.Error()}
 }
 
 func (w *world) setPower(vm *simulator.VirtualMachine, state types.VirtualMachinePowerState) {
@@ -139,6 +195,11 @@ func patch(list []types.VirtualMachineSnapshotTree, id string, f func(*types.Vir
 func (w *world) create(vm *simulator.VirtualMachine, req *types.CreateSnapshot_Task) types.ManagedObjectReference {
 	m := w.machine(vm.Self)
 	return w.begin(vm, "createSnapshot", func() (result types.AnyType, fault types.BaseMethodFault) {
+		data, fault := w.keep(m, req.Quiesce)
+		if fault != nil {
+			return nil, fault
+		}
+		files := w.leases.now(vm)
 		simulator.Map.WithLock(vm, func() {
 			body := vm.CreateSnapshotTask(req).(*methods.CreateSnapshot_TaskBody)
 			result, fault = inner(body.Res.Returnval)
@@ -155,10 +216,9 @@ func (w *world) create(vm *simulator.VirtualMachine, req *types.CreateSnapshot_T
 			}
 		})
 		w.mu.Lock()
-		m.snaps[id] = m.data
+		m.snaps[id] = data
 		w.mu.Unlock()
-		w.leases.instant(vm, id)
-		w.mark(m, "instant")
+		w.leases.instant(id, files)
 		return result, nil
 	})
 }
@@ -168,6 +228,9 @@ func (w *world) remove(s *simulator.VirtualMachineSnapshot, req *types.RemoveSna
 	return w.begin(vm, "removeSnapshot", func() (types.AnyType, types.BaseMethodFault) {
 		if simulator.Map.Get(s.Self) == nil {
 			return nil, &types.ManagedObjectNotFound{Obj: s.Self}
+		}
+		if fault := w.drop(w.machine(vm.Self), s.Self.Value); fault != nil {
+			return nil, fault
 		}
 		ctx := &simulator.Context{Context: context.Background(), Map: simulator.Map}
 		_, fault := inner(s.RemoveSnapshotTask(ctx, req).(*methods.RemoveSnapshot_TaskBody).Res.Returnval)
@@ -183,11 +246,11 @@ func (w *world) revert(s *simulator.VirtualMachineSnapshot, req *types.RevertToS
 	vm := simulator.Map.Get(s.Vm).(*simulator.VirtualMachine)
 	m := w.machine(vm.Self)
 	return w.begin(vm, "revertToSnapshot", func() (types.AnyType, types.BaseMethodFault) {
+		if fault := w.putBack(m, s.Self.Value); fault != nil {
+			return nil, fault
+		}
 		_, fault := inner(s.RevertToSnapshotTask(req).(*methods.RevertToSnapshot_TaskBody).Res.Returnval)
 		w.setPower(vm, types.VirtualMachinePowerStatePoweredOff)
-		w.mu.Lock()
-		m.data = m.snaps[s.Self.Value]
-		w.mu.Unlock()
 		return nil, fault
 	})
 }
@@ -196,6 +259,11 @@ func (w *world) power(vm *simulator.VirtualMachine, name string, to types.Virtua
 	return w.begin(vm, name, func() (types.AnyType, types.BaseMethodFault) {
 		if vm.Runtime.PowerState == to {
 			return nil, &types.InvalidPowerState{RequestedState: to, ExistingState: to}
+		}
+		if m := w.machine(vm.Self); m.real != nil {
+			if fault := broken(m.real.power(to == types.VirtualMachinePowerStatePoweredOn)); fault != nil {
+				return nil, fault
+			}
 		}
 		w.setPower(vm, to)
 		return nil, nil

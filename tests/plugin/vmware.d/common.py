@@ -37,10 +37,10 @@ def private(name, text):
 class Server:
     """The stand-in, which takes commands and tells what it saw."""
 
-    def __init__(self, esx):
+    def __init__(self, esx, *more):
         self.process = subprocess.Popen(
             [VCENTER, "-cert", f"{folder.name}/pve.pem", "-key", f"{folder.name}/pve.key", "-password-file",
-             private("password", PASSWORD)] + (["-esx"] if esx else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+             private("password", PASSWORD)] + (["-esx"] if esx else []) + list(more), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.port = self.read()["port"]
 
     def read(self):
