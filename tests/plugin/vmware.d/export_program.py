@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """export_program.py - the whole program with this plugin: disks to a store, and back equal."""
+import html
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -65,6 +67,13 @@ class Program:
             assert same(path, to), (point, target)
         return True
 
+    def package(self, point, name):
+        """The folder of the point's OVF package, as made with no server to ask."""
+        asked = len(self.site.requests())
+        doc = self.good("restore", "vm", point, "--name", name, "--dir", self.out, "--ovf")
+        assert doc["ovf"] == os.path.join(self.out, name, f"{name}.ovf") and len(self.site.requests()) == asked, doc
+        return doc
+
     def is_clean(self):
         assert not self.site.snapshots() and not self.journals(), (self.site.state(), self.journals())
         assert "" not in self.site.leases() and not self.site.state()["running"], self.site.leases()
@@ -78,6 +87,27 @@ def a_backup_comes_back_equal_and_leaves_nothing(site):
     assert p.good("verify", doc["point"]) is not None
     listed = json.dumps(p.good("list", "--backups"))
     assert doc["point"] in listed, listed
+
+
+def a_backup_comes_back_as_an_ovf_package_with_the_disks_in_their_places(site):
+    site.change(cpus=6, memory=4096, annotation="for <you> & me")
+    p = Program(site)
+    doc = p.package(p.good("backup", "web01")["point"], "again")
+    assert {f["kind"] for f in doc["findings"]} == {"changed"}, doc
+    at = os.path.dirname(doc["ovf"])
+    assert sorted(os.listdir(at)) == ["again-disk1.vmdk", "again-disk2.vmdk", "again.mf", "again.ovf"], os.listdir(at)
+    for n, path in enumerate(p.disks, 1):
+        raw = os.path.join(at, f"{n}.raw")
+        subprocess.run(["qemu-img", "convert", "-f", "vmdk", "-O", "raw", os.path.join(at, f"again-disk{n}.vmdk"), raw], check=True)
+        assert same(path, raw), path
+    with open(doc["ovf"], encoding="utf-8") as f:
+        text = f.read()
+    sizes = re.findall(r'<Disk [^>]*ovf:capacity="(\d+)"', text)
+    assert sizes == [str(os.path.getsize(path)) for path in p.disks], text
+    disks = [i for i in re.findall(r"<Item.*?</Item>", text, re.S) if "ovf:/disk/" in i]
+    assert [re.search(r"AddressOnParent>(\d+)<.*/(vmdisk\d)<", i, re.S).groups() for i in disks] == [("0", "vmdisk1"), ("1", "vmdisk2")], text
+    assert all(part in html.unescape(text) for part in (">VirtualSCSI<", "VirtualQuantity>6<", "VirtualQuantity>4096<", ">for <you> & me<")), text
+    assert p.is_clean()
 
 
 def the_second_backup_sends_what_is_new_alone(site):
@@ -141,6 +171,8 @@ def a_disk_that_is_not_in_the_snapshot_is_told_with_the_point(site):
     doc = p.good("backup", "web01")
     assert any("scsi0:1 is not captured" in w for w in doc["warnings"]), doc
     assert [a for a in json.dumps(doc).split('"') if a.startswith("scsi0:")].count("scsi0:1") == 0, doc
+    package = p.package(doc["point"], "less")
+    assert [f["about"] for f in package["findings"] if f["kind"] == "left out"] == ["scsi0:1"] and len(package["disks"]) == 1, package
 
 
 def under_way(p, site, *args):
