@@ -62,8 +62,8 @@ class Server:
 class Site:
     """A vCenter, or with esx a host, and the plugin before it."""
 
-    def __init__(self, esx=False):
-        self.server = Server(esx)
+    def __init__(self, esx=False, more=()):
+        self.server = Server(esx, *more)
         self.vm = "ha-host_VM0" if esx else VM
         self.folder = folder.name
         self.may_violate = self.may_leave = False

@@ -7,6 +7,7 @@ import random
 import signal
 import ssl
 import subprocess
+import sys
 import threading
 import time
 
@@ -96,6 +97,39 @@ def with_disk(here, name="one.raw", seed=1, **more):
 
 
 # ---- whole and equal ------------------------------------------------------------------------------------------------------
+
+
+# What stands behind a VM in the guest tests (tests/fakes/vcenter/machine.py), with disks that lie there.
+HELPER = """import json, sys
+print(json.dumps({"name": "behind", "bytes": [int(n) for n in sys.argv[1].split(",")]}), flush=True)
+kept = []
+for line in sys.stdin:
+    asked, result = json.loads(line), None
+    if asked["op"] == "keep":
+        kept.append(asked["name"])
+        result = {"at_ns": 1, "ran_ns": 2, "frozen": False}
+    elif asked["op"] == "drop":
+        kept.remove(asked["name"])
+    elif asked["op"] == "disk" and asked["name"] in kept:
+        result = sys.argv[2 + asked["disk"]]
+    print(json.dumps({"id": asked["id"], "result": result}), flush=True)
+"""
+
+
+def the_disks_of_a_guest_that_stands_behind_the_vm_come_by_a_lease_too(site):
+    disks = [image("behind-0.raw", 21), image("behind-1.raw", 22, tail=0)]
+    sizes = ",".join(str(os.path.getsize(path)) for path in disks)
+    here = Site(more=["-real", site.vm, sys.executable, private("helper.py", HELPER), sizes, *disks])
+    here.vm = "behind"
+    try:
+        exported(here)
+        assert same(disks[0], out()) and same(disks[1], out("scsi0:1")) and here.leases() == ["completed"] and not here.snapshots()
+        here.captured()
+        snapshot, = (s["id"] for s in here.state()["snapshots"])
+        assert [here.server.say("snapshot-disk", vm=here.vm, value=snapshot, key=key)["path"] for key in (2000, 2001)] == disks
+        here.judge()
+    finally:
+        here.server.close()
 
 
 def two_disks_come_whole_and_nothing_is_left(site):

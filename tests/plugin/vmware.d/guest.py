@@ -65,6 +65,7 @@ def a_lost_answer_starts_no_second_program(site):
     site.with_guest()
     mark = f"{site.folder}/started"
     site.fault("drop-after", "StartProgramInGuest")
+    site.fault("slow", "DeleteDirectoryInGuest", 1)  # the program begins in that folder, sooner or later
     text = site.bad("unreachable", "exec", site.vm, "/bin/sh", "-c", f"echo x >>{mark}")
     time.sleep(0.5)
     assert "may run in the guest" in text and len(site.requests("StartProgramInGuest")) == 1
