@@ -22,6 +22,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "pve"))
+import domains  # noqa: E402
 import real  # noqa: E402
 from agent import AgentError  # noqa: E402
 from world import TaskError, World  # noqa: E402
@@ -120,14 +121,14 @@ class Machine:
         self.word("/bin/sh", "-c", f"kill {int(pid)}; (sleep 5; kill -9 {int(pid)}) >/dev/null 2>&1 &")
 
     def opened(self, path, mode):
-        return self.vm.domain.agent("guest-file-open", real.TRANSFER_S, path=path, mode=mode)
+        return self.vm.domain.agent("guest-file-open", domains.TRANSFER_S, path=path, mode=mode)
 
     def size(self, path):
         handle = self.opened(path, "r")
         try:
-            return self.vm.domain.agent("guest-file-seek", real.TRANSFER_S, handle=handle, offset=0, whence="end")["position"]
+            return self.vm.domain.agent("guest-file-seek", domains.TRANSFER_S, handle=handle, offset=0, whence="end")["position"]
         finally:
-            self.vm.domain.agent("guest-file-close", real.TRANSFER_S, handle=handle)
+            self.vm.domain.agent("guest-file-close", domains.TRANSFER_S, handle=handle)
 
     def read(self, path):
         return base64.b64encode(self.vm.agent.read(path)).decode()
