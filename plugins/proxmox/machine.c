@@ -99,8 +99,8 @@ int proxmox_machine_settle(struct hf_instance *in, const struct hf_call *call,
 /* ---- destroy ------------------------------------------------------------------------------------------ */
 
 /* Of this run for sure: a number from /cluster/nextid may be that of two runs who planned at the same time. */
-static bool may_stop(const struct hf_instance *in, const struct pve_machine *m,
-                     const struct pve_task *t)
+static bool is_surely_ours(const struct hf_instance *in, const struct pve_machine *m,
+                           const struct pve_task *t)
 {
     return strtoul(m->vm_id, NULL, 10) >= PVE_OWN_FIRST || strcmp(in->own_restore, t->upid) == 0;
 }
@@ -116,7 +116,7 @@ static int end_task(struct hf_instance *in, const struct hf_call *call, const st
         return 0;
     if (HF_POINT_ERR("proxmox.before_restore_stop", err) != 0)
         return -1;
-    if (may_stop(in, m, t) &&
+    if (is_surely_ours(in, m, t) &&
         pve_task_stop(in, call, t, &ended) != 0) /* an answer that is lost is no matter */
         pve_log(in, HF_LOG_WARN, "stopping the restore: %s", ended.message);
     hf_err_clear(&ended);
@@ -188,6 +188,21 @@ static int remove_vm(struct hf_instance *in, const struct hf_call *call,
     return -1;
 }
 
+/* Its notes decide whose it is, so it stays. But what this run restored for sure nobody else knows of. */
+static int pass_over(struct hf_instance *in, const struct pve_machine *m, const struct pve_task *t,
+                     struct hf_err *err)
+{
+    if (!t->upid[0] || !pve_task_is_good(t) || !is_surely_ours(in, m, t)) {
+        pve_log(in, HF_LOG_WARN, "VM %s is another's now, and is not touched", m->vm_id);
+        return 0;
+    }
+    hf_fail(err, HF_E_CONFLICT,
+            "VM %s was restored by this run, and its notes do not say so: it is not touched",
+            m->vm_id);
+    hf_hint(err, "Look at it. Is it nobody's, then: qm destroy %s", m->vm_id);
+    return hf_left(err, "VM %s, without the mark of its run", m->vm_id);
+}
+
 static int destroy(struct hf_instance *in, const struct hf_call *call, const struct pve_machine *m,
                    struct hf_err *err)
 {
@@ -204,10 +219,8 @@ static int destroy(struct hf_instance *in, const struct hf_call *call, const str
         return 0;
     if (owner == OWNER_US_SETTLED)
         return hf_fail(err, HF_E_CONFLICT, "VM %s is settled: it is not taken away", m->vm_id);
-    if (owner == OWNER_OTHER && !(t.upid[0] && !pve_task_is_good(&t) && is_empty(&vm))) {
-        pve_log(in, HF_LOG_WARN, "VM %s is another's now, and is not touched", m->vm_id);
-        return 0;
-    }
+    if (owner == OWNER_OTHER && !(t.upid[0] && !pve_task_is_good(&t) && is_empty(&vm)))
+        return pass_over(in, m, &t, err);
     if (vm.lock)
         return fail_locked(m, &vm, err);
     return check_unused(m, &vm, err) != 0 ? -1 : remove_vm(in, call, m, err);

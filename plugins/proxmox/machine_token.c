@@ -93,23 +93,12 @@ enum pve_marked pve_mark_read(const char *notes, struct pve_machine *out)
     return PVE_MARKED;
 }
 
-/* The end of the first so many bytes that is no middle of a character. */
-static size_t cut_at(const char *text, size_t max)
-{
-    size_t len = strlen(text);
-    if (len <= max)
-        return len;
-    for (len = max; len && ((unsigned char)text[len] & 0xC0) == 0x80; len--)
-        ;
-    return len;
-}
-
 static char *with_line(char *line, const char *rest, bool *out_cut)
 {
     HF_AUTOFREE char *owned = line;
     if (!owned)
         return NULL;
-    size_t room = PVE_NOTES_MAX - strlen(owned) - 1, len = cut_at(rest, room);
+    size_t room = PVE_NOTES_MAX - strlen(owned) - 1, len = hf_utf8_fit(rest, room);
     *out_cut = rest[len] != '\0';
     return hf_asprintf("%s%s%.*s", owned, len ? "\n" : "", (int)len, rest);
 }

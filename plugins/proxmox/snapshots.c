@@ -3,6 +3,7 @@
 
 #include "aftermath.h"
 #include "base/point.h"
+#include "base/utf8.h"
 #include "rights.h"
 #include "vzdump.h"
 
@@ -90,14 +91,10 @@ struct finder {
 
 static void read_description(const char *text, struct pve_snap *out)
 {
-    size_t len = text ? strcspn(text, "\n") : 0;
+    size_t len = text ? strcspn(text, "\n") : 0, max = sizeof out->description - 1;
+    if (len > max) /* it is written back: cut behind a whole character */
+        len = hf_utf8_fit(text, max);
     snprintf(out->description, sizeof out->description, "%.*s", (int)len, text ? text : "");
-    size_t n = strlen(out->description);
-    if (n < len) { /* it is written back: cut behind a whole character */
-        while (n && ((unsigned char)out->description[n - 1] & 0xC0) == 0x80)
-            n--;
-        out->description[n ? n - 1 : 0] = '\0';
-    }
     if (text && text[len] && strncmp(text + len + 1, PVE_SETTLED, strlen(PVE_SETTLED)) == 0)
         snprintf(out->settled, sizeof out->settled, "%.*s",
                  (int)strcspn(text + len + 1 + strlen(PVE_SETTLED), "\n"),

@@ -175,10 +175,7 @@ static void copy_line(const char *text, char *out, size_t size)
 {
     HF_AUTO(hf_buf) struct hf_buf line = HF_BUF_INIT;
     hf_utf8_add_line(&line, text);
-    size_t len = line.len < size ? line.len : size - 1;
-    while (len && len < line.len && ((unsigned char)line.data[len] & 0xC0) == 0x80)
-        len--;
-    snprintf(out, size, "%.*s", (int)len, hf_buf_str(&line));
+    snprintf(out, size, "%.*s", (int)hf_utf8_fit(hf_buf_str(&line), size - 1), hf_buf_str(&line));
 }
 
 static void read_archive(struct json_object *o, struct pve_archive *a)

@@ -102,8 +102,6 @@ class Point(Pushed):
 class Deaths(Pushed):
     """SIGKILL of the coordinator, and for every second one of its guardian too, as if the host had lost its power."""
 
-    is_new = False
-
     def chosen(self):
         seed = os.environ.get("HOLDFAST_SAMPLE_SEED") or str(time.time_ns())
         draw = random.Random(seed)

@@ -116,8 +116,6 @@ class Restored(Copies):
 
 
 class Fails(Copies):
-    is_new = False
-
     def test_an_archive_of_another_moment_is_found(self):
         """… under the name of the point's, whole, and with its size: only what is in it tells."""
         sql("CREATE TABLE hf_test.kept (id INT PRIMARY KEY, t VARCHAR(100)) ENGINE=InnoDB; INSERT INTO hf_test.kept VALUES (1, 'then')", user="root")

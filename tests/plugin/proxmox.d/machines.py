@@ -107,6 +107,11 @@ def a_server_that_passes_over_what_is_asked_for_makes_no_machine(site):
     site.world.faults["override-ignored"] = True
     m.bad("conflict", "create")
     assert m.vm.status == "stopped"
+    number = m.vm.vmid
+    text = m.bad("conflict", "destroy")
+    assert m.vm.vmid == number and f"qm destroy {number}" in text and "without the mark" in text, text
+    del site.world.vms[number]
+    m.good("destroy")
 
 
 def links_are_up_where_a_network_is_wanted(site):
