@@ -63,7 +63,8 @@ def a_freeze_that_takes_long_ends_thawed(site):
 def a_freeze_that_never_returns_is_left_with_words(site):
     site.vm.seconds["freeze"] = 60
     begun = time.monotonic()
-    text = site.bad("unreachable", "freeze", "db1", limit=4000)
+    status, text = site.drive("freeze", "db1", limit=4000)  # by the plugin, or the host, where it is some milliseconds late
+    assert status == 1 and ("error unreachable:" in text or "error timeout:" in text), text
     assert "left: file systems in the guest may be frozen" in text and time.monotonic() - begun < 30, text
 
 
