@@ -32,7 +32,8 @@ static void look_at_all(const struct hf_config *c)
         const struct hf_config_policy *p = hf_config_policy_at(c, i);
         assert(p->vms.include.n > 0 && p->schedule.minutes && p->schedule.hours);
         assert(p->window.from_min < 1440 && p->window.until_min < 1440);
-        assert(p->produce && p->jitter >= 0);
+        assert(!p->produce || p->produce == HF_PRODUCE_SNAPSHOT || p->produce & HF_PRODUCE_IMAGE);
+        assert(p->jitter >= 0);
     }
 }
 
