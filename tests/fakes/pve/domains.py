@@ -69,6 +69,16 @@ class Domain:
         """Suspend, Resume, Create (which starts it), Destroy or Undefine."""
         checked(VIRT[f"virDomain{what}"](self.it) == 0)
 
+    def drop_checkpoints(self):
+        """With their bitmaps, which libvirt keeps in the disks. It has to run."""
+        found = ctypes.POINTER(ctypes.c_void_p)()
+        n = VIRT.virDomainListAllCheckpoints(self.it, ctypes.byref(found), 0)
+        checked(n >= 0)
+        for checkpoint in [ctypes.c_void_p(found[i]) for i in range(n)]:
+            checked(VIRT.virDomainCheckpointDelete(checkpoint, 0) == 0)
+            VIRT.virDomainCheckpointFree(checkpoint)
+        LIBC.free(found)
+
     def start(self, prepare):
         """What `prepare` does to QEMU is done before the guest's first instruction."""
         checked(VIRT.virDomainCreateWithFlags(self.it, START_PAUSED) == 0)

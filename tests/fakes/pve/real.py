@@ -6,7 +6,8 @@ processors run. The agent is that of the guest. A backup is a copy-before-write 
 one qcow2 per disk, their checksums and the VM's settings; a VM that is restored of one is a guest of its own (copied.py). What
 only a console shows (names, sizes in the logs) stays invented.
 
-One such VM per guest; whoever binds it removes what an earlier one that was killed left: snapshots, jobs, a pause, a freeze, copies, archives.
+One such VM per guest; whoever binds it removes what an earlier one that was killed left: snapshots, jobs, a pause, a freeze, copies, archives;
+and checkpoints of libvirt, whosoever.
 """
 import json
 import os
@@ -114,6 +115,7 @@ class RealVM(GuestVM):
             self.domain.do("Create")
         elif state == "paused":
             self.domain.do("Resume")
+        self.domain.drop_checkpoints()  # of tests of the other hypervisor: qcow2 goes back to no snapshot while it has bitmaps
         if self.frozen:
             self.thaw()
         Job(self, None).cancel()
