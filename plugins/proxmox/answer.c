@@ -161,6 +161,15 @@ size_t pve_rows(struct json_object *list)
     return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
 }
 
+char *pve_token_print(struct json_object *o, struct hf_err *err)
+{
+    const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+    char *owned = text ? strdup(text) : NULL;
+    if (!owned)
+        hf_fail_nomem(err);
+    return owned;
+}
+
 const char *pve_text(struct json_object *o, const char *key)
 {
     struct json_object *m = member(o, key);

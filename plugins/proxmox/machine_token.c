@@ -26,10 +26,7 @@ char *pve_machine_write(const struct pve_machine *m, struct hf_err *err)
         hf_fail_nomem(err);
         return NULL;
     }
-    char *text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-    if (!text)
-        hf_fail_nomem(err);
-    return text;
+    return pve_token_print(o, err);
 }
 
 static bool read_members(struct json_object *o, struct pve_machine *m)

@@ -95,6 +95,8 @@ bool pve_bool(struct json_object *o, const char *key);
 size_t pve_rows(struct json_object *list);
 /* NULL: absent, null, no text or number, or it holds a NUL. Borrowed from o. */
 const char *pve_text(struct json_object *o, const char *key);
+/* An undo token: the object as text, to be freed; NULL: no memory. */
+char *pve_token_print(struct json_object *o, struct hf_err *err) HF_CHECKED;
 /* The bytes behind a string whose every byte became a code point (section 8 of the reference): appended. */
 int pve_narrow(struct json_object *string, struct hf_buf *out, struct hf_err *err) HF_CHECKED;
 

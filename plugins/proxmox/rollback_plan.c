@@ -35,10 +35,7 @@ char *pve_rollback_write(const struct pve_rollback *rb, struct hf_err *err)
         hf_fail_nomem(err);
         return NULL;
     }
-    char *text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-    if (!text)
-        hf_fail_nomem(err);
-    return text;
+    return pve_token_print(o, err);
 }
 
 int pve_rollback_read(const char *token, struct pve_rollback *out, struct hf_err *err)

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "fakes", "pve"))
@@ -59,6 +61,15 @@ class Site:
 
     def capture(self, **more):
         return self.drive("capture", "db1", NAME, f"{folder.name}/undo", **more)
+
+    def arm_when(self, has_come, faults, within_s=5):
+        """Beside the test: those switches are set once has_come() is true, and after within_s in any case."""
+        def wait():
+            end = time.monotonic() + within_s
+            while time.monotonic() < end and not has_come():
+                time.sleep(0.002)
+            self.world.faults.update(faults)
+        threading.Thread(target=wait, daemon=True).start()
 
     def is_at_work(self):
         """A task has not ended yet: whoever said so did not wait for it."""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """faults.py - faults drawn by seed."""
 import random
-import threading
 import time
 
 from common import NAME, RUNS, Site, back, dump, folder, posts, site_with_a_snapshot
@@ -20,14 +19,8 @@ def faulty_run(seed):
     site.vm.snapshots["theirs"] = {"name": "theirs", "snaptime": 1, "vmstate": 0, "description": "by hand"}
     site.vm.seconds["disk"] = draw.choice([0.02, 0.3])
     chosen = draw.sample(SWITCHES, 2)
-
-    def arm():
-        wait_for = draw.choice([None, "/status/current", "/feature", "/snapshot"])
-        end = time.monotonic() + 5
-        while wait_for and time.monotonic() < end and not [r for r in site.world.requests if r[2].endswith(wait_for)]:
-            time.sleep(0.002)
-        site.world.faults.update(chosen)
-    threading.Thread(target=arm, daemon=True).start()
+    wait_for = draw.choice([None, "/status/current", "/feature", "/snapshot"])
+    site.arm_when(lambda: not wait_for or [r for r in site.world.requests if r[2].endswith(wait_for)], chosen)
     begun = time.monotonic()
     status, text = site.capture(limit=4000)
     took = time.monotonic() - begun
@@ -61,13 +54,7 @@ def faulty_rollback(seed):
     site.vm.snapshots["theirs"] = {"name": "theirs", "snaptime": 1, "vmstate": 0, "description": "by hand"}
     site_with_a_snapshot(site)
     chosen = draw.sample(BACK_SWITCHES, 2)
-
-    def arm():  # once the plan is made
-        end = time.monotonic() + 5
-        while time.monotonic() < end and not site.requests("GET", "/storage"):
-            time.sleep(0.002)
-        site.world.faults.update(chosen)
-    threading.Thread(target=arm, daemon=True).start()
+    site.arm_when(lambda: site.requests("GET", "/storage"), chosen)  # the plan is made
     status, text = back(site, "switch")
     if status == 0:
         assert site.vm.data == 1 and site.vm.status == "running", (seed, chosen, text)
@@ -105,13 +92,7 @@ def faulty_dump(seed):
     site.world.archives[theirs["volid"]] = theirs
     chosen = draw.sample(DUMP_SWITCHES, 2)
     wait_for = draw.choice([None, "/status/current", "/content", "/vzdump", "/log"])
-
-    def arm():
-        end = time.monotonic() + 5
-        while wait_for and time.monotonic() < end and not [r for r in site.world.requests if r[2].endswith(wait_for)]:
-            time.sleep(0.002)
-        site.world.faults.update(chosen)
-    threading.Thread(target=arm, daemon=True).start()
+    site.arm_when(lambda: not wait_for or [r for r in site.world.requests if r[2].endswith(wait_for)], chosen)
     status, text = dump(site, storage=storage, limit=6000)
     assert len(posts(site)) <= 1, (seed, chosen)
     if status == 0:

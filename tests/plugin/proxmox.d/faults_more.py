@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """faults_more.py - faults drawn by seed: calls of the guest's agent, and rollbacks without a way back."""
 import random
-import threading
 import time
 
 from common import NAME, RUNS, Site, back, folder, private, site_with_a_snapshot
@@ -62,13 +61,7 @@ def faulty_final(seed):
     site.vm.newest_only = True
     switches = [*BACK_SWITCHES, ("drop-after", f"DELETE {NAME[:-1]}5"), ("task-killed", "qmdelsnapshot"), ("500-after-fork", "qmdelsnapshot")]
     chosen = draw.sample(switches, 2)
-
-    def arm():  # once the plan is made
-        end = time.monotonic() + 5
-        while time.monotonic() < end and not site.requests("GET", "/storage"):
-            time.sleep(0.002)
-        site.world.faults.update(chosen)
-    threading.Thread(target=arm, daemon=True).start()
+    site.arm_when(lambda: site.requests("GET", "/storage"), chosen)  # the plan is made
     status, text = back(site, "switch")
     assert status or (site.vm.data, site.vm.status) == (1, "running"), (seed, chosen, text)
     if status == 0:

@@ -4,8 +4,6 @@ whose it is not is never touched."""
 import os
 import random
 import subprocess
-import threading
-import time
 
 from common import HERE, RUNS, Machine, Site, folder
 
@@ -65,14 +63,8 @@ def faulty_machine(seed):
     m.good("plan", draw.choice(["isolated", "no-network"]))
     chosen = draw.sample(SWITCHES, 2)
     wait_for = draw.choice([None, "/qemu", "/status", "/config"])
-
-    def arm():
-        end = time.monotonic() + 2
-        seen = len(site.world.requests)
-        while wait_for and time.monotonic() < end and not [r for r in site.world.requests[seen:] if r[2].endswith(wait_for)]:
-            time.sleep(0.002)
-        site.world.faults.update(chosen)
-    threading.Thread(target=arm, daemon=True).start()
+    seen = len(site.world.requests)
+    site.arm_when(lambda: not wait_for or [r for r in site.world.requests[seen:] if r[2].endswith(wait_for)], chosen, within_s=2)
     made, text = m.step("create", limit=6000)
     started, more = m.step("start", limit=6000) if made == 0 else (1, "")
     assert len(m.posts()) <= 1, (seed, chosen)
