@@ -15,7 +15,8 @@
 static const struct hf_cli_opt opts[] = {
     {"disk", 'd', HF_OPT_STRING, "NAME", "Which disk, as in vda; not needed when there is one."},
     {"to", 't', HF_OPT_STRING, "FILE", "The file to make, or with --overwrite a block device."},
-    {"format", 'f', HF_OPT_STRING, "raw|qcow2", "Of FILE; by default raw."},
+    {"format", 'f', HF_OPT_STRING, "raw|qcow2|vmdk",
+     "Of FILE; by default raw. vmdk: streamOptimized, as vSphere imports it."},
     {"store", 's', HF_OPT_STRING, "NAME",
      "Only from this store. When left out: from the first that has the point and can be read."},
     {"overwrite", 0, HF_OPT_FLAG, NULL,
@@ -83,7 +84,7 @@ const struct hf_verb hf_verb_restore_image = {
         "with --overwrite it is zeroed and written in place, for no other file can stand in for "
         "it: when that fails, its content is lost.\n\n"
         "What was interrupted, by whatever, is gone on with by the same command, from what was "
-        "synced until then; a device is begun anew. An encrypted store needs its "
+        "synced until then; a device, and a vmdk, is begun anew. An encrypted store needs its "
         "identity-file.\n\n"
         "  holdfast restore image 20261123T030000Z-7f3a9c21 -d vda --to /srv/vda.raw\n"
         "  holdfast restore image 20261123T030000Z-7f3a9c21 --to a.qcow2 -f qcow2",

@@ -25,7 +25,8 @@ static const struct hf_cli_opt opts[] = {
      "come to lie on; by default where they were. In place of --dir."},
     {"hypervisor", 0, HF_OPT_STRING, "NAME",
      "Section of the hypervisor; by default the point's, or the only one."},
-    {"format", 'f', HF_OPT_STRING, "raw|qcow2", "Of its disks; by default qcow2."},
+    {"format", 'f', HF_OPT_STRING, "raw|qcow2|vmdk",
+     "Of its disks; by default qcow2, with --ovf vmdk. vmdk: only with --ovf."},
     {"network", 0, HF_OPT_STRING, "keep|none",
      "keep (the default): networks and bridges that are here are connected; none: all links are "
      "down."},
@@ -40,6 +41,9 @@ static const struct hf_cli_opt opts[] = {
      "Give the machine that was backed up, which is off, the point's disks, and start it; the "
      "former "
      "disks stay."},
+    {"ovf", 0, HF_OPT_FLAG, NULL,
+     "No machine, and no hypervisor is asked: DIR/NAME gets the disks, NAME.ovf and NAME.mf, for "
+     "vSphere and others to import. Of points of vSphere."},
     {"instant", 0, HF_OPT_FLAG, NULL,
      "Boot it at once, from disks served straight from the store, for as long as this command "
      "runs. What it writes is lost when it ends."},
@@ -108,6 +112,32 @@ static int print_text(struct json_object *doc, bool dry_run, bool started, struc
     return hf_cli_flush(err);
 }
 
+static int print_package(struct json_object *doc, bool dry_run, struct hf_err *err)
+{
+    char took[HF_UNITS_MAX];
+    hf_format_duration(hf_cli_number(doc, "duration_ms"), took);
+    print_findings(doc, stdout);
+    printf("%s%s, from %s/%s on store %s\n", dry_run ? "would be   " : "restored   ",
+           hf_cli_text(doc, "ovf"), hf_cli_text(doc, "vm"), hf_cli_text(doc, "point"),
+           hf_cli_text(doc, "store"));
+    if (!dry_run)
+        printf("to import  %s, in %s\n", hf_cli_text(doc, "dir"), took);
+    return hf_cli_flush(err);
+}
+
+/* What needs a hypervisor. */
+static int check_ovf(const struct hf_cli_args *args, const struct hf_restore_vm *req,
+                     struct hf_err *err)
+{
+    static const char *const alien[] = {"in-place",     "start",     "instant",
+                                        "boot-timeout", "keep-uuid", "network",
+                                        "hypervisor",   "storage",   "keep-arguments"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(alien); i++)
+        if (has(args, alien[i]))
+            return hf_fail(err, HF_E_CONFIG, "--ovf goes without --%s", alien[i]);
+    return req->name ? 0 : hf_fail(err, HF_E_CONFIG, "restore vm --ovf needs --name NAME");
+}
+
 /* What makes no sense of a machine that is gone at the end. */
 static int check_instant(const struct hf_cli_args *args, struct hf_restore_vm *req,
                          struct hf_err *err)
@@ -126,18 +156,23 @@ static int check_instant(const struct hf_cli_args *args, struct hf_restore_vm *r
 static int take_request(const struct hf_cli_args *args, struct hf_restore_vm *req,
                         struct hf_err *err)
 {
-    if (req->is_instant && check_instant(args, req, err) < 0)
+    if ((req->is_ovf && check_ovf(args, req, err) < 0) ||
+        (req->is_instant && check_instant(args, req, err) < 0))
         return -1;
     const char *format = text_of(args, "format"), *network = text_of(args, "network");
     static const char *const networks[] = {"keep", "none"};
     if (!req->name && !req->in_place)
         return hf_fail(err, HF_E_CONFIG, "restore vm needs --name NAME or --in-place");
     int kind = format ? hf_cli_choose("format", format, hf_disk_formats, HF_DISK_FORMATS, err)
-                      : HF_DISK_QCOW2;
+               : req->is_ovf ? HF_DISK_VMDK
+                             : HF_DISK_QCOW2;
     int net =
         network ? hf_cli_choose("network", network, networks, HF_ARRAY_SIZE(networks), err) : 0;
     if (kind < 0 || net < 0)
         return -1;
+    /* Nothing can write into one that was made to be sent. */
+    if (kind == HF_DISK_VMDK && !req->is_ovf)
+        return hf_fail(err, HF_E_CONFIG, "no machine runs from a vmdk: --format vmdk is for --ovf");
     req->format = (enum hf_disk_format)kind;
     req->has_format = format != NULL;
     req->flags = (net ? HF_MACHINE_NO_NETWORK : 0) |
@@ -191,6 +226,7 @@ static int run_restore_vm(struct hf_cli *cli, const struct hf_cli_args *args, st
         .start = has(args, "start"),
         .in_place = has(args, "in-place"),
         .is_instant = has(args, "instant"),
+        .is_ovf = has(args, "ovf"),
         .dry_run = has(args, "dry-run"),
     };
     if (take_request(args, &req, err) < 0)
@@ -200,6 +236,8 @@ static int run_restore_vm(struct hf_cli *cli, const struct hf_cli_args *args, st
         print_findings(doc, stderr);
     if (status < 0 || (req.is_instant && !req.dry_run))
         return status;
+    if (req.is_ovf && !cli->json)
+        return print_package(doc, req.dry_run, err);
     return cli->json ? hf_cli_print_json(doc, err)
                      : print_text(doc, req.dry_run, req.start || req.in_place, err);
 }
@@ -230,12 +268,18 @@ const struct hf_verb hf_verb_restore_vm = {
         "Where the point's disks are in a backup that the hypervisor wrote itself and keeps "
         "(Proxmox VE), the hypervisor makes the machine: --storage takes the place of --dir, and "
         "--in-place and --instant are refused.\n\n"
+        "With --ovf nothing is made but files, without a hypervisor: DIR/NAME with the disks, an "
+        "OVF and its manifest, which the vSphere client, ovftool and others import. The machine's "
+        "name, processors, memory, firmware, controllers, disks, cards and their networks are "
+        "those "
+        "of the point; its MAC addresses only with --keep-mac.\n\n"
         "Neither a machine nor a folder that exists is touched. The disks come into DIR/NAME, "
         "which stands there only when all of them are whole; what was interrupted is gone on with "
         "by the same command. An encrypted store needs its identity-file.\n\n"
         "  holdfast restore vm 20261123T030000Z-7f3a9c21 -n new -d /srv/vm --dry-run\n"
         "  holdfast restore vm 20261123T030000Z-7f3a9c21 -n new -d /srv/vm --start\n"
-        "  holdfast restore vm 20261123T030000Z-7f3a9c21 -n look --instant --network none",
+        "  holdfast restore vm 20261123T030000Z-7f3a9c21 -n look --instant --network none\n"
+        "  holdfast restore vm 20261123T030000Z-7f3a9c21 -n db1 -d /srv/export --ovf",
     .opts = opts,
     .n_opts = HF_ARRAY_SIZE(opts),
     .needs_config = true,

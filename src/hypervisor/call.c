@@ -154,13 +154,16 @@ static struct timespec in_ms(int64_t ms)
     return t;
 }
 
-/* Waits for *flag (under core->lock) to become `value`; false: the time is over. */
-static bool wait_until(struct hv_core *core, const bool *flag, int64_t ms)
+/* Until it is done (under core->lock), taking what it hands over meanwhile; false: the time is over. */
+static bool wait_home(struct hv_core *core, struct hv_call *c, int64_t ms)
 {
     struct timespec until = in_ms(ms);
-    while (!*flag)
-        if (pthread_cond_timedwait(&core->changed, &core->lock, &until) != 0)
-            return *flag;
+    while (!c->is_done) {
+        if (c->extent.is_there && !c->extent.is_unwanted)
+            hv_call_take_extent(c);
+        else if (pthread_cond_timedwait(&core->changed, &core->lock, &until) != 0)
+            return c->is_done;
+    }
     return true;
 }
 
@@ -191,8 +194,10 @@ int hv_call_go(struct hv_call *c, struct hf_err *err)
         return -1;
     }
     int64_t left = hf_clock_left_ms(core->clock, c->call.deadline_ms);
-    bool is_home = wait_until(core, &c->is_done, left + GRACE_MS);
+    bool is_home = wait_home(core, c, left + GRACE_MS);
     c->is_late = !is_home;
+    if (c->is_late)
+        pthread_cond_broadcast(&core->changed); /* it may wait for somebody to take a piece */
     pthread_mutex_unlock(&core->lock);
     if (!is_home)
         return hf_fail(err, HF_E_TIMEOUT, "plugin '%s': %s did not return in time",

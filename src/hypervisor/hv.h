@@ -184,7 +184,8 @@ HF_DEFINE_AUTO(hf_hv_capture, hf_hv_capture_free)
 int hf_hv_capture_discard(struct hf_hv *hv, const struct hf_hv_call *call, const char *vm_id,
                           const char *name, const char *undo_token, struct hf_err *err) HF_CHECKED;
 
-/* An export, between begin and free. The disks are read by the caller meanwhile, without this thread. */
+/* An export, between begin and free. The disks are read by the caller meanwhile, without this thread, but for those of
+ * form STREAM. */
 struct hf_export_copy {
     enum hf_export_form form;
     char *uri, *allocation_ctx,
@@ -198,6 +199,13 @@ HF_DEFINE_AUTO_VALUE(hf_export_copy, hf_export_copy_free)
 
 int hf_hv_export_disk(struct hf_hv_capture *cap, const struct hf_hv_call *call, const char *target,
                       struct hf_export_copy *out, struct hf_err *err) HF_CHECKED;
+/* All of a disk of form STREAM, in ascending pieces without a gap, data NULL: zeros. take runs in the caller, and the plugin waits for it;
+ * its -1 ends the stream with its error. PLUGIN: pieces out of order. Nothing else can be asked of the hypervisor meanwhile. */
+typedef int (*hf_hv_extent_cb)(void *ctx, uint64_t offset, const void *data, uint64_t len,
+                               struct hf_err *err);
+int hf_hv_export_stream(struct hf_hv_capture *cap, const struct hf_hv_call *call,
+                        const char *target, hf_hv_extent_cb take, void *ctx, struct hf_err *err)
+    HF_CHECKED;
 /* Four times a second while disks are read. NOSPACE, CONFLICT: nothing that was read counts, discard is
  * next. UNREACHABLE, TIMEOUT, BUSY: ask again. */
 int hf_hv_export_watch(struct hf_hv_capture *cap, const struct hf_hv_call *call,

@@ -33,6 +33,15 @@ struct hv_cap {
     struct hv_cap *next_orphan;
 };
 
+/* A piece of a disk on its way from the thread, which waits until the caller has it: nothing is copied and nothing piles up. */
+struct hv_extent {
+    uint64_t offset, len;
+    const void *data; /* the plugin's; NULL: zeros */
+    bool is_there;    /* under core->lock, as all here */
+    bool is_unwanted; /* the caller takes no more */
+    uint64_t behind;  /* where the one before ended; the thread's */
+};
+
 struct hv_call {
     struct hv_core *core;
     unsigned refs;         /* under core->lock: caller, thread */
@@ -51,8 +60,13 @@ struct hv_call {
     size_t max_bytes;
     enum hf_capture_kind kind;
     enum hf_checkpoint_use checkpoint;
-    bool is_frozen; /* of a capture's request */
+    bool is_frozen;     /* of a capture's request */
     struct hv_cap *cap; /* a share, dropped in the thread after run */
+
+    struct hv_extent extent;
+    hf_hv_extent_cb take; /* who waits in hv_call_go; NULL: no stream */
+    void *take_ctx;
+    struct hf_err taken; /* why is_unwanted */
 
     int rc;
     struct hf_err err;
@@ -132,6 +146,8 @@ struct hv_call *hv_call_new(struct hv_core *core, const char *op, bool has_slot,
 void hv_call_arg(struct hv_call *c, size_t i, const char *value);
 /* Hands the call over and waits. 0: done, the results are the caller's to take. */
 int hv_call_go(struct hv_call *c, struct hf_err *err) HF_CHECKED;
+/* stream.c: gives the piece that is there to whoever waits; under core->lock, which is let go meanwhile. */
+void hv_call_take_extent(struct hv_call *c);
 /* Drops the caller's share. Takes NULL. */
 void hv_call_put(struct hv_call *c);
 HF_DEFINE_AUTO(hv_call, hv_call_put)

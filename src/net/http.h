@@ -68,7 +68,7 @@ struct hf_http_request {
 };
 
 struct hf_http_answer {
-    long status; /* also where the rest of the answer failed; 0: it did not come so far */
+    long status;           /* also where the rest of the answer failed; 0: it did not come so far */
     struct hf_buf body;    /* empty when it went into request.into */
     size_t into_have;      /* bytes there */
     struct hf_buf headers; /* of the last answer: its status line, "name: value\n" */
@@ -100,6 +100,22 @@ int hf_http_upload_finish(struct hf_http_upload *u, int64_t answer_ms, struct hf
                           struct hf_err *err) HF_CHECKED;
 void hf_http_upload_free(struct hf_http_upload *u); /* before finish: the request is cut short */
 HF_DEFINE_AUTO(hf_http_upload, hf_http_upload_free)
+
+/* What a 2xx answer brings, in order, each piece once; while it is taken nothing more comes. -1 ends the request with its error. */
+typedef int (*hf_http_piece_cb)(void *ctx, const void *data, size_t len, struct hf_err *err);
+struct hf_http_sink {
+    hf_http_piece_cb piece;
+    void *ctx;
+    uint64_t bytes_max;           /* of all of it; more is CORRUPT */
+    const struct hf_clock *clock; /* borrowed */
+};
+
+/* A GET whose body goes to the sink, and is never whole in memory. Of the request its url, headers, user, secret, cancel and answer_max count,
+ * and timeout_ms: so long may pass with less than 1 KiB/s, beside the time that pieces are taken in. The body of another answer is in out->body.
+ * Nothing is repeated: after an error what was taken is a beginning. An answer without a length that is cut looks whole. */
+int hf_http_download(struct hf_http *h, const struct hf_http_request *req,
+                     const struct hf_http_sink *sink, struct hf_http_answer *out,
+                     struct hf_err *err) HF_CHECKED;
 
 /* ---- what an answer says ----------------------------------------------------------------- */
 

@@ -58,6 +58,8 @@ void hf_http_end(struct hf_http_transfer *t);
 /* One round: what can be done now, and a wait of LOOK_MS at the most for more. *out_running: not at its end. */
 int hf_http_step(struct hf_http_transfer *t, bool waits, bool *out_running, struct hf_err *err)
     HF_CHECKED;
+/* libcurl's callback: into the answer, or where the request wants it. */
+size_t hf_http_take_body(char *data, size_t one, size_t n, void *transfer);
 /* How it ended. Fills the answer's status. */
 int hf_http_ended(struct hf_http_transfer *t, struct hf_err *err) HF_CHECKED;
 

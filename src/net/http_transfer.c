@@ -16,9 +16,9 @@ static size_t too_long(struct hf_http_transfer *t)
     return 0;
 }
 
-static size_t take_body(char *data, size_t one, size_t n, void *ctx)
+size_t hf_http_take_body(char *data, size_t one, size_t n, void *transfer)
 {
-    struct hf_http_transfer *t = ctx;
+    struct hf_http_transfer *t = transfer;
     long status = 0;
     n *= one;
     curl_easy_getinfo(t->h.easy, CURLINFO_RESPONSE_CODE, &status);
@@ -145,7 +145,7 @@ static int note_sent(void *ctx, char *ip, char *local, int port, int local_port)
 static void set_callbacks(struct hf_http_transfer *t)
 {
     CURL *e = t->h.easy;
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, hf_http_take_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, t);

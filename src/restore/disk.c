@@ -213,9 +213,23 @@ static int open_sets(struct restoring *r, struct hf_err *err)
 
 /* ---- the whole -------------------------------------------------------------------------- */
 
+/* In one go: of what was interrupted nothing can be gone on with. */
+static int fill_vmdk(struct restoring *r, struct hf_image_rebuilt *done, struct hf_err *err)
+{
+    const struct hf_disk_vmdk w = {.image = r->what->image,
+                                   .root = r->what->root,
+                                   .fd = r->part.fd,
+                                   .cancel = r->what->cancel,
+                                   .progress = r->what->progress,
+                                   .progress_ctx = r->what->progress_ctx};
+    return hf_disk_vmdk_write(&w, &done->fetched, &r->written, err);
+}
+
 static int fill(struct restoring *r, struct hf_image_tree *tree, struct hf_image_rebuilt *done,
                 struct hf_err *err)
 {
+    if (r->what->format == HF_DISK_VMDK)
+        return fill_vmdk(r, done, err);
     if (open_target(r, err) < 0 || open_sets(r, err) < 0)
         return -1;
     if (r->part.is_resumed)

@@ -4,7 +4,7 @@
  *
  * Promise   FILE has the disk, each chunk proven, synced; or it is what it was before (not there, mostly). Sparse: holes, and zeros of
  *           64 KiB, are not written. What was interrupted is gone on with when called again for the same root, format and file
- *           (restore/disk_part.h); of another one it begins anew.
+ *           (restore/disk_part.h); of another one, and a VMDK always, it begins anew.
  *           A block device is written in place, zeroed first, and there is nothing to go on with.
  * Errors    CORRUPT with place and pack; AUTH: no key, or another; NOSPACE, CANCELLED, and those of the store: `left` names the part and how
  *           much it has, the hint how to go on. What was of no use is removed. CONFLICT, BUSY: FILE (restore/disk_part.h).

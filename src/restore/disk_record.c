@@ -8,7 +8,7 @@
 
 #define FORMAT 1
 
-const char *const hf_disk_formats[HF_DISK_FORMATS] = {"raw", "qcow2"};
+const char *const hf_disk_formats[HF_DISK_FORMATS] = {"raw", "qcow2", "vmdk"};
 
 void hf_disk_record_free(struct hf_disk_record *r)
 {

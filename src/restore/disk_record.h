@@ -20,9 +20,9 @@
 #define HF_DISK_RECORD_MAX ((size_t)4 << 20)
 #define HF_DISK_RECORD_RANGES 65536u
 
-enum hf_disk_format { HF_DISK_RAW, HF_DISK_QCOW2 };
-#define HF_DISK_FORMATS 2
-extern const char *const hf_disk_formats[HF_DISK_FORMATS]; /* "raw", "qcow2" */
+enum hf_disk_format { HF_DISK_RAW, HF_DISK_QCOW2, HF_DISK_VMDK };
+#define HF_DISK_FORMATS 3
+extern const char *const hf_disk_formats[HF_DISK_FORMATS]; /* "raw", "qcow2", "vmdk" */
 
 struct hf_disk_record {
     char *point, *disk; /* for people: the root says what is restored */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * restore/disk_target.h - what a restored disk is written to, as one table of operations: a raw file or device, or qcow2.
+ * restore/disk_target.h - what a restored disk is written to, as one table of operations: a raw file or device, or qcow2. And VMDK.
  *
  * put       bytes at a place, by several workers at once. Nothing is put where zeros are wanted: it reads as zeros to begin with.
  * sync      all that was put before is there for good, also after a loss of power. One caller, beside puts.
@@ -13,6 +13,7 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "image/image.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -57,5 +58,18 @@ int hf_disk_qcow2_check(const struct hf_disk_qcow2_opts *opts, struct hf_err *er
 /* By a qemu-nbd of its own, with a connection for each worker, on a socket that nobody else can reach. It ends with us, however we do. */
 struct hf_disk_target *hf_disk_qcow2(const struct hf_disk_qcow2_opts *opts, struct hf_err *err)
     HF_CHECKED;
+
+/* A VMDK is no such target: its grains have to lie in the disk's order, so it is written from front to end in one go. */
+struct hf_disk_vmdk {
+    struct hf_image *image;
+    const unsigned char *root;
+    int fd;                                                     /* of an empty file */
+    const struct hf_cancel *cancel;                             /* or NULL */
+    void (*progress)(void *ctx, uint64_t done, uint64_t total); /* or NULL */
+    void *progress_ctx;
+};
+/* Synced when it is 0. *out_read, *out_written: bytes of the disk that came, and that are in the file for it; also when it fails. */
+int hf_disk_vmdk_write(const struct hf_disk_vmdk *w, uint64_t *out_read, uint64_t *out_written,
+                       struct hf_err *err) HF_CHECKED;
 
 #endif

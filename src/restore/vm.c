@@ -215,6 +215,13 @@ int restoring_begin(struct restoring *r, struct json_object **out, struct hf_err
     return restoring_give_up(r, err);
 }
 
+static int make_package(struct restoring *r, struct json_object **out, struct hf_err *err)
+{
+    if (restore_disks(r, err) < 0 || restoring_write_ovf(r, err) < 0 || name_folder(r, err) < 0)
+        return restoring_give_up(r, err);
+    return restoring_document(r, out, err);
+}
+
 int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
                   struct json_object **out, struct hf_err *err)
 {
@@ -223,6 +230,8 @@ int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
         return -1;
     if (req->dry_run)
         return restoring_document(&r, out, err);
+    if (req->is_ovf)
+        return make_package(&r, out, err);
     if ((!r.pushed && restore_disks(&r, err) < 0) || bring_up(&r, err) < 0)
         return restoring_give_up(&r, err);
     return restoring_document(&r, out, err);

@@ -13,6 +13,9 @@
  *           the disks are left where they are, and told.
  * Pushed    where the point's disks are in a backup that the hypervisor keeps, that hypervisor makes the machine itself, for as long as the
  *           copying takes (run/pushed_machine.h): no folder, no part of it here, nothing to go on with after a failure.
+ * OVF       instead of a machine: DIR/NAME with the disks, an envelope that others import and its manifest, for a point whose definition
+ *           is one of restore/ovf_machine.h. No hypervisor is asked, none need be there; nothing is journalled: killed anywhere, DIR/NAME
+ *           is whole or not there, and the same command goes on with the disks that were whole.
  * Failure   the machine is taken away, the folder has its former name: the same command begins there. `left` says what is not.
  * Crash     before the decision the guardian does the same, within a second of our death; after it, it finishes (run/effects.h). Where both died:
  *           `recover`, or who begins something on that machine next, who ends none that runs (run/recover.h).
@@ -39,13 +42,14 @@ struct hf_restore_vm {
     uint32_t flags;  /* HF_MACHINE_NO_NETWORK, KEEP_UUID, KEEP_MAC, ARGUMENTS */
     bool start;
     bool in_place;
+    bool is_ovf;     /* no machine: its disks with an envelope; flags: KEEP_MAC at most */
     bool is_instant; /* restore/instant.h; its sockets come into DIR/holdfast-NAME-DIGITS */
     int64_t boot_ms; /* in place; 0: not waited for */
     bool dry_run;    /* the plan alone */
 };
 
 /* {"point","vm","store","name","hypervisor","id","dir","disks":[{"disk","file","bytes","written","fetched","resumed"}],
- * "findings":[{"kind","about","text"}],"former_disks":[FILE…],"kept_disks":[FILE…],"backup":REF|null,"started","instant","dry_run","duration_ms"}, to be put.
+ * "findings":[{"kind","about","text"}],"former_disks":[FILE…],"kept_disks":[FILE…],"backup":REF|null,"ovf":FILE|null,"started","instant","dry_run","duration_ms"}, to be put.
  * Also when it fails *out may be set: then to the findings so far, which say why. */
 int hf_restore_vm(const struct hf_env *env, const struct hf_restore_vm *req,
                   struct json_object **out, struct hf_err *err) HF_CHECKED;

@@ -66,14 +66,16 @@ int restoring_document(const struct restoring *r, struct json_object **out, stru
     const struct hf_manifest *m = &r->point.manifest;
     bool starts = r->req->start || r->req->in_place || r->req->is_instant;
     HF_AUTOJSON struct json_object *doc = json_object_new_object();
-    if (!doc || hf_json_add_string(doc, "point", m->point.id) < 0 ||
+    HF_AUTOFREE char *ovf = r->req->is_ovf ? restoring_ovf_path(r, r->dir, "ovf") : NULL;
+    if (!doc || (r->req->is_ovf && !ovf) || hf_json_add_string(doc, "point", m->point.id) < 0 ||
         hf_json_add_string(doc, "vm", m->point.vm) < 0 ||
         hf_json_add_string(doc, "store", r->point.config->label) < 0 ||
         hf_json_add_string(doc, "name", r->name) < 0 ||
-        hf_json_add_string(doc, "hypervisor", r->hypervisor->label) < 0 ||
+        hf_json_add_string(doc, "hypervisor", r->hypervisor ? r->hypervisor->label : "") < 0 ||
         hf_json_add_string(doc, "id", r->plan.vm_id ? r->plan.vm_id : "") < 0 ||
         hf_json_add_string(doc, "dir", r->dir) < 0 || add_lists(r, doc) < 0 ||
         hf_json_add_string(doc, "backup", r->pushed ? r->pushed->ref : NULL) < 0 ||
+        hf_json_add_string(doc, "ovf", ovf) < 0 ||
         hf_json_add_bool(doc, "started", starts && !r->req->dry_run) < 0 ||
         hf_json_add_bool(doc, "instant", r->req->is_instant) < 0 ||
         hf_json_add_bool(doc, "dry_run", r->req->dry_run) < 0 ||

@@ -79,6 +79,12 @@ int restoring_tidy_part(const struct restoring *r, struct hf_err *err) HF_CHECKE
 int restoring_check_pushed(const struct restoring *r, struct hf_err *err) HF_CHECKED;
 int restoring_plan_pushed(struct restoring *r, struct hf_err *err) HF_CHECKED;
 int restoring_make_pushed(struct restoring *r, struct hf_err *err) HF_CHECKED;
+/* vm_ovf.c: what can be said before a disk is fetched, as findings in the plan; the envelope and its manifest beside the disks in the
+ * part, which has no record then any more. */
+int restoring_plan_ovf(struct restoring *r, struct hf_err *err) HF_CHECKED;
+int restoring_write_ovf(struct restoring *r, struct hf_err *err) HF_CHECKED;
+/* DIR/NAME/…; NULL: no memory. To be freed. */
+char *restoring_ovf_path(const struct restoring *r, const char *dir, const char *suffix);
 /* vm_doc.c */
 int restoring_document(const struct restoring *r, struct json_object **out, struct hf_err *err)
     HF_CHECKED;

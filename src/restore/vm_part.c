@@ -45,14 +45,14 @@ int restoring_make_part(const struct restoring *r, struct hf_err *err)
     return fchmod(fd, 0711) == 0 ? 0 : hf_fail_sys(err, errno, "folder '%s'", r->part);
 }
 
-/* Ours by its name: of a try with another --format, or of one that died while it wrote a record. */
+/* Ours by its name: of a try with another --format or --ovf, or of one that died while it wrote a record. */
 static bool is_left_over(const struct restoring *r, const char *name)
 {
     const char *dot = strrchr(name, '.');
-    bool is_disk = false;
+    bool is_result = dot && (strcmp(dot, ".ovf") == 0 || strcmp(dot, ".mf") == 0);
     for (int i = 0; dot && i < HF_DISK_FORMATS; i++)
-        is_disk = is_disk || strcmp(dot + 1, hf_disk_formats[i]) == 0;
-    if (!is_disk && !strstr(name, HF_DISK_PART))
+        is_result = is_result || strcmp(dot + 1, hf_disk_formats[i]) == 0;
+    if (!is_result && !strstr(name, HF_DISK_PART))
         return false;
     for (size_t i = 0; i < r->n_disks; i++) {
         const char *ours = strrchr(r->disks[i].part, '/') + 1;

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "restore/definition.h"
+#include "restore/ovf.h"
 #include "restore/vm_intern.h"
 #include "run/recover.h"
 
@@ -69,10 +70,19 @@ static int choose_hypervisor(struct restoring *r, struct hf_err *err)
     return r->hv ? 0 : -1;
 }
 
+/* In an envelope a name with a colon would be an address. */
+static char *name_file(const struct restoring *r, const struct hf_point_artifact *a)
+{
+    const char *format = hf_disk_formats[r->req->format];
+    if (!r->req->is_ovf)
+        return hf_asprintf("%s.%s", a->name, format);
+    HF_AUTOFREE char *base = hf_ovf_file_name(r->name);
+    return base ? hf_asprintf("%s-disk%zu.%s", base, r->n_disks, format) : NULL;
+}
+
 static int name_disk(struct restoring *r, const struct hf_point_artifact *a, struct hf_err *err)
 {
     struct restoring_disk *d = &r->disks[r->n_disks++];
-    const char *format = hf_disk_formats[r->req->format];
     if (strchr(a->name, '/'))
         return hf_fail(err, HF_E_CORRUPT, "a disk called '%.60s'", a->name);
     d->artifact = a;
@@ -80,8 +90,11 @@ static int name_disk(struct restoring *r, const struct hf_point_artifact *a, str
         d->file = hf_path_join(r->dir, a->name);
         return d->file ? 0 : hf_fail_nomem(err);
     }
-    d->part = hf_asprintf("%s/%s.%s", r->part, a->name, format);
-    d->file = hf_asprintf("%s/%s.%s", r->dir, a->name, format);
+    HF_AUTOFREE char *name = name_file(r, a);
+    if (!name)
+        return hf_fail_nomem(err);
+    d->part = hf_path_join(r->part, name);
+    d->file = hf_path_join(r->dir, name);
     return d->part && d->file ? 0 : hf_fail_nomem(err);
 }
 
@@ -177,7 +190,11 @@ static int ask_hypervisor(struct restoring *r, struct hf_err *err)
                                            .disks = disks,
                                            .n_disks = (uint32_t)r->n_disks};
     struct hf_hv_call call = hf_env_call(r->env, r->id, PLAN_MS);
-    return hf_hv_machine_plan(r->hv, &call, &req, &r->plan, err);
+    int rc = hf_hv_machine_plan(r->hv, &call, &req, &r->plan, err);
+    if (rc < 0 && err->cls == HF_E_UNSUPPORTED &&
+        hf_ovf_machine_is(hf_buf_str(&r->definition), r->definition.len))
+        hf_hint(err, "With --ovf its disks come with an OVF, for the hypervisor to import.");
+    return rc;
 }
 
 static int check_folders(const struct restoring *r, struct hf_err *err)
@@ -198,8 +215,25 @@ static int check_folders(const struct restoring *r, struct hf_err *err)
     return 0;
 }
 
+/* Without a hypervisor: it may be what is to be brought back. */
+static int plan_ovf(struct restoring *r, struct hf_err *err)
+{
+    const char *nobody = NULL;
+    HF_AUTOFREE char *key = hf_asprintf("ovf.machine.%s", r->req->name);
+    if (!key)
+        return hf_fail_nomem(err);
+    if (open_point(r, err) < 0 || choose_name(r, &nobody, err) < 0 || name_all(r, err) < 0)
+        return -1;
+    r->lock = hf_vmlock_take(hf_env_state(r->env), key, r->id, err);
+    if (!r->lock)
+        return hf_wrap(err, "machine %s", r->name);
+    return check_folders(r, err) < 0 ? -1 : restoring_plan_ovf(r, err);
+}
+
 int restoring_plan(struct restoring *r, struct hf_err *err)
 {
+    if (r->req->is_ovf)
+        return plan_ovf(r, err);
     if (open_point(r, err) < 0 || choose_hypervisor(r, err) < 0 ||
         restoring_find_former(r, err) < 0 || name_all(r, err) < 0 || take_lock(r, err) < 0 ||
         restoring_list_former(r, err) < 0 || check_folders(r, err) < 0)

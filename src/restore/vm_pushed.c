@@ -31,6 +31,10 @@ int restoring_check_pushed(const struct restoring *r, struct hf_err *err)
                        r->point.manifest.point.id);
     if (!r->pushed)
         return 0;
+    if (req->is_ovf)
+        return hf_fail(err, HF_E_UNSUPPORTED,
+                       "%s is in a backup of its hypervisor: no OVF can be made of it",
+                       r->point.manifest.point.id);
     if (req->is_instant || req->in_place) {
         hf_fail(err, HF_E_UNSUPPORTED,
                 "%s is in a backup of its hypervisor, which makes a new machine of it, %s",

@@ -49,7 +49,7 @@ static int ask_exports(struct backup *b, struct hf_err *err)
         struct hf_hv_call call = hf_env_call(b->run->env, b->run->id, ASK_MS);
         if (hf_hv_export_disk(c->capture, &call, d->target, &d->export, err) < 0)
             return hf_wrap(err, "disk %s", d->target);
-        if (d->export.form != (backup_is_pushed(b) ? HF_EXPORT_PUSHED : HF_EXPORT_NBD))
+        if ((d->export.form == HF_EXPORT_PUSHED) != backup_is_pushed(b))
             return hf_fail(err, HF_E_UNSUPPORTED, "disk %s: it is exported otherwise than told",
                            d->target);
         b->all_bytes += d->export.size_bytes;
@@ -149,6 +149,8 @@ static int read_export(struct backup *b, struct backup_disk *d, struct hf_err *e
 {
     bool is_done = false;
     const struct hf_export_copy *e = &d->export;
+    if (e->form == HF_EXPORT_STREAM)
+        return backup_read_stream(b, d, err);
     HF_AUTO(hf_nbd) struct hf_nbd *n = open_export(b, e, true, err);
     if (!n)
         return -1;
@@ -274,6 +276,15 @@ int backup_open_exports(struct backup *b, struct hf_err *err)
     return rc < 0 || backup_watch_check(b, err) < 0 ? -1 : 0;
 }
 
+/* A snapshot that a stream was read from is merged away in its end, which may take hours. */
+static int end_export(struct backup *b, struct hf_err *err)
+{
+    if (backup_is_streamed(b))
+        return backup_wait_for_end(b, err);
+    struct hf_hv_call call = hf_env_call(b->run->env, b->run->id, END_MS);
+    return hf_hv_export_end(b->creation->capture, &call, err);
+}
+
 int backup_read_disks(struct backup *b, struct hf_err *err)
 {
     int rc = HF_POINT_ERR("backup.before_disks", err) < 0 ? -1 : read_all(b, err);
@@ -281,8 +292,7 @@ int backup_read_disks(struct backup *b, struct hf_err *err)
     if (rc < 0)
         return -1;
     HF_POINT("backup.before_export_end");
-    struct hf_hv_call call = hf_env_call(b->run->env, b->run->id, END_MS);
-    if (hf_hv_export_end(b->creation->capture, &call, err) < 0)
+    if (end_export(b, err) < 0)
         return hf_wrap(err, "the end of the export");
     HF_POINT("backup.after_export_end");
     return 0;

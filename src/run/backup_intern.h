@@ -9,6 +9,7 @@
  * backup_parent.c   the point that it is incremental to
  * backup_disks.c    the disks, from the export to the stores
  * backup_changes.c  a disk of which only what changed is read
+ * backup_stream.c   … or one that the hypervisor delivers itself
  * backup_pushed.c   … or a backup of them that the hypervisor writes and keeps
  * backup_put.c      files of the point, each to all stores at the same time
  * backup_dump.c     the dump among them
@@ -182,11 +183,18 @@ int backup_look_again(const struct backup *b, struct backup_store *s, size_t *ou
 int backup_put_range(struct backup *b, uint64_t at, const void *data, uint64_t len,
                      struct hf_err *err);
 
+/* backup_stream.c. All of it, to the writers that are open. */
+int backup_read_stream(struct backup *b, struct backup_disk *d, struct hf_err *err);
+/* Is one of the disks of that form? Once the exports are open. */
+bool backup_is_streamed(const struct backup *b);
+
 /* backup_pushed.c */
 /* Does the hypervisor write the disks itself? */
 bool backup_is_pushed(const struct backup *b);
 /* UNSUPPORTED: neither that, nor can they be read. */
 int backup_check_way(const struct backup *b, struct hf_err *err);
+/* export_end of what goes on in the hypervisor whether it is waited for or not: asked until it has ended. */
+int backup_wait_for_end(struct backup *b, struct hf_err *err);
 /* In place of backup_read_disks: until it is whole, and where it lies. */
 int backup_end_push(struct backup *b, struct hf_err *err);
 /* Right before the first manifest: the undo leaves the backup alone from here on. */

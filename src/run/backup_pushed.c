@@ -35,7 +35,7 @@ static int end_export(void *ctx, const struct hf_hv_call *call, struct hf_err *e
     return hf_hv_export_end(b->creation->capture, call, err);
 }
 
-static int wait_for_copy(struct backup *b, struct hf_err *err)
+int backup_wait_for_end(struct backup *b, struct hf_err *err)
 {
     const struct hf_pushed_copying copying = {
         .env = b->run->env, .hv = b->run->hv, .area = "backup", .ask = end_export, .ctx = b};
@@ -103,7 +103,7 @@ int backup_end_push(struct backup *b, struct hf_err *err)
     backup_watch_stop(b);
     if (rc < 0)
         return -1;
-    if (wait_for_copy(b, err) < 0)
+    if (backup_wait_for_end(b, err) < 0)
         return hf_wrap(err, "the backup by the hypervisor");
     HF_POINT("backup.after_push_end");
     return look_at_it(b, err) < 0 ? -1 : judge(b, err);

@@ -20,14 +20,15 @@
 
 bool hf_pushed_is_way(const struct hf_vm_copy *vm)
 {
-    return (vm->can & HF_CAN_EXPORT_PUSHED) && !(vm->can & HF_CAN_EXPORT_NBD);
+    return (vm->can & HF_CAN_EXPORT_PUSHED) &&
+           !(vm->can & (HF_CAN_EXPORT_NBD | HF_CAN_EXPORT_STREAM));
 }
 
 int hf_pushed_check_way(const struct hf_hv *hv, const struct hf_vm_copy *vm, const char *hypervisor,
                         struct hf_err *err)
 {
     const struct hf_plugin *p = hf_hv_plugin(hv);
-    if (hf_pushed_is_way(vm) || p->capabilities & HF_CAN_EXPORT_NBD)
+    if (hf_pushed_is_way(vm) || p->capabilities & (HF_CAN_EXPORT_NBD | HF_CAN_EXPORT_STREAM))
         return 0;
     hf_fail(err, HF_E_UNSUPPORTED, "plugin '%s' exports no disks that could be read", p->name);
     if (!(p->capabilities & HF_CAN_EXPORT_PUSHED))

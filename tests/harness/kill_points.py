@@ -22,6 +22,7 @@ WALKS = (
     ("integration.dump.failures", r"dump\."),
     ("integration.run.restore_image", r"restore\.image\."),
     ("integration.run.restore_vm", r"restore\.vm\."),
+    ("integration.run.restore_ovf", r"restore\.ovf\."),
     ("integration.run.restore_instant", r"instant\."),
     ("integration.files.into_guest", r"(restore|feed)\."),
     ("guest.restore_app", r"app\."),
@@ -44,6 +45,7 @@ WALKS = (
     ("plugin.proxmox.rollback_final", r"proxmox\.(before|after)_final_"),
     ("plugin.proxmox.machine_faults", r"proxmox\.(before|after)_(restore|machine)"),
     ("plugin.proxmox.kill", r"proxmox\."),
+    ("plugin.vmware.kill", r"vmware\."),
     ("integration.daemon.kill", r"daemon\.|catalog\.before_duty_(begin|end)$"),
     ("guest.kill", r""),
 )

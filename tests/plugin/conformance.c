@@ -843,6 +843,106 @@ static void exports_pushed(void)
     t.kind = HF_CAPTURE_SNAPSHOT;
 }
 
+/* ---- disks that the plugin delivers itself ---------------------------------------------------- */
+
+struct delivered {
+    uint64_t behind, most; /* most: it is enough then, and refused */
+    bool is_out_of_order;
+};
+
+static int take_extent(void *ctx, uint64_t at, const void *data, uint64_t len)
+{
+    struct delivered *d = ctx;
+    (void)data;
+    d->is_out_of_order |= at != d->behind || !len;
+    d->behind = at + len;
+    return d->behind > d->most ? -1 : 0;
+}
+
+static void stream_disk(struct hf_capture *cap, const char *target)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(60000), strange = call_in(10000);
+    struct hf_export e = {.struct_size = sizeof e};
+    strange.flags = UINT32_C(1) << 31;
+    int rc = t.p->export_disk(t.in, &call, cap, target, &e, &err);
+    check(rc == 0 && e.form == HF_EXPORT_STREAM && e.size_bytes, "export_disk of a stream", &err);
+    struct delivered d = {.most = 0};
+    rc = t.p->export_stream(t.in, &strange, cap, target, take_extent, &d, &err);
+    check(failed_as(rc, &err, HF_E_UNSUPPORTED), "export_stream refuses unknown flag bits", &err);
+    hf_err_clear(&err);
+    rc = t.p->export_stream(t.in, &call, cap, target, take_extent, &d, &err);
+    check(rc == -1 && !err.cls, "export_stream ends when it is refused, and leaves the error alone",
+          &err);
+    hf_err_clear(&err);
+    d = (struct delivered){.most = e.size_bytes};
+    rc = t.p->export_stream(t.in, &call, cap, target, take_extent, &d, &err);
+    check(rc == 0 && !d.is_out_of_order && d.behind == e.size_bytes,
+          "export_stream delivers all of it, in order", &err);
+}
+
+/* The list of disks is a call of the same instance: first it, then they. */
+struct targets {
+    char names[8][64];
+    size_t n;
+};
+
+static int note_target(void *ctx, const struct hf_disk *disk)
+{
+    struct targets *all = ctx;
+    if (!disk->skipped && all->n < HF_ARRAY_SIZE(all->names))
+        snprintf(all->names[all->n++], sizeof all->names[0], "%s", disk->target);
+    return 0;
+}
+
+static void streams_each_disk(struct hf_capture *cap)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(30000);
+    struct targets all = {.n = 0};
+    check(t.p->vm_disks(t.in, &call, t.id, note_target, &all, &err) == 0, "vm_disks", &err);
+    for (size_t i = 0; i < all.n; i++)
+        stream_disk(cap, all.names[i]);
+    check(all.n > 0, "there is a disk to stream", &err);
+}
+
+static void streams(const char *before)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_capture *cap = NULL;
+    HF_AUTOFREE char *token = NULL;
+    struct hf_call call = call_in(120000);
+    struct hf_export_state state = {.struct_size = sizeof state};
+    int rc = plan("hf-conformance-11", &cap, &token, &err);
+    rc = rc ? rc : t.p->capture_prepare(t.in, &call, cap, &err);
+    rc = rc ? rc : t.p->capture_begin(t.in, &call, cap, &err);
+    rc = rc ? rc : t.p->capture_settle(t.in, &call, cap, &err);
+    check(rc == 0, "a streamed export begins", &err);
+    if (rc == 0) {
+        streams_each_disk(cap);
+        check(t.p->export_watch(t.in, &call, cap, &state, &err) == 0, "export_watch", &err);
+        check(t.p->export_end(t.in, &call, cap, &err) == 0, "export_end", &err);
+        check(t.p->export_end(t.in, &call, cap, &err) == 0, "export_end, again", &err);
+        check(is_same_definition(before), "the end leaves nothing", &err);
+        rc = t.p->export_watch(t.in, &call, cap, &state, &err);
+        check(failed_as(rc, &err, HF_E_CONFLICT), "export_watch after the end", &err);
+    }
+    t.p->capture_free(t.in, cap);
+    discard_twice("hf-conformance-11", token, before);
+}
+
+static void exports_streamed(void)
+{
+    HF_AUTOFREE char *before = definition();
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_call call = call_in(10000);
+    t.kind = HF_CAPTURE_EXPORT;
+    tries_each_step(before);
+    streams(before);
+    check(do_busy(&call, t.id, &err) == 0, "nothing of an export is left", &err);
+    t.kind = HF_CAPTURE_SNAPSHOT;
+}
+
 static void exports(void)
 {
     HF_AUTOFREE char *before =
@@ -877,6 +977,8 @@ static void captures(void)
         exports();
     if (vm.can & HF_CAN_EXPORT_PUSHED)
         exports_pushed();
+    if (vm.can & HF_CAN_EXPORT_STREAM)
+        exports_streamed();
 }
 
 /* ---- a machine from a definition ------------------------------------------------------------- */
@@ -1081,6 +1183,9 @@ static void check_table(void)
                                                t.p->pushed_list && t.p->pushed_find &&
                                                t.p->pushed_delete),
           "what it says of pushed exports has its slots", &err);
+    check(has_all_of(HF_CAN_EXPORT_STREAM, t.p->export_disk && t.p->export_stream &&
+                                               t.p->export_watch && t.p->export_end),
+          "what it says of streamed exports has its slots", &err);
     check(has_all_of(HF_CAN_GUEST_EXEC, t.p->guest_ping && t.p->guest_exec) &&
               has_all_of(HF_CAN_GUEST_FILES, t.p->guest_file_read && t.p->guest_file_write) &&
               has_all_of(HF_CAN_GUEST_FREEZE,

@@ -10,9 +10,12 @@
  */
 #include "drive.h"
 
+#include "base/buf.h"
 #include "base/path.h"
 #include "base/units.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -139,7 +142,7 @@ static int do_definition(struct drive *d, char **args, struct hf_err *err)
     return 0;
 }
 
-/* capture VM NAME TOKEN-FILE [LABEL [STEP]]: all steps, or up to the named one. */
+/* capture VM NAME TOKEN-FILE [LABEL [STEP]]: all steps, or up to the named one. $HOLDFAST_FROZEN: of a guest that is frozen. */
 static int do_capture(struct drive *d, char **args, struct hf_err *err)
 {
     HF_AUTOFREE char *id = NULL;
@@ -153,7 +156,8 @@ static int do_capture(struct drive *d, char **args, struct hf_err *err)
                                      .kind = HF_CAPTURE_SNAPSHOT,
                                      .vm_id = id,
                                      .name = args[1],
-                                     .label = label};
+                                     .label = label,
+                                     .is_frozen = getenv("HOLDFAST_FROZEN") != NULL};
     if (hf_hv_capture_plan(d->hv, &call, &req, &cap, &plan, err) != 0)
         return -1;
     for (size_t i = 0; i < plan.warnings.n; i++)
@@ -174,6 +178,39 @@ static int do_capture(struct drive *d, char **args, struct hf_err *err)
     return strcmp(upto, "begin") == 0 ? 0 : hf_hv_capture_settle(cap, &call, err);
 }
 
+static int write_extent(void *ctx, uint64_t at, const void *data, uint64_t len, struct hf_err *err)
+{
+    int fd = *(int *)ctx;
+    const char *slow = getenv("HOLDFAST_SLOW_MS");
+    if (slow)
+        usleep((useconds_t)atoi(slow) * 1000);
+    if (fd < 0)
+        return 0;
+    if (!data)
+        return ftruncate(fd, (off_t)(at + len)) == 0 ? 0 : hf_fail_sys(err, errno, "truncate");
+    return pwrite(fd, data, (size_t)len, (off_t)at) == (ssize_t)len
+               ? 0
+               : hf_fail_sys(err, errno, "write");
+}
+
+/* $HOLDFAST_STREAM_TO: the folder in which each disk of form STREAM becomes a file; none: they are not read; -: and forgotten. $HOLDFAST_SLOW_MS: so long
+ * for each piece. */
+static int save_stream(struct drive *d, struct hf_hv_capture *cap, const char *target,
+                       struct hf_err *err)
+{
+    const char *dir = getenv("HOLDFAST_STREAM_TO");
+    if (!dir)
+        return 0;
+    bool is_kept = strcmp(dir, "-") != 0;
+    HF_AUTOFREE char *path = hf_asprintf("%s/%s", dir, target);
+    HF_AUTOFD int fd =
+        path && is_kept ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+    if (fd < 0 && is_kept)
+        return hf_fail_sys(err, errno, "%s", path ? path : "");
+    struct hf_hv_call call = call_of(d);
+    return hf_hv_export_stream(cap, &call, target, write_extent, &fd, err);
+}
+
 static int tell_exports(struct drive *d, const char *id, struct hf_hv_capture *cap,
                         bool *out_pushed, struct hf_err *err)
 {
@@ -187,9 +224,12 @@ static int tell_exports(struct drive *d, const char *id, struct hf_hv_capture *c
             continue;
         if (hf_hv_export_disk(cap, &call, l.items[i].target, &e, err) != 0)
             return -1;
-        printf("export %s %s %s %s %llu %s\n", l.items[i].target, e.uri, or_dash(e.allocation_ctx),
-               or_dash(e.dirty_ctx), (unsigned long long)e.size_bytes, or_dash(e.compare_why));
+        printf("export %s %s %s %s %llu %s\n", l.items[i].target, or_dash(e.uri),
+               or_dash(e.allocation_ctx), or_dash(e.dirty_ctx), (unsigned long long)e.size_bytes,
+               or_dash(e.compare_why));
         *out_pushed = e.form == HF_EXPORT_PUSHED;
+        if (e.form == HF_EXPORT_STREAM && save_stream(d, cap, l.items[i].target, err) != 0)
+            return -1;
     }
     puts("exported");
     fflush(stdout);
@@ -204,6 +244,8 @@ static int watch_until(struct drive *d, struct hf_hv_capture *cap, const char *f
     int failed = 0;
     while (access(file, F_OK) != 0) {
         struct hf_hv_call call = call_of(d);
+        if (hf_cancel_check(d->cancel, err) != 0)
+            return -1;
         struct hf_err why = HF_ERR_INIT;
         failed = hf_hv_export_watch(cap, &call, &state, &why) == 0 ? 0 : failed + 1;
         /* libvirtd may be restarted: nothing is known then, and it is asked again. */
@@ -603,6 +645,7 @@ int main(int argc, char **argv)
                               .log = log};
     HF_AUTO(hf_hv) struct hf_hv *hv = hf_hv_open(&opts, &err);
     d.hv = hv;
+    d.cancel = cancel;
     if (!hv || run_verb(&d, argc - i - 1, argv + i + 1, &err) != 0)
         return complain(&err);
     return 0;

@@ -263,7 +263,7 @@ struct hf_pushed {
 };
 typedef int (*hf_pushed_cb)(void *ctx, const struct hf_pushed *pushed);
 
-/* STREAM: ascending, not overlapping. data NULL: a hole of len zero bytes. */
+/* STREAM: all of the disk, ascending, without a gap. data NULL: a hole of len zero bytes. */
 typedef int (*hf_extent_cb)(void *ctx, uint64_t offset, const void *data, uint64_t len);
 
 struct hf_guest_exec {
@@ -434,7 +434,8 @@ struct hf_plugin {
                     struct hf_err *err);
     /* Any running domain, block or backup job of anybody: BUSY, naming it, in under a second. */
     int (*vm_busy)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, struct hf_err *err);
-    /* The definition as the hypervisor would take it back (XML, OVF, conf), in one string. */
+    /* The definition as the hypervisor would take it back (XML, conf), in one string; where it has no such text, JSON of the
+     * format "holdfast-machine" (docs/architecture.md), which a restore can make an OVF of. */
     int (*vm_definition)(struct hf_instance *in, const struct hf_call *call, const char *vm_id, const char **out,
                          struct hf_err *err);
 
@@ -473,6 +474,9 @@ struct hf_plugin {
     /* Only between begin and free of an EXPORT capture. */
     int (*export_disk)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap, const char *target,
                        struct hf_export *out, struct hf_err *err);
+    /* Of a disk of form STREAM; again, where it failed or has to be read twice. What it is read from (a lease, a snapshot) is the
+     * plugin's to keep alive and to watch: export_watch is not asked meanwhile. It returns when emit had the last byte, and what came
+     * was proven whole. export_end then gives back what the instant was kept by: it may take long, and be called again. */
     int (*export_stream)(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                          const char *target, hf_extent_cb emit, void *ctx, struct hf_err *err);
 

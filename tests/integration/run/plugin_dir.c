@@ -15,6 +15,7 @@
  *   ROOT/NAME/TARGET.lost, TARGET.plain   there: it has lost its bitmaps; it is of a format without
  *   ROOT/NAME/TARGET.blind        there: its bitmaps call nothing changed, which is a lie
  *   ROOT/NAME/off, internal     there: the VM is off; its disks have internal snapshots
+ *   ROOT/NAME/definition   what is told as its definition, instead of domain
  *   ROOT/NAME/machine      a machine from a stored definition: "RUN PURPOSE made" or "… settled"; its disks are absolute paths
  *   ROOT/NAME/pushed       there: … made from a backup on the shelf; its disks are TARGET.img, and go with it
  *   ROOT/NAME/paused       there: the VM is paused;  domain.former: of the machine that it replaced
@@ -1291,7 +1292,7 @@ static int dir_vm_definition(struct hf_instance *in, const struct hf_call *call,
     const char *vm = vm_of(in, vm_id, err);
     if (!vm || begin_call(in, call, "vm_definition", vm, err) < 0)
         return -1;
-    char *text = read_vm_file(in, vm, "domain", err);
+    char *text = read_vm_file(in, vm, exists(in, vm, "definition") ? "definition" : "domain", err);
     *out = text ? keep(in, text) : NULL;
     return text ? 0 : -1;
 }
@@ -1685,6 +1686,8 @@ static int dir_machine_plan(struct hf_instance *in, const struct hf_call *call,
         out->undo_token = keep(in, HF_STEAL(token));
         return plan_pushed(in, req, emit, ctx, out, err);
     }
+    if (*req->definition == '{')
+        return hf_fail(err, HF_E_UNSUPPORTED, "a definition of another kind of hypervisor");
     if (tell(emit, ctx, HF_MACHINE_CHANGED, "name", req->name) < 0 ||
         each_disk(in, req->name, req->definition, adapt_disk, &a, err) < 0) {
         hf_buf_free(&a.out);

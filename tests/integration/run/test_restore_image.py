@@ -8,7 +8,7 @@ import time
 
 import runlib
 import kill_points  # noqa: I001  runlib says where it is
-from restorelib import FORMATS, MIB, Case
+from restorelib import ALL_FORMATS, FORMATS, MIB, Case
 
 runlib.need("qemu-nbd", "qemu-nbd", "qemu-img")
 runlib.need("age", "age", "age-keygen")
@@ -18,7 +18,7 @@ MINE = "integration.run.restore_image"
 
 class Whole(Case):
     def check_formats(self, store):
-        for form in FORMATS:
+        for form in ALL_FORMATS:
             with self.subTest(form=form):
                 file = self.out / f"{store}.{form}"
                 doc = self.ok(self.restore(file, form, "--store", store))
@@ -226,7 +226,7 @@ class Killed(Case):
         self.add_store()
         self.backup()
         walked = set()
-        for form in FORMATS:
+        for form in ALL_FORMATS:
             order = self.visits(form)
             walked |= set(order)
             for point in order:
@@ -243,7 +243,7 @@ class Killed(Case):
     def test_an_error_at_any_point_is_said_and_the_same_command_again_gives_an_equal_disk(self):
         self.add_store()
         self.backup()
-        for form in FORMATS:
+        for form in ALL_FORMATS:
             for point in [p for p in self.visits(form) if p in kill_points.of(MINE, "HF_POINT_ERR")]:
                 with self.subTest(form=form, point=point):
                     file = self.out / "x"

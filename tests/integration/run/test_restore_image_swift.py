@@ -8,7 +8,7 @@ import runlib
 import s3lib  # noqa: I001, F401  it says where the others are
 import s3proxy
 import swiftlib
-from restorelib import FORMATS, MIB, Case
+from restorelib import ALL_FORMATS, FORMATS, MIB, Case
 
 runlib.need("qemu-nbd", "qemu-nbd", "qemu-img")
 runlib.need("age", "age", "age-keygen")
@@ -36,7 +36,7 @@ class FromSwift(Case):
     def test_a_disk_comes_back_equal_encrypted_raw_and_qcow2(self):
         self.add_section("far", **self.section, **self.encrypt())
         self.backup(store="far")
-        for form in FORMATS:
+        for form in ALL_FORMATS:
             self.ok(self.restore(self.out / "x", form))
             self.assert_equal(self.out / "x", form)
             (self.out / "x").unlink()

@@ -3,9 +3,9 @@
  * http_drive - requests of net/http from the shell, for its tests; all over one struct hf_http.
  *
  *   http_drive [ca=FILE] [pin=PIN] [stall=MS] [timeout=MS] [max=BYTES] [into=BYTES] [body=BYTES] [method=M]
- *              [cancel=MS] [pause=MS] [secret=TEXT] URL…
+ *              [cancel=MS] [pause=MS] [secret=TEXT] [take=BYTES [piece=MS] [refuse=BYTES]] URL…
  *
- * For each URL, with a pause in between, a line "STATUS BODY-BYTES BYTES-INTO" or "error CLASS [retryable]: message | hint".
+ * take: in pieces, at most so many bytes, each taken for `piece`, and none behind the bytes `refuse`. For each URL, with a pause in between, a line "STATUS BODY-BYTES BYTES-INTO" or "error CLASS [retryable]: message | hint".
  */
 #include "base/clock.h"
 #include "net/http.h"
@@ -52,6 +52,36 @@ static void say(int rc, const struct hf_http_answer *a, const struct hf_err *err
     fflush(stdout);
 }
 
+/* Pieces of a body. */
+struct taken {
+    const struct drive *d;
+    uint64_t bytes, sum;
+};
+
+static int take(void *ctx, const void *data, size_t len, struct hf_err *err)
+{
+    struct taken *t = ctx;
+    const unsigned char *p = data;
+    if (text(t->d, "refuse") && t->bytes + len > (uint64_t)number(t->d, "refuse"))
+        return hf_fail(err, HF_E_NOSPACE, "no more");
+    for (size_t i = 0; i < len; i++)
+        t->sum = t->sum * 31 + p[i];
+    t->bytes += len;
+    hf_clock_sleep_ms(hf_clock_system(), number(t->d, "piece"));
+    return 0;
+}
+
+static void download(const struct drive *d, struct hf_http *h, const struct hf_http_request *r)
+{
+    struct hf_err err = HF_ERR_INIT;
+    struct taken t = {.d = d};
+    HF_AUTO(hf_http_answer) struct hf_http_answer a = {0};
+    const struct hf_http_sink sink = {take, &t, (uint64_t)number(d, "take"), hf_clock_system()};
+    int rc = hf_http_download(h, r, &sink, &a, &err);
+    printf("%llu %llx ", (unsigned long long)t.bytes, (unsigned long long)t.sum);
+    say(rc, &a, &err);
+}
+
 static int run(const struct drive *d, struct hf_http *h)
 {
     static const char *const headers[] = {"Content-Type: text/plain", NULL};
@@ -79,7 +109,10 @@ static int run(const struct drive *d, struct hf_http *h)
         if (strncmp(*url, "http", 4) != 0)
             continue;
         r.url = *url;
-        say(hf_http_run(h, &r, &a, &err), &a, &err);
+        if (text(d, "take"))
+            download(d, h, &r);
+        else
+            say(hf_http_run(h, &r, &a, &err), &a, &err);
         hf_clock_sleep_ms(hf_clock_system(), number(d, "pause"));
     }
     return 0;

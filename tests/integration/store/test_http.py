@@ -156,6 +156,112 @@ class Http(unittest.TestCase):
             c.sendall(OK)
         self.assertEqual(self.drive(f"body={length}", self.serve(take_all).url).split()[0], "200")
 
+    # ---- a body in pieces ------------------------------------------------------------------
+
+    BODY = bytes(range(251)) * 4001
+
+    @staticmethod
+    def taken(body):
+        """How http_drive tells what it took."""
+        total = 0
+        for byte in body:
+            total = (total * 31 + byte) % (1 << 64)
+        return f"{len(body)} {total:x} "
+
+    def test_a_body_comes_whole_and_in_order_however_it_is_sent(self):
+        def chunked(server, c, n):
+            c.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for at in range(0, len(self.BODY), 70001):
+                piece = self.BODY[at:at + 70001]
+                c.sendall(b"%x\r\n" % len(piece) + piece + b"\r\n")
+            c.sendall(b"0\r\n\r\n")
+
+        def unmeasured(server, c, n):
+            c.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + self.BODY)
+            return "close"
+        measured = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.BODY) + self.BODY
+        for script in (measured, chunked, unmeasured):
+            self.assertEqual(self.drive("take=2000000", self.serve(script).url), self.taken(self.BODY) + "200 0 0\n")
+        self.assertEqual(self.drive("take=5", self.serve(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").url), "0 0 200 0 0\n")
+
+    def test_a_body_that_is_cut_is_no_whole_one(self):
+        def measured(server, c, n):
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(self.BODY) + 1) + self.BODY)
+            return "close"
+
+        def chunked(server, c, n):
+            c.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (len(self.BODY) + 1) + self.BODY)
+            return "close"
+        for script in (measured, chunked):
+            server = self.serve(script)
+            self.assertIn(self.taken(self.BODY) + "error unreachable retryable: ", self.drive("take=2000000", server.url))
+            self.assertEqual(server.n, 1, "nothing is asked again behind the back of who took pieces")
+
+    def test_a_body_beyond_the_bound_of_its_pieces_is_corrupt(self):
+        server = self.serve(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.BODY) + self.BODY)
+        self.assertEqual(self.drive(f"take={len(self.BODY)}", server.url), self.taken(self.BODY) + "200 0 0\n")
+        self.assertIn("error corrupt: the server answers more than was asked for", self.drive(f"take={len(self.BODY) - 1}", server.url))
+
+    def test_what_is_no_2xx_is_told_and_no_piece_of_it_is_taken(self):
+        for status in (302, 404, 500, 503):
+            server = self.serve(b"HTTP/1.1 %d No\r\nContent-Length: 5\r\n\r\nwrong" % status)
+            self.assertEqual(self.drive("take=100", server.url), f"0 0 {status} 5 0\n")
+        server = self.serve(b"HTTP/1.1 503 No\r\nContent-Length: 70000\r\n\r\n" + b"x" * 70000)
+        self.assertIn("0 0 error corrupt: ", self.drive("take=100000", server.url))
+
+    def test_a_body_that_stands_still_or_drips_ends_by_the_time_limit(self):
+        def stands(server, c, n):
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + self.BODY)
+            server.hang()
+
+        def drips(server, c, n):
+            stands_until = time.monotonic() + 20
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n")
+            while time.monotonic() < stands_until:
+                c.sendall(b"x")
+                time.sleep(0.05)
+
+        def says_nothing(server, c, n):
+            server.hang()
+        for script in (stands, drips, says_nothing):
+            self.assertIn("error timeout retryable: ", self.drive("take=3000000", "timeout=700", self.serve(script).url))
+            self.assertGreater(self.took_s, 0.6)
+            self.assertLess(self.took_s, 8)
+
+    def test_who_takes_slowly_is_waited_for_and_not_taken_for_a_slow_server(self):
+        """… and the server is held back meanwhile: no more of it is in memory than in the sockets."""
+        sent = []
+
+        def script(server, c, n):
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 40000000\r\n\r\n")
+            with contextlib.suppress(OSError):
+                for _ in range(400):
+                    c.sendall(b"y" * 100000)
+                    sent.append(100000)
+            return "close"
+        out = self.drive("take=50000000", "timeout=500", "piece=1200", "refuse=50000", self.serve(script).url)
+        self.assertIn("error no-space: no more", out)
+        self.assertGreater(int(out.split()[0]), 16000)  # it went on behind a piece that took longer than the limit
+        self.assertLess(sum(sent), 20000000)
+
+    def test_the_error_of_who_takes_is_the_error(self):
+        server = self.serve(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.BODY) + self.BODY)
+        self.assertIn("0 0 error no-space: no more", self.drive("take=2000000", "refuse=0", server.url))
+
+    def test_a_cancel_ends_a_body_that_comes_in_pieces(self):
+        def trickles(server, c, n):
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2000000000\r\n\r\n")
+            while not server.closing.wait(0.02):
+                c.sendall(b"z" * 3000)
+        self.assertIn("error cancelled: ", self.drive("take=2000000000", "cancel=600", self.serve(trickles).url))
+        self.assertLess(self.took_s, 6)
+
+    def test_pieces_come_over_tls_from_the_right_server_only(self):
+        server = self.serve(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.BODY) + self.BODY, self.tls)
+        self.assertEqual(self.drive("take=2000000", f"ca={self.dir}/ca.crt", server.url), self.taken(self.BODY) + "200 0 0\n")
+        self.assertIn("0 0 error auth: ", self.drive("take=2000000", f"ca={self.dir}/other.crt", server.url))
+
     # ---- time ------------------------------------------------------------------------------
 
     def test_an_answer_that_stands_still_is_a_timeout(self):

@@ -227,6 +227,28 @@ static int actor_export_disk(struct hf_instance *in, const struct hf_call *call,
     return 0;
 }
 
+/* "data", zeros, "end"; or as no plugin should. */
+static int actor_export_stream(struct hf_instance *in, const struct hf_call *call,
+                               struct hf_capture *cap, const char *target, hf_extent_cb emit,
+                               void *ctx, struct hf_err *err)
+{
+    (void)call, (void)cap, (void)target;
+    if (emit(ctx, 0, "data", 4) != 0) {
+        trace(in, "refused");
+        return is(in, "streams_on") ? 0 : -1;
+    }
+    hang(in, "hangs_in_stream");
+    if (is(in, "streams_a_gap"))
+        return emit(ctx, 5, NULL, 95);
+    if (is(in, "streams_backwards"))
+        return emit(ctx, 3, NULL, 97);
+    if (is(in, "streams_beyond"))
+        return emit(ctx, 4, NULL, UINT64_MAX);
+    if (emit(ctx, 4, NULL, 96) != 0 || emit(ctx, 100, "end", 3) != 0)
+        return -1;
+    return is(in, "breaks_off") ? fail(err, HF_E_UNREACHABLE, "the host is gone") : 0;
+}
+
 static int actor_export_watch(struct hf_instance *in, const struct hf_call *call,
                               struct hf_capture *cap, struct hf_export_state *out,
                               struct hf_err *err)
@@ -429,10 +451,8 @@ static int actor_rollback_undo(struct hf_instance *in, const struct hf_call *cal
 
 static int tell_finding(const struct hf_instance *in, hf_machine_finding_cb emit, void *ctx)
 {
-    struct hf_machine_finding f = {.struct_size = sizeof f,
-                                   .kind = HF_MACHINE_CHANGED,
-                                   .about = "name",
-                                   .text = in->scratch};
+    struct hf_machine_finding f = {
+        .struct_size = sizeof f, .kind = HF_MACHINE_CHANGED, .about = "name", .text = in->scratch};
     if (is(in, "sizeless"))
         f.struct_size = 4;
     if (is(in, "stateless"))
@@ -635,6 +655,7 @@ static const struct hf_plugin plugin = {
     .rollback_settle = actor_rollback_settle,
     .rollback_undo = actor_rollback_undo,
     .export_disk = actor_export_disk,
+    .export_stream = actor_export_stream,
     .export_watch = actor_export_watch,
     .export_end = actor_export_end,
     .checkpoint_drop = actor_checkpoint_drop,

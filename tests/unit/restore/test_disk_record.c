@@ -108,7 +108,7 @@ static void what_makes_no_sense_is_refused(void **state)
         {"format", "\"1\""},
         {"root", "\"abcd\""},
         {"root", "7"},
-        {"image", "\"vmdk\""},
+        {"image", "\"vhdx\""},
         {"image", "null"},
         {"bytes", "-1"},
         {"bytes", "9223372036854775807"},

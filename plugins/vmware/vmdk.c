@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmdk.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#define SECTOR 512u
+#define GRAIN_MAX_SECTORS 2048u /* 1 MiB; vSphere and qemu write 128 */
+#define HEAD_MAX_SECTORS (UINT64_C(1) << 20)
+#define CAPACITY_MAX_SECTORS (UINT64_C(1) << 38) /* 128 TiB; vSphere ends at 62 */
+#define TABLE_MAX_ENTRIES 512u
+
+enum flag { HAS_COMPRESSED_GRAINS = 1 << 16, HAS_MARKERS = 1 << 17 };
+enum marker { MARKER_END, MARKER_TABLE, MARKER_DIRECTORY, MARKER_FOOTER };
+
+/* What the next bytes are. */
+enum state { IN_HEADER, IN_HEAD, IN_MARKER, IN_GRAIN, IN_TABLE, IN_OTHER, AT_END, BROKEN };
+
+struct vmw_vmdk {
+    hf_extent_cb emit;
+    void *ctx;
+    enum state state;
+    unsigned char sector[SECTOR]; /* a header or marker that comes in pieces */
+    size_t have;                  /* of it, or of the packed grain */
+    uint64_t capacity, grain;     /* sectors */
+    uint64_t told;                /* sectors that were told, data and holes */
+    uint64_t left;                /* bytes of what the state is about, with its padding */
+    uint64_t lba;                 /* of the grain that comes */
+    size_t packed_len, packed_cap;
+    unsigned char *packed, *plain;
+    bool has_tables; /* in the stream; qemu has them in the head, made up before any grain */
+    uint64_t grains, listed; /* that came; that the tables list */
+};
+
+static uint32_t le32(const unsigned char *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static uint64_t le64(const unsigned char *p)
+{
+    return le32(p) | (uint64_t)le32(p + 4) << 32;
+}
+
+struct vmw_vmdk *vmw_vmdk_new(hf_extent_cb emit, void *ctx)
+{
+    struct vmw_vmdk *v = calloc(1, sizeof *v);
+    if (v) {
+        v->emit = emit;
+        v->ctx = ctx;
+    }
+    return v;
+}
+
+void vmw_vmdk_free(struct vmw_vmdk *v)
+{
+    if (!v)
+        return;
+    free(v->packed);
+    free(v->plain);
+    free(v);
+}
+
+uint64_t vmw_vmdk_capacity(const struct vmw_vmdk *v)
+{
+    return v->capacity * SECTOR;
+}
+
+static int fail(struct hf_err *err, const char *what)
+{
+    return hf_fail(err, HF_E_CORRUPT, "the VMDK stream %s", what);
+}
+
+/* ---- the header --------------------------------------------------------------------------------------------------- */
+
+/* The four bytes that a transfer as text would have changed. */
+static bool is_binary(const unsigned char *p)
+{
+    return memcmp(p, "\n \r\n", 4) == 0;
+}
+
+static int read_header(struct vmw_vmdk *v, struct hf_err *err)
+{
+    const unsigned char *h = v->sector;
+    uint32_t version = le32(h + 4), flags = le32(h + 8), entries = le32(h + 44);
+    uint64_t overhead = le64(h + 64);
+    if (memcmp(h, "KDMV", 4) != 0)
+        return fail(err, "is none: it does not begin as a VMDK");
+    if (version < 1 || version > 3 || !(flags & HAS_COMPRESSED_GRAINS) || !(flags & HAS_MARKERS) ||
+        (h[77] | h[78] << 8) != 1)
+        return hf_fail(err, HF_E_UNSUPPORTED,
+                       "the VMDK is not streamOptimized (version %u, flags "
+                       "0x%x)",
+                       (unsigned)version, (unsigned)flags);
+    v->capacity = le64(h + 12);
+    v->grain = le64(h + 20);
+    if (!is_binary(h + 73))
+        return fail(err, "was changed on its way, as text is");
+    if (v->grain < 8 || v->grain > GRAIN_MAX_SECTORS || (v->grain & (v->grain - 1)) ||
+        !v->capacity || v->capacity > CAPACITY_MAX_SECTORS || !entries ||
+        entries > TABLE_MAX_ENTRIES || !overhead || overhead > HEAD_MAX_SECTORS)
+        return fail(err, "has a header that cannot be");
+    v->packed_cap = compressBound(v->grain * SECTOR) + SECTOR;
+    v->plain = malloc(v->grain * SECTOR);
+    v->packed = malloc(v->packed_cap);
+    if (!v->plain || !v->packed)
+        return hf_fail_nomem(err);
+    v->has_tables = le64(h + 56) == UINT64_MAX;
+    v->left = (overhead - 1) * SECTOR;
+    v->state = v->left ? IN_HEAD : IN_MARKER;
+    return 0;
+}
+
+/* ---- grains -------------------------------------------------------------------------------------------------------- */
+
+static int tell(struct vmw_vmdk *v, uint64_t upto, const void *data)
+{
+    uint64_t from = v->told;
+    if (upto == from)
+        return 0;
+    v->told = upto;
+    return v->emit(v->ctx, from * SECTOR, data, (upto - from) * SECTOR) != 0 ? -1 : 0;
+}
+
+static int unpack(struct vmw_vmdk *v, struct hf_err *err)
+{
+    uLongf len = v->grain * SECTOR;
+    uLong used = v->packed_len;
+    uint64_t end = v->lba + v->grain < v->capacity ? v->lba + v->grain : v->capacity;
+    int rc = uncompress2(v->plain, &len, v->packed, &used);
+    if (rc == Z_MEM_ERROR)
+        return hf_fail_nomem(err);
+    /* The last one may be as short as the disk. */
+    if (rc != Z_OK || (len != v->grain * SECTOR && len != (end - v->lba) * SECTOR))
+        return fail(err, "has a grain that does not unpack");
+    v->grains++;
+    return tell(v, v->lba, NULL) == 0 ? tell(v, end, v->plain) : -1;
+}
+
+static uint64_t padded(uint64_t bytes)
+{
+    return (bytes + SECTOR - 1) / SECTOR * SECTOR;
+}
+
+/* Its data begin within the marker's own sector. */
+static int begin_grain(struct vmw_vmdk *v, uint64_t lba, uint32_t len, struct hf_err *err)
+{
+    size_t here = SECTOR - 12;
+    if (lba % v->grain || lba >= v->capacity || lba < v->told)
+        return fail(err, "has a grain that lies off the disk, or out of order");
+    if (len > v->packed_cap)
+        return fail(err, "has a grain that is larger than it can be");
+    v->lba = lba;
+    v->packed_len = len;
+    v->have = len < here ? len : here;
+    memcpy(v->packed, v->sector + 12, v->have);
+    v->left = padded(12 + (uint64_t)len) - SECTOR;
+    if (v->left) {
+        v->state = IN_GRAIN;
+        return 0;
+    }
+    v->state = IN_MARKER;
+    v->have = 0;
+    return unpack(v, err);
+}
+
+/* ---- markers ------------------------------------------------------------------------------------------------------- */
+
+/* Grain tables are no larger than the disk needs, the directory and the footer are small. */
+static int begin_metadata(struct vmw_vmdk *v, uint32_t type, uint64_t sectors, struct hf_err *err)
+{
+    if (type == MARKER_END) {
+        v->state = AT_END;
+        return sectors ? fail(err, "has an end that is none") : 0;
+    }
+    if (type > MARKER_FOOTER || !sectors || sectors > HEAD_MAX_SECTORS ||
+        (type == MARKER_TABLE && sectors > TABLE_MAX_ENTRIES * 4 / SECTOR))
+        return fail(err, "has a marker that cannot be");
+    v->left = sectors * SECTOR;
+    v->state = type == MARKER_TABLE ? IN_TABLE : IN_OTHER;
+    return 0;
+}
+
+static int read_marker(struct vmw_vmdk *v, struct hf_err *err)
+{
+    uint64_t value = le64(v->sector);
+    uint32_t size = le32(v->sector + 8);
+    v->have = 0;
+    return size ? begin_grain(v, value, size, err)
+                : begin_metadata(v, le32(v->sector + 12), value, err);
+}
+
+/* An entry of 0 is no grain, of 1 one of zeros. */
+static void count_entries(struct vmw_vmdk *v)
+{
+    for (size_t i = 0; i < SECTOR; i += 4)
+        v->listed += le32(v->sector + i) > 1;
+}
+
+/* ---- the stream ---------------------------------------------------------------------------------------------------- */
+
+/* So much of it as a sector still wants; the sector is full when have is SECTOR. */
+static size_t fill(struct vmw_vmdk *v, const unsigned char *data, size_t len)
+{
+    size_t n = SECTOR - v->have < len ? SECTOR - v->have : len;
+    memcpy(v->sector + v->have, data, n);
+    v->have += n;
+    return n;
+}
+
+static size_t skip(struct vmw_vmdk *v, size_t len)
+{
+    size_t n = v->left < len ? (size_t)v->left : len;
+    v->left -= n;
+    if (!v->left)
+        v->state = IN_MARKER;
+    return n;
+}
+
+static int take_grain(struct vmw_vmdk *v, const unsigned char *data, size_t len, size_t *out_used,
+                      struct hf_err *err)
+{
+    size_t wanted = v->packed_len - v->have;
+    *out_used = v->left < len ? (size_t)v->left : len;
+    size_t n = *out_used < wanted ? *out_used : wanted; /* the rest is padding */
+    memcpy(v->packed + v->have, data, n);
+    v->have += n;
+    v->left -= *out_used;
+    if (v->left)
+        return 0;
+    v->have = 0;
+    v->state = IN_MARKER;
+    return unpack(v, err);
+}
+
+/* A sector of a table, whole. */
+static int take_sector(struct vmw_vmdk *v, struct hf_err *err)
+{
+    if (v->have < SECTOR)
+        return 0;
+    if (v->state == IN_MARKER)
+        return read_marker(v, err);
+    v->have = 0;
+    if (v->state == IN_HEADER)
+        return read_header(v, err);
+    count_entries(v);
+    v->left -= SECTOR;
+    if (!v->left)
+        v->state = IN_MARKER;
+    return 0;
+}
+
+static bool is_zero(const unsigned char *data, size_t len)
+{
+    return !len || (!data[0] && memcmp(data, data + 1, len - 1) == 0);
+}
+
+static int take(struct vmw_vmdk *v, const unsigned char *data, size_t len, size_t *out_used,
+                struct hf_err *err)
+{
+    switch (v->state) {
+    case IN_HEADER:
+    case IN_MARKER:
+    case IN_TABLE:
+        *out_used = fill(v, data, len);
+        return take_sector(v, err);
+    case IN_HEAD:
+    case IN_OTHER:
+        *out_used = skip(v, len);
+        return 0;
+    case IN_GRAIN:
+        return take_grain(v, data, len, out_used, err);
+    case AT_END: /* zeros fill it up */
+        *out_used = len;
+        return is_zero(data, len) ? 0 : fail(err, "goes on behind its end");
+    default:
+        return fail(err, "was broken before");
+    }
+}
+
+int vmw_vmdk_write(struct vmw_vmdk *v, const void *data, size_t len, struct hf_err *err)
+{
+    const unsigned char *p = data;
+    while (len) {
+        size_t used = 0;
+        if (take(v, p, len, &used, err) != 0) {
+            v->state = BROKEN;
+            return -1;
+        }
+        p += used;
+        len -= used;
+    }
+    return 0;
+}
+
+int vmw_vmdk_finish(struct vmw_vmdk *v, struct hf_err *err)
+{
+    if (v->state != AT_END)
+        return fail(err, "ends too early");
+    if (v->has_tables && v->listed != v->grains)
+        return hf_fail(err, HF_E_CORRUPT,
+                       "the VMDK stream lists %llu grains, and %llu of them came",
+                       (unsigned long long)v->listed, (unsigned long long)v->grains);
+    return tell(v, v->capacity, NULL);
+}

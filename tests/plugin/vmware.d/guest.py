@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""guest.py - programs and files in the guest, by VMware Tools."""
+import glob
+import os
+import subprocess
+import time
+
+from common import NAME, private
+
+
+def leftovers():
+    return glob.glob("/tmp/holdfast-[0-9]*")
+
+
+def runs(here, *args):
+    here.with_guest()
+    return here.good("exec", here.vm, *args)
+
+
+def programs_run_and_tell(site):
+    before = leftovers()
+    text = runs(site, "/bin/sh", "-c", "echo \"$0 it's\"; echo problem >&2; exit 3", "a b;$(id)`id`\"'\\")
+    assert "exit=3" in text and "a b;$(id)`id`\"'\\ it's" in text and "problem" in text, text
+    assert leftovers() == before, "a folder is left in the guest"
+
+
+def a_zero_that_is_left_out_is_a_zero(site):
+    assert "exit=0" in runs(site, "/bin/true")
+
+
+def a_signal_is_told(site):
+    text = runs(site, "/bin/sh", "-c", "kill -9 $$")
+    assert "exit=-1" in text and "exit=0" not in text, text
+
+
+def input_goes_in_and_its_folder_is_taken_away(site):
+    site.with_guest()
+    before = leftovers()
+    text = site.good("input", site.vm, private("input", "one\ntwo\n"), "/usr/bin/wc", "-l")
+    assert "exit=0" in text and "2" in text, text
+    assert leftovers() == before
+
+
+def is_running(words):
+    return subprocess.run(["pgrep", "-f", words], capture_output=True, check=False).returncode == 0
+
+
+def a_program_that_takes_too_long_is_ended(site):
+    site.with_guest()
+    start, before, length = time.monotonic(), leftovers(), f"20.{os.getpid()}"
+    text = site.bad("timeout", "exec", site.vm, "/bin/sleep", length, limit=4000)
+    assert "may still run in the guest" not in text and time.monotonic() - start < 10, text
+    assert not is_running(f"sleep {length}"), "the shell was ended, the program was not"
+    assert leftovers() == before, "its folder is left"
+
+
+def one_that_cannot_be_ended_is_said_to_run(site):
+    site.with_guest()
+    site.fault("fault", "TerminateProcessInGuest", "GuestOperationsUnavailable", times=-1)
+    text = site.bad("timeout", "exec", site.vm, "/bin/sleep", "7", limit=3000)
+    assert "may still run in the guest" in text, text
+
+
+def a_lost_answer_starts_no_second_program(site):
+    site.with_guest()
+    mark = f"{site.folder}/started"
+    site.fault("drop-after", "StartProgramInGuest")
+    site.fault("slow", "DeleteDirectoryInGuest", 1)  # the program begins in that folder, sooner or later
+    text = site.bad("unreachable", "exec", site.vm, "/bin/sh", "-c", f"echo x >>{mark}")
+    time.sleep(0.5)
+    assert "may run in the guest" in text and len(site.requests("StartProgramInGuest")) == 1
+    with open(mark, encoding="utf-8") as file:
+        assert file.read() == "x\n"
+
+
+def files_go_both_ways_byte_for_byte(site):
+    site.with_guest()
+    data = bytes(range(256)) * 3000
+    path = f"{site.folder}/there"
+    with open(f"{site.folder}/here", "wb") as file:
+        file.write(data)
+    site.good("write", site.vm, path, f"{site.folder}/here")
+    site.good("read", site.vm, path, "1000000", f"{site.folder}/again")
+    with open(f"{site.folder}/again", "rb") as file:
+        assert file.read() == data
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert "<permissions>384</permissions>" in site.requests("InitiateFileTransferToGuest")[0]["body"]
+
+
+def no_cookie_goes_with_a_transfer(site):
+    site.with_guest()  # the stand-in answers 403 to one that has one
+    site.good("read", site.vm, "/etc/passwd", "1000000", f"{site.folder}/passwd")
+
+
+def a_file_that_is_not_there_is_not_found(site):
+    site.with_guest()
+    site.bad("not-found", "read", site.vm, "/tmp/holdfast-nothing-here", "100", f"{site.folder}/x")
+
+
+def a_wrong_guest_password_is_told_as_such(site):
+    site.with_guest()
+    site.keys["guest-password-file"] = private("guest-wrong", "nope")
+    assert "guest-password-file" in site.bad("auth", "ping", site.vm)
+
+
+def without_tools_or_an_account_there_is_no_channel(site):
+    site.bad("config", "ping", site.vm)
+    site.with_guest()
+    site.change(tools="guestToolsNotRunning")
+    assert "GuestOperationsUnavailable" in site.bad("unreachable", "ping", site.vm)
+    assert "VMware Tools do not run" in site.good("find", site.vm)
+    site.change(power="poweredOff")
+    site.bad("conflict", "ping", site.vm)
+
+
+def tools_that_are_not_ready_yet_are_no_channel(site):
+    site.with_guest()
+    site.change(guest_ready=False)
+    text = site.good("find", site.vm)
+    assert "agent=0" in text and "not ready for programs and files" in text, text
+    site.change(guest_ready=True)
+    assert "agent=1" in site.good("find", site.vm)
+
+
+def a_missing_privilege_of_the_guest_operations_is_named(site):
+    site.with_guest()
+    site.server.say("deny", value="VirtualMachine.GuestOperations.Execute")
+    assert "privilege VirtualMachine.GuestOperations.Execute" in site.good("find", site.vm)
+    assert "warning: the privilege VirtualMachine.GuestOperations.Execute" in site.captured()
+
+
+def a_channel_that_works_is_seen(site):
+    site.with_guest()
+    site.good("ping", site.vm)
+    assert "agent=1" in site.good("find", site.vm)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""program.py - the whole program with this plugin."""
+import os
+import subprocess
+
+from common import BUILD, folder, private
+
+
+def program(here):
+    """How the program is run, with a configuration for the site."""
+    state = os.path.join(folder.name, f"state-{here.server.port}")
+    lines = ["[defaults]", f"state = {state}", "[hypervisor vc]", "plugin = vmware", *[f"{k} = {v}" for k, v in here.keys.items()],
+             "[vm web01]", "hypervisor = vc", f"name = /DC0/vm/{here.vm}", "db = none", "quiesce = none", "freeze = no", "uncovered = lower"]
+    config = private("holdfast.conf", "\n".join(lines) + "\n")
+
+    def run(*args):
+        done = subprocess.run([f"{BUILD}/src/holdfast", "-c", config, *args], capture_output=True, timeout=120, check=False)
+        return done.returncode, done.stdout.decode() + done.stderr.decode()
+    return run
+
+
+def a_snapshot_that_begins_after_its_answer_was_lost_is_taken_away_too(site):
+    run = program(site)
+    site.fault("late", "CreateSnapshot_Task", 3)
+    status, text = run("snapshot", "create", "web01")
+    assert status != 0 and len(site.requests("CreateSnapshot_Task")) == 1, text
+    assert len(site.requests("RemoveSnapshot_Task")) == 1 and not site.snapshots(), (text, site.state())
+
+
+def the_program_goes_from_check_to_delete(site):
+    run = program(site)
+
+    def say(*args):
+        status, text = run(*args)
+        assert status == 0, (args, status, text)
+        return text
+    say("check", "web01")
+    say("snapshot", "create", "web01", "--label", "before the upgrade")
+    name = site.snapshots()[0]
+    assert site.state()["snapshots"][0]["description"].endswith("label=before the upgrade"), site.state()
+    assert name in say("snapshot", "list", "web01")
+    say("snapshot", "delete", "web01", name)
+    assert not site.snapshots()
+    site.server.say("deny", value="VirtualMachine.State.CreateSnapshot")
+    status, text = run("check", "web01")
+    assert status != 0 and "VirtualMachine.State.CreateSnapshot" in text, text

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rollbacks.py - back to a snapshot, and from there again."""
+from common import NAME, back
+
+BACK = f"back-{NAME}"
+
+
+def site_with_a_snapshot(site):
+    site.captured()
+    site.change(data=2)
+    return site
+
+
+def undo(here):
+    here.good("undo", here.vm, f"{here.folder}/back")
+
+
+def goes_back_and_runs(site):
+    site_with_a_snapshot(site)
+    status, text = back(site)
+    assert status == 0, text
+    state = site.state()
+    assert (state["data"], state["power"], site.snapshots()) == (1, "poweredOn", [NAME]), state
+
+
+def the_state_that_is_left_is_kept_before_anything_is_lost(site):
+    site_with_a_snapshot(site)
+    status, text = back(site, "switch")
+    kept = {s["name"]: s["data"] for s in site.state()["snapshots"]}
+    assert status == 0 and kept == {NAME: 1, BACK: 2}, (text, kept)
+    names = [r["method"] for r in site.requests()]
+    steps = [n for n in names if n in ("PowerOffVM_Task", "CreateSnapshot_Task", "RevertToSnapshot_Task", "PowerOnVM_Task")]
+    assert steps == ["CreateSnapshot_Task", "PowerOffVM_Task", "CreateSnapshot_Task", "RevertToSnapshot_Task", "PowerOnVM_Task"], steps
+
+
+def a_vm_that_is_off_stays_off(site):
+    site_with_a_snapshot(site)
+    site.change(power="poweredOff")
+    status, text = back(site)
+    assert status == 0 and site.state()["power"] == "poweredOff" and site.state()["data"] == 1, text
+    assert not site.requests("PowerOnVM_Task")
+
+
+def kept_where_it_is_to_be_kept(site):
+    site_with_a_snapshot(site)
+    status, text = back(site, "keep")
+    assert status == 0 and f"kept: snapshot '{BACK}'" in text and BACK in site.snapshots(), text
+    site.good("delete", site.vm, BACK)
+
+
+def undone_it_is_as_it_was(site):
+    site_with_a_snapshot(site)
+    assert back(site, "switch")[0] == 0
+    undo(site)
+    state = site.state()
+    assert (state["data"], state["power"], site.snapshots()) == (2, "poweredOn", [NAME]), state
+
+
+def a_second_undo_does_not_go_back_again(site):
+    site_with_a_snapshot(site)
+    assert back(site, "switch")[0] == 0
+    died, _ = site.drive("undo", site.vm, f"{site.folder}/back", env={"HOLDFAST_POINT": "vmware.after_undo_start=kill"})
+    assert died == -9
+    site.change(data=3)  # what the guest wrote since
+    undo(site)
+    assert site.state()["data"] == 3 and site.snapshots() == [NAME]
+    undo(site)
+    site.may_leave = True
+
+
+def what_is_settled_is_not_undone(site):
+    site_with_a_snapshot(site)
+    assert back(site)[0] == 0
+    assert "is settled" in site.bad("conflict", "undo", site.vm, f"{site.folder}/back")
+    site.good("settle", site.vm, f"{site.folder}/back")
+    assert site.state()["data"] == 1
+    assert "settled" not in site.good("snapshots", site.vm)
+
+
+def only_snapshots_of_ours(site):
+    import captures
+    captures.foreign(site)
+    status, text = back(site)
+    assert status == 1 and "error unsupported" in text and site.state()["power"] == "poweredOn", text
+    site.bad("not-found", "rollback", site.vm, "nothing", f"{site.folder}/back")
+
+
+def missing_privileges_are_named_before_it_is_stopped(site):
+    site_with_a_snapshot(site)
+    site.server.say("deny", value="VirtualMachine.Interact.PowerOff")
+    status, text = back(site)
+    assert status == 1 and "VirtualMachine.Interact.PowerOff" in text and not site.requests("PowerOffVM_Task"), text
+
+
+def lost_answers_repeat_no_step_that_was_done(site):
+    for method in ("PowerOffVM_Task", "CreateSnapshot_Task", "RevertToSnapshot_Task", "PowerOnVM_Task"):
+        site_with_a_snapshot(site)
+        site.fault("drop-after", method)
+        status, text = back(site)
+        state = site.state()
+        assert status == 0 and (state["data"], state["power"]) == (1, "poweredOn") and site.snapshots() == [NAME], (method, text, state)
+        site.good("delete", site.vm, NAME)
+        site.change(data=1)
+
+
+def a_failed_revert_leaves_the_way_back(site):
+    site_with_a_snapshot(site)
+    site.fault("task-fault", "revertToSnapshot", "GenericVmConfigFault")
+    status, text = back(site)
+    assert status == 1 and "GenericVmConfigFault" in text, text
+    undo(site)
+    state = site.state()
+    assert (state["data"], state["power"], site.snapshots()) == (2, "poweredOn", [NAME]), state
+
+
+def a_vm_that_is_suspended_is_refused(site):
+    site_with_a_snapshot(site)
+    site.change(power="suspended")
+    status, text = back(site)
+    assert status == 1 and "neither runs nor is it off" in text and not site.requests("PowerOffVM_Task"), text
