@@ -68,18 +68,31 @@ static bool lacks(const struct vmw_rights *r, size_t i)
     return !r->is_unknown && (r->missing & (UINT32_C(1) << i));
 }
 
-int vmw_rights_check(const struct vmw_rights *r, unsigned what_for, struct hf_err *err)
+#define NAMES_MAX 384 /* all of the list */
+
+static void name_missing(const struct vmw_rights *r, unsigned what_for, unsigned not_for,
+                         char out[NAMES_MAX])
 {
-    char missing[384] = "";
+    out[0] = '\0';
     for (size_t i = 0; i < HF_ARRAY_SIZE(list); i++)
-        if ((list[i].what_for & what_for) && lacks(r, i))
-            snprintf(missing + strlen(missing), sizeof missing - strlen(missing), "%s%s",
-                     *missing ? ", " : "", list[i].id);
-    if (!*missing)
+        if ((list[i].what_for & what_for) && !(list[i].what_for & not_for) && lacks(r, i))
+            snprintf(out + strlen(out), NAMES_MAX - strlen(out), "%s%s", *out ? ", " : "",
+                     list[i].id);
+}
+
+int vmw_rights_check(const struct vmw_rights *r, unsigned what_for, unsigned later,
+                     struct hf_err *err)
+{
+    char now[NAMES_MAX], more[NAMES_MAX];
+    name_missing(r, what_for, 0, now);
+    name_missing(r, later, what_for, more);
+    if (!*now)
         return 0;
-    hf_fail(err, HF_E_AUTH, "privileges on the VM are missing: %s", missing);
-    return hf_hint(err, "Add them to the role of the user, on the VM or a folder above it with "
-                        "propagation (docs/plugins/vmware.md, \"Rights needed\").");
+    hf_fail(err, HF_E_AUTH, "privileges on the VM are missing: %s", now);
+    return hf_hint(err,
+                   "Add them to the role of the user, on the VM or a folder above it with "
+                   "propagation (docs/plugins/vmware.md, \"Rights needed\").%s%s",
+                   *more ? " Missing for other verbs: " : "", more);
 }
 
 int vmw_rights_warn(const struct vmw_rights *r, unsigned what_for, hf_text_cb warn, void *ctx)

@@ -24,8 +24,9 @@ HF_DEFINE_AUTO_VALUE(vmw_rights, vmw_rights_free)
 
 int vmw_rights_load(struct hf_instance *in, const struct hf_call *call, const struct vmw_ref *vm,
                     struct vmw_rights *out, struct hf_err *err) HF_CHECKED;
-/* AUTH, naming all that is missing for these. */
-int vmw_rights_check(const struct vmw_rights *r, unsigned what_for, struct hf_err *err) HF_CHECKED;
+/* AUTH, naming all that is missing for these; its hint also what is missing for `later`. */
+int vmw_rights_check(const struct vmw_rights *r, unsigned what_for, unsigned later,
+                     struct hf_err *err) HF_CHECKED;
 int vmw_rights_warn(const struct vmw_rights *r, unsigned what_for, hf_text_cb warn, void *ctx);
 /* Of the guest operations; *out_missing: the first privilege that is missing for them, or NULL. */
 uint64_t vmw_rights_can(const struct vmw_rights *r, const char **out_missing);

@@ -129,7 +129,7 @@ static int check_rights(struct hf_instance *in, const struct hf_call *call, stru
     HF_AUTO(vmw_rights) struct vmw_rights r = {0};
     if (vmw_rights_load(in, call, &in->vm, &r, err) != 0)
         return -1;
-    return vmw_rights_check(&r, VMW_FOR_ROLLBACKS, err);
+    return vmw_rights_check(&r, VMW_FOR_ROLLBACKS, 0, err);
 }
 
 struct leaver {

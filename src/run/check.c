@@ -15,6 +15,7 @@ static void checking_close(struct checking *c)
     check_looked_free(&c->units);
     check_looked_free(&c->paths);
     check_looked_free(&c->schemas);
+    hf_strv_free(&c->plan_told);
     hf_way_close(&c->way);
     hf_vm_copy_free(&c->found);
     hf_hv_close(c->hv);
@@ -133,6 +134,14 @@ static int tell_disk(struct checking *c, const struct hf_disk_copy *d, struct hf
                        d->format ? d->format : "unknown format", layers);
 }
 
+/* Of two plans that say the same it is told once. 1: it is new. */
+static int note_told(struct checking *c, const char *line, struct hf_err *err)
+{
+    if (hf_strv_has(&c->plan_told, line))
+        return 0;
+    return hf_strv_add(&c->plan_told, line) < 0 ? hf_fail_nomem(err) : 1;
+}
+
 /* The plan is made and dropped: it finds what a capture would refuse, and changes nothing. 1: one of *out_disks would be made; 0: it
  * would not, which was told. */
 static int try_plan(struct checking *c, enum hf_capture_kind kind, const char *area,
@@ -150,10 +159,18 @@ static int try_plan(struct checking *c, enum hf_capture_kind kind, const char *a
                                      .checkpoint = HF_CHECKPOINT_NEVER,
                                      .is_frozen = hf_way_freezes(c->vm)};
     struct hf_hv_call call = hf_env_call(c->env, c->id, CHECK_QUERY_MS);
-    if (hf_hv_capture_plan(c->hv, &call, &req, &capture, &plan, &what) < 0)
-        return check_tell_err(c, area, &what, err);
+    if (hf_hv_capture_plan(c->hv, &call, &req, &capture, &plan, &what) < 0) {
+        int rc = note_told(c, what.message, err);
+        return rc <= 0 ? rc : check_tell_err(c, area, &what, err);
+    }
     *out_disks = plan.n_disks;
-    return check_tell_each(c, area, HF_FINDING_WARN, &plan.warnings, NULL, err) < 0 ? -1 : 1;
+    for (size_t i = 0; i < plan.warnings.n; i++) {
+        int rc = note_told(c, plan.warnings.items[i], err);
+        if (rc < 0 ||
+            (rc && check_tell(c, area, HF_FINDING_WARN, plan.warnings.items[i], NULL, err) < 0))
+            return -1;
+    }
+    return 1;
 }
 
 static int check_capture_plan(struct checking *c, struct hf_err *err)
@@ -167,14 +184,17 @@ static int check_capture_plan(struct checking *c, struct hf_err *err)
 }
 
 /* The way that a backup would take, where it is not that of a snapshot: another right, another place. */
-static int check_backup_plan(struct checking *c, struct hf_err *err)
+static int check_backup_plan(struct checking *c, bool is_pushed, struct hf_err *err)
 {
     uint32_t n = 0;
     int rc = try_plan(c, HF_CAPTURE_EXPORT, "backup", &n, err);
-    return rc <= 0
-               ? rc
-               : check_tellf(c, "backup", HF_FINDING_OK, err,
-                             "the hypervisor would write %u disk%s itself", n, n == 1 ? "" : "s");
+    if (rc <= 0)
+        return rc;
+    const char *s = n == 1 ? "" : "s";
+    return is_pushed ? check_tellf(c, "backup", HF_FINDING_OK, err,
+                                   "the hypervisor would write %u disk%s itself", n, s)
+                     : check_tellf(c, "backup", HF_FINDING_OK, err,
+                                   "the hypervisor would send %u disk%s, each whole", n, s);
 }
 
 /* Without a store there are no backups. */
@@ -184,7 +204,9 @@ static int check_backup(struct checking *c, struct hf_err *err)
     if (hf_config_store_count(c->env->config) == 0)
         return 0;
     if (hf_pushed_is_way(&c->found))
-        return check_backup_plan(c, err);
+        return check_backup_plan(c, true, err);
+    if ((c->found.can & HF_CAN_EXPORT_STREAM) && !(c->found.can & HF_CAN_EXPORT_NBD))
+        return check_backup_plan(c, false, err);
     return hf_pushed_check_way(c->hv, &c->found, c->vm->hypervisor, &what) == 0
                ? 0
                : check_tell(c, "backup", HF_FINDING_WARN, what.message,

@@ -32,6 +32,7 @@ struct checking {
     bool has_guest;     /* a program can be run in the guest */
     bool has_db;        /* the database can be reached */
     struct check_looked units, paths, schemas;
+    struct hf_strv plan_told; /* what plans of captures said */
 };
 
 int check_tell(struct checking *c, const char *area, enum hf_finding_level level,

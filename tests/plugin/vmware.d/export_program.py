@@ -89,6 +89,31 @@ def a_backup_comes_back_equal_and_leaves_nothing(site):
     assert doc["point"] in listed, listed
 
 
+def check_plans_the_way_that_a_backup_takes(site):
+    p = Program(site)
+
+    def told(area):
+        _, out, _ = p.run("check", "web01")
+        return [(c["status"], c["message"], c["hint"]) for c in json.loads(out)["checks"] if c["area"] == area and c["status"] != "ok"]
+    site.server.say("deny", value="VApp.Export")
+    (status, text, _), = told("backup")
+    assert status == "fail" and "are missing: VApp.Export" in text and not told("disks"), text
+    for one in ("State.CreateSnapshot", "State.RevertToSnapshot"):
+        site.server.say("deny", value=f"VirtualMachine.{one}")
+    (_, text, hint), = told("disks")
+    assert "CreateSnapshot" in text and hint.endswith("other verbs: VirtualMachine.State.RevertToSnapshot"), (text, hint)
+    (_, text, _), = told("backup")
+    assert "State.CreateSnapshot, VApp.Export" in text, text
+    assert not site.requests("CreateSnapshot_Task")
+
+
+def what_both_plans_say_is_told_once(site):
+    site.server.say("deny", value="VirtualMachine.State.CreateSnapshot")
+    _, out, _ = Program(site).run("check", "web01")
+    said = [c["message"] for c in json.loads(out)["checks"]]
+    assert sum("CreateSnapshot" in m for m in said) == 1, said
+
+
 def a_backup_comes_back_as_an_ovf_package_with_the_disks_in_their_places(site):
     site.change(cpus=6, memory=4096, annotation="for <you> & me")
     p = Program(site)
