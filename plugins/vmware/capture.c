@@ -133,7 +133,7 @@ static struct hf_capture *capture_new(struct hf_instance *in, const struct hf_ca
         return NULL;
     cap->vm_id = strdup(in->vm_id);
     cap->name = strdup(req->name);
-    cap->token = hf_asprintf("vmware 1 %s %s", in->vm_id, req->name);
+    cap->token = hf_asprintf("vmware 1 %s %s %s", in->vm_id, req->name, in->vm.id);
     cap->description =
         hf_asprintf(VMW_MARK "%s%s%s", call->request_id ? call->request_id : req->name,
                     req->label && *req->label ? " label=" : "", req->label ? req->label : "");

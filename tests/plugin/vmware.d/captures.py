@@ -362,3 +362,42 @@ def a_snapshot_that_is_gone_is_not_found(site):
     site.bad("not-found", "delete", site.vm, NAME)
     site.good("discard", site.vm, NAME)
     site.good("discard", "00000000-0000-4000-8000-000000000000", NAME)
+
+
+# ---- whether the VM is there
+
+def a_vm_that_is_hidden_is_not_taken_for_gone(site):
+    site.captured()
+    state = site.state()
+    site.fault("hidden", state["moid"], times=-1)
+    text = site.bad("auth", "discard", state["uuid"], NAME, f"{site.folder}/undo")
+    assert f"left: perhaps snapshot '{NAME}' of VM {state['uuid']}" in text and "System.View" in text and site.snapshots() == [NAME], text
+    site.fault("hidden", state["moid"], times=0)
+    site.good("discard", state["uuid"], NAME, f"{site.folder}/undo")
+    assert not site.snapshots()
+
+
+def one_whose_settings_are_not_read_yet_is_not_taken_for_gone(site):
+    site.captured()
+    state = site.state()
+    site.change(instance_uuid="")  # a host that was started, and reads its VMs one after the other
+    text = site.bad("unreachable", "discard", state["uuid"], NAME, f"{site.folder}/undo")
+    assert f"left: perhaps snapshot '{NAME}'" in text, text
+    site.change(instance_uuid=state["uuid"])
+    site.good("discard", state["uuid"], NAME, f"{site.folder}/undo")
+    assert not site.snapshots()
+
+
+def one_that_is_gone_has_nothing_to_undo(site):
+    site.captured()
+    uuid = site.state()["uuid"]
+    site.server.say("unregister", vm=site.vm)
+    assert "is gone" in site.good("discard", uuid, NAME, f"{site.folder}/undo")
+
+
+def another_that_has_its_reference_now_is_not_it(site):
+    site.captured()
+    uuid = site.state()["uuid"]
+    site.change(instance_uuid="00000000-0000-4000-8000-000000000001")
+    site.good("discard", uuid, NAME, f"{site.folder}/undo")
+    assert site.snapshots() == [NAME]

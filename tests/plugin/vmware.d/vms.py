@@ -20,6 +20,17 @@ def a_name_that_two_have_is_refused_and_both_are_named(site):
     assert site.state(site.vm)["uuid"] in text and "instance UUID" in text
 
 
+def an_instance_uuid_that_two_have_is_refused(site):
+    state = site.state()
+    site.change(TWIN, instance_uuid=state["uuid"])  # a copy of its files, registered on the same host
+    for what in ("busy", "find"):
+        text = site.bad("conflict", what, state["uuid"])
+        assert state["moid"] in text and site.state(TWIN)["moid"] in text, text
+    site.bad("conflict", "discard", state["uuid"], NAME)
+    assert "several VMs have" in site.capture()[1]
+    assert not site.requests("CreateSnapshot_Task")
+
+
 def escapes_in_names_are_those_of_vsphere(site):
     site.change(name="a%2fb%25c")
     for what in ("a/b%c", "a%2fb%25c"):
