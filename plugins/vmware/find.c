@@ -51,10 +51,8 @@ static int by_uuid(struct hf_instance *in, const struct hf_call *call, const cha
 {
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
-    struct vmw_request req = {.method = "FindAllByUuid",
-                              .self = &in->content.search,
-                              .args = &args,
-                              .is_read = true};
+    struct vmw_request req = {
+        .method = "FindAllByUuid", .self = &in->content.search, .args = &args, .is_read = true};
     vmw_put(&args, "uuid", uuid);
     vmw_put_bool(&args, "vmSearch", true);
     vmw_put_bool(&args, "instanceUuid", true);

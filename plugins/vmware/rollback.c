@@ -89,10 +89,10 @@ static int check_off(struct hf_instance *in, const struct hf_call *call, struct 
     enum hf_vm_state state = HF_VM_OTHER;
     if (look_at_state(in, call, &state, err) != 0)
         return -1;
-    return state == HF_VM_OFF ? 0
-                              : hf_fail(err, HF_E_CONFLICT,
-                                        "VM %s was started by somebody else: it is not rolled back",
-                                        in->vm_id);
+    return state == HF_VM_OFF
+               ? 0
+               : hf_fail(err, HF_E_CONFLICT,
+                         "VM %s was started by somebody else: it is not rolled back", in->vm_id);
 }
 
 /* Going there twice is the same as once: the VM is off meanwhile. */

@@ -45,6 +45,7 @@ struct hf_instance {
     bool is_unclear;         /* the call that failed last may have had its effect */
     bool was_refused;        /* … surely had none: the server did not know the session any more */
     bool is_in_doubt;        /* a snapshot may come into being still: the undo looks for longer */
+    bool is_held;            /* a database may wait: questions are given up, and asked again, early */
     bool ignores_cancel;     /* the log-out is sent whoever is in a hurry */
     char fault[64];          /* type of the fault that failed it, or "" */
     struct hf_strv kept;     /* strings of results, until the next call */
@@ -57,7 +58,7 @@ struct vmw_request {
     const struct vmw_ref *self;
     struct vmw_args *args; /* or NULL */
     bool is_read;          /* asked again after answers that say nothing, and after a new log-in */
-    int64_t wait_ms;       /* the server may take so long to answer on purpose; 0: it does not */
+    int64_t wait_ms;       /* the server may take so long to answer on purpose; 0: not known */
 };
 
 /* *out: the element of the response, whose children are the results; to be freed. Faults become errors (fault.c). */

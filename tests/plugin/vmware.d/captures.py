@@ -4,7 +4,7 @@ import threading
 import time
 
 import stand_in
-from common import NAME
+from common import NAME, Site
 
 
 def when(site, what):
@@ -184,6 +184,25 @@ def a_task_that_is_forgotten_is_looked_for_in_the_tree(site):
     threading.Thread(target=forget, daemon=True).start()
     site.captured()
     assert len(site.requests("CreateSnapshot_Task")) == 1 and site.snapshots() == [NAME]
+
+
+def a_question_without_an_answer_does_not_use_up_the_hold(site):
+    def hang(here):
+        while not here.requests("CreateFilter"):
+            time.sleep(0.005)
+        here.fault("slow", "RetrievePropertiesEx", 40)
+    for asked in (False, True):
+        here = Site()
+        here.fault("seconds", "createSnapshot", 1.5, times=-1)
+        here.fault("fault" if asked else "slow", "CreateFilter", "MethodNotFound" if asked else 40)
+        other = threading.Thread(target=hang, args=(here,))
+        if asked:
+            other.start()
+        status, text = here.capture(limit=25000)
+        assert status == 0 and float(text.split("begin ")[1].split()[0]) < 9000, (asked, text)
+        if asked:
+            other.join()
+        here.server.close()
 
 
 def without_a_filter_the_task_is_polled(site):
