@@ -133,6 +133,13 @@ const struct vmw_node *vmw_prop(const struct vmw_node *object, const char *path)
 typedef int (*vmw_object_cb)(void *ctx, const struct vmw_node *object, struct hf_err *err);
 int vmw_props_each_vm(struct hf_instance *in, const struct hf_call *call, const char *const *paths,
                       vmw_object_cb each, void *ctx, struct hf_err *err) HF_CHECKED;
+/* Of each object of that type which the property `path` of from refers to; those that went meanwhile are left out. */
+int vmw_props_each(struct hf_instance *in, const struct hf_call *call, const struct vmw_ref *from,
+                   const char *path, const char *type, const char *const *paths,
+                   vmw_object_cb each, void *ctx, struct hf_err *err) HF_CHECKED;
+/* A property of the object that was asked for and is hidden is an error; vmw_props_get asks this itself. */
+int vmw_check_missing(struct hf_instance *in, const struct vmw_node *object, struct hf_err *err)
+    HF_CHECKED;
 /* The arguments of RetrievePropertiesEx and CreateFilter: what is wanted of one object. */
 void vmw_put_spec(struct vmw_args *a, const char *name, const struct vmw_ref *ref,
                   const char *const *paths);
