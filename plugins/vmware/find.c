@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#define INDEX_MS 5000 /* a look into an index, as also stands before each program in a guest */
+
 bool vmw_uuid(const char *text, char out[37])
 {
     if (strlen(text) != 36)
@@ -51,8 +53,11 @@ static int by_uuid(struct hf_instance *in, const struct hf_call *call, const cha
 {
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
-    struct vmw_request req = {
-        .method = "FindAllByUuid", .self = &in->content.search, .args = &args, .is_read = true};
+    struct vmw_request req = {.method = "FindAllByUuid",
+                              .self = &in->content.search,
+                              .args = &args,
+                              .is_read = true,
+                              .wait_ms = INDEX_MS};
     vmw_put(&args, "uuid", uuid);
     vmw_put_bool(&args, "vmSearch", true);
     vmw_put_bool(&args, "instanceUuid", true);

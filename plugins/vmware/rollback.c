@@ -2,6 +2,7 @@
 #include "rollback.h"
 
 #include "base/point.h"
+#include "guest.h"
 #include "snapshots.h"
 #include "task.h"
 #include "vm.h"
@@ -123,6 +124,8 @@ static int go_to(struct hf_instance *in, const struct hf_call *call, const char 
 static int switch_over(struct hf_instance *in, const struct hf_call *call,
                        const struct vmw_rollback *rb, struct hf_err *err)
 {
+    vmw_guest_folder_leave(
+        in); /* it would lie in the state that is kept, and nobody could remove it */
     if (HF_POINT_ERR("vmware.before_rollback_stop", err) != 0 || power(in, call, false, err) != 0 ||
         HF_POINT_ERR("vmware.after_rollback_stop", err) != 0 ||
         keep_state(in, call, rb, err) != 0 ||

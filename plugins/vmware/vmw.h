@@ -23,8 +23,16 @@
 /* The managers, as the server calls them; an empty id: it has none. */
 struct vmw_content {
     struct vmw_ref root, properties, session, search, view, guest, rights;
+    struct vmw_ref guest_files, guest_programs; /* once they were asked for */
     bool is_host;   /* ESXi itself, no vCenter */
     char name[160]; /* "VMware vCenter Server 8.0.2 build-22617221" */
+};
+
+/* For the files of programs in a guest; path "": there is none. */
+struct vmw_folder {
+    struct vmw_ref vm;
+    char path[512];
+    unsigned runs; /* of programs, each with files of its own */
 };
 
 struct hf_instance {
@@ -41,6 +49,7 @@ struct hf_instance {
     struct vmw_content content;
     struct vmw_ref vm; /* in->vm_id's, as it was seen last */
     char vm_id[64];
+    struct vmw_folder folder;
     struct vmw_lease *lease; /* of the export that is being read, or NULL */
     bool is_unclear;         /* the call that failed last may have had its effect */
     bool was_refused;        /* … surely had none: the server did not know the session any more */
