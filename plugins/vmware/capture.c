@@ -134,7 +134,7 @@ static struct hf_capture *capture_new(struct hf_instance *in, const struct hf_ca
         return NULL;
     cap->vm_id = strdup(in->vm_id);
     cap->name = strdup(req->name);
-    cap->token = hf_asprintf("vmware 1 %s %s", in->vm_id, req->name);
+    cap->token = hf_asprintf("vmware 1 %s %s %s", in->vm_id, req->name, in->vm.id);
     cap->description =
         hf_asprintf(VMW_MARK "%s%s%s", call->request_id ? call->request_id : req->name,
                     req->label && *req->label ? " label=" : "", req->label ? req->label : "");
@@ -292,11 +292,27 @@ static int try_once(struct hf_instance *in, const struct hf_call *call, struct h
     return was_refused || why.cls == HF_E_BUSY ? 1 : -1;
 }
 
-int vmware_capture_begin(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
-                         struct hf_err *err)
+static int make(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                struct hf_err *err)
 {
     int rc;
     int64_t pause = 0; /* the second try after a lost session is made at once */
+    while ((rc = try_once(in, call, cap, err)) == 1) {
+        pause = err->cls == HF_E_BUSY ? BUSY_PAUSE_MS : pause;
+        if (vmw_left_ms(in, call) <= pause)
+            return -1;
+        vmw_pause(in, call, pause);
+        pause = BUSY_PAUSE_MS;
+        hf_err_clear(err);
+        if (vmw_check_stop(in, call, err) != 0)
+            return -1;
+    }
+    return rc;
+}
+
+int vmware_capture_begin(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
+                         struct hf_err *err)
+{
     if (call->flags)
         return hf_fail(err, HF_E_UNSUPPORTED, "unknown flag bits 0x%x", (unsigned)call->flags);
     if (!cap->is_prepared)
@@ -304,16 +320,9 @@ int vmware_capture_begin(struct hf_instance *in, const struct hf_call *call, str
     in->is_in_doubt = false;
     if (vmw_check_stop(in, call, err) != 0 || HF_POINT_ERR("vmware.before_snapshot", err) != 0)
         return -1;
-    while ((rc = try_once(in, call, cap, err)) == 1) {
-        pause = err->cls == HF_E_BUSY ? BUSY_PAUSE_MS : pause;
-        if (vmw_left_ms(in, call) <= pause)
-            return hf_wrap(err, "snapshot '%s'", cap->name);
-        vmw_pause(in, call, pause);
-        pause = BUSY_PAUSE_MS;
-        hf_err_clear(err);
-        if (vmw_check_stop(in, call, err) != 0)
-            return -1;
-    }
+    in->is_held = true;
+    int rc = make(in, call, cap, err);
+    in->is_held = false;
     return rc == 0 ? HF_POINT_ERR("vmware.after_snapshot", err)
                    : hf_wrap(err, "snapshot '%s'", cap->name);
 }

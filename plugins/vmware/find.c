@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#define INDEX_MS 5000 /* a look into an index, as also stands before each program in a guest */
+
 bool vmw_uuid(const char *text, char out[37])
 {
     if (strlen(text) != 36)
@@ -33,14 +35,40 @@ static int ask_index(struct hf_instance *in, const struct hf_call *call, const c
     return 0;
 }
 
+static int fail_several(const char *uuid, const struct vmw_node *first, struct hf_err *err)
+{
+    HF_AUTO(hf_buf) struct hf_buf all = HF_BUF_INIT;
+    for (const struct vmw_node *n = first; n && all.len < 256; n = vmw_next(n))
+        hf_buf_printf(&all, "%s%.64s", n == first ? "" : ", ", vmw_text(n));
+    hf_fail(err, HF_E_CONFLICT, "several VMs have the instance UUID '%s'", uuid);
+    return hf_hint(err,
+                   "A copy of a VM's files, registered on the same host, has it too: %s. Take the "
+                   "copy out of the inventory, or give it another vc.uuid.",
+                   hf_buf_str(&all));
+}
+
+/* vCenter gives each once; a host takes what stands in a copy's settings, and FindByUuid tells one of them. */
 static int by_uuid(struct hf_instance *in, const struct hf_call *call, const char *uuid,
                    struct vmw_ref *out, struct hf_err *err)
 {
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
+    HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
+    struct vmw_request req = {.method = "FindAllByUuid",
+                              .self = &in->content.search,
+                              .args = &args,
+                              .is_read = true,
+                              .wait_ms = INDEX_MS};
     vmw_put(&args, "uuid", uuid);
     vmw_put_bool(&args, "vmSearch", true);
     vmw_put_bool(&args, "instanceUuid", true);
-    return ask_index(in, call, "FindByUuid", &args, out, err);
+    if (vmw_call(in, call, &req, &t, err) != 0)
+        return -1;
+    const struct vmw_node *first = vmw_child(vmw_response(t), "returnval");
+    if (vmw_next(first))
+        return fail_several(uuid, first, err);
+    if (!vmw_ref_read(first, out) || strcmp(out->type, "VirtualMachine") != 0)
+        *out = (struct vmw_ref){0};
+    return 0;
 }
 
 static int by_path(struct hf_instance *in, const struct hf_call *call, const char *path,

@@ -8,15 +8,29 @@
 
 #define POLL_FIRST_MS 50
 #define POLL_MS 500
+#define TOOLS_MS 10000 /* that Tools may take for a question */
+#define NO_FOLDER 126  /* of the shell, whose folder is gone */
+#define LINE_MAX_BYTES 32
 #define END_MS 7000 /* Tools send SIGKILL after 5 s */
 #define CLEAN_UP_MS                                                                                \
     2000 /* of the call's time, at the most a fifth: for the program's end and its folder */
 
-int vmw_guest_enter(struct vmw_guest *g, struct hf_instance *in, const struct hf_call *call,
-                    const char *vm_id, struct hf_err *err)
+/* They are the server's, and stay as long as it. */
+static int load_managers(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
 {
     static const char *const paths[] = {"fileManager", "processManager", NULL};
     HF_AUTO(vmw_props) struct vmw_props p = {0};
+    if (vmw_props_get(in, call, &in->content.guest, paths, &p, err) != 0)
+        return -1;
+    if (!vmw_ref_read(vmw_prop(p.object, "fileManager"), &in->content.guest_files) ||
+        !vmw_ref_read(vmw_prop(p.object, "processManager"), &in->content.guest_programs))
+        return hf_fail(err, HF_E_UNSUPPORTED, "the server has no guest operations");
+    return 0;
+}
+
+int vmw_guest_enter(struct vmw_guest *g, struct hf_instance *in, const struct hf_call *call,
+                    const char *vm_id, struct hf_err *err)
+{
     *g = (struct vmw_guest){.in = in, .call = call};
     if (vmw_enter(in, call, err) != 0 || vmw_locate(in, call, vm_id, err) != 0)
         return -1;
@@ -24,12 +38,7 @@ int vmw_guest_enter(struct vmw_guest *g, struct hf_instance *in, const struct hf
         return hf_fail(err, HF_E_CONFIG, "no guest-user and guest-password-file are configured");
     if (!in->content.guest.id[0])
         return hf_fail(err, HF_E_UNSUPPORTED, "the server has no guest operations");
-    if (vmw_props_get(in, call, &in->content.guest, paths, &p, err) != 0)
-        return -1;
-    if (!vmw_ref_read(vmw_prop(p.object, "fileManager"), &g->files) ||
-        !vmw_ref_read(vmw_prop(p.object, "processManager"), &g->programs))
-        return hf_fail(err, HF_E_UNSUPPORTED, "the server has no guest operations");
-    return 0;
+    return in->content.guest_programs.id[0] ? 0 : load_managers(in, call, err);
 }
 
 void vmw_guest_put(const struct vmw_guest *g, struct vmw_args *a)
@@ -46,9 +55,11 @@ int vmw_guest_call(const struct vmw_guest *g, bool of_files, const char *method,
                    struct vmw_args *args, bool is_read, struct vmw_tree **out, struct hf_err *err)
 {
     struct vmw_request req = {.method = method,
-                              .self = of_files ? &g->files : &g->programs,
+                              .self = of_files ? &g->in->content.guest_files
+                                               : &g->in->content.guest_programs,
                               .args = args,
-                              .is_read = is_read};
+                              .is_read = is_read,
+                              .wait_ms = is_read ? TOOLS_MS : 0};
     return vmw_call(g->in, g->call, &req, out, err);
 }
 
@@ -81,6 +92,7 @@ static int wait_for(const struct vmw_guest *g, int64_t pid, int *out_status, str
 {
     for (int64_t pause = POLL_FIRST_MS;; pause = pause * 2 < POLL_MS ? pause * 2 : POLL_MS) {
         struct hf_err away = HF_ERR_INIT;
+        vmw_pause(g->in, g->call, pause);
         int rc = look(g, pid, out_status, &away);
         if (rc > 0)
             return 0;
@@ -90,7 +102,6 @@ static int wait_for(const struct vmw_guest *g, int64_t pid, int *out_status, str
         }
         if (vmw_check_stop(g->in, g->call, err) != 0)
             return -1;
-        vmw_pause(g->in, g->call, pause);
     }
 }
 
@@ -105,35 +116,44 @@ static void quote(struct hf_buf *out, const char *word)
     hf_buf_str_add(out, "'");
 }
 
-/* What the shell is to do: the program with files for streams, then of its output as much as is wanted, and one byte more. Who ends the
- * shell (Tools end that one process, by SIGTERM first) ends the program. */
-static int script_of(const struct hf_guest_exec *req, const char *dir, struct hf_buf *out)
+/* What the shell is to do: the program with files for streams, then one file of both: their sizes in a line, and of each as much as is
+ * wanted and one byte more; empty where both are, and none where the disk has no room for it. Who ends the shell (Tools end that one process, by SIGTERM first) ends the program.
+ * It does nothing where its folder is gone: a start whose answer was lost comes to nothing then. */
+static int script_of(const struct vmw_guest *g, const struct hf_guest_exec *req, struct hf_buf *out)
 {
     HF_AUTO(hf_buf) struct hf_buf inner = HF_BUF_INIT;
     unsigned long most = (unsigned long)req->max_output_bytes + 1;
+    unsigned n = g->in->folder.runs;
     hf_buf_str_add(&inner, "cd ");
-    quote(&inner, dir);
+    quote(&inner, g->in->folder.path);
     hf_buf_str_add(&inner, " || exit 126; umask 077; (cd /; exec");
     for (size_t i = 0; req->argv[i]; i++) {
         hf_buf_str_add(&inner, " ");
         quote(&inner, req->argv[i]);
     }
-    hf_buf_printf(&inner,
-                  ") <%s >out 2>err & p=$!; trap 'kill -9 $p; exit 143' TERM; wait $p; r=$?; "
-                  "head -c %lu out >o; head -c %lu err >e; exit $r",
-                  req->input_len ? "in" : "/dev/null", most, most);
+    if (req->input_len)
+        hf_buf_printf(&inner, ") <in.%u", n);
+    else
+        hf_buf_str_add(&inner, ") </dev/null");
+    hf_buf_printf(&inner, " >1.%u 2>2.%u & p=$!; trap 'kill -9 $p; exit 143' TERM; ", n, n);
+    hf_buf_printf(
+        &inner,
+        "wait $p; r=$?; rm -f in.* o.*; for i in 1 2; do head -c %lu $i.%u >$i || exit 125; done; "
+        "if [ -s 1 ] || [ -s 2 ]; then { echo $(wc -c <1) $(wc -c <2); cat 1 2; } >o.%u; "
+        "else : >o.%u; fi; rm -f 1 2 1.* 2.*; exit $r",
+        most, n, n, n);
     hf_buf_str_add(out, "-c ");
     quote(out, hf_buf_str(&inner));
     return hf_buf_ok(&inner) && hf_buf_ok(out) ? 0 : -1;
 }
 
-static int start(const struct vmw_guest *g, const struct hf_guest_exec *req, const char *dir,
-                 int64_t *out_pid, struct hf_err *err)
+static int start(const struct vmw_guest *g, const struct hf_guest_exec *req, int64_t *out_pid,
+                 struct hf_err *err)
 {
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
     HF_AUTO(hf_buf) struct hf_buf script = HF_BUF_INIT;
-    if (script_of(req, dir, &script) != 0)
+    if (script_of(g, req, &script) != 0)
         return hf_fail_nomem(err);
     vmw_guest_put(g, &args);
     vmw_put_begin(&args, "spec", "GuestProgramSpec");
@@ -150,20 +170,37 @@ static int start(const struct vmw_guest *g, const struct hf_guest_exec *req, con
     return HF_POINT_ERR("vmware.after_guest_exec", err);
 }
 
-/* One stream, of the file that holds it. */
-static int tell(const struct vmw_guest *g, const struct hf_guest_exec *req, const char *dir,
-                int stream, struct hf_guest_exec_result *out, struct hf_err *err)
+static int tell_one(const struct hf_guest_exec *req, int stream, const char *data, size_t len,
+                    struct hf_guest_exec_result *out)
+{
+    out->truncated |= len > req->max_output_bytes;
+    if (len > req->max_output_bytes)
+        len = req->max_output_bytes;
+    return len && req->output(req->output_ctx, stream, data, len) != 0 ? -1 : 0;
+}
+
+/* Both streams, of the file that holds them. A part of it is no output. */
+static int tell(const struct vmw_guest *g, const struct hf_guest_exec *req,
+                struct hf_guest_exec_result *out, struct hf_err *err)
 {
     HF_AUTO(hf_buf) struct hf_buf data = HF_BUF_INIT;
-    HF_AUTOFREE char *path = hf_asprintf("%s/%s", dir, stream == 1 ? "o" : "e");
+    size_t most = 2 * ((size_t)req->max_output_bytes + 1) + LINE_MAX_BYTES, first = 0, second = 0;
+    HF_AUTOFREE char *path = hf_asprintf("%s/o.%u", g->in->folder.path, g->in->folder.runs);
+    int head = 0;
     if (!path)
         return hf_fail_nomem(err);
-    if (vmw_guest_get(g, path, (size_t)req->max_output_bytes + 1, &data, err) != 0)
+    if (vmw_guest_get(g, path, most, true, &data, err) != 0)
         return -1;
-    out->truncated |= data.len > req->max_output_bytes;
-    if (data.len > req->max_output_bytes)
-        data.len = req->max_output_bytes;
-    return data.len && req->output(req->output_ctx, stream, data.data, data.len) != 0 ? -1 : 0;
+    if (!data.len)
+        return 0;
+    const char *text = hf_buf_str(&data);
+    if (sscanf(text, "%9zu %9zu%n", &first, &second, &head) != 2 || text[head] != '\n' ||
+        (size_t)head + 1 + first + second != data.len)
+        return hf_fail(err, HF_E_CORRUPT, "the output of '%.100s' in the guest is not whole",
+                       req->argv[0]);
+    text += head + 1;
+    return tell_one(req, 1, text, first, out) == 0 ? tell_one(req, 2, text + first, second, out)
+                                                   : -1;
 }
 
 /* Nobody waits for it any more: it is ended, in what of the call's time was kept for that. What may run on is said. */
@@ -190,59 +227,31 @@ static int end(const struct vmw_guest *g, const struct hf_call *whole, int64_t p
                             (long long)pid);
 }
 
+/* *out_ran: it may have begun. */
 static int run(const struct vmw_guest *g, const struct hf_call *whole,
-               const struct hf_guest_exec *req, const char *dir, struct hf_guest_exec_result *out,
+               const struct hf_guest_exec *req, struct hf_guest_exec_result *out, bool *out_ran,
                struct hf_err *err)
 {
-    HF_AUTOFREE char *in_path = hf_asprintf("%s/in", dir);
+    HF_AUTOFREE char *in_path = hf_asprintf("%s/in.%u", g->in->folder.path, ++g->in->folder.runs);
     int64_t pid = 0;
     int status = 0;
+    *out_ran = false;
     if (!in_path)
         return hf_fail_nomem(err);
-    if ((req->input_len && vmw_guest_put_file(g, in_path, req->input, req->input_len, err) != 0) ||
-        start(g, req, dir, &pid, err) != 0)
+    if (req->input_len && vmw_guest_put_file(g, in_path, req->input, req->input_len, err) != 0)
+        return -1;
+    *out_ran = true;
+    if (start(g, req, &pid, err) != 0)
         return -1;
     if (wait_for(g, pid, &status, err) != 0)
         return end(g, whole, pid, req->argv[0], err);
     bool by_signal = status > 128 && status <= 192; /* as shells tell it */
     out->exit_code = by_signal ? -1 : status;
     out->term_signal = by_signal ? status - 128 : 0;
-    if (!req->output)
-        return 0;
-    return tell(g, req, dir, 1, out, err) == 0 ? tell(g, req, dir, 2, out, err) : -1;
-}
-
-static int make_dir(const struct vmw_guest *g, char **out, struct hf_err *err)
-{
-    HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
-    HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
-    vmw_guest_put(g, &args);
-    vmw_put(&args, "prefix", "holdfast-");
-    vmw_put(&args, "suffix", "");
-    if (vmw_guest_call(g, true, "CreateTemporaryDirectoryInGuest", &args, false, &t, err) != 0)
-        return -1;
-    const char *path = vmw_child_text(vmw_response(t), "returnval");
-    if (!path || *path != '/' || strlen(path) > 512) {
-        hf_fail(err, HF_E_UNSUPPORTED, "the guest's folder is no absolute path");
-        return hf_hint(err, "Programs run in guests that have a /bin/sh.");
-    }
-    *out = strdup(path);
-    return *out ? 0 : hf_fail_nomem(err);
-}
-
-/* Also when the rest of the time is up: input may be a secret. */
-static void drop_dir(const struct vmw_guest *g, const char *dir)
-{
-    HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
-    HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
-    struct hf_err ignored = HF_ERR_INIT;
-    g->in->ignores_cancel = true;
-    vmw_guest_put(g, &args);
-    vmw_put(&args, "directoryPath", dir);
-    vmw_put_bool(&args, "recursive", true);
-    if (vmw_guest_call(g, true, "DeleteDirectoryInGuest", &args, false, &t, &ignored) != 0)
-        vmw_log(g->in, HF_LOG_WARN, "folder %s of the guest stays: %s", dir, ignored.message);
-    g->in->ignores_cancel = false;
+    int rc = tell(g, req, out, err);
+    *out_ran =
+        status != NO_FOLDER; /* without its folder it did not begin, and there is no output */
+    return rc;
 }
 
 int vmware_guest_exec(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
@@ -251,19 +260,24 @@ int vmware_guest_exec(struct hf_instance *in, const struct hf_call *call, const 
 {
     struct vmw_guest g;
     struct hf_call part = *call;
-    HF_AUTOFREE char *dir = NULL;
+    bool was_kept = false, ran = false;
     if (vmw_guest_enter(&g, in, call, vm_id, err) != 0)
         return -1;
     int64_t spare = vmw_left_ms(in, call) / 5;
     if (call->deadline_ms != HF_NO_DEADLINE)
         part.deadline_ms -= spare < CLEAN_UP_MS ? spare : CLEAN_UP_MS;
-    g.call = &part;
-    if (make_dir(&g, &dir, err) != 0)
-        return -1;
-    int rc = run(&g, call, req, dir, out, err);
-    g.call = call;
-    drop_dir(&g, dir);
-    return rc;
+    for (;;) {
+        g.call = &part;
+        if (vmw_guest_folder(&g, &was_kept, err) != 0)
+            return -1;
+        if (run(&g, call, req, out, &ran, err) == 0)
+            return 0;
+        g.call = call;
+        vmw_guest_folder_drop(&g);
+        if (!was_kept || ran || err->cls != HF_E_NOT_FOUND)
+            return -1;
+        hf_err_clear(err); /* the guest was started anew, or swept */
+    }
 }
 
 /* That Tools answer, and take the account: a process that is always there, or nobody's. */

@@ -44,8 +44,8 @@ static int fetch(const struct vmw_guest *g, const char *url, const char *path, s
     return hf_buf_ok(out) ? 0 : hf_fail_nomem(err);
 }
 
-int vmw_guest_get(const struct vmw_guest *g, const char *path, size_t max, struct hf_buf *out,
-                  struct hf_err *err)
+int vmw_guest_get(const struct vmw_guest *g, const char *path, size_t max, bool size_counts,
+                  struct hf_buf *out, struct hf_err *err)
 {
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
@@ -57,7 +57,10 @@ int vmw_guest_get(const struct vmw_guest *g, const char *path, size_t max, struc
     HF_AUTOFREE char *url = vmw_transfer_url(g->in, vmw_child_text(told, "url"), err);
     if (!url)
         return -1;
-    if (vmw_int(vmw_child(told, "size"), 0) > (int64_t)FILE_MAX)
+    int64_t size = vmw_int(vmw_child(told, "size"), -1);
+    if (size_counts && size == 0)
+        return 0;
+    if (size > (int64_t)FILE_MAX)
         return hf_fail(err, HF_E_UNSUPPORTED, "'%.200s' in the guest is larger than 64 MiB", path);
     return fetch(g, url, path, max, out, err);
 }
@@ -69,8 +72,8 @@ int vmware_guest_file_read(struct hf_instance *in, const struct hf_call *call, c
     HF_AUTO(hf_buf) struct hf_buf data = HF_BUF_INIT;
     struct vmw_guest g;
     if (vmw_guest_enter(&g, in, call, vm_id, err) != 0 ||
-        vmw_guest_get(&g, path, max_bytes < FILE_MAX ? (size_t)max_bytes : FILE_MAX, &data, err) !=
-            0)
+        vmw_guest_get(&g, path, max_bytes < FILE_MAX ? (size_t)max_bytes : FILE_MAX, false, &data,
+                      err) != 0)
         return -1;
     return data.len && emit(ctx, 1, data.data, data.len) != 0 ? -1 : 0;
 }

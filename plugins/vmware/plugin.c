@@ -59,6 +59,7 @@ static void vmware_close(struct hf_instance *in)
 {
     if (!in)
         return;
+    vmw_guest_folder_leave(in);
     vmw_log_out(in);
     hf_http_free(in->http);
     hf_secret_free(in->password);

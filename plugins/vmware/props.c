@@ -41,7 +41,7 @@ void vmw_put_spec(struct vmw_args *a, const char *name, const struct vmw_ref *re
 }
 
 /* What the server does not know is unset; what it does not show is not. */
-static int check_missing(struct hf_instance *in, const struct vmw_node *object, struct hf_err *err)
+int vmw_check_missing(struct hf_instance *in, const struct vmw_node *object, struct hf_err *err)
 {
     for (const struct vmw_node *m = vmw_child(object, "missingSet"); m; m = vmw_next(m)) {
         const struct vmw_node *fault = vmw_child(m, "fault");
@@ -74,7 +74,7 @@ int vmw_props_get(struct hf_instance *in, const struct hf_call *call, const stru
         return hf_fail(err, HF_E_NOT_FOUND, "%s '%s' is not there", ref->type, ref->id);
     if (!vmw_ref_read(vmw_child(object, "obj"), &got) || !vmw_ref_same(&got, ref))
         return hf_fail(err, HF_E_CORRUPT, "the server told of another object than was asked for");
-    if (check_missing(in, object, err) != 0)
+    if (vmw_check_missing(in, object, err) != 0)
         return -1;
     vmw_props_free(out);
     out->tree = HF_STEAL(t);
@@ -108,28 +108,35 @@ static void drop_view(struct hf_instance *in, const struct hf_call *call,
         vmw_log(in, HF_LOG_DEBUG, "a view stays until the log-out: %s", ignored.message);
 }
 
+/* The objects of that type that `path` of from leads to. */
+static void put_through(struct vmw_args *a, const struct vmw_ref *from, const char *path,
+                        const char *type, const char *const *paths)
+{
+    vmw_put_begin(a, "specSet", NULL);
+    put_prop_set(a, type, paths);
+    vmw_put_begin(a, "objectSet", NULL);
+    vmw_put_ref(a, "obj", from);
+    vmw_put_bool(a, "skip", true);
+    vmw_put_begin(a, "selectSet", "TraversalSpec");
+    vmw_put(a, "name", path);
+    vmw_put(a, "type", from->type);
+    vmw_put(a, "path", path);
+    vmw_put_bool(a, "skip", false);
+    vmw_put_end(a, "selectSet");
+    vmw_put_end(a, "objectSet");
+    vmw_put_end(a, "specSet");
+}
+
 static int first_page(struct hf_instance *in, const struct hf_call *call,
-                      const struct vmw_ref *view, const char *const *paths, struct vmw_tree **out,
-                      struct hf_err *err)
+                      const struct vmw_ref *from, const char *path, const char *type,
+                      const char *const *paths, struct vmw_tree **out, struct hf_err *err)
 {
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     struct vmw_request req = {.method = "RetrievePropertiesEx",
                               .self = &in->content.properties,
                               .args = &args,
                               .is_read = true};
-    vmw_put_begin(&args, "specSet", NULL);
-    put_prop_set(&args, "VirtualMachine", paths);
-    vmw_put_begin(&args, "objectSet", NULL);
-    vmw_put_ref(&args, "obj", view);
-    vmw_put_bool(&args, "skip", true);
-    vmw_put_begin(&args, "selectSet", "TraversalSpec");
-    vmw_put(&args, "name", "view");
-    vmw_put(&args, "type", "ContainerView");
-    vmw_put(&args, "path", "view");
-    vmw_put_bool(&args, "skip", false);
-    vmw_put_end(&args, "selectSet");
-    vmw_put_end(&args, "objectSet");
-    vmw_put_end(&args, "specSet");
+    put_through(&args, from, path, type, paths);
     vmw_put_begin(&args, "options", NULL);
     vmw_put_int(&args, "maxObjects", PAGE_OBJECTS);
     vmw_put_end(&args, "options");
@@ -184,12 +191,12 @@ int vmw_props_each_vm(struct hf_instance *in, const struct hf_call *call, const 
     struct hf_err lost = HF_ERR_INIT;
     if (make_view(in, call, &view, err) != 0)
         return -1;
-    int rc = first_page(in, call, &view, paths, &page, &lost);
+    int rc = first_page(in, call, &view, "view", "VirtualMachine", paths, &page, &lost);
     if (rc != 0 && strcmp(in->fault, "ManagedObjectNotFound") == 0) { /* it went with its session */
         if (make_view(in, call, &view, err) != 0)
             return -1;
         hf_err_clear(&lost);
-        rc = first_page(in, call, &view, paths, &page, &lost);
+        rc = first_page(in, call, &view, "view", "VirtualMachine", paths, &page, &lost);
     }
     if (rc != 0)
         hf_err_copy(err, &lost);
@@ -197,4 +204,14 @@ int vmw_props_each_vm(struct hf_instance *in, const struct hf_call *call, const 
         rc = each_page(in, call, page, each, ctx, err);
     drop_view(in, call, &view);
     return rc;
+}
+
+int vmw_props_each(struct hf_instance *in, const struct hf_call *call, const struct vmw_ref *from,
+                   const char *path, const char *type, const char *const *paths, vmw_object_cb each,
+                   void *ctx, struct hf_err *err)
+{
+    struct vmw_tree *page = NULL;
+    if (first_page(in, call, from, path, type, paths, &page, err) != 0)
+        return -1;
+    return each_page(in, call, page, each, ctx, err);
 }

@@ -2,6 +2,7 @@
 #include "rollback.h"
 
 #include "base/point.h"
+#include "guest.h"
 #include "snapshots.h"
 #include "task.h"
 #include "vm.h"
@@ -83,6 +84,18 @@ static int keep_state(struct hf_instance *in, const struct hf_call *call,
     }
 }
 
+/* What somebody writes who starts it after its state was kept would be in no snapshot. */
+static int check_off(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
+{
+    enum hf_vm_state state = HF_VM_OTHER;
+    if (look_at_state(in, call, &state, err) != 0)
+        return -1;
+    return state == HF_VM_OFF
+               ? 0
+               : hf_fail(err, HF_E_CONFLICT,
+                         "VM %s was started by somebody else: it is not rolled back", in->vm_id);
+}
+
 /* Going there twice is the same as once: the VM is off meanwhile. */
 static int go_to(struct hf_instance *in, const struct hf_call *call, const char *name,
                  struct hf_err *err)
@@ -96,6 +109,8 @@ static int go_to(struct hf_instance *in, const struct hf_call *call, const char 
             return -1;
         if (!s.exists || !s.is_ours)
             return hf_fail(err, HF_E_NOT_FOUND, "snapshot '%s' is not there any more", name);
+        if (check_off(in, call, err) != 0)
+            return -1;
         if (vmw_work(in, call, "RevertToSnapshot_Task", &s.ref, &args, &why) == 0)
             return 0;
         if (!may_come_right(in, &why) || vmw_check_stop(in, call, err) != 0) {
@@ -109,6 +124,8 @@ static int go_to(struct hf_instance *in, const struct hf_call *call, const char 
 static int switch_over(struct hf_instance *in, const struct hf_call *call,
                        const struct vmw_rollback *rb, struct hf_err *err)
 {
+    vmw_guest_folder_leave(
+        in); /* it would lie in the state that is kept, and nobody could remove it */
     if (HF_POINT_ERR("vmware.before_rollback_stop", err) != 0 || power(in, call, false, err) != 0 ||
         HF_POINT_ERR("vmware.after_rollback_stop", err) != 0 ||
         keep_state(in, call, rb, err) != 0 ||
@@ -215,7 +232,9 @@ static int undo(struct hf_instance *in, const struct hf_call *call, const struct
         return -1;
     if (s.exists && !s.is_ours)
         return hf_fail(err, HF_E_CONFLICT, "snapshot '%s' was not made by holdfast", rb->back);
-    if (s.exists && !s.is_undone && go_back(in, call, rb, &s.ref, err) != 0)
+    /* A VM that descends from it was not rolled back yet, or is back already: somebody may have started it since, and what he
+     * wrote stays. A revert changes all disks at once, or none. */
+    if (s.exists && !s.is_undone && !s.is_base && go_back(in, call, rb, &s.ref, err) != 0)
         return -1;
     if (rb->was_active && power(in, call, true, err) != 0)
         return -1;

@@ -6,14 +6,21 @@
 #define CONNECT_MS 10000
 #define ANSWER_MS 60000 /* most calls take milliseconds; a busy vCenter takes many seconds */
 #define WAIT_SPARE_MS 5000
+#define HELD_MS 6000
 #define HEADERS_MAX 5
 #define URL_MAX 4096
 
-static int64_t limit_of(struct hf_instance *in, const struct hf_call *call, int64_t wait_ms)
+/* A server that is gone without a word, or a connection that nobody knows any more, must not use up the hold. What changes
+ * something is not given up early. libcurl takes 0 for no limit. */
+static int64_t limit_of(struct hf_instance *in, const struct hf_call *call,
+                        const struct vmw_request *req)
 {
     int64_t left = vmw_left_ms(in, call);
-    int64_t most = wait_ms ? wait_ms + WAIT_SPARE_MS : ANSWER_MS;
-    return left < most ? left : most;
+    int64_t most = req->wait_ms                  ? req->wait_ms + WAIT_SPARE_MS
+                   : in->is_held && req->is_read ? HELD_MS
+                                                 : ANSWER_MS;
+    left = left < most ? left : most;
+    return left > 0 ? left : 1;
 }
 
 /* The session's cookie, as the server wrote it, quotes and all. */
@@ -76,7 +83,7 @@ int vmw_send(struct hf_instance *in, const struct hf_call *call, const struct vm
                                 .body = body.data,
                                 .body_len = body.len,
                                 .answer_max = VMW_TREE_MAX,
-                                .timeout_ms = limit_of(in, call, req->wait_ms),
+                                .timeout_ms = limit_of(in, call, req),
                                 .connect_ms = CONNECT_MS,
                                 .is_once = !req->is_read};
     int rc = hf_http_run(in->http, &r, &reply, err);
@@ -106,7 +113,7 @@ int vmw_get_document(struct hf_instance *in, const struct hf_call *call, const c
         return hf_fail(err, HF_E_TIMEOUT, "%s: the deadline passed", path);
     struct hf_http_request r = {.method = "GET",
                                 .url = url,
-                                .timeout_ms = limit_of(in, call, 0),
+                                .timeout_ms = limit_of(in, call, &(struct vmw_request){0}),
                                 .connect_ms = CONNECT_MS,
                                 .answer_max = (size_t)1 << 20};
     if (hf_http_run(in->http, &r, out, err) != 0)

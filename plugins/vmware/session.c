@@ -172,8 +172,10 @@ int vmw_log_in(struct hf_instance *in, const struct hf_call *call, struct hf_err
     in->cookie = NULL;
     vmw_put(&args, "userName", in->user);
     vmw_put(&args, "password", hf_secret_reveal(in->password));
-    if (vmw_call(in, call, &req, &t, err) != 0)
+    if (vmw_call(in, call, &req, &t, err) != 0) {
+        in->is_unclear = false; /* what was to come behind it was not sent */
         return hf_wrap(err, "log-in as '%s'", in->user);
+    }
     const char *key = vmw_child_text(vmw_child(vmw_response(t), "returnval"), "key");
     if (!in->cookie || !key || !*key || strlen(key) >= sizeof in->session_key)
         return hf_fail(err, HF_E_CORRUPT, "the log-in gave no session");

@@ -11,8 +11,8 @@ struct entry {
     const struct vmw_node *node;
     const char *name, *parent;
     struct vmw_ref ref;
-    bool is_current;
-    int depth; /* 1: a root */
+    bool is_current, is_base; /* is_base: it is the current one, or above that */
+    int depth;                /* 1: a root */
 };
 typedef int (*entry_cb)(void *ctx, const struct entry *e);
 
@@ -22,6 +22,20 @@ struct walk {
     void *ctx;
     struct hf_err *err;
 };
+
+/* No deeper than the walk itself goes. */
+static bool leads_to(const struct vmw_node *n, const struct vmw_ref *current, int depth)
+{
+    struct vmw_ref ref;
+    if (depth > DEPTH_MAX)
+        return false;
+    if (vmw_ref_read(vmw_child(n, "snapshot"), &ref) && vmw_ref_same(&ref, current))
+        return true;
+    for (n = vmw_child(n, "childSnapshotList"); n; n = vmw_next(n))
+        if (leads_to(n, current, depth + 1))
+            return true;
+    return false;
+}
 
 static int walk_list(const struct walk *w, const struct vmw_node *n, const char *parent, int depth)
 {
@@ -33,6 +47,7 @@ static int walk_list(const struct walk *w, const struct vmw_node *n, const char 
         if (!vmw_ref_read(vmw_child(n, "snapshot"), &e.ref) || !e.name)
             return hf_fail(w->err, HF_E_CORRUPT, "a snapshot without a name or an id");
         e.is_current = vmw_ref_same(&e.ref, &w->current);
+        e.is_base = leads_to(n, &w->current, depth);
         if (w->each(w->ctx, &e) != 0 ||
             walk_list(w, vmw_child(n, "childSnapshotList"), e.name, depth + 1) != 0)
             return -1;
@@ -74,6 +89,7 @@ static void read_snap(const struct entry *e, struct vmw_snap *out)
     const char *description = vmw_child_text(e->node, "description");
     *out = (struct vmw_snap){.exists = true,
                              .has_memory = vmw_is(vmw_child(e->node, "state"), "poweredOn"),
+                             .is_base = e->is_base,
                              .is_quiesced = vmw_true(vmw_child(e->node, "quiesced")),
                              .ref = e->ref,
                              .taken_at_s = vmw_time(vmw_child(e->node, "createTime"))};

@@ -119,19 +119,53 @@ int vmware_snapshot_delete(struct hf_instance *in, const struct hf_call *call, c
     return was ? 0 : hf_fail(err, HF_E_NOT_FOUND, "VM %s has no snapshot '%s'", vm_id, name);
 }
 
+/* The VM's reference stands last in the token of a capture. */
+static bool read_token(const char *token, struct vmw_ref *out)
+{
+    *out = (struct vmw_ref){"VirtualMachine", ""};
+    return token && sscanf(token, "vmware 1 %*s %*s %207s", out->id) == 1;
+}
+
+/* Not found by its UUID: gone, hidden from this user, or its settings were not read yet. A reference that another VM has now
+ * says that it is gone. */
+static int check_gone(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                      const char *token, struct hf_err *err)
+{
+    static const char *const paths[] = {"config.instanceUuid", NULL};
+    HF_AUTO(vmw_props) struct vmw_props p = {0};
+    struct hf_err why = HF_ERR_INIT;
+    struct vmw_ref was;
+    char uuid[37];
+    if (!read_token(token, &was))
+        return 0;
+    int rc = vmw_props_get(in, call, &was, paths, &p, &why);
+    const char *is_now = rc == 0 ? vmw_text(vmw_prop(p.object, paths[0])) : NULL;
+    if ((rc != 0 && why.cls == HF_E_NOT_FOUND) ||
+        (is_now && vmw_uuid(is_now, uuid) && strcasecmp(uuid, vm_id) != 0))
+        return 0;
+    if (rc == 0)
+        hf_fail(&why, HF_E_UNREACHABLE, "VM %s (%s) is there, and tells no instance UUID now",
+                vm_id, was.id);
+    hf_err_copy(err, &why);
+    return -1;
+}
+
 int vmware_capture_discard(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                            const char *name, const char *undo_token, struct hf_err *err)
 {
     bool was = false;
     struct hf_err why = HF_ERR_INIT;
-    (void)undo_token; /* all that is needed is the name */
     if (vmw_enter(in, call, err) != 0)
         return -1;
     vmw_lease_abort(in); /* under one nothing is deleted */
     int rc = vmw_locate(in, call, vm_id, &why);
     if (rc != 0 && why.cls == HF_E_NOT_FOUND) {
+        if (check_gone(in, call, vm_id, undo_token, err) != 0) {
+            hf_left(err, "perhaps snapshot '%s' of VM %s", name, vm_id);
+            return hf_wrap(err, "undo of '%s'", name);
+        }
         if (undo_token)
-            vmw_log(in, HF_LOG_WARN, "VM %s is gone, or this user does not see it any more", vm_id);
+            vmw_log(in, HF_LOG_WARN, "VM %s is gone", vm_id);
         return 0;
     }
     int most = in->is_in_doubt ? DOUBT_LOOKS : LATE_LOOKS;

@@ -107,7 +107,7 @@ static int make_filter(struct hf_instance *in, const struct hf_call *call, struc
 {
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     struct vmw_request req = {
-        .method = "CreateFilter", .self = &in->content.properties, .args = &args};
+        .method = "CreateFilter", .self = &in->content.properties, .args = &args, .wait_ms = 1};
     vmw_put_spec(&args, "spec", &t->ref, watched);
     vmw_put_bool(&args, "partialUpdates", false);
     return vmw_call_ref(in, call, &req, &t->filter, err);
@@ -182,7 +182,7 @@ void vmw_task_forget(struct hf_instance *in, const struct hf_call *call, struct 
 {
     HF_AUTO(vmw_tree) struct vmw_tree *tree = NULL;
     struct hf_err ignored = HF_ERR_INIT;
-    struct vmw_request req = {.method = "DestroyPropertyFilter", .self = &t->filter};
+    struct vmw_request req = {.method = "DestroyPropertyFilter", .self = &t->filter, .wait_ms = 1};
     if (t->filter.id[0] && vmw_call(in, call, &req, &tree, &ignored) != 0)
         vmw_log(in, HF_LOG_DEBUG, "a filter stays until the log-out: %s", ignored.message);
     t->filter = (struct vmw_ref){0};

@@ -23,8 +23,16 @@
 /* The managers, as the server calls them; an empty id: it has none. */
 struct vmw_content {
     struct vmw_ref root, properties, session, search, view, guest, rights;
+    struct vmw_ref guest_files, guest_programs; /* once they were asked for */
     bool is_host;   /* ESXi itself, no vCenter */
     char name[160]; /* "VMware vCenter Server 8.0.2 build-22617221" */
+};
+
+/* For the files of programs in a guest; path "": there is none. */
+struct vmw_folder {
+    struct vmw_ref vm;
+    char path[512];
+    unsigned runs; /* of programs, each with files of its own */
 };
 
 struct hf_instance {
@@ -41,10 +49,12 @@ struct hf_instance {
     struct vmw_content content;
     struct vmw_ref vm; /* in->vm_id's, as it was seen last */
     char vm_id[64];
+    struct vmw_folder folder;
     struct vmw_lease *lease; /* of the export that is being read, or NULL */
     bool is_unclear;         /* the call that failed last may have had its effect */
     bool was_refused;        /* … surely had none: the server did not know the session any more */
     bool is_in_doubt;        /* a snapshot may come into being still: the undo looks for longer */
+    bool is_held;            /* a database may wait: questions are given up, and asked again, early */
     bool ignores_cancel;     /* the log-out is sent whoever is in a hurry */
     char fault[64];          /* type of the fault that failed it, or "" */
     struct hf_strv kept;     /* strings of results, until the next call */
@@ -57,7 +67,7 @@ struct vmw_request {
     const struct vmw_ref *self;
     struct vmw_args *args; /* or NULL */
     bool is_read;          /* asked again after answers that say nothing, and after a new log-in */
-    int64_t wait_ms;       /* the server may take so long to answer on purpose; 0: it does not */
+    int64_t wait_ms;       /* the server may take so long to answer on purpose; 0: not known */
 };
 
 /* *out: the element of the response, whose children are the results; to be freed. Faults become errors (fault.c). */
@@ -132,6 +142,13 @@ const struct vmw_node *vmw_prop(const struct vmw_node *object, const char *path)
 typedef int (*vmw_object_cb)(void *ctx, const struct vmw_node *object, struct hf_err *err);
 int vmw_props_each_vm(struct hf_instance *in, const struct hf_call *call, const char *const *paths,
                       vmw_object_cb each, void *ctx, struct hf_err *err) HF_CHECKED;
+/* Of each object of that type which the property `path` of from refers to; those that went meanwhile are left out. */
+int vmw_props_each(struct hf_instance *in, const struct hf_call *call, const struct vmw_ref *from,
+                   const char *path, const char *type, const char *const *paths,
+                   vmw_object_cb each, void *ctx, struct hf_err *err) HF_CHECKED;
+/* A property of the object that was asked for and is hidden is an error; vmw_props_get asks this itself. */
+int vmw_check_missing(struct hf_instance *in, const struct vmw_node *object, struct hf_err *err)
+    HF_CHECKED;
 /* The arguments of RetrievePropertiesEx and CreateFilter: what is wanted of one object. */
 void vmw_put_spec(struct vmw_args *a, const char *name, const struct vmw_ref *ref,
                   const char *const *paths);

@@ -98,6 +98,8 @@ func (w *world) command(line []byte) interface{} {
 		if err := w.change(c.VM, c.Set); err != nil {
 			return map[string]string{"error": err.Error()}
 		}
+	case "unregister":
+		unregister(c.VM)
 	case "expire":
 		w.mu.Lock()
 		w.live = map[string]bool{}

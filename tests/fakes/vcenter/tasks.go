@@ -298,7 +298,7 @@ func rename(list []types.VirtualMachineSnapshotTree, req *types.RenameSnapshot) 
 
 // own: the methods that the simulator does not have, or has too simply. False: ask it.
 func (w *world) own(rec *httptest.ResponseRecorder, req *http.Request, method *simulator.Method) bool {
-	if w.pageOrGuest(rec, req, method) || w.leases.own(w, rec, req, method) {
+	if w.ownIndex(rec, method) || w.pageOrGuest(rec, req, method) || w.leases.own(w, rec, req, method) {
 		return true
 	}
 	obj := simulator.Map.Get(method.This)

@@ -4,7 +4,7 @@ import threading
 import time
 
 import stand_in
-from common import NAME
+from common import NAME, Site
 
 
 def when(site, what):
@@ -186,6 +186,25 @@ def a_task_that_is_forgotten_is_looked_for_in_the_tree(site):
     assert len(site.requests("CreateSnapshot_Task")) == 1 and site.snapshots() == [NAME]
 
 
+def a_question_without_an_answer_does_not_use_up_the_hold(site):
+    def hang(here):
+        while not here.requests("CreateFilter"):
+            time.sleep(0.005)
+        here.fault("slow", "RetrievePropertiesEx", 40)
+    for asked in (False, True):
+        here = Site()
+        here.fault("seconds", "createSnapshot", 1.5, times=-1)
+        here.fault("fault" if asked else "slow", "CreateFilter", "MethodNotFound" if asked else 40)
+        other = threading.Thread(target=hang, args=(here,))
+        if asked:
+            other.start()
+        status, text = here.capture(limit=25000)
+        assert status == 0 and float(text.split("begin ")[1].split()[0]) < 9000, (asked, text)
+        if asked:
+            other.join()
+        here.server.close()
+
+
 def without_a_filter_the_task_is_polled(site):
     site.fault("fault", "CreateFilter", "MethodNotFound")
     site.fault("seconds", "createSnapshot", 0.5, times=-1)
@@ -362,3 +381,42 @@ def a_snapshot_that_is_gone_is_not_found(site):
     site.bad("not-found", "delete", site.vm, NAME)
     site.good("discard", site.vm, NAME)
     site.good("discard", "00000000-0000-4000-8000-000000000000", NAME)
+
+
+# ---- whether the VM is there
+
+def a_vm_that_is_hidden_is_not_taken_for_gone(site):
+    site.captured()
+    state = site.state()
+    site.fault("hidden", state["moid"], times=-1)
+    text = site.bad("auth", "discard", state["uuid"], NAME, f"{site.folder}/undo")
+    assert f"left: perhaps snapshot '{NAME}' of VM {state['uuid']}" in text and "System.View" in text and site.snapshots() == [NAME], text
+    site.fault("hidden", state["moid"], times=0)
+    site.good("discard", state["uuid"], NAME, f"{site.folder}/undo")
+    assert not site.snapshots()
+
+
+def one_whose_settings_are_not_read_yet_is_not_taken_for_gone(site):
+    site.captured()
+    state = site.state()
+    site.change(instance_uuid="")  # a host that was started, and reads its VMs one after the other
+    text = site.bad("unreachable", "discard", state["uuid"], NAME, f"{site.folder}/undo")
+    assert f"left: perhaps snapshot '{NAME}'" in text, text
+    site.change(instance_uuid=state["uuid"])
+    site.good("discard", state["uuid"], NAME, f"{site.folder}/undo")
+    assert not site.snapshots()
+
+
+def one_that_is_gone_has_nothing_to_undo(site):
+    site.captured()
+    uuid = site.state()["uuid"]
+    site.server.say("unregister", vm=site.vm)
+    assert "is gone" in site.good("discard", uuid, NAME, f"{site.folder}/undo")
+
+
+def another_that_has_its_reference_now_is_not_it(site):
+    site.captured()
+    uuid = site.state()["uuid"]
+    site.change(instance_uuid="00000000-0000-4000-8000-000000000001")
+    site.good("discard", uuid, NAME, f"{site.folder}/undo")
+    assert site.snapshots() == [NAME]

@@ -7,7 +7,7 @@ import time
 import captures
 from common import NAME, RUNS, Site, folder
 
-READS = ["RetrievePropertiesEx", "FindByUuid", "HasPrivilegeOnEntities", "CreateContainerView"]
+READS = ["RetrievePropertiesEx", "FindAllByUuid", "HasPrivilegeOnEntities", "CreateContainerView"]
 CHANGES = ["CreateSnapshot_Task", "RemoveSnapshot_Task", "RevertToSnapshot_Task", "PowerOffVM_Task", "PowerOnVM_Task", "RenameSnapshot"]
 OTHERS = ["CreateFilter", "WaitForUpdatesEx", "DestroyPropertyFilter", "Login", "Logout", "DestroyView"]
 TASKS = ["createSnapshot", "removeSnapshot", "revertToSnapshot", "powerOff", "powerOn"]

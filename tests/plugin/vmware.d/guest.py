@@ -2,7 +2,9 @@
 """guest.py - programs and files in the guest, by VMware Tools."""
 import glob
 import os
+import shutil
 import subprocess
+import threading
 import time
 
 from common import NAME, private
@@ -39,6 +41,71 @@ def input_goes_in_and_its_folder_is_taken_away(site):
     text = site.good("input", site.vm, private("input", "one\ntwo\n"), "/usr/bin/wc", "-l")
     assert "exit=0" in text and "2" in text, text
     assert leftovers() == before
+
+
+def programs_of(site):
+    """The requests of each program: it begins with the look for the VM."""
+    out = []
+    for r in site.requests():
+        if r["method"] == "FindAllByUuid":
+            out.append([])
+        if out:
+            out[-1].append(r["method"])
+    return out
+
+
+def the_second_program_needs_few_requests(site):
+    site.with_guest()
+    before = leftovers()
+    text = site.good("exec", site.vm, "/bin/true", env={"HOLDFAST_TIMES": "2"})
+    assert text.count("exit=0") == 2 and leftovers() == before, text
+    second = programs_of(site)[1]
+    assert second.count("ListProcessesInGuest") <= 3 and [m for m in second if m != "ListProcessesInGuest"] == [
+        "FindAllByUuid", "StartProgramInGuest", "InitiateFileTransferFromGuest", "DeleteDirectoryInGuest", "Logout"], second
+
+
+def each_program_has_its_own_output(site):
+    site.with_guest()
+    count = f"{site.folder}/count"
+    text = site.good("exec", site.vm, "/bin/sh", "-c", f"echo x >>{count}; n=$(wc -l <{count}); [ $n = 2 ] || echo run $n; exit $n",
+                     env={"HOLDFAST_TIMES": "3"})
+    told = [line.split(" in ")[0] for line in text.splitlines() if line.startswith("exit=")]
+    assert told == [f"exit={n} signal=0 truncated=0 out={size} err=0" for n, size in ((1, 6), (2, 0), (3, 6))], text
+    os.unlink(count)
+
+
+def what_is_too_much_is_cut_of_each_stream_by_itself(site):
+    site.with_guest()
+    for stream, sizes in ((1, "out=65536 err=3"), (2, "out=3 err=65536")):
+        text = site.good("exec", site.vm, "/bin/sh", "-c", f"head -c 70000 /dev/zero >&{stream}; echo ab >&{3 - stream}")
+        assert f"truncated=1 {sizes}" in text, text[:200]
+    assert "truncated=0 out=65536 err=65536" in site.good("exec", site.vm, "/bin/sh", "-c", "head -c 65536 /dev/zero; head -c 65536 /dev/zero >&2")
+
+
+def a_folder_that_was_swept_is_made_again(site):
+    site.with_guest()
+    before, count = leftovers(), f"{site.folder}/count"
+
+    def sweep():
+        while not site.requests("InitiateFileTransferFromGuest"):
+            time.sleep(0.02)
+        time.sleep(0.3)
+        for one in set(leftovers()) - set(before):
+            shutil.rmtree(one)
+    other = threading.Thread(target=sweep)
+    other.start()
+    text = site.good("exec", site.vm, "/bin/sh", "-c", f"echo x >>{count}; wc -l <{count}; exit 126", env={"HOLDFAST_TIMES": "2"})
+    other.join()
+    assert text.count("exit=126") == 2 and "\n2\n" in text and len(site.requests("CreateTemporaryDirectoryInGuest")) == 2, text
+    os.unlink(count)
+
+
+def output_that_is_not_whole_is_none(site):
+    site.with_guest()
+    site.fault("slow", "InitiateFileTransferFromGuest", 1)
+    text = site.bad("corrupt", "exec", site.vm, "/bin/sh", "-c",
+                    "d=$(readlink /proc/$PPID/cwd); (sleep 0.4; truncate -s 4 $d/o.1) >/dev/null 2>&1 & echo 12345678")
+    assert "not whole" in text, text
 
 
 def is_running(words):

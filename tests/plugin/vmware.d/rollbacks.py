@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """rollbacks.py - back to a snapshot, and from there again."""
+import threading
+import time
+
 from common import NAME, back
 
 BACK = f"back-{NAME}"
@@ -118,3 +121,65 @@ def a_vm_that_is_suspended_is_refused(site):
     site.change(power="suspended")
     status, text = back(site)
     assert status == 1 and "neither runs nor is it off" in text and not site.requests("PowerOffVM_Task"), text
+
+
+def killed(site, point, *words):
+    died, text = site.drive(*words, env={"HOLDFAST_POINT": f"vmware.{point}=kill"})
+    assert died == -9, (point, text)
+
+
+def somebody_works(site, data):
+    """He finds the VM off, starts it, and writes."""
+    site.change(power="poweredOn", data=data)
+    site.may_leave = True
+
+
+def what_was_written_before_anything_was_rolled_back_stays(site):
+    site_with_a_snapshot(site)
+    killed(site, "after_rollback_keep", "rollback", site.vm, NAME, f"{site.folder}/back", "switch")
+    somebody_works(site, 3)
+    undo(site)
+    state = site.state()
+    assert (state["data"], state["power"], site.snapshots()) == (3, "poweredOn", [NAME]), state
+    assert not site.requests("RevertToSnapshot_Task")
+
+
+def so_it_does_when_somebody_made_a_snapshot_since(site):
+    site_with_a_snapshot(site)
+    killed(site, "after_rollback_keep", "rollback", site.vm, NAME, f"{site.folder}/back", "switch")
+    somebody_works(site, 3)
+    site.server.say("snapshot", vm=site.vm, value="somebody's")
+    while site.state()["running"]:
+        time.sleep(0.02)
+    undo(site)
+    assert site.state()["data"] == 3 and site.snapshots() == [NAME, "somebody's"], site.state()
+
+
+def an_undo_that_died_behind_its_way_back_does_not_go_another_time(site):
+    site_with_a_snapshot(site)
+    assert back(site, "switch")[0] == 0
+    killed(site, "after_undo_task", "undo", site.vm, f"{site.folder}/back")
+    assert site.state()["data"] == 2
+    somebody_works(site, 3)
+    undo(site)
+    state = site.state()
+    assert (state["data"], state["power"], site.snapshots()) == (3, "poweredOn", [NAME]), state
+
+
+def a_vm_that_somebody_starts_in_between_is_not_rolled_back(site):
+    site_with_a_snapshot(site)
+    site.fault("slow", "RetrievePropertiesEx", 0.3, times=-1)
+
+    def start():
+        while BACK not in site.snapshots():
+            time.sleep(0.01)
+        site.change(power="poweredOn", data=3)
+    other = threading.Thread(target=start)
+    other.start()
+    status, text = back(site, "switch", limit=40000)
+    other.join()
+    assert status == 1 and "was started by somebody else" in text and site.state()["data"] == 3, text
+    site.fault("slow", "RetrievePropertiesEx", times=0)
+    undo(site)
+    state = site.state()
+    assert (state["data"], state["power"], site.snapshots()) == (3, "poweredOn", [NAME]), state

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """vms.py - finding VMs, and what is told of them and their disks."""
+import time
+
 import stand_in
 from common import NAME, TWIN, Site
 
@@ -18,6 +20,17 @@ def a_name_that_two_have_is_refused_and_both_are_named(site):
     site.change(TWIN, name=site.vm)
     text = site.bad("conflict", "find", site.vm)
     assert site.state(site.vm)["uuid"] in text and "instance UUID" in text
+
+
+def an_instance_uuid_that_two_have_is_refused(site):
+    state = site.state()
+    site.change(TWIN, instance_uuid=state["uuid"])  # a copy of its files, registered on the same host
+    for what in ("busy", "find"):
+        text = site.bad("conflict", what, state["uuid"])
+        assert state["moid"] in text and site.state(TWIN)["moid"] in text, text
+    site.bad("conflict", "discard", state["uuid"], NAME)
+    assert "several VMs have" in site.capture()[1]
+    assert not site.requests("CreateSnapshot_Task")
 
 
 def escapes_in_names_are_those_of_vsphere(site):
@@ -98,6 +111,24 @@ def a_task_of_anybody_makes_it_busy(site):
     assert "VirtualMachine.powerOff works on the VM" in site.bad("busy", "busy", site.vm)
     status, text = site.capture()
     assert status == 1 and "error busy" in text and not site.requests("CreateSnapshot_Task"), text
+
+
+def one_task_among_many_is_found_by_two_questions(site):
+    for n in range(40):
+        site.server.say("snapshot", vm=site.vm, value=f"n{n}")
+        while site.state()["running"]:
+            time.sleep(0.005)
+    site.fault("seconds", "createSnapshot", 5, times=-1)
+    site.server.say("snapshot", vm=site.vm, value="last")
+    assert "VirtualMachine.createSnapshot works on the VM" in site.bad("busy", "busy", site.vm)
+    asked = [r["method"] for r in site.requests()]
+    assert asked[-3:] == ["FindAllByUuid", "RetrievePropertiesEx", "Logout"], asked
+
+
+def a_task_that_is_hidden_may_be_at_work(site):
+    site.server.say("snapshot", vm=site.vm, value="x")
+    site.fault("missing", "NoPermission", "info.state", times=-1)
+    assert "System.Read" in site.bad("auth", "busy", site.vm)
 
 
 def the_room_on_the_datastore_is_told(site):
