@@ -138,8 +138,9 @@ static int judge_decoded(struct stream *s, int rc, struct hf_err *err)
         return hf_fail(err, HF_E_CONFLICT, "the server sends %llu bytes, and the snapshot has %llu",
                        (unsigned long long)capacity, (unsigned long long)s->size);
     if (s->is_other)
-        return hf_fail(err, HF_E_CORRUPT, "the server sends other data than before of the same "
-                                          "snapshot");
+        return hf_fail(err, HF_E_CORRUPT,
+                       "the server sends other data than before of the same "
+                       "snapshot");
     return err->cls ? -1 : hf_fail(err, HF_E_CANCELLED, "nobody takes it any more");
 }
 

@@ -44,7 +44,8 @@ struct vmw_vmdk {
     size_t packed_len, packed_cap;
     unsigned char *packed, *plain;
     uint64_t entries; /* grains of a table */
-    bool has_tables;  /* behind the grains; qemu has them in the head, where a stream cannot have them */
+    bool
+        has_tables; /* behind the grains; qemu has them in the head, where a stream cannot have them */
     struct vmw_vmdk_tables tables;
     uint64_t digest;
 };

@@ -450,7 +450,8 @@ static void a_footer_of_another_disk_is_refused(void **state)
     struct writer w = {.out = HF_BUF_INIT};
     small_stream(&w, disk);
     size_t footer = w.out.len - 2 * SECTOR;
-    static const size_t places[] = {0, 12, 20, 44, 56}; /* magic, capacity, grain, entries, directory */
+    static const size_t places[] = {0, 12, 20, 44,
+                                    56}; /* magic, capacity, grain, entries, directory */
     for (size_t i = 0; i < HF_ARRAY_SIZE(places); i++) {
         w.out.data[footer + places[i]] ^= 2;
         refuses(&w, "do not fit its grains");
