@@ -33,6 +33,17 @@ static int add_size(void *ctx, const struct vmw_disk *d)
     return 0;
 }
 
+/* One may have come or gone since the plan, which everybody else goes by. */
+static int check_number(const struct hf_capture *cap, struct hf_err *err)
+{
+    uint32_t n = vmw_disks_captured(&cap->disks);
+    if (n == cap->n_disks)
+        return 0;
+    hf_fail(err, HF_E_CONFLICT, "snapshot '%s' has %u disks, and the VM had %u before", cap->name,
+            (unsigned)n, (unsigned)cap->n_disks);
+    return hf_hint(err, "Somebody changed the VM's disks meanwhile: back it up again.");
+}
+
 /* As the snapshot has them, whatever the VM has become since. */
 static int load_disks(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                       struct hf_err *err)
@@ -57,7 +68,7 @@ static int find_size(struct hf_instance *in, const struct hf_call *call, struct 
     if (!cap->is_export || !cap->is_settled || cap->has_ended)
         return hf_fail(err, HF_E_INTERNAL, "no disks of this capture are to be had %s",
                        cap->has_ended ? "any more" : "yet");
-    if (load_disks(in, call, cap, err) != 0)
+    if (load_disks(in, call, cap, err) != 0 || check_number(cap, err) != 0)
         return -1;
     (void)vmw_disks_each(&cap->disks, add_size, &w);
     *out = w.bytes;
