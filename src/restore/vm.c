@@ -5,8 +5,6 @@
 #include "restore/vm_intern.h"
 #include "run/effects.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -93,7 +91,7 @@ static int name_folder(struct restoring *r, struct hf_err *err)
 {
     if (HF_POINT_ERR("restore.vm.before_name", err) < 0)
         return -1;
-    if (renameat2(AT_FDCWD, r->part, AT_FDCWD, r->dir, RENAME_NOREPLACE) != 0)
+    if (hf_path_name_folder(r->part, r->dir) != 0)
         return hf_fail_sys(err, errno, "folder '%s'", r->dir);
     if (hf_path_sync_dir(r->req->dir, err) < 0)
         return -1;
