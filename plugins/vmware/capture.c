@@ -154,7 +154,7 @@ int vmware_capture_plan(struct hf_instance *in, const struct hf_call *call,
     __attribute__((cleanup(auto_capture))) struct hf_capture *cap = capture_new(in, call, req);
     if (!cap)
         return hf_fail_nomem(err);
-    plan->n_disks = vmw_disks_captured(&vm);
+    plan->n_disks = cap->n_disks = vmw_disks_captured(&vm);
     plan->undo_token = cap->token;
     *out = HF_STEAL(cap);
     return 0;

@@ -21,6 +21,7 @@ struct hf_capture {
     bool is_quiesced; /* was asked for */
     bool is_export;   /* its disks are to be read (export.c) */
     bool is_settled, has_ended;
+    uint32_t n_disks;               /* that were to be in it */
     struct vmw_vm disks;            /* those of the snapshot; once one was asked for */
     uint64_t all_bytes, read_bytes; /* of them, for the server's progress */
 };

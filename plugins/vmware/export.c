@@ -33,6 +33,17 @@ static int add_size(void *ctx, const struct vmw_disk *d)
     return 0;
 }
 
+/* One may have come or gone since the plan, which everybody else goes by. */
+static int check_number(const struct hf_capture *cap, struct hf_err *err)
+{
+    uint32_t n = vmw_disks_captured(&cap->disks);
+    if (n == cap->n_disks)
+        return 0;
+    hf_fail(err, HF_E_CONFLICT, "snapshot '%s' has %u disks, and the VM had %u before", cap->name,
+            (unsigned)n, (unsigned)cap->n_disks);
+    return hf_hint(err, "Somebody changed the VM's disks meanwhile: back it up again.");
+}
+
 /* As the snapshot has them, whatever the VM has become since. */
 static int load_disks(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                       struct hf_err *err)
@@ -57,7 +68,7 @@ static int find_size(struct hf_instance *in, const struct hf_call *call, struct 
     if (!cap->is_export || !cap->is_settled || cap->has_ended)
         return hf_fail(err, HF_E_INTERNAL, "no disks of this capture are to be had %s",
                        cap->has_ended ? "any more" : "yet");
-    if (load_disks(in, call, cap, err) != 0)
+    if (load_disks(in, call, cap, err) != 0 || check_number(cap, err) != 0)
         return -1;
     (void)vmw_disks_each(&cap->disks, add_size, &w);
     *out = w.bytes;
@@ -81,10 +92,12 @@ struct stream {
     struct hf_instance *in;
     struct hf_capture *cap;
     const char *target;
-    uint64_t size, told;
+    uint64_t size, told, told_digest;
     hf_extent_cb emit;
     void *ctx;
-    bool is_refused; /* by who takes it, who has set the error */
+    bool is_refused;  /* by who takes it, who has set the error */
+    bool is_compared; /* this stream, with what earlier ones told */
+    bool is_other;
     struct vmw_vmdk *vmdk;
 };
 
@@ -95,11 +108,21 @@ static void tell_progress(struct stream *s)
     vmw_lease_percent(s->in, percent < 99 ? (int)percent : 99);
 }
 
+/* What was told cannot be taken back, and a broken stream is known as such at its end only: a grain that it lost was told as a hole. */
+static bool is_as_told(struct stream *s, uint64_t upto)
+{
+    if (s->is_compared || !s->told || upto < s->told)
+        return true;
+    s->is_compared = true;
+    s->is_other = vmw_vmdk_digest(s->vmdk) != s->told_digest;
+    return !s->is_other;
+}
+
 /* What an earlier stream of the same snapshot told is passed over. */
 static int pass_on(void *ctx, uint64_t at, const void *data, uint64_t len)
 {
     struct stream *s = ctx;
-    if (vmw_vmdk_capacity(s->vmdk) != s->size)
+    if (vmw_vmdk_capacity(s->vmdk) != s->size || !is_as_told(s, at + len))
         return -1;
     if (at + len <= s->told)
         return 0;
@@ -110,6 +133,8 @@ static int pass_on(void *ctx, uint64_t at, const void *data, uint64_t len)
         return -1;
     }
     s->told = at + len;
+    s->told_digest = vmw_vmdk_digest(s->vmdk);
+    s->is_compared = true;
     tell_progress(s);
     return 0;
 }
@@ -123,6 +148,10 @@ static int judge_decoded(struct stream *s, int rc, struct hf_err *err)
     if (capacity && capacity != s->size)
         return hf_fail(err, HF_E_CONFLICT, "the server sends %llu bytes, and the snapshot has %llu",
                        (unsigned long long)capacity, (unsigned long long)s->size);
+    if (s->is_other)
+        return hf_fail(err, HF_E_CORRUPT,
+                       "the server sends other data than before of the same "
+                       "snapshot");
     return err->cls ? -1 : hf_fail(err, HF_E_CANCELLED, "nobody takes it any more");
 }
 
@@ -159,7 +188,7 @@ static int judge_transfer(const struct stream *s, int rc, const struct hf_http_a
         vmw_hint_host(err);
     else
         rc = judge_status(reply, err);
-    if (rc == 0 || s->is_refused)
+    if (rc == 0 || s->is_refused || s->is_other)
         return rc;
     if (err->cls != HF_E_CANCELLED && err->cls != HF_E_CONFLICT &&
         vmw_lease_check(s->in, &lost) != 0)
@@ -233,12 +262,13 @@ static int stream_once(struct stream *s, const struct hf_call *call, struct hf_e
     if (!v)
         return hf_fail_nomem(err);
     s->vmdk = v;
+    s->is_compared = false;
     return fetch(s, url, err);
 }
 
 static bool may_come_right(const struct stream *s, const struct hf_err *why)
 {
-    return !s->is_refused &&
+    return !s->is_refused && !s->is_other &&
            (why->cls == HF_E_UNREACHABLE || why->cls == HF_E_CORRUPT || why->cls == HF_E_NOT_FOUND);
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmdk.h"
 
+#include "vmdk_tables.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
-#define SECTOR 512u
+#define SECTOR VMW_SECTOR
 #define GRAIN_MAX_SECTORS 2048u /* 1 MiB; vSphere and qemu write 128 */
 #define HEAD_MAX_SECTORS (UINT64_C(1) << 20)
 #define CAPACITY_MAX_SECTORS (UINT64_C(1) << 38) /* 128 TiB; vSphere ends at 62 */
@@ -16,13 +18,24 @@ enum flag { HAS_COMPRESSED_GRAINS = 1 << 16, HAS_MARKERS = 1 << 17 };
 enum marker { MARKER_END, MARKER_TABLE, MARKER_DIRECTORY, MARKER_FOOTER };
 
 /* What the next bytes are. */
-enum state { IN_HEADER, IN_HEAD, IN_MARKER, IN_GRAIN, IN_TABLE, IN_OTHER, AT_END, BROKEN };
+enum state {
+    IN_HEADER,
+    IN_HEAD,
+    IN_MARKER,
+    IN_GRAIN,
+    IN_TABLE,
+    IN_DIRECTORY,
+    IN_FOOTER,
+    AT_END,
+    BROKEN
+};
 
 struct vmw_vmdk {
     hf_extent_cb emit;
     void *ctx;
     enum state state;
-    unsigned char sector[SECTOR]; /* a header or marker that comes in pieces */
+    uint64_t seen, item_at;       /* bytes that came; of these, in front of the marker that comes */
+    unsigned char sector[SECTOR]; /* of all but grains, what comes in pieces */
     size_t have;                  /* of it, or of the packed grain */
     uint64_t capacity, grain;     /* sectors */
     uint64_t told;                /* sectors that were told, data and holes */
@@ -30,8 +43,11 @@ struct vmw_vmdk {
     uint64_t lba;                 /* of the grain that comes */
     size_t packed_len, packed_cap;
     unsigned char *packed, *plain;
-    bool has_tables; /* in the stream; qemu has them in the head, made up before any grain */
-    uint64_t grains, listed; /* that came; that the tables list */
+    uint64_t entries; /* grains of a table */
+    bool
+        has_tables; /* behind the grains; qemu has them in the head, where a stream cannot have them */
+    struct vmw_vmdk_tables tables;
+    uint64_t digest;
 };
 
 static uint32_t le32(const unsigned char *p)
@@ -66,6 +82,11 @@ void vmw_vmdk_free(struct vmw_vmdk *v)
 uint64_t vmw_vmdk_capacity(const struct vmw_vmdk *v)
 {
     return v->capacity * SECTOR;
+}
+
+uint64_t vmw_vmdk_digest(const struct vmw_vmdk *v)
+{
+    return v->digest;
 }
 
 static int fail(struct hf_err *err, const char *what)
@@ -108,6 +129,8 @@ static int read_header(struct vmw_vmdk *v, struct hf_err *err)
     if (!v->plain || !v->packed)
         return hf_fail_nomem(err);
     v->has_tables = le64(h + 56) == UINT64_MAX;
+    v->entries = entries;
+    v->tables.tables_max = (v->capacity - 1) / (v->grain * entries) + 1;
     v->left = (overhead - 1) * SECTOR;
     v->state = v->left ? IN_HEAD : IN_MARKER;
     return 0;
@@ -124,6 +147,22 @@ static int tell(struct vmw_vmdk *v, uint64_t upto, const void *data)
     return v->emit(v->ctx, from * SECTOR, data, (upto - from) * SECTOR) != 0 ? -1 : 0;
 }
 
+static bool is_zero(const unsigned char *data, size_t len)
+{
+    return !len || (!data[0] && memcmp(data, data + 1, len - 1) == 0);
+}
+
+/* Its place, and its checksum, which stands behind the packed data and was compared. A grain of zeros is a hole. */
+static void add_digest(struct vmw_vmdk *v, size_t packed, size_t plain)
+{
+    if (is_zero(v->plain, plain))
+        return;
+    uint64_t x = v->digest ^ (v->lba << 32 | le32(v->packed + packed - 4));
+    x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    v->digest = x ^ x >> 32;
+}
+
 static int unpack(struct vmw_vmdk *v, struct hf_err *err)
 {
     uLongf len = v->grain * SECTOR;
@@ -135,8 +174,11 @@ static int unpack(struct vmw_vmdk *v, struct hf_err *err)
     /* The last one may be as short as the disk. */
     if (rc != Z_OK || (len != v->grain * SECTOR && len != (end - v->lba) * SECTOR))
         return fail(err, "has a grain that does not unpack");
-    v->grains++;
-    return tell(v, v->lba, NULL) == 0 ? tell(v, end, v->plain) : -1;
+    vmw_tables_grain(&v->tables, v->item_at / SECTOR, v->lba / v->grain, v->entries);
+    if (tell(v, v->lba, NULL) != 0)
+        return -1;
+    add_digest(v, used, len);
+    return tell(v, end, v->plain);
 }
 
 static uint64_t padded(uint64_t bytes)
@@ -171,15 +213,23 @@ static int begin_grain(struct vmw_vmdk *v, uint64_t lba, uint32_t len, struct hf
 /* Grain tables are no larger than the disk needs, the directory and the footer are small. */
 static int begin_metadata(struct vmw_vmdk *v, uint32_t type, uint64_t sectors, struct hf_err *err)
 {
+    uint64_t at = v->item_at / SECTOR + 1;
     if (type == MARKER_END) {
         v->state = AT_END;
         return sectors ? fail(err, "has an end that is none") : 0;
     }
     if (type > MARKER_FOOTER || !sectors || sectors > HEAD_MAX_SECTORS ||
-        (type == MARKER_TABLE && sectors > TABLE_MAX_ENTRIES * 4 / SECTOR))
+        (type == MARKER_TABLE && sectors > TABLE_MAX_ENTRIES * 4 / SECTOR) ||
+        (type == MARKER_FOOTER && sectors != 1))
         return fail(err, "has a marker that cannot be");
     v->left = sectors * SECTOR;
-    v->state = type == MARKER_TABLE ? IN_TABLE : IN_OTHER;
+    v->state = type == MARKER_TABLE       ? IN_TABLE
+               : type == MARKER_DIRECTORY ? IN_DIRECTORY
+                                          : IN_FOOTER;
+    if (type == MARKER_TABLE)
+        vmw_tables_begin_table(&v->tables, at);
+    else if (type == MARKER_DIRECTORY)
+        vmw_tables_begin_directory(&v->tables, at);
     return 0;
 }
 
@@ -192,11 +242,24 @@ static int read_marker(struct vmw_vmdk *v, struct hf_err *err)
                 : begin_metadata(v, le32(v->sector + 12), value, err);
 }
 
-/* An entry of 0 is no grain, of 1 one of zeros. */
-static void count_entries(struct vmw_vmdk *v)
+/* A header again, with the directory's place. */
+static void read_footer(struct vmw_vmdk *v)
 {
-    for (size_t i = 0; i < SECTOR; i += 4)
-        v->listed += le32(v->sector + i) > 1;
+    const unsigned char *f = v->sector;
+    vmw_tables_footer(&v->tables,
+                      memcmp(f, "KDMV", 4) == 0 && le64(f + 12) == v->capacity &&
+                          le64(f + 20) == v->grain && le32(f + 44) == v->entries,
+                      le64(f + 56));
+}
+
+static void read_metadata(struct vmw_vmdk *v)
+{
+    if (v->state == IN_TABLE)
+        vmw_tables_table(&v->tables, v->sector);
+    else if (v->state == IN_DIRECTORY)
+        vmw_tables_directory(&v->tables, v->sector);
+    else
+        read_footer(v);
 }
 
 /* ---- the stream ---------------------------------------------------------------------------------------------------- */
@@ -235,7 +298,7 @@ static int take_grain(struct vmw_vmdk *v, const unsigned char *data, size_t len,
     return unpack(v, err);
 }
 
-/* A sector of a table, whole. */
+/* One that is whole. */
 static int take_sector(struct vmw_vmdk *v, struct hf_err *err)
 {
     if (v->have < SECTOR)
@@ -245,16 +308,11 @@ static int take_sector(struct vmw_vmdk *v, struct hf_err *err)
     v->have = 0;
     if (v->state == IN_HEADER)
         return read_header(v, err);
-    count_entries(v);
+    read_metadata(v);
     v->left -= SECTOR;
     if (!v->left)
         v->state = IN_MARKER;
     return 0;
-}
-
-static bool is_zero(const unsigned char *data, size_t len)
-{
-    return !len || (!data[0] && memcmp(data, data + 1, len - 1) == 0);
 }
 
 static int take(struct vmw_vmdk *v, const unsigned char *data, size_t len, size_t *out_used,
@@ -264,10 +322,11 @@ static int take(struct vmw_vmdk *v, const unsigned char *data, size_t len, size_
     case IN_HEADER:
     case IN_MARKER:
     case IN_TABLE:
+    case IN_DIRECTORY:
+    case IN_FOOTER:
         *out_used = fill(v, data, len);
         return take_sector(v, err);
     case IN_HEAD:
-    case IN_OTHER:
         *out_used = skip(v, len);
         return 0;
     case IN_GRAIN:
@@ -285,11 +344,14 @@ int vmw_vmdk_write(struct vmw_vmdk *v, const void *data, size_t len, struct hf_e
     const unsigned char *p = data;
     while (len) {
         size_t used = 0;
+        if (v->state == IN_MARKER && !v->have)
+            v->item_at = v->seen;
         if (take(v, p, len, &used, err) != 0) {
             v->state = BROKEN;
             return -1;
         }
         p += used;
+        v->seen += used;
         len -= used;
     }
     return 0;
@@ -299,9 +361,7 @@ int vmw_vmdk_finish(struct vmw_vmdk *v, struct hf_err *err)
 {
     if (v->state != AT_END)
         return fail(err, "ends too early");
-    if (v->has_tables && v->listed != v->grains)
-        return hf_fail(err, HF_E_CORRUPT,
-                       "the VMDK stream lists %llu grains, and %llu of them came",
-                       (unsigned long long)v->listed, (unsigned long long)v->grains);
+    if (v->has_tables && vmw_tables_check(&v->tables, err) != 0)
+        return -1;
     return tell(v, v->capacity, NULL);
 }

@@ -6,8 +6,9 @@
  * zlib, or a piece of metadata (grain tables, directory, footer), and one that says that this is the end. From the public
  * specification "Virtual Disk Format 1.1"; what other sparse VMDKs may be (not compressed, without markers) is refused.
  *
- * Nothing is believed: a grain lies on the disk, behind the last one, and has exactly its size; its checksum is zlib's; grain
- * tables that come with it list as many as there came; without its end a stream is cut. Memory: one grain, as it is and packed.
+ * Nothing is believed: a grain lies on the disk, behind the last one, and has exactly its size; its checksum is zlib's; tables,
+ * directory and footer that come behind the grains list just those that came, where they came (vmdk_tables.h); without its end a stream
+ * is cut. Memory: one grain, as it is and packed.
  */
 #ifndef HF_VMWARE_VMDK_H
 #define HF_VMWARE_VMDK_H
@@ -32,5 +33,7 @@ int vmw_vmdk_write(struct vmw_vmdk *v, const void *data, size_t len, struct hf_e
 int vmw_vmdk_finish(struct vmw_vmdk *v, struct hf_err *err) HF_CHECKED;
 /* Bytes of the disk; 0: the header has not come yet. */
 uint64_t vmw_vmdk_capacity(const struct vmw_vmdk *v);
+/* Of the disk as far as it was told: two streams that told the same have the same. What is told just now counts already. */
+uint64_t vmw_vmdk_digest(const struct vmw_vmdk *v);
 
 #endif

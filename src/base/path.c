@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -164,6 +165,20 @@ int hf_path_sync_dir(const char *dir, struct hf_err *err)
     if (fsync(fd) < 0)
         return hf_fail_sys(err, errno, "cannot sync directory '%s'", dir);
     return 0;
+}
+
+int hf_path_name_folder(const char *from, const char *to)
+{
+    struct stat st;
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    if (lstat(to, &st) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return errno == ENOENT ? rename(from, to) : -1;
 }
 
 static int check_private_fd(int fd, const char *path, struct hf_err *err)

@@ -30,6 +30,10 @@ int hf_path_sync_dir(const char *dir, struct hf_err *err) HF_CHECKED;
 /* The same of the directory that path lies in. */
 int hf_path_sync_parent(const char *path, struct hf_err *err) HF_CHECKED;
 
+/* Gives a folder a name that nobody has; -1 with errno, EEXIST if somebody does. Where the file system cannot see to that itself (NFS, FUSE)
+ * an empty folder of that name may be replaced. Not synced. */
+int hf_path_name_folder(const char *from, const char *to) HF_CHECKED;
+
 /* Secrets: a regular file (or a link to one) owned by us or root, with no permission for group or
  * others. Else, or when it cannot be opened, HF_E_CONFIG; the hint is the command that mends it. */
 int hf_path_check_private(const char *path, struct hf_err *err) HF_CHECKED;

@@ -5,8 +5,6 @@
 #include "restore/vm_intern.h"
 #include "run/effects.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,6 +79,7 @@ static int restore_disks(struct restoring *r, struct hf_err *err)
     struct hf_image *image = hf_open_point_image(r->env, &r->point, "restore", err);
     if (!image || restoring_make_part(r, err) < 0)
         return -1;
+    r->has_part = true;
     for (size_t i = 0; i < r->n_disks; i++)
         if (restore_disk(r, image, &r->disks[i], err) < 0)
             return -1;
@@ -93,7 +92,7 @@ static int name_folder(struct restoring *r, struct hf_err *err)
 {
     if (HF_POINT_ERR("restore.vm.before_name", err) < 0)
         return -1;
-    if (renameat2(AT_FDCWD, r->part, AT_FDCWD, r->dir, RENAME_NOREPLACE) != 0)
+    if (hf_path_name_folder(r->part, r->dir) != 0)
         return hf_fail_sys(err, errno, "folder '%s'", r->dir);
     if (hf_path_sync_dir(r->req->dir, err) < 0)
         return -1;
@@ -215,10 +214,20 @@ int restoring_begin(struct restoring *r, struct json_object **out, struct hf_err
     return restoring_give_up(r, err);
 }
 
+/* A folder that is hidden, and may hold much. */
+static int leave_part(const struct restoring *r, struct hf_err *err)
+{
+    if (!r->has_part || rmdir(r->part) == 0 || errno == ENOENT || err->left[0])
+        return -1;
+    hf_left(err, "'%s', with what was restored so far", r->part);
+    return hf_hint(err,
+                   "The same command goes on from there. Whoever does not want to removes it.");
+}
+
 static int make_package(struct restoring *r, struct json_object **out, struct hf_err *err)
 {
     if (restore_disks(r, err) < 0 || restoring_write_ovf(r, err) < 0 || name_folder(r, err) < 0)
-        return restoring_give_up(r, err);
+        return leave_part(r, err);
     return restoring_document(r, out, err);
 }
 

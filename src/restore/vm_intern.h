@@ -49,6 +49,7 @@ struct restoring {
     struct hf_journal *journal; /* a dry run: NULL */
     struct hf_guardian *guardian;
     bool has_not_booted;
+    bool has_part; /* the folder is ours */
     /* instant */
     struct hf_serving **serving; /* of each disk */
     size_t n_serving;

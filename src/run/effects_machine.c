@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,7 +65,7 @@ static bool rename_to_part(const struct hf_effect_machine *m, bool *has_part)
         return false;
     if (!has_dir || *has_part)
         return true;
-    *has_part = renameat2(AT_FDCWD, m->dir, AT_FDCWD, m->part, RENAME_NOREPLACE) == 0;
+    *has_part = hf_path_name_folder(m->dir, m->part) == 0;
     return *has_part;
 }
 

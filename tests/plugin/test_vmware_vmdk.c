@@ -350,6 +350,147 @@ static void a_grain_that_is_missing_is_found_by_the_tables(void **state)
     hf_buf_free(&w.out);
 }
 
+/* Two tables of grains, of which `skip` (a table, or 2: none) is not in the stream, with all its grains: what is left lies where it lies. */
+static void two_tables(struct writer *w, uint64_t skip)
+{
+    static unsigned char data[GRAIN];
+    const uint64_t sectors = 2 * ENTRIES * GRAIN / SECTOR;
+    memset(data, 'x', sizeof data);
+    put_head(w, sectors);
+    for (uint64_t t = 0; t < 2; t++) {
+        if (t == skip)
+            continue;
+        put_grain(w, t * ENTRIES * 128, data);
+        put_grain(w, t * ENTRIES * 128 + 384, data);
+        put_table(w);
+    }
+    put_tail(w, sectors);
+}
+
+static int judge(const struct writer *w, struct hf_err *err)
+{
+    HF_AUTOFREE unsigned char *got = malloc(2 * ENTRIES * GRAIN);
+    struct sink s = {.disk = got, .size = 2 * ENTRIES * GRAIN};
+    return decode(w->out.data, w->out.len, 70000, &s, err);
+}
+
+static void a_table_that_is_missing_with_its_grains_is_found_by_the_directory(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    struct writer whole = {.out = HF_BUF_INIT}, less = {.out = HF_BUF_INIT};
+    two_tables(&whole, 2);
+    assert_int_equal(judge(&whole, &err), 0);
+    /* Each block's bytes: two grains and a table, with the markers. */
+    size_t block = (whole.out.len - 128 * SECTOR - 5 * SECTOR) / 2;
+    for (size_t t = 0; t < 2; t++) {
+        struct writer cut = {.out = HF_BUF_INIT};
+        struct hf_err why = HF_ERR_INIT;
+        size_t from = 128 * SECTOR + t * block;
+        hf_buf_add(&cut.out, whole.out.data, from);
+        hf_buf_add(&cut.out, whole.out.data + from + block, whole.out.len - from - block);
+        assert_int_equal(judge(&cut, &why), -1);
+        assert_non_null(strstr(why.message, "do not fit its grains"));
+        hf_buf_free(&cut.out);
+    }
+    two_tables(&less, 0); /* … and such a disk is one */
+    assert_int_equal(judge(&less, &err), 0);
+    hf_buf_free(&whole.out);
+    hf_buf_free(&less.out);
+}
+
+static void two_grains_that_changed_places_are_found_by_the_tables(void **state)
+{
+    static unsigned char data[GRAIN];
+    (void)state;
+    memset(data, 'x', sizeof data);
+    struct writer w = {.out = HF_BUF_INIT};
+    put_head(&w, SMALL / SECTOR);
+    put_grain(&w, 0, data);
+    put_grain(&w, 128, data);
+    uint32_t first = w.table[0];
+    w.table[0] = w.table[1];
+    w.table[1] = first;
+    put_table(&w);
+    put_tail(&w, SMALL / SECTOR);
+    refuses(&w, "do not fit its grains");
+    hf_buf_free(&w.out);
+}
+
+/* What a host sends that finds nothing to send. */
+static void an_end_without_directory_or_footer_is_none(void **state)
+{
+    static unsigned char data[GRAIN];
+    (void)state;
+    for (int grains = 0; grains < 2; grains++) {
+        struct writer w = {.out = HF_BUF_INIT};
+        put_head(&w, SMALL / SECTOR);
+        memset(data, 'x', sizeof data);
+        if (grains) {
+            put_grain(&w, 0, data);
+            put_table(&w);
+        }
+        size_t before = w.out.len;
+        put_marker(&w.out, 0, 0);
+        refuses(&w, "without its directory");
+        w.out.len = before;
+        put_marker(&w.out, 1, 2);
+        put32(&w.out, w.directory[0]);
+        pad(&w.out);
+        put_marker(&w.out, 0, 0);
+        refuses(&w, "without its footer");
+        hf_buf_free(&w.out);
+    }
+}
+
+static void a_footer_of_another_disk_is_refused(void **state)
+{
+    static unsigned char disk[SMALL];
+    (void)state;
+    struct writer w = {.out = HF_BUF_INIT};
+    small_stream(&w, disk);
+    size_t footer = w.out.len - 2 * SECTOR;
+    static const size_t places[] = {0, 12, 20, 44,
+                                    56}; /* magic, capacity, grain, entries, directory */
+    for (size_t i = 0; i < HF_ARRAY_SIZE(places); i++) {
+        w.out.data[footer + places[i]] ^= 2;
+        refuses(&w, "do not fit its grains");
+        w.out.data[footer + places[i]] ^= 2;
+    }
+    hf_buf_free(&w.out);
+}
+
+/* Holes and grains of zeros are alike; anything else is not. */
+static void the_digest_is_of_the_disk_and_not_of_the_stream(void **state)
+{
+    static unsigned char zeros[GRAIN], data[GRAIN];
+    uint64_t digests[5];
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        static unsigned char got[SMALL];
+        struct sink s = {.disk = got, .size = SMALL};
+        struct hf_err err = HF_ERR_INIT;
+        HF_AUTO(vmw_vmdk) struct vmw_vmdk *v = vmw_vmdk_new(take, &s);
+        struct writer w = {.out = HF_BUF_INIT};
+        memset(data, i == 2 ? 'b' : 'a', GRAIN);
+        put_head(&w, SMALL / SECTOR);
+        put_grain(&w, i == 3 ? 128 : 0, data);
+        if (i == 1)
+            put_grain(&w, 128, zeros);
+        if (i != 4)
+            put_grain(&w, 256, data);
+        put_table(&w);
+        put_tail(&w, SMALL / SECTOR);
+        assert_int_equal(vmw_vmdk_write(v, w.out.data, w.out.len, &err), 0);
+        assert_int_equal(vmw_vmdk_finish(v, &err), 0);
+        digests[i] = vmw_vmdk_digest(v);
+        hf_buf_free(&w.out);
+    }
+    assert_int_equal(digests[0], digests[1]);
+    for (int i = 2; i < 5; i++)
+        assert_int_not_equal(digests[0], digests[i]);
+}
+
 static void other_kinds_of_files_are_refused(void **state)
 {
     static unsigned char disk[SMALL];
@@ -393,6 +534,11 @@ int main(void)
         HF_TEST(a_byte_that_is_changed_never_gives_another_disk),
         HF_TEST(grains_out_of_order_or_off_the_disk_are_refused),
         HF_TEST(a_grain_that_is_missing_is_found_by_the_tables),
+        HF_TEST(a_table_that_is_missing_with_its_grains_is_found_by_the_directory),
+        HF_TEST(two_grains_that_changed_places_are_found_by_the_tables),
+        HF_TEST(an_end_without_directory_or_footer_is_none),
+        HF_TEST(a_footer_of_another_disk_is_refused),
+        HF_TEST(the_digest_is_of_the_disk_and_not_of_the_stream),
         HF_TEST(other_kinds_of_files_are_refused),
         HF_TEST(the_error_of_the_one_who_takes_the_extents_ends_it),
     };

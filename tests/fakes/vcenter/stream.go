@@ -38,27 +38,15 @@ func (l *leases) pack(path string) (string, error) {
 		return l.packed[path], nil
 	}
 	to := filepath.Join(l.dir, fmt.Sprintf("%d.vmdk", len(l.packed)))
-	out, err := exec.Command("qemu-img", "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", path, to).CombinedOutput()
+	out, err := exec.Command("qemu-img", "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", path, to+".qemu").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%s: %s", err, out)
 	}
-	if err := endStream(to); err != nil {
-		return "", err
+	if err := restream(to+".qemu", to); err != nil {
+		return "", fmt.Errorf("%s: %s", to, err)
 	}
 	l.packed[path] = to
-	return to, nil
-}
-
-// endStream: qemu-img leaves the marker of a stream's end out, which a server sends; where a sector of zeros is there by chance, another
-// one is its filling.
-func endStream(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = f.Write(make([]byte, 512))
-	return err
+	return to, os.Remove(to + ".qemu")
 }
 
 // find the file that a URL of a lease stands for.
@@ -123,6 +111,7 @@ func (l *leases) serve(w *world, res http.ResponseWriter, req *http.Request) {
 // marred is a stream with what may befall it.
 type marred struct {
 	cut, short, stall, flip int64 // behind so many bytes; -1: not
+	lose                    int64 // this grain of the first table; -1: none
 	slow                    time.Duration
 	larger                  bool // its header names another disk
 }
@@ -135,7 +124,7 @@ func (w *world) mar() marred {
 		}
 		return n
 	}
-	m := marred{cut: number("cut"), short: number("short"), stall: number("stall"), flip: number("flip")}
+	m := marred{cut: number("cut"), short: number("short"), stall: number("stall"), flip: number("flip"), lose: number("lose")}
 	if text, ok := w.look("slow", "nfc"); ok {
 		m.slow = seconds(text)
 	}
@@ -149,9 +138,18 @@ func within(at, from int64, n int) bool { return at >= from && at < from+int64(n
 func (l *leases) send(w *world, res http.ResponseWriter, req *http.Request, one *lease, f *os.File) {
 	m := w.mar()
 	buf := make([]byte, 64<<10)
+	var from io.Reader = f
+	if m.lose >= 0 {
+		lossy, err := without(f, m.lose)
+		if err != nil {
+			w.violate("%v", err)
+			return
+		}
+		from = lossy
+	}
 	res.Header().Set("Content-Type", "application/x-vnd.vmware-streamVmdk")
 	for at := int64(0); ; {
-		n, err := io.ReadFull(f, buf)
+		n, err := io.ReadFull(from, buf)
 		select {
 		case <-one.over: // of an ended lease nothing more is to be had
 			panic(http.ErrAbortHandler)

@@ -239,6 +239,13 @@ class Killed(Package):
                 self.assert_whole()
                 shutil.rmtree(self.package())
 
+    def test_what_stays_for_the_next_try_is_named_and_a_folder_without_anything_goes(self):
+        part = self.out / f".new-{self.point}.holdfast-part"
+        for point, stays in (("restore.image.before_piece", False), ("restore.ovf.before_envelope", True)):
+            with self.subTest(point=point):
+                error = self.fails(self.ovf(**self.site.points(f"{point}=error")), "internal", point)
+                self.assertEqual((part.exists(), str(part) in str(error["left"])), (stays, stays), str(error))
+
     def test_a_vmdk_that_is_cut_anywhere_is_opened_by_nobody(self):
         self.ok(self.ovf())
         data = (self.package() / "new-disk1.vmdk").read_bytes()

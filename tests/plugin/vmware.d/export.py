@@ -292,6 +292,24 @@ def one_that_breaks_off_each_time_is_an_error_and_leaves_nothing(site):
     assert set(site.leases()) == {"aborted"}, site.leases()
 
 
+def a_grain_that_was_lost_once_is_no_hole_after_the_second_try(site):
+    """What was told of the first stream cannot be taken back."""
+    with_disk(site)
+    for lost, more in ((0, ()), (3, ()), (3, (("cut", 3 * MIB),)), (0, (("short", 3 * MIB),))):
+        for kind, value in (("lose", lost), *more):
+            site.fault(kind, "nfc", value)
+        before = len(site.requests("nfc"))
+        text = failed(site, "corrupt")
+        assert "other data than before" in text and len(site.requests("nfc")) - before == 2, (lost, more, text)
+
+
+def a_grain_that_is_lost_each_time_is_missed(site):
+    with_disk(site)
+    site.fault("lose", "nfc", 2, times=-1)
+    text = failed(site, "corrupt")
+    assert "of them came" in text, text
+
+
 def what_an_error_page_says_is_told_and_no_redirect_followed(site):
     with_disk(site)
     for status, cls in ((401, "auth"), (403, "auth"), (302, "plugin"), (400, "plugin")):
@@ -411,7 +429,7 @@ def seeds_of_what_may_befall(site):
                 ("cut", "nfc", draw.randrange(size)), ("short", "nfc", draw.randrange(size)), ("flip", "nfc", draw.randrange(size)),
                 ("http", "nfc", draw.choice((403, 404, 500, 503))), ("wrong-capacity", "nfc", ""), ("lease-expires", "*", ""),
                 ("drop-after", "ExportSnapshot", ""), ("drop-before", "ExportSnapshot", ""), ("expire", "HttpNfcLeaseProgress", ""),
-                ("lease-error", "*", "SystemError"), ("drop-after", "HttpNfcLeaseComplete", ""), ("slow", "nfc", 0.02),
+                ("lease-error", "*", "SystemError"), ("drop-after", "HttpNfcLeaseComplete", ""), ("slow", "nfc", 0.02), ("lose", "nfc", draw.randrange(4)),
                 ("http", "RetrievePropertiesEx", 503), ("task-fault", "removeSnapshot", "TaskInProgress")))
             site.fault(kind, about, value, times=draw.choice((1, 1, 2)), skip=draw.randrange(2))
         status, text = export(site, HOLDFAST_SLOW_MS=str(draw.choice((0, 0, 10))))

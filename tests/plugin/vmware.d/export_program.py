@@ -200,6 +200,20 @@ def a_disk_that_is_not_in_the_snapshot_is_told_with_the_point(site):
     assert [f["about"] for f in package["findings"] if f["kind"] == "left out"] == ["scsi0:1"] and len(package["disks"]) == 1, package
 
 
+def a_disk_that_came_or_went_between_plan_and_snapshot_makes_no_point(site):
+    """Nobody decided about it."""
+    p = Program(site)
+    for n, mode in ((2, ""), (1, "independent_persistent")):
+        child = p.start("backup", "web01", env={"HOLDFAST_POINT": "vmware.before_snapshot=stall:3000"})
+        until(lambda: p.journals(), 30)
+        time.sleep(1)
+        site.disk(image(f"late-{n}.raw", 30 + n), n, mode=mode)
+        out, err = child.communicate(timeout=120)
+        error = json.loads(out)["error"]
+        assert child.returncode != 0 and error["class"] == "conflict" and "disks" in error["message"], (n, out, err)
+        assert p.is_clean(), n
+
+
 def under_way(p, site, *args):
     """A backup that reads the first disk, slowly."""
     site.fault("slow", "nfc", 0.1, times=-1)
