@@ -127,6 +127,21 @@ static void an_empty_disk_and_one_of_odd_bytes_come_back(void **state)
     }
 }
 
+/* Places on the disk need more than the 32 bits that those in the file have. */
+static void a_disk_of_more_than_2_tib_comes_back(void **state)
+{
+    struct hf_err err = HF_ERR_INIT;
+    const uint64_t bytes = ((uint64_t)3 << 40) + 512;
+    const struct piece pieces[] = {
+        {0, GRAIN, 1}, {((uint64_t)2 << 40) - GRAIN, 2 * GRAIN, 2}, {bytes - 512, 512, 3}};
+    struct seen s = {.pieces = pieces, .n = HF_ARRAY_SIZE(pieces)};
+    size_t len = 0;
+    HF_AUTOFREE char *text = write_disk(state, bytes, pieces, HF_ARRAY_SIZE(pieces), &len);
+    assert_hf_ok(read_back(text, len, &s, &err), &err);
+    assert_int_equal(s.bytes, bytes);
+    assert_int_equal(s.data, 3 * GRAIN + 512);
+}
+
 static void the_same_disk_gives_the_same_file(void **state)
 {
     const struct piece pieces[] = {{0, 50 * GRAIN, 1}};
@@ -187,6 +202,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         HF_TEST(the_disk_comes_back_to_the_byte_and_holes_are_not_in_it),
         HF_TEST(an_empty_disk_and_one_of_odd_bytes_come_back),
+        HF_TEST(a_disk_of_more_than_2_tib_comes_back),
         HF_TEST(the_same_disk_gives_the_same_file),
         HF_TEST(what_is_cut_at_any_sector_is_refused),
         HF_TEST(what_comes_out_of_order_or_off_the_disk_is_refused),
