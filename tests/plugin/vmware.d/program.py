@@ -6,15 +6,17 @@ import subprocess
 from common import BUILD, folder, private
 
 
-def program(here):
-    """How the program is run, with a configuration for the site."""
+def program(here, *vm):
+    """How the program is run, with a configuration for the site; vm: lines of its VM, else it has no database."""
     state = os.path.join(folder.name, f"state-{here.server.port}")
     lines = ["[defaults]", f"state = {state}", "[hypervisor vc]", "plugin = vmware", *[f"{k} = {v}" for k, v in here.keys.items()],
-             "[vm web01]", "hypervisor = vc", f"name = /DC0/vm/{here.vm}", "db = none", "quiesce = none", "freeze = no", "uncovered = lower"]
+             "[vm web01]", "hypervisor = vc", f"name = /DC0/vm/{here.vm}",
+             *(vm or ["db = none", "quiesce = none", "freeze = no", "uncovered = lower"])]
     config = private("holdfast.conf", "\n".join(lines) + "\n")
 
     def run(*args):
-        done = subprocess.run([f"{BUILD}/src/holdfast", "-c", config, *args], capture_output=True, timeout=120, check=False)
+        done = subprocess.run([f"{BUILD}/src/holdfast", "-c", config, *args], capture_output=True, timeout=120, check=False,
+                              env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins"})
         return done.returncode, done.stdout.decode() + done.stderr.decode()
     return run
 
