@@ -89,6 +89,7 @@ static void read_snap(const struct entry *e, struct vmw_snap *out)
     const char *description = vmw_child_text(e->node, "description");
     *out = (struct vmw_snap){.exists = true,
                              .has_memory = vmw_is(vmw_child(e->node, "state"), "poweredOn"),
+                             .is_current = e->is_current,
                              .is_base = e->is_base,
                              .is_quiesced = vmw_true(vmw_child(e->node, "quiesced")),
                              .ref = e->ref,
