@@ -211,3 +211,13 @@ def a_step_that_begins_after_the_undo_was_asked_for_loses_nothing(site):
         assert status == 1 and each_state(here) == (2, "poweredOn", [NAME], 0), (method, text, here.state())
         here.judge()
         here.server.close()
+
+
+def a_long_label_is_cut_behind_a_whole_character(site):
+    for more in ("", "x"):
+        here = Site()
+        here.captured(more + "\u00fc" * 300)
+        assert back(here)[0] == 0
+        words = here.state()["snapshots"][0]["description"].splitlines()[0]
+        assert words.startswith(f"holdfast run={NAME} label={more}\u00fc") and set(words[-9:]) == {"\u00fc"}, words
+        here.server.close()
