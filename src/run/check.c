@@ -167,14 +167,23 @@ static int check_capture_plan(struct checking *c, struct hf_err *err)
 }
 
 /* The way that a backup would take, where it is not that of a snapshot: another right, another place. */
-static int check_backup_plan(struct checking *c, struct hf_err *err)
+static int check_backup_plan(struct checking *c, bool is_pushed, struct hf_err *err)
 {
     uint32_t n = 0;
     int rc = try_plan(c, HF_CAPTURE_EXPORT, "backup", &n, err);
-    return rc <= 0
-               ? rc
-               : check_tellf(c, "backup", HF_FINDING_OK, err,
-                             "the hypervisor would write %u disk%s itself", n, n == 1 ? "" : "s");
+    const char *many = n == 1 ? "" : "s";
+    if (rc <= 0)
+        return rc;
+    return is_pushed
+               ? check_tellf(c, "backup", HF_FINDING_OK, err,
+                             "the hypervisor would write %u disk%s itself", n, many)
+               : check_tellf(c, "backup", HF_FINDING_OK, err, "%u disk%s would be read", n, many);
+}
+
+/* Of a snapshot, by a right of its own. */
+static bool is_stream_way(const struct hf_vm_copy *vm)
+{
+    return (vm->can & (HF_CAN_EXPORT_NBD | HF_CAN_EXPORT_STREAM)) == HF_CAN_EXPORT_STREAM;
 }
 
 /* Without a store there are no backups. */
@@ -183,8 +192,8 @@ static int check_backup(struct checking *c, struct hf_err *err)
     struct hf_err what = HF_ERR_INIT;
     if (hf_config_store_count(c->env->config) == 0)
         return 0;
-    if (hf_pushed_is_way(&c->found))
-        return check_backup_plan(c, err);
+    if (hf_pushed_is_way(&c->found) || is_stream_way(&c->found))
+        return check_backup_plan(c, hf_pushed_is_way(&c->found), err);
     return hf_pushed_check_way(c->hv, &c->found, c->vm->hypervisor, &what) == 0
                ? 0
                : check_tell(c, "backup", HF_FINDING_WARN, what.message,

@@ -4,6 +4,7 @@ import os
 import subprocess
 
 from common import BUILD, folder, private
+from export_program import Program
 
 
 def program(here):
@@ -44,3 +45,13 @@ def the_program_goes_from_check_to_delete(site):
     site.server.say("deny", value="VirtualMachine.State.CreateSnapshot")
     status, text = run("check", "web01")
     assert status != 0 and "VirtualMachine.State.CreateSnapshot" in text, text
+
+
+def check_names_what_a_backup_would_miss(site):
+    p = Program(site)
+    code, out, err = p.run("check", "web01")
+    assert code == 0 and "2 disks would be read" in out, (out, err)
+    site.server.say("deny", value="VApp.Export")
+    code, out, err = p.run("check", "web01")
+    assert code != 0 and "VApp.Export" in out, (out, err)
+    assert not site.requests("CreateSnapshot_Task") and not site.leases()
