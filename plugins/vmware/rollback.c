@@ -13,6 +13,7 @@
 #define LATE_PAUSE_MS 300
 #define LATE_LOOKS 10  /* 3 s */
 #define DOUBT_LOOKS 40 /* 12 s, of the undo after a step that is in doubt */
+#define AWAY_MS 180000 /* a vCenter takes minutes to come up; a VM is off meanwhile */
 #define UNDO_LOOKS 2   /* … after another's, who died */
 #define UNDONE " undone"
 
@@ -49,7 +50,7 @@ static int do_step(struct hf_instance *in, const struct hf_call *call, const cha
     if (vmw_work(in, call, method, self, args, err) == 0)
         return 0;
     *late = in->is_unclear ? LATE_LOOKS : 0;
-    in->is_in_doubt |= in->is_unclear;
+    in->is_in_doubt |= in->is_unclear || vmw_task_may_go_on(in->fault);
     return -1;
 }
 
@@ -182,7 +183,10 @@ int vmware_rollback_switch(struct hf_instance *in, const struct hf_call *call, c
         vmw_rollback_read(undo_token, &rb, err) != 0)
         return -1;
     in->is_in_doubt = false;
-    return switch_over(in, call, &rb, err) == 0 ? 0 : hf_wrap(err, "rollback to '%s'", rb.name);
+    in->patience_ms = AWAY_MS;
+    int rc = switch_over(in, call, &rb, err);
+    in->patience_ms = 0;
+    return rc == 0 ? 0 : hf_wrap(err, "rollback to '%s'", rb.name);
 }
 
 /* ---- settle ------------------------------------------------------------------------------------------------------ */
@@ -315,7 +319,10 @@ int vmware_rollback_undo(struct hf_instance *in, const struct hf_call *call, con
     if (vmw_enter(in, call, err) != 0 || vmw_rollback_read(undo_token, &rb, err) != 0 ||
         vmw_locate(in, call, vm_id, err) != 0)
         return -1;
-    if (undo(in, call, &rb, err) == 0)
+    in->patience_ms = AWAY_MS;
+    int rc = undo(in, call, &rb, err);
+    in->patience_ms = 0;
+    if (rc == 0)
         return 0;
     if (!err->left[0])
         hf_left(err, "VM %s, perhaps off, with its former state in snapshot '%s'", rb.vm_id,

@@ -221,3 +221,13 @@ def a_long_label_is_cut_behind_a_whole_character(site):
         words = here.state()["snapshots"][0]["description"].splitlines()[0]
         assert words.startswith(f"holdfast run={NAME} label={more}\u00fc") and set(words[-9:]) == {"\u00fc"}, words
         here.server.close()
+
+
+def a_server_that_is_restarted_meanwhile_leaves_no_vm_off(site):
+    for method in ("PowerOffVM_Task", "RevertToSnapshot_Task", "PowerOnVM_Task"):
+        here = site_with_a_snapshot(Site())
+        here.fault("restart", method, 4)
+        status, text = back(here, limit=30000)
+        assert status == 0 and each_state(here) == (1, "poweredOn", [NAME], 0), (method, text, here.state())
+        here.judge()
+        here.server.close()
