@@ -287,8 +287,7 @@ static int try_once(struct hf_instance *in, const struct hf_call *call, struct h
         err->retryable = 1;
         return -1; /* one that begins later than all looks is found by the undo */
     }
-    /* A host that its vCenter lost sight of may end what it began. */
-    in->is_in_doubt = strncmp(cap->task.fault, "Host", 4) == 0;
+    in->is_in_doubt = vmw_task_may_go_on(cap->task.fault);
     return was_refused || why.cls == HF_E_BUSY ? 1 : -1;
 }
 

@@ -115,10 +115,19 @@ static int come_back(struct hf_instance *in, const struct hf_call *call,
     return -1;
 }
 
+/* A fault is an answer. */
+static bool may_ask_again(struct hf_instance *in, const struct vmw_request *req, int tries,
+                          int64_t began_ms, const struct hf_err *why)
+{
+    return req->is_read && !in->fault[0] && vmw_is_away(why) &&
+           (tries < TRIES_MAX || vmw_now_ms(in) - began_ms < in->patience_ms);
+}
+
 int vmw_call(struct hf_instance *in, const struct hf_call *call, const struct vmw_request *req,
              struct vmw_tree **out, struct hf_err *err)
 {
     bool was_renewed = false;
+    int64_t began_ms = vmw_now_ms(in);
     in->was_refused = false;
     if (!in->cookie && in->session_key[0] && !is_about_session(req) &&
         vmw_log_in(in, call, err) != 0)
@@ -133,12 +142,12 @@ int vmw_call(struct hf_instance *in, const struct hf_call *call, const struct vm
                 return -1;
             continue;
         }
-        if (tries == TRIES_MAX || !req->is_read || in->fault[0] || !vmw_is_away(&now) ||
-            vmw_left_ms(in, call) <= PAUSE_FIRST_MS << tries) {
+        int64_t pause = PAUSE_FIRST_MS << (tries < TRIES_MAX ? tries - 1 : TRIES_MAX);
+        if (!may_ask_again(in, req, tries, began_ms, &now) || vmw_left_ms(in, call) <= 2 * pause) {
             hf_err_copy(err, &now);
             return -1;
         }
-        vmw_pause(in, call, PAUSE_FIRST_MS << (tries - 1));
+        vmw_pause(in, call, pause);
         if (vmw_check_stop(in, call, err) != 0)
             return -1;
     }

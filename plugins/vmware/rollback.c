@@ -10,6 +10,11 @@
 #include <string.h>
 
 #define BUSY_PAUSE_MS 500
+#define LATE_PAUSE_MS 300
+#define LATE_LOOKS 10  /* 3 s */
+#define DOUBT_LOOKS 40 /* 12 s, of the undo after a step that is in doubt */
+#define AWAY_MS 180000 /* a vCenter takes minutes to come up; a VM is off meanwhile */
+#define UNDO_LOOKS 2   /* … after another's, who died */
 #define UNDONE " undone"
 
 static int look_at_state(struct hf_instance *in, const struct hf_call *call, enum hf_vm_state *out,
@@ -28,25 +33,53 @@ static bool may_come_right(const struct hf_instance *in, const struct hf_err *er
     return in->is_unclear || in->was_refused || err->cls == HF_E_BUSY;
 }
 
+/* After a lost answer the server may begin a step later still, and would do it another time, at a bad time: so long it is not
+ * asked for again. Does *late looks, one for each call. */
+static bool waits_for_late(struct hf_instance *in, const struct hf_call *call, int *late)
+{
+    if (!*late)
+        return false;
+    --*late;
+    vmw_pause(in, call, LATE_PAUSE_MS);
+    return true;
+}
+
+static int do_step(struct hf_instance *in, const struct hf_call *call, const char *method,
+                   const struct vmw_ref *self, struct vmw_args *args, int *late, struct hf_err *err)
+{
+    if (vmw_work(in, call, method, self, args, err) == 0)
+        return 0;
+    *late = in->is_unclear ? LATE_LOOKS : 0;
+    in->is_in_doubt |= in->is_unclear || vmw_task_may_go_on(in->fault);
+    return -1;
+}
+
 static int power(struct hf_instance *in, const struct hf_call *call, bool on, struct hf_err *err)
 {
-    enum hf_vm_state wanted = on ? HF_VM_RUNNING : HF_VM_OFF;
-    for (;;) {
-        struct hf_err why = HF_ERR_INIT;
-        enum hf_vm_state state = HF_VM_OTHER;
+    enum hf_vm_state wanted = on ? HF_VM_RUNNING : HF_VM_OFF, state = HF_VM_OTHER;
+    struct hf_err why = HF_ERR_INIT;
+    for (int late = 0;;) {
         if (look_at_state(in, call, &state, err) != 0)
             return -1;
         if (state == wanted)
             return 0;
-        int rc = vmw_work(in, call, on ? "PowerOnVM_Task" : "PowerOffVM_Task", &in->vm, NULL, &why);
-        bool may =
-            rc == 0 || may_come_right(in, &why) || strcmp(in->fault, "InvalidPowerState") == 0;
-        if (!may || vmw_check_stop(in, call, err) != 0) {
-            hf_err_copy(err, rc != 0 ? &why : err);
+        if (vmw_check_stop(in, call, err) != 0) {
+            if (why.cls)
+                hf_err_copy(err, &why);
             return hf_wrap(err, "VM %s is not %s", in->vm_id, on ? "powered on" : "off");
         }
-        if (rc != 0)
-            vmw_pause(in, call, BUSY_PAUSE_MS);
+        if (waits_for_late(in, call, &late))
+            continue;
+        hf_err_clear(&why);
+        int rc = do_step(in, call, on ? "PowerOnVM_Task" : "PowerOffVM_Task", &in->vm, NULL, &late,
+                         &why);
+        if (rc == 0)
+            continue;
+        if (!may_come_right(in, &why) && strcmp(in->fault, "InvalidPowerState") != 0) {
+            hf_err_copy(err, &why);
+            return hf_wrap(err, "VM %s is not %s", in->vm_id, on ? "powered on" : "off");
+        }
+        vmw_pause(in, call, BUSY_PAUSE_MS);
     }
 }
 
@@ -62,7 +95,7 @@ static int keep_state(struct hf_instance *in, const struct hf_call *call,
     vmw_put(&args, "description", words);
     vmw_put_bool(&args, "memory", false);
     vmw_put_bool(&args, "quiesce", false);
-    for (;;) {
+    for (int late = 0;;) {
         struct vmw_snap s;
         struct hf_err why = HF_ERR_INIT;
         if (vmw_snap_wait_idle(in, call, err) != 0 ||
@@ -74,7 +107,8 @@ static int keep_state(struct hf_instance *in, const struct hf_call *call,
                                        rb->back);
         if (vmw_check_stop(in, call, err) != 0)
             return -1;
-        if (vmw_work(in, call, "CreateSnapshot_Task", &in->vm, &args, &why) == 0)
+        if (waits_for_late(in, call, &late) ||
+            do_step(in, call, "CreateSnapshot_Task", &in->vm, &args, &late, &why) == 0)
             continue;
         if (!may_come_right(in, &why)) {
             hf_err_copy(err, &why);
@@ -96,24 +130,28 @@ static int check_off(struct hf_instance *in, const struct hf_call *call, struct 
                          "VM %s was started by somebody else: it is not rolled back", in->vm_id);
 }
 
-/* Going there twice is the same as once: the VM is off meanwhile. */
+/* A revert makes the snapshot the current one: so one whose answer was lost is seen. */
 static int go_to(struct hf_instance *in, const struct hf_call *call, const char *name,
                  struct hf_err *err)
 {
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     vmw_put_bool(&args, "suppressPowerOn", true);
-    for (;;) {
+    for (int late = 0;;) {
         struct vmw_snap s;
         struct hf_err why = HF_ERR_INIT;
         if (vmw_snap_wait_idle(in, call, err) != 0 || vmw_snap_find(in, call, name, &s, err) != 0)
             return -1;
         if (!s.exists || !s.is_ours)
             return hf_fail(err, HF_E_NOT_FOUND, "snapshot '%s' is not there any more", name);
-        if (check_off(in, call, err) != 0)
-            return -1;
-        if (vmw_work(in, call, "RevertToSnapshot_Task", &s.ref, &args, &why) == 0)
+        if (s.is_current)
             return 0;
-        if (!may_come_right(in, &why) || vmw_check_stop(in, call, err) != 0) {
+        if (check_off(in, call, err) != 0 || vmw_check_stop(in, call, err) != 0)
+            return -1;
+        if (waits_for_late(in, call, &late))
+            continue;
+        if (do_step(in, call, "RevertToSnapshot_Task", &s.ref, &args, &late, &why) == 0)
+            return 0;
+        if (!may_come_right(in, &why)) {
             hf_err_copy(err, &why);
             return -1;
         }
@@ -144,7 +182,11 @@ int vmware_rollback_switch(struct hf_instance *in, const struct hf_call *call, c
     if (vmw_enter(in, call, err) != 0 || vmw_locate(in, call, vm_id, err) != 0 ||
         vmw_rollback_read(undo_token, &rb, err) != 0)
         return -1;
-    return switch_over(in, call, &rb, err) == 0 ? 0 : hf_wrap(err, "rollback to '%s'", rb.name);
+    in->is_in_doubt = false;
+    in->patience_ms = AWAY_MS;
+    int rc = switch_over(in, call, &rb, err);
+    in->patience_ms = 0;
+    return rc == 0 ? 0 : hf_wrap(err, "rollback to '%s'", rb.name);
 }
 
 /* ---- settle ------------------------------------------------------------------------------------------------------ */
@@ -219,6 +261,32 @@ static int go_back(struct hf_instance *in, const struct hf_call *call,
     return HF_POINT_ERR("vmware.after_undo_mark", err);
 }
 
+/* A VM that descends from the state that was kept was not rolled back, or is back already: somebody may have started it since, and
+ * what he wrote stays. A revert changes all disks at once, or none. */
+static bool goes_back(const struct vmw_snap *s)
+{
+    return s->exists && !s->is_undone && !s->is_base;
+}
+
+/* The state that was kept. A step of the rollback may begin a moment later still. */
+static int find_back(struct hf_instance *in, const struct hf_call *call,
+                     const struct vmw_rollback *rb, struct vmw_snap *out, struct hf_err *err)
+{
+    for (int looks = in->is_in_doubt ? DOUBT_LOOKS : UNDO_LOOKS;;) {
+        if (vmw_snap_wait_idle(in, call, err) != 0 ||
+            vmw_snap_find(in, call, rb->back, out, err) != 0)
+            return -1;
+        if (out->exists && !out->is_ours)
+            return hf_fail(err, HF_E_CONFLICT, "snapshot '%s' was not made by holdfast", rb->back);
+        if (goes_back(out) || out->is_undone || --looks == 0)
+            return 0;
+        if (vmw_check_stop(in, call, err) != 0)
+            return -1;
+        vmw_pause(in, call, LATE_PAUSE_MS);
+    }
+}
+
+/* Only then is the state that was kept not needed any more: looked at again. */
 static int undo(struct hf_instance *in, const struct hf_call *call, const struct vmw_rollback *rb,
                 struct hf_err *err)
 {
@@ -228,18 +296,19 @@ static int undo(struct hf_instance *in, const struct hf_call *call, const struct
         return -1;
     if (target.exists && strcmp(target.settled, rb->back) == 0)
         return hf_fail(err, HF_E_CONFLICT, "the rollback to '%s' is settled", rb->name);
-    if (vmw_snap_wait_idle(in, call, err) != 0 || vmw_snap_find(in, call, rb->back, &s, err) != 0)
+    if (find_back(in, call, rb, &s, err) != 0)
         return -1;
-    if (s.exists && !s.is_ours)
-        return hf_fail(err, HF_E_CONFLICT, "snapshot '%s' was not made by holdfast", rb->back);
-    /* A VM that descends from it was not rolled back yet, or is back already: somebody may have started it since, and what he
-     * wrote stays. A revert changes all disks at once, or none. */
-    if (s.exists && !s.is_undone && !s.is_base && go_back(in, call, rb, &s.ref, err) != 0)
-        return -1;
-    if (rb->was_active && power(in, call, true, err) != 0)
-        return -1;
-    if (HF_POINT_ERR("vmware.after_undo_start", err) != 0)
-        return -1;
+    do {
+        if (goes_back(&s) && go_back(in, call, rb, &s.ref, err) != 0)
+            return -1;
+        if (rb->was_active && power(in, call, true, err) != 0)
+            return -1;
+        if (HF_POINT_ERR("vmware.after_undo_start", err) != 0 ||
+            vmw_snap_wait_idle(in, call, err) != 0 ||
+            vmw_snap_find(in, call, rb->back, &s, err) != 0)
+            return -1;
+    } while (goes_back(&s));
+    in->is_in_doubt = false;
     return s.exists ? vmw_snap_drop(in, call, rb->back, &was, err) : 0;
 }
 
@@ -250,7 +319,10 @@ int vmware_rollback_undo(struct hf_instance *in, const struct hf_call *call, con
     if (vmw_enter(in, call, err) != 0 || vmw_rollback_read(undo_token, &rb, err) != 0 ||
         vmw_locate(in, call, vm_id, err) != 0)
         return -1;
-    if (undo(in, call, &rb, err) == 0)
+    in->patience_ms = AWAY_MS;
+    int rc = undo(in, call, &rb, err);
+    in->patience_ms = 0;
+    if (rc == 0)
         return 0;
     if (!err->left[0])
         hf_left(err, "VM %s, perhaps off, with its former state in snapshot '%s'", rb.vm_id,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
 #include "snapshots.h"
 #include "vm.h"
 
@@ -73,9 +74,11 @@ static int each_snap(struct hf_instance *in, const struct hf_call *call, entry_c
 
 static void read_description(const char *text, struct vmw_snap *out)
 {
-    size_t len = strcspn(text, "\r\n");
+    size_t len = strcspn(text, "\r\n"), max = sizeof out->description - 1;
     const char *second = text + len + strspn(text + len, "\r\n");
-    snprintf(out->description, sizeof out->description, "%.*s", (int)len, text);
+    /* It is written back: cut behind a whole character. */
+    snprintf(out->description, sizeof out->description, "%.*s",
+             (int)(len > max ? hf_utf8_fit(text, max) : len), text);
     out->is_ours = strncmp(text, VMW_MARK, strlen(VMW_MARK)) == 0;
     out->is_undone = out->is_ours && len > 7 && strncmp(text + len - 7, " undone", 7) == 0;
     if (strncmp(second, VMW_SETTLED, strlen(VMW_SETTLED)) == 0)
@@ -89,6 +92,7 @@ static void read_snap(const struct entry *e, struct vmw_snap *out)
     const char *description = vmw_child_text(e->node, "description");
     *out = (struct vmw_snap){.exists = true,
                              .has_memory = vmw_is(vmw_child(e->node, "state"), "poweredOn"),
+                             .is_current = e->is_current,
                              .is_base = e->is_base,
                              .is_quiesced = vmw_true(vmw_child(e->node, "quiesced")),
                              .ref = e->ref,

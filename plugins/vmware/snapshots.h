@@ -16,8 +16,8 @@
 
 struct vmw_snap {
     bool exists, is_ours, has_memory, is_quiesced;
-    bool is_undone; /* of the state that a rollback left: the VM is back in it */
-    bool is_base;   /* the VM's present state descends from it */
+    bool is_undone;           /* of the state that a rollback left: the VM is back in it */
+    bool is_current, is_base; /* is_base: the VM's present state descends from it */
     struct vmw_ref ref;
     int64_t taken_at_s;
     char settled[72]; /* name of the state that the last settled rollback to it had left, or "" */

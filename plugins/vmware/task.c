@@ -58,6 +58,12 @@ int vmw_task_verdict(const struct vmw_task *t, struct hf_err *err)
                                                : "is not known to the server any more");
 }
 
+bool vmw_task_may_go_on(const char *fault)
+{
+    return strncmp(fault, "Host", 4) == 0 || strcmp(fault, "Timedout") == 0 ||
+           strcmp(fault, "RequestCanceled") == 0;
+}
+
 /* ---- asked ------------------------------------------------------------------------------------------------------- */
 
 static int look(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t,

@@ -31,6 +31,9 @@ int vmw_task_wait(struct hf_instance *in, const struct hf_call *call, struct vmw
                   struct hf_err *err) HF_CHECKED;
 void vmw_task_forget(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t);
 
+/* Of a task that FAILED, its fault: the server lost sight of what the host may end all the same. */
+bool vmw_task_may_go_on(const char *fault);
+
 /* Begun and waited for until it ended well. */
 int vmw_work(struct hf_instance *in, const struct hf_call *call, const char *method,
              const struct vmw_ref *self, struct vmw_args *args, struct hf_err *err) HF_CHECKED;

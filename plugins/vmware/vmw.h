@@ -24,8 +24,8 @@
 struct vmw_content {
     struct vmw_ref root, properties, session, search, view, guest, rights;
     struct vmw_ref guest_files, guest_programs; /* once they were asked for */
-    bool is_host;   /* ESXi itself, no vCenter */
-    char name[160]; /* "VMware vCenter Server 8.0.2 build-22617221" */
+    bool is_host;                               /* ESXi itself, no vCenter */
+    char name[160];                             /* "VMware vCenter Server 8.0.2 build-22617221" */
 };
 
 /* For the files of programs in a guest; path "": there is none. */
@@ -54,10 +54,11 @@ struct hf_instance {
     bool is_unclear;         /* the call that failed last may have had its effect */
     bool was_refused;        /* … surely had none: the server did not know the session any more */
     bool is_in_doubt;        /* a snapshot may come into being still: the undo looks for longer */
-    bool is_held;            /* a database may wait: questions are given up, and asked again, early */
-    bool ignores_cancel;     /* the log-out is sent whoever is in a hurry */
-    char fault[64];          /* type of the fault that failed it, or "" */
-    struct hf_strv kept;     /* strings of results, until the next call */
+    bool is_held;        /* a database may wait: questions are given up early, and asked again */
+    int64_t patience_ms; /* a VM may be off: so long a question waits for a server that is away */
+    bool ignores_cancel; /* the log-out is sent whoever is in a hurry */
+    char fault[64];      /* type of the fault that failed it, or "" */
+    struct hf_strv kept; /* strings of results, until the next call */
 };
 
 /* ---- client.c: calls ----------------------------------------------------------------------------------- */
@@ -144,8 +145,8 @@ int vmw_props_each_vm(struct hf_instance *in, const struct hf_call *call, const 
                       vmw_object_cb each, void *ctx, struct hf_err *err) HF_CHECKED;
 /* Of each object of that type which the property `path` of from refers to; those that went meanwhile are left out. */
 int vmw_props_each(struct hf_instance *in, const struct hf_call *call, const struct vmw_ref *from,
-                   const char *path, const char *type, const char *const *paths,
-                   vmw_object_cb each, void *ctx, struct hf_err *err) HF_CHECKED;
+                   const char *path, const char *type, const char *const *paths, vmw_object_cb each,
+                   void *ctx, struct hf_err *err) HF_CHECKED;
 /* A property of the object that was asked for and is hidden is an error; vmw_props_get asks this itself. */
 int vmw_check_missing(struct hf_instance *in, const struct vmw_node *object, struct hf_err *err)
     HF_CHECKED;

@@ -188,13 +188,19 @@ static int check_backup_plan(struct checking *c, bool is_pushed, struct hf_err *
 {
     uint32_t n = 0;
     int rc = try_plan(c, HF_CAPTURE_EXPORT, "backup", &n, err);
+    const char *many = n == 1 ? "" : "s";
     if (rc <= 0)
         return rc;
-    const char *s = n == 1 ? "" : "s";
     return is_pushed ? check_tellf(c, "backup", HF_FINDING_OK, err,
-                                   "the hypervisor would write %u disk%s itself", n, s)
+                                   "the hypervisor would write %u disk%s itself", n, many)
                      : check_tellf(c, "backup", HF_FINDING_OK, err,
-                                   "the hypervisor would send %u disk%s, each whole", n, s);
+                                   "the hypervisor would send %u disk%s, each whole", n, many);
+}
+
+/* Of a snapshot, by a right of its own. */
+static bool is_stream_way(const struct hf_vm_copy *vm)
+{
+    return (vm->can & (HF_CAN_EXPORT_NBD | HF_CAN_EXPORT_STREAM)) == HF_CAN_EXPORT_STREAM;
 }
 
 /* Without a store there are no backups. */
@@ -203,10 +209,8 @@ static int check_backup(struct checking *c, struct hf_err *err)
     struct hf_err what = HF_ERR_INIT;
     if (hf_config_store_count(c->env->config) == 0)
         return 0;
-    if (hf_pushed_is_way(&c->found))
-        return check_backup_plan(c, true, err);
-    if ((c->found.can & HF_CAN_EXPORT_STREAM) && !(c->found.can & HF_CAN_EXPORT_NBD))
-        return check_backup_plan(c, false, err);
+    if (hf_pushed_is_way(&c->found) || is_stream_way(&c->found))
+        return check_backup_plan(c, hf_pushed_is_way(&c->found), err);
     return hf_pushed_check_way(c->hv, &c->found, c->vm->hypervisor, &what) == 0
                ? 0
                : check_tell(c, "backup", HF_FINDING_WARN, what.message,

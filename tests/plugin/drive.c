@@ -375,7 +375,17 @@ static int do_delete(struct drive *d, char **args, struct hf_err *err)
     return hf_hv_snapshot_delete(d->hv, &call, id, args[1], err);
 }
 
-/* rollback VM NAME TOKEN-FILE [STEP]: plan, switch, settle; up to the named one. keep: settle that keeps. */
+/* On the connection on which the switch failed, with time of its own. */
+static int undo_failed(struct drive *d, const char *id, const char *token, struct hf_err *err)
+{
+    struct hf_err why = HF_ERR_INIT;
+    struct hf_hv_call call = call_of(d);
+    call.deadline_ms = hf_clock_mono_ms(hf_clock_system()) + 30000;
+    return hf_hv_rollback_undo(d->hv, &call, id, token, &why) == 0 ? -1 : hf_also(err, &why);
+}
+
+/* rollback VM NAME TOKEN-FILE [STEP]: plan, switch, settle; up to the named one. keep: settle that keeps.
+ * or-undo: a switch that fails is undone. */
 static int do_rollback(struct drive *d, char **args, struct hf_err *err)
 {
     HF_AUTOFREE char *id = NULL;
@@ -397,7 +407,7 @@ static int do_rollback(struct drive *d, char **args, struct hf_err *err)
     if (strcmp(upto, "plan") == 0)
         return 0;
     if (hf_hv_rollback_switch(d->hv, &call, id, plan.undo_token, err) != 0)
-        return -1;
+        return strcmp(upto, "or-undo") == 0 ? undo_failed(d, id, plan.undo_token, err) : -1;
     if (strcmp(upto, "switch") == 0)
         return 0;
     if (hf_hv_rollback_settle(d->hv, &call, id, plan.undo_token, strcmp(upto, "keep") == 0, &kept,

@@ -139,6 +139,9 @@ func (w *world) run(m *machine, task *simulator.Task, name string, busy bool, wo
 		}
 		if kind, ok := w.take("task-fault", name); ok {
 			fault = faultOf(kind)
+		} else if kind, ok := w.take("lost-sight", name); ok { // vCenter gives it up, the host ends it
+			fault = faultOf(kind)
+			time.AfterFunc(2*time.Second, func() { work() })
 		} else {
 			result, fault = work()
 		}

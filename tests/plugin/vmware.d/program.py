@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from common import BUILD, folder, private
+from common import BUILD, Site, folder, private
 
 
 def program(here, *vm):
@@ -27,6 +27,16 @@ def a_snapshot_that_begins_after_its_answer_was_lost_is_taken_away_too(site):
     status, text = run("snapshot", "create", "web01")
     assert status != 0 and len(site.requests("CreateSnapshot_Task")) == 1, text
     assert len(site.requests("RemoveSnapshot_Task")) == 1 and not site.snapshots(), (text, site.state())
+
+
+def one_that_the_host_ends_when_its_vcenter_gave_it_up_is_taken_away_too(site):
+    for kind in ("HostCommunication", "Timedout", "RequestCanceled"):
+        here = Site()
+        here.fault("lost-sight", "createSnapshot", kind)
+        status, text = program(here)("snapshot", "create", "web01")
+        assert status != 0 and len(here.requests("RemoveSnapshot_Task")) == 1 and not here.snapshots(), (kind, text, here.state())
+        here.judge()
+        here.server.close()
 
 
 def the_program_goes_from_check_to_delete(site):

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from common import NAME, back
+from common import NAME, Site, back
 
 BACK = f"back-{NAME}"
 
@@ -183,3 +183,51 @@ def a_vm_that_somebody_starts_in_between_is_not_rolled_back(site):
     undo(site)
     state = site.state()
     assert (state["data"], state["power"], site.snapshots()) == (3, "poweredOn", [NAME]), state
+
+
+def each_state(site):
+    return site.state()["data"], site.state()["power"], site.snapshots(), site.state()["running"]
+
+
+def a_step_that_begins_late_is_not_asked_for_again(site):
+    for method in ("PowerOffVM_Task", "CreateSnapshot_Task", "RevertToSnapshot_Task"):
+        here = site_with_a_snapshot(Site())
+        asked = len(here.requests(method))
+        here.fault("late", method, 1.6)
+        status, text = back(here)
+        time.sleep(2)
+        assert status == 0 and each_state(here) == (1, "poweredOn", [NAME], 0), (method, text, here.state())
+        assert len(here.requests(method)) == asked + 1, method
+        here.judge()
+        here.server.close()
+
+
+def a_step_that_begins_after_the_undo_was_asked_for_loses_nothing(site):
+    for method in ("CreateSnapshot_Task", "RevertToSnapshot_Task"):
+        here = site_with_a_snapshot(Site())
+        here.fault("late", method, 4)
+        status, text = back(here, "or-undo", limit=3000)
+        time.sleep(2)
+        assert status == 1 and each_state(here) == (2, "poweredOn", [NAME], 0), (method, text, here.state())
+        here.judge()
+        here.server.close()
+
+
+def a_long_label_is_cut_behind_a_whole_character(site):
+    for more in ("", "x"):
+        here = Site()
+        here.captured(more + "\u00fc" * 300)
+        assert back(here)[0] == 0
+        words = here.state()["snapshots"][0]["description"].splitlines()[0]
+        assert words.startswith(f"holdfast run={NAME} label={more}\u00fc") and set(words[-9:]) == {"\u00fc"}, words
+        here.server.close()
+
+
+def a_server_that_is_restarted_meanwhile_leaves_no_vm_off(site):
+    for method in ("PowerOffVM_Task", "RevertToSnapshot_Task", "PowerOnVM_Task"):
+        here = site_with_a_snapshot(Site())
+        here.fault("restart", method, 4)
+        status, text = back(here, limit=30000)
+        assert status == 0 and each_state(here) == (1, "poweredOn", [NAME], 0), (method, text, here.state())
+        here.judge()
+        here.server.close()
