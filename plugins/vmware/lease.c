@@ -86,6 +86,10 @@ static int add_disk(struct hf_instance *in, struct vmw_lease *l, const struct vm
     if (!d.url)
         return hf_wrap(err, "disk %s", d.target);
     l->disks[l->n++] = d;
+    for (size_t i = 0; i + 1 < l->n; i++)
+        if (strcmp(l->disks[i].url, d.url) == 0)
+            return hf_fail(err, HF_E_CORRUPT, "the lease has disks %s and %s at one place",
+                           l->disks[i].target, d.target);
     return 0;
 }
 

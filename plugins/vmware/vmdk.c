@@ -15,7 +15,7 @@
 #define TABLE_MAX_ENTRIES 512u
 
 enum flag { HAS_COMPRESSED_GRAINS = 1 << 16, HAS_MARKERS = 1 << 17 };
-enum marker { MARKER_END, MARKER_TABLE, MARKER_DIRECTORY, MARKER_FOOTER };
+enum marker { MARKER_END, MARKER_TABLE, MARKER_DIRECTORY, MARKER_FOOTER, MARKER_UNKNOWN };
 
 /* What the next bytes are. */
 enum state {
@@ -218,6 +218,8 @@ static int begin_metadata(struct vmw_vmdk *v, uint32_t type, uint64_t sectors, s
         v->state = AT_END;
         return sectors ? fail(err, "has an end that is none") : 0;
     }
+    if (type == MARKER_UNKNOWN) /* vSphere's, in no specification: a sector, whatever its value */
+        return 0;
     if (type > MARKER_FOOTER || !sectors || sectors > HEAD_MAX_SECTORS ||
         (type == MARKER_TABLE && sectors > TABLE_MAX_ENTRIES * 4 / SECTOR) ||
         (type == MARKER_FOOTER && sectors != 1))

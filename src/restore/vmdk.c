@@ -134,7 +134,8 @@ static int write_head(struct hf_vmdk *v, const unsigned char id[HF_VMDK_ID], str
                   "RDONLY %llu SPARSE \"generated-stream.vmdk\"\n\n# The Disk Data Base\n#DDB\n\n"
                   "ddb.adapterType = \"lsilogic\"\nddb.geometry.cylinders = \"%llu\"\n"
                   "ddb.geometry.heads = \"255\"\nddb.geometry.sectors = \"63\"\n"
-                  "ddb.longContentID = \"%s\"\nddb.virtualHWVersion = \"7\"\n",
+                  "ddb.longContentID = \"%s\"\nddb.virtualHWVersion = \"7\"\n"
+                  "ddb.toolsVersion = \"2147483647\"\n", /* unmanaged: importers ask for one */
                   hex, (unsigned long long)v->capacity,
                   (unsigned long long)(cylinders < 65535 ? cylinders : 65535), hex);
     if (!hf_buf_ok(&text) || text.len > (size_t)DESCRIPTOR_SECTORS * SECTOR)

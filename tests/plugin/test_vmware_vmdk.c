@@ -491,6 +491,31 @@ static void the_digest_is_of_the_disk_and_not_of_the_stream(void **state)
         assert_int_not_equal(digests[0], digests[i]);
 }
 
+/* vSphere puts some in now and then, of which the specification says nothing: a sector each, whatever their value. */
+static void markers_of_the_unknown_kind_are_passed_over(void **state)
+{
+    static unsigned char data[GRAIN], got[SMALL];
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    struct sink s = {.disk = got, .size = SMALL};
+    struct writer w = {.out = HF_BUF_INIT};
+    memset(data, 'x', sizeof data);
+    put_head(&w, SMALL / SECTOR);
+    put_marker(&w.out, 0, 4);
+    put_grain(&w, 0, data);
+    put_marker(&w.out, 128, 4);
+    put_grain(&w, 256, data);
+    put_table(&w);
+    put_marker(&w.out, 1, 4);
+    put_tail(&w, SMALL / SECTOR);
+    assert_int_equal(decode(w.out.data, w.out.len, 700, &s, &err), 0);
+    assert_memory_equal(got + 2 * GRAIN, data, GRAIN);
+    w.out.len -= SECTOR;
+    put_marker(&w.out, 1, 5);
+    refuses(&w, "a marker that cannot be");
+    hf_buf_free(&w.out);
+}
+
 static void other_kinds_of_files_are_refused(void **state)
 {
     static unsigned char disk[SMALL];
@@ -539,6 +564,7 @@ int main(void)
         HF_TEST(an_end_without_directory_or_footer_is_none),
         HF_TEST(a_footer_of_another_disk_is_refused),
         HF_TEST(the_digest_is_of_the_disk_and_not_of_the_stream),
+        HF_TEST(markers_of_the_unknown_kind_are_passed_over),
         HF_TEST(other_kinds_of_files_are_refused),
         HF_TEST(the_error_of_the_one_who_takes_the_extents_ends_it),
     };

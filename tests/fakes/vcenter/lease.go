@@ -206,7 +206,11 @@ func (l *leases) info(w *world, one *lease, snap *simulator.VirtualMachineSnapsh
 		if err != nil {
 			return nil, err
 		}
-		path := fmt.Sprintf("%s52a0-%d/disk-%d.vmdk", nfcPath, l.n, i)
+		n := i
+		if _, same := w.look("nfc-same", "*"); same {
+			n = 0
+		}
+		path := fmt.Sprintf("%s52a0-%d/disk-%d.vmdk", nfcPath, l.n, n)
 		l.mu.Lock()
 		one.urls[path] = file
 		l.mu.Unlock()

@@ -268,6 +268,14 @@ def a_disk_of_an_unknown_name_is_no_disk_of_ours(site):
     assert not site.requests("nfc")
 
 
+def two_disks_at_one_place_are_not_both_there(site):
+    """… of one size, so that nothing else would show it."""
+    with_disk(site)
+    site.disk(image("other.raw", 9), 1)
+    site.fault("nfc-same", times=-1)
+    assert "at one place" in failed(site, "corrupt") and not site.requests("nfc")
+
+
 # ---- the stream ----------------------------------------------------------------------------------------------------------------
 
 
