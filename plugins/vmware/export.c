@@ -143,11 +143,11 @@ static int pass_on(void *ctx, uint64_t at, const void *data, uint64_t len)
 static int judge_decoded(struct stream *s, int rc, struct hf_err *err)
 {
     uint64_t capacity = vmw_vmdk_capacity(s->vmdk);
-    if (rc == 0)
-        return 0;
     if (capacity && capacity != s->size)
         return hf_fail(err, HF_E_CONFLICT, "the server sends %llu bytes, and the snapshot has %llu",
                        (unsigned long long)capacity, (unsigned long long)s->size);
+    if (rc == 0)
+        return 0;
     if (s->is_other)
         return hf_fail(err, HF_E_CORRUPT,
                        "the server sends other data than before of the same "

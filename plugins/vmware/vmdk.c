@@ -13,6 +13,8 @@
 #define HEAD_MAX_SECTORS (UINT64_C(1) << 20)
 #define CAPACITY_MAX_SECTORS (UINT64_C(1) << 38) /* 128 TiB; vSphere ends at 62 */
 #define TABLE_MAX_ENTRIES 512u
+#define BATCH_BYTES                                                                                \
+    ((size_t)GRAIN_MAX_SECTORS * SECTOR) /* each extent that is told costs two changes of threads */
 
 enum flag { HAS_COMPRESSED_GRAINS = 1 << 16, HAS_MARKERS = 1 << 17 };
 enum marker { MARKER_END, MARKER_TABLE, MARKER_DIRECTORY, MARKER_FOOTER, MARKER_UNKNOWN };
@@ -38,12 +40,12 @@ struct vmw_vmdk {
     unsigned char sector[SECTOR]; /* of all but grains, what comes in pieces */
     size_t have;                  /* of it, or of the packed grain */
     uint64_t capacity, grain;     /* sectors */
-    uint64_t told;                /* sectors that were told, data and holes */
-    uint64_t left;                /* bytes of what the state is about, with its padding */
-    uint64_t lba;                 /* of the grain that comes */
+    uint64_t told, upto; /* sectors that were told, data and holes; that are unpacked, too */
+    uint64_t left;       /* bytes of what the state is about, with its padding */
+    uint64_t lba;        /* of the grain that comes */
     size_t packed_len, packed_cap;
-    unsigned char *packed, *plain;
-    uint64_t entries; /* grains of a table */
+    unsigned char *packed, *plain; /* plain: BATCH_BYTES, from `told` to `upto` */
+    uint64_t entries;              /* grains of a table */
     bool
         has_tables; /* behind the grains; qemu has them in the head, where a stream cannot have them */
     struct vmw_vmdk_tables tables;
@@ -124,7 +126,7 @@ static int read_header(struct vmw_vmdk *v, struct hf_err *err)
         entries > TABLE_MAX_ENTRIES || !overhead || overhead > HEAD_MAX_SECTORS)
         return fail(err, "has a header that cannot be");
     v->packed_cap = compressBound(v->grain * SECTOR) + SECTOR;
-    v->plain = malloc(v->grain * SECTOR);
+    v->plain = malloc(BATCH_BYTES);
     v->packed = malloc(v->packed_cap);
     if (!v->plain || !v->packed)
         return hf_fail_nomem(err);
@@ -147,15 +149,26 @@ static int tell(struct vmw_vmdk *v, uint64_t upto, const void *data)
     return v->emit(v->ctx, from * SECTOR, data, (upto - from) * SECTOR) != 0 ? -1 : 0;
 }
 
+static int tell_unpacked(struct vmw_vmdk *v)
+{
+    return tell(v, v->upto, v->plain);
+}
+
+static int tell_hole(struct vmw_vmdk *v, uint64_t upto)
+{
+    v->upto = upto;
+    return tell(v, upto, NULL);
+}
+
 static bool is_zero(const unsigned char *data, size_t len)
 {
     return !len || (!data[0] && memcmp(data, data + 1, len - 1) == 0);
 }
 
 /* Its place, and its checksum, which stands behind the packed data and was compared. A grain of zeros is a hole. */
-static void add_digest(struct vmw_vmdk *v, size_t packed, size_t plain)
+static void add_digest(struct vmw_vmdk *v, const unsigned char *plain, size_t len, size_t packed)
 {
-    if (is_zero(v->plain, plain))
+    if (is_zero(plain, len))
         return;
     uint64_t x = v->digest ^ (v->lba << 32 | le32(v->packed + packed - 4));
     x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
@@ -163,22 +176,33 @@ static void add_digest(struct vmw_vmdk *v, size_t packed, size_t plain)
     v->digest = x ^ x >> 32;
 }
 
+/* Room for one more, right behind those that are unpacked. */
+static int make_room(struct vmw_vmdk *v)
+{
+    bool is_behind = v->lba == v->upto;
+    if (is_behind && (v->upto - v->told + v->grain) * SECTOR <= BATCH_BYTES)
+        return 0;
+    return tell_unpacked(v) != 0 || tell_hole(v, v->lba) != 0 ? -1 : 0;
+}
+
 static int unpack(struct vmw_vmdk *v, struct hf_err *err)
 {
     uLongf len = v->grain * SECTOR;
     uLong used = v->packed_len;
     uint64_t end = v->lba + v->grain < v->capacity ? v->lba + v->grain : v->capacity;
-    int rc = uncompress2(v->plain, &len, v->packed, &used);
+    if (make_room(v) != 0)
+        return -1;
+    unsigned char *plain = v->plain + (v->upto - v->told) * SECTOR;
+    int rc = uncompress2(plain, &len, v->packed, &used);
     if (rc == Z_MEM_ERROR)
         return hf_fail_nomem(err);
     /* The last one may be as short as the disk. */
     if (rc != Z_OK || (len != v->grain * SECTOR && len != (end - v->lba) * SECTOR))
         return fail(err, "has a grain that does not unpack");
     vmw_tables_grain(&v->tables, v->item_at / SECTOR, v->lba / v->grain, v->entries);
-    if (tell(v, v->lba, NULL) != 0)
-        return -1;
-    add_digest(v, used, len);
-    return tell(v, end, v->plain);
+    add_digest(v, plain, len, used);
+    v->upto = end;
+    return 0;
 }
 
 static uint64_t padded(uint64_t bytes)
@@ -190,7 +214,7 @@ static uint64_t padded(uint64_t bytes)
 static int begin_grain(struct vmw_vmdk *v, uint64_t lba, uint32_t len, struct hf_err *err)
 {
     size_t here = SECTOR - 12;
-    if (lba % v->grain || lba >= v->capacity || lba < v->told)
+    if (lba % v->grain || lba >= v->capacity || lba < v->upto)
         return fail(err, "has a grain that lies off the disk, or out of order");
     if (len > v->packed_cap)
         return fail(err, "has a grain that is larger than it can be");
@@ -365,5 +389,5 @@ int vmw_vmdk_finish(struct vmw_vmdk *v, struct hf_err *err)
         return fail(err, "ends too early");
     if (v->has_tables && vmw_tables_check(&v->tables, err) != 0)
         return -1;
-    return tell(v, v->capacity, NULL);
+    return tell_unpacked(v) != 0 ? -1 : tell_hole(v, v->capacity);
 }

@@ -8,7 +8,7 @@
  *
  * Nothing is believed: a grain lies on the disk, behind the last one, and has exactly its size; its checksum is zlib's; tables,
  * directory and footer that come behind the grains list just those that came, where they came (vmdk_tables.h); without its end a stream
- * is cut. Memory: one grain, as it is and packed.
+ * is cut. Memory: a MiB of grains as they are, and one packed.
  */
 #ifndef HF_VMWARE_VMDK_H
 #define HF_VMWARE_VMDK_H
