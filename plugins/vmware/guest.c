@@ -176,7 +176,7 @@ static int tell_one(const struct hf_guest_exec *req, int stream, const char *dat
     out->truncated |= len > req->max_output_bytes;
     if (len > req->max_output_bytes)
         len = req->max_output_bytes;
-    return len && req->output(req->output_ctx, stream, data, len) != 0 ? -1 : 0;
+    return len && req->output && req->output(req->output_ctx, stream, data, len) != 0 ? -1 : 0;
 }
 
 /* Both streams, of the file that holds them. A part of it is no output. */

@@ -23,17 +23,30 @@ static int64_t limit_of(struct hf_instance *in, const struct hf_call *call,
     return left > 0 ? left : 1;
 }
 
-/* The session's cookie, as the server wrote it, quotes and all. */
+/* The value of a header's line, or NULL: it is another header. */
+static const char *cookie_in(const char *line)
+{
+    static const char header[] = "set-cookie:", name[] = "vmware_soap_session=";
+    if (strncasecmp(line, header, strlen(header)) != 0)
+        return NULL;
+    line += strlen(header);
+    line += strspn(line, " \t");
+    return strncmp(line, name, strlen(name)) == 0 ? line : NULL;
+}
+
+/* The session's cookie, as the server wrote it, quotes and all; what stands before the server may set others. */
 static int take_cookie(struct hf_instance *in, const struct hf_http_answer *reply)
 {
-    char line[1024];
-    if (!hf_http_header(reply, "set-cookie", line, sizeof line) ||
-        strncmp(line, "vmware_soap_session=", 20) != 0)
-        return 0;
-    hf_secret_free(in->cookie);
-    in->cookie = hf_secret_new(line, strcspn(line, ";"));
-    hf_wipe(line, sizeof line);
-    return in->cookie ? 0 : -1;
+    for (const char *line = hf_buf_str(&reply->headers); *line;) {
+        const char *value = cookie_in(line), *end = strchrnul(line, '\n');
+        if (value) {
+            hf_secret_free(in->cookie);
+            in->cookie = hf_secret_new(value, strcspn(value, ";\n"));
+            return in->cookie ? 0 : -1;
+        }
+        line = *end ? end + 1 : end;
+    }
+    return 0;
 }
 
 static int judge(const struct vmw_request *req, const struct hf_http_answer *reply,

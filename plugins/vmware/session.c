@@ -5,6 +5,7 @@
 
 #define OPEN_MS 20000
 #define LOGOUT_MS 3000
+#define LOGIN_HELD_MS 5000 /* where a database waits */
 #define CHAIN_DEFAULT 3
 #define CHAIN_MOST 31
 
@@ -166,7 +167,10 @@ int vmw_log_in(struct hf_instance *in, const struct hf_call *call, struct hf_err
 {
     HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
-    struct vmw_request req = {.method = "Login", .self = &in->content.session, .args = &args};
+    struct vmw_request req = {.method = "Login",
+                              .self = &in->content.session,
+                              .args = &args,
+                              .wait_ms = in->is_held ? LOGIN_HELD_MS : 0};
     /* A log-in with a live cookie is refused as a wrong password would be. */
     hf_secret_free(in->cookie);
     in->cookie = NULL;

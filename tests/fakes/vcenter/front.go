@@ -327,6 +327,9 @@ func (w *world) after(res http.ResponseWriter, rec *httptest.ResponseRecorder, n
 		return
 	}
 	for key, values := range rec.Header() {
+		if _, ok := w.look("shape", "cookies"); ok && key == "Set-Cookie" { // of what stands before the server
+			values = append([]string{"balancer=node-1; Path=/"}, values...)
+		}
 		res.Header()[key] = values
 	}
 	res.Header().Set("Content-Type", "text/xml; charset=utf-8")

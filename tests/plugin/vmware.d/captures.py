@@ -205,6 +205,14 @@ def a_question_without_an_answer_does_not_use_up_the_hold(site):
         here.server.close()
 
 
+def a_log_in_without_an_answer_does_not_use_up_the_hold(site):
+    site.fault("expire", "CreateSnapshot_Task")
+    site.fault("slow", "Login", 40, skip=1)
+    status, text = site.capture(limit=25000)
+    assert status == 1 and "error unreachable" in text and "log-in" in text and len(site.requests("CreateSnapshot_Task")) == 1, text
+    site.may_leave = True
+
+
 def without_a_filter_the_task_is_polled(site):
     site.fault("fault", "CreateFilter", "MethodNotFound")
     site.fault("seconds", "createSnapshot", 0.5, times=-1)

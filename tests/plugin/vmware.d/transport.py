@@ -76,6 +76,11 @@ def a_lost_session_is_renewed_and_the_question_asked_again(site):
     assert len(site.requests("Login")) == 2 and len(site.requests("CurrentTime")) == 2
 
 
+def a_cookie_of_a_balancer_before_it_is_not_taken_for_the_session(site):
+    site.fault("shape", "cookies", times=-1)
+    site.good("probe")
+
+
 def a_log_in_again_carries_no_cookie(site):
     site.fault("fault", "CurrentTime", "NotAuthenticated")
     site.good("probe")  # with the cookie of a session that lives the server would say InvalidLogin
@@ -181,5 +186,7 @@ def a_vcenter_that_is_started_again_while_we_work_is_no_end(site):
         while not site.requests("CreateContainerView"):
             time.sleep(0.005)
         site.server.say("expire")
-    threading.Thread(target=restart, daemon=True).start()
+    other = threading.Thread(target=restart)
+    other.start()
     site.good("list")
+    other.join()
