@@ -89,6 +89,8 @@ def pages_with(disk, text):
 
 
 class Drill(BackupTest):
+    where = ()  # words that name another host
+
     def setUp(self):
         super().setUp()
         self.add_path()
@@ -105,7 +107,7 @@ class Drill(BackupTest):
         once = Path(self.scratch.name) / f"once-{time.monotonic_ns()}"
         once.mkdir()
         self.log = once / "points"
-        process = self.site.start("verify", point, "--drill", env={"HOLDFAST_POINT": points, "HOLDFAST_POINT_ONCE": str(once),
+        process = self.site.start("verify", point, "--drill", *self.where, env={"HOLDFAST_POINT": points, "HOLDFAST_POINT_ONCE": str(once),
                                                                    "HOLDFAST_POINT_LOG": str(self.log), **env})
         self.addCleanup(self.stop, process)
         return process
