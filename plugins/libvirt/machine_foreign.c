@@ -65,21 +65,26 @@ static void add_head(struct lv_making *m, const struct hf_machine_doc *doc)
     add_number(m, "vcpu", doc->cpus);
 }
 
-/* With the vendor's keys, as vSphere has them: without them everything is let through. */
-static void add_secure_boot(struct lv_making *m, xmlNodePtr os)
+static void add_feature(struct lv_making *m, xmlNodePtr firmware, const char *name, bool is_on)
 {
-    static const char *const features[] = {"secure-boot", "enrolled-keys"};
-    if (!lv_has(m, LV_HAS_SECURE_BOOT, "")) {
+    xmlNodePtr feature = lv_put_child(m, firmware, "feature", NULL);
+    lv_put(m, feature, "enabled", is_on ? "yes" : "no");
+    lv_put(m, feature, "name", name);
+}
+
+/* Without the vendors' keys everything is let through, whatever the firmware can do. */
+static void add_firmware(struct lv_making *m, const struct hf_machine_doc *doc, xmlNodePtr os)
+{
+    bool is_secure = doc->is_secure && lv_has(m, LV_HAS_SECURE_BOOT, "");
+    xmlNodePtr firmware = lv_put_child(m, os, "firmware", NULL);
+    lv_put(m, os, "firmware", "efi");
+    add_feature(m, firmware, "enrolled-keys", is_secure);
+    if (doc->is_secure && !is_secure)
         lv_find(m, HF_MACHINE_CHANGED, "firmware",
                 "without secure boot: this host has no UEFI for it");
+    if (!is_secure)
         return;
-    }
-    xmlNodePtr firmware = lv_put_child(m, os, "firmware", NULL);
-    for (size_t i = 0; i < HF_ARRAY_SIZE(features); i++) {
-        xmlNodePtr feature = lv_put_child(m, firmware, "feature", NULL);
-        lv_put(m, feature, "enabled", "yes");
-        lv_put(m, feature, "name", features[i]);
-    }
+    add_feature(m, firmware, "secure-boot", true);
     lv_put(m, lv_put_child(m, os, "loader", NULL), "secure", "yes");
     lv_put(m, lv_put_child(m, lv_xml_child(m->root, "features"), "smm", NULL), "state", "on");
 }
@@ -95,9 +100,7 @@ static void add_os(struct lv_making *m, const struct hf_machine_doc *doc, const 
     lv_put(m, of, "arch", "x86_64");
     lv_put(m, of, "machine", machine);
     if (doc->is_uefi)
-        lv_put(m, os, "firmware", "efi");
-    if (doc->is_uefi && doc->is_secure)
-        add_secure_boot(m, os);
+        add_firmware(m, doc, os);
     lv_find(m, HF_MACHINE_CHANGED, "machine",
             "a '%s' of libvirt's type '%s' with %s, instead of another hypervisor's", machine, type,
             doc->is_uefi ? "UEFI" : "BIOS");

@@ -154,6 +154,18 @@ class Drill(BackupTest):
     def assert_nothing_left(self):
         runlib.wait_until(lambda: not self.left(), UNDO_WITHIN_S, f"{self.left()} is still there, and should not be")
 
+    # -- the point -----------------------------------------------------------------------------
+
+    def reseal(self, point, change):
+        """The manifest with another content and the right seal, by what docs/manifest.md says of it."""
+        file = self.site.dir / f"shelf/points/db/{point}/manifest.json"
+        store = self.read_store("shelf")
+        doc = json.loads(file.read_text())["manifest"]
+        change(doc)
+        inner = json.dumps(doc, separators=(",", ":"))
+        file.chmod(0o600)
+        file.write_text(f'{{"mac":"{reader.keyed(store.manifest_key, inner.encode()).hex()}","manifest":{inner}}}\n')
+
     # -- the disk before it boots -------------------------------------------------------------
 
     def restored(self, point, target="vdb"):
@@ -274,16 +286,6 @@ class Fails(Drill):
         at = next(c for c in doc["checks"] if c["name"] == "position")
         self.assertNotEqual(at["expected"], at["found"])
         self.assertEqual(self.results(doc)["check-table"], "ok")
-
-    def reseal(self, point, change):
-        """The manifest with another content and the right seal, by what docs/manifest.md says of it."""
-        file = self.site.dir / f"shelf/points/db/{point}/manifest.json"
-        store = self.read_store("shelf")
-        doc = json.loads(file.read_text())["manifest"]
-        change(doc)
-        inner = json.dumps(doc, separators=(",", ":"))
-        file.chmod(0o600)
-        file.write_text(f'{{"mac":"{reader.keyed(store.manifest_key, inner.encode()).hex()}","manifest":{inner}}}\n')
 
     def test_packs_that_are_lost_while_it_boots_are_found_and_mark_the_copy_damaged(self):
         point = self.backup()["point"]

@@ -249,6 +249,7 @@ static void secure_boot_is_there_or_told_to_be_missing(void **state)
     assert_contains(with_it.f.xml, "<smm state=\"on\"/>");
     assert_hf_ok(make(&without, efi, two, 2), &without.err);
     lacks(without.f.xml, "secure");
+    assert_contains(without.f.xml, "<feature enabled=\"no\" name=\"enrolled-keys\"/>");
     assert_contains(without.host.findings, "changed firmware: without secure boot");
 }
 
