@@ -82,7 +82,7 @@ it_boots_a_machine_of_vsphere_by_each_controller()
         create "$dir/token-p"
         alias=$(V dumpxml new >"$dir/new.xml" && value "//disk/alias/@name" "$dir/new.xml")
         d machine-start "$dir/token-p"
-        for _ in $(seq 300); do
+        for _ in $(seq 900); do
             ! qemu_io new "/machine/peripheral/$alias" read -P 0 14M 1M >/dev/null || break
             sleep 0.1
         done
