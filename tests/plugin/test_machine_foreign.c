@@ -145,6 +145,10 @@ static void it_is_the_machine_that_it_was(void **state)
     assert_hf_ok(make(&odd, windows, two, 2), &odd.err);
     lacks(odd.f.xml, "topology");
     assert_contains(odd.f.xml, "<clock offset=\"localtime\"/>");
+    HF_AUTO(made) struct made nobody = {0};
+    HF_AUTOFREE char *without = with(plain, "564d1234-", "564d1234_");
+    assert_hf_ok(make(&nobody, without, two, 2), &nobody.err);
+    lacks(nobody.f.xml, "<uuid");
 }
 
 /* kind, other: of the definition; model: what it becomes, "" SATA; says: NULL, or what is told. */
