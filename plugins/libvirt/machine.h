@@ -38,7 +38,9 @@ enum lv_fact {
     LV_HAS_EMULATOR,  /* libvirt's list has it */
     LV_HAS_CPU_MODE,  /* of a <cpu> */
     LV_HAS_CPU_MODEL,
-    LV_HAS_TPM /* an emulated one */
+    LV_HAS_TPM,        /* an emulated one */
+    LV_HAS_SCSI_MODEL, /* QEMU has such a controller */
+    LV_HAS_SECURE_BOOT /* UEFI with it, of a q35 */
 };
 typedef bool (*lv_has_fn)(void *ctx, enum lv_fact what, const char *value);
 
@@ -166,15 +168,19 @@ struct lv_here {
     struct hf_instance *in;
     const char *dir;    /* of the request; NULL: none */
     char *capabilities; /* virConnectGetCapabilities */
+    const char *type;   /* of an x86_64 machine that libvirt runs best; NULL: it runs none */
     char *origin;       /* the definition that this UUID has here; NULL: none */
     char *
         domain; /* virConnectGetDomainCapabilities of this type and machine; NULL: the driver has none */
 };
 void lv_here_free(struct lv_here *h);
 HF_DEFINE_AUTO_VALUE(lv_here, lv_here_free)
-/* UNSUPPORTED: this host has no such machine. */
-int lv_here_ask(struct hf_instance *in, const struct hf_machine_request *req, struct lv_here *out,
-                struct hf_err *err) HF_CHECKED;
+/* What there is to know without a definition. */
+int lv_here_open(struct hf_instance *in, const char *dir, struct lv_here *out, struct hf_err *err)
+    HF_CHECKED;
+/* Of this request's. UNSUPPORTED: this host has no such machine. */
+int lv_here_ask(struct lv_here *h, const struct hf_machine_request *req, struct hf_err *err)
+    HF_CHECKED;
 bool lv_here_has(void *ctx, enum lv_fact what, const char *value);
 
 int libvirt_machine_plan(struct hf_instance *in, const struct hf_call *call,

@@ -43,20 +43,51 @@ static int ask_origin(struct lv_here *h, xmlNodePtr root, struct hf_err *err)
     return 0;
 }
 
-int lv_here_ask(struct hf_instance *in, const struct hf_machine_request *req, struct lv_here *out,
-                struct hf_err *err)
+/* <guest> of x86_64 with this type of domain. */
+static bool runs(xmlNodePtr guest, const char *type)
+{
+    for (; guest; guest = lv_xml_next(guest)) {
+        xmlNodePtr arch = lv_xml_child(guest, "arch");
+        if (!lv_xml_attr_is(arch, "name", "x86_64"))
+            continue;
+        for (xmlNodePtr d = lv_xml_child(arch, "domain"); d; d = lv_xml_next(d))
+            if (lv_xml_attr_is(d, "type", type))
+                return true;
+    }
+    return false;
+}
+
+static const char *best_type(const char *capabilities)
+{
+    static const char *const types[] = {"kvm", "qemu"};
+    struct hf_err ignored = HF_ERR_INIT;
+    LV_AUTODOC xmlDocPtr doc = lv_xml_parse(capabilities, "capabilities", &ignored);
+    xmlNodePtr guest = doc ? lv_xml_child(xmlDocGetRootElement(doc), "guest") : NULL;
+    for (size_t i = 0; i < HF_ARRAY_SIZE(types); i++)
+        if (runs(guest, types[i]))
+            return types[i];
+    return NULL;
+}
+
+int lv_here_open(struct hf_instance *in, const char *dir, struct lv_here *out, struct hf_err *err)
+{
+    out->in = in;
+    out->dir = dir;
+    out->capabilities = virConnectGetCapabilities(in->conn);
+    if (!out->capabilities)
+        return lv_fail(err, "what this host can do");
+    out->type = best_type(out->capabilities);
+    return 0;
+}
+
+int lv_here_ask(struct lv_here *h, const struct hf_machine_request *req, struct hf_err *err)
 {
     LV_AUTODOC xmlDocPtr doc = lv_xml_parse(req->definition, "domain", err);
     if (!doc)
         return hf_wrap(err, "the definition");
-    out->in = in;
-    out->dir = req->dir;
-    if (ask_origin(out, xmlDocGetRootElement(doc), err) != 0)
+    if (ask_origin(h, xmlDocGetRootElement(doc), err) != 0)
         return -1;
-    out->capabilities = virConnectGetCapabilities(in->conn);
-    if (!out->capabilities)
-        return lv_fail(err, "what this host can do");
-    return ask_domain(out, xmlDocGetRootElement(doc), err);
+    return ask_domain(h, xmlDocGetRootElement(doc), err);
 }
 
 static bool has_network(struct hf_instance *in, const char *name)
@@ -176,6 +207,29 @@ static bool has_of_domain(const struct lv_here *h, enum lv_fact what, const char
     return found;
 }
 
+/* No list has them: libvirt is asked for a machine that has one. */
+static bool has_scsi_model(const struct lv_here *h, const char *model)
+{
+    HF_AUTOFREE char *xml =
+        hf_asprintf("<domain type='%s'><name>holdfast</name><memory>65536</memory><os><type "
+                    "arch='x86_64' machine='pc'>hvm</type></os><devices><controller type='scsi' "
+                    "model='%s'/></devices></domain>",
+                    h->type ? h->type : "qemu", model);
+    HF_AUTOFREE char *arguments =
+        xml ? virConnectDomainXMLToNative(h->in->conn, "qemu-argv", xml, 0) : NULL;
+    return arguments || lv_is_unsupported_call();
+}
+
+static bool has_secure_boot(const struct lv_here *h)
+{
+    struct hf_err ignored = HF_ERR_INIT;
+    HF_AUTOFREE char *text =
+        virConnectGetDomainCapabilities(h->in->conn, NULL, "x86_64", "q35", h->type, 0);
+    LV_AUTODOC xmlDocPtr doc = text ? lv_xml_parse(text, "domainCapabilities", &ignored) : NULL;
+    xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
+    return lists(lv_xml_path(root, "os", "loader", NULL), "secure", "yes");
+}
+
 bool lv_here_has(void *ctx, enum lv_fact what, const char *value)
 {
     const struct lv_here *h = ctx;
@@ -194,6 +248,10 @@ bool lv_here_has(void *ctx, enum lv_fact what, const char *value)
         return has_boot_file(h, value);
     case LV_HAS_EMULATOR:
         return has_emulator(h, value);
+    case LV_HAS_SCSI_MODEL:
+        return has_scsi_model(h, value);
+    case LV_HAS_SECURE_BOOT:
+        return has_secure_boot(h);
     default:
         return has_of_domain(h, what, value);
     }

@@ -2,7 +2,7 @@
 #include "base/buf.h"
 #include "checkpoints.h"
 #include "domain_xml.h"
-#include "machine.h"
+#include "machine_foreign.h"
 #include "vm.h"
 
 #include <libvirt/virterror.h>
@@ -217,24 +217,39 @@ static int finish(struct hf_instance *in, struct lv_making *m, struct hf_machine
     return out->vm_id && out->definition && out->undo_token ? 0 : hf_fail_nomem(err);
 }
 
+/* For req: all that follows. */
+static int plan(struct hf_instance *in, const struct hf_call *call, struct lv_here *here,
+                struct lv_making *m, struct hf_machine_plan *out, struct hf_err *err)
+{
+    HF_AUTOFREE char *former = NULL;
+    if (m->req->flags & HF_MACHINE_REPLACE && take_former(in, m->req, &former, err) != 0)
+        return -1;
+    m->former = former;
+    m->why = (struct hf_err)HF_ERR_INIT;
+    if (lv_here_ask(here, m->req, err) != 0 || lv_make(m, err) != 0 ||
+        lv_check_stop(in, call, err) != 0 || check_free(in, m, err) != 0 ||
+        check_disks_free(in, m, err) != 0)
+        return -1;
+    return finish(in, m, out, err);
+}
+
 int libvirt_machine_plan(struct hf_instance *in, const struct hf_call *call,
                          const struct hf_machine_request *req, hf_machine_finding_cb emit,
                          void *ctx, struct hf_machine_plan *out, struct hf_err *err)
 {
     HF_AUTO(lv_here) struct lv_here here = {0};
+    HF_AUTO(lv_foreign) struct lv_foreign foreign = {0};
     HF_AUTO(lv_making)
     struct lv_making m = {
         .req = req, .has = lv_here_has, .has_ctx = &here, .say = emit, .say_ctx = ctx};
-    HF_AUTOFREE char *former = NULL;
-    if (lv_enter(in, call, err) != 0 || check_request(req, err) != 0)
+    HF_AUTO(lv_making) struct lv_making its = m;
+    if (lv_enter(in, call, err) != 0 || check_request(req, err) != 0 ||
+        lv_here_open(in, req->dir, &here, err) != 0)
         return -1;
-    if (req->flags & HF_MACHINE_REPLACE && take_former(in, req, &former, err) != 0)
-        return -1;
-    m.former = former;
-    m.why = (struct hf_err)HF_ERR_INIT;
-    if (lv_here_ask(in, req, &here, err) != 0 || lv_make(&m, err) != 0 ||
-        lv_check_stop(in, call, err) != 0 || check_free(in, &m, err) != 0 ||
-        check_disks_free(in, &m, err) != 0)
-        return -1;
-    return finish(in, &m, out, err);
+    if (lv_foreign_is(req)) {
+        if (lv_foreign_make(&its, here.type, &foreign, err) != 0)
+            return -1;
+        m.req = &foreign.req;
+    }
+    return plan(in, call, &here, &m, out, err);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What it takes to make such a machine again, as JSON: what a restore makes an OVF of (restore/ovf_machine.h has its shape).
+ * What it takes to make such a machine again, as JSON: what a restore makes an OVF of (net/machine_doc.h has its shape).
  *
  * Only what is named here goes into it. So guestinfo variables, vApp properties and whatever else programs keep in a VM's settings,
  * passwords among it, stay where they are. What server or users say is cut to bounds, so that the reader takes it.
  */
-#include "net/json.h"
+#include "net/machine_doc.h"
 #include "plugin.h"
 #include "vm.h"
 
@@ -170,7 +170,7 @@ static void add_nics(struct hf_instance *in, const struct hf_call *call, struct 
 static int add_head(struct json_object *doc, const struct vmw_node *o, const struct vmw_vm *vm)
 {
     const struct vmw_node *boot = vmw_prop(o, "config.bootOptions");
-    if (hf_json_add_string(doc, "format", "holdfast-machine") < 0 ||
+    if (hf_json_add_string(doc, "format", HF_MACHINE_DOC) < 0 ||
         hf_json_add_int(doc, "version", 1) < 0 || add_text(doc, "name", vm->name, TEXT_MAX) < 0 ||
         add_text(doc, "guest", vmw_text(vmw_prop(o, "config.guestId")), TEXT_MAX) < 0 ||
         add_text(doc, "hardware", vmw_text(vmw_prop(o, "config.version")), TEXT_MAX) < 0 ||

@@ -22,7 +22,8 @@ static const struct hf_cli_opt opts[] = {
     {"drill", 0, HF_OPT_FLAG, NULL,
      "Boot the point in isolation and compare its database with what was recorded."},
     {"hypervisor", 0, HF_OPT_STRING, "NAME",
-     "Where a drill boots it: a [hypervisor NAME] section. When left out, that of the VM."},
+     "Where a drill boots it: a [hypervisor NAME] section. When left out, drill-hypervisor of the "
+     "VM's section, or its hypervisor."},
 };
 
 extern const struct hf_verb hf_verb_verify;

@@ -65,15 +65,25 @@ static int fill_vm(struct hf_config_vm *vm, struct hf_err *err)
     return 0;
 }
 
+static int check_hypervisor(const struct hf_config *c, const struct hf_config_vm *vm,
+                            const char *key, unsigned line, const char *label, struct hf_err *err)
+{
+    struct hf_err none = HF_ERR_INIT;
+    if (hf_config_find_hypervisor(c, label, &none))
+        return 0;
+    hf_fail(err, HF_E_CONFIG, "%s:%u: %s: there is no section [hypervisor %s]", vm->file, line, key,
+            label);
+    return hf_hint(err, "%s", none.hint);
+}
+
 static int check_vm_hypervisor(const struct hf_config *c, const struct hf_config_vm *vm,
                                struct hf_err *err)
 {
-    struct hf_err none = HF_ERR_INIT;
-    if (hf_config_find_hypervisor(c, vm->hypervisor, &none))
-        return 0;
-    hf_fail(err, HF_E_CONFIG, "%s:%u: hypervisor: there is no section [hypervisor %s]", vm->file,
-            vm->hypervisor_line, vm->hypervisor);
-    return hf_hint(err, "%s", none.hint);
+    if (vm->drill_hypervisor &&
+        check_hypervisor(c, vm, "drill-hypervisor", vm->drill_hypervisor_line, vm->drill_hypervisor,
+                         err) != 0)
+        return -1;
+    return check_hypervisor(c, vm, "hypervisor", vm->hypervisor_line, vm->hypervisor, err);
 }
 
 /* A key that needs another one, or contradicts it: what is wrong, and what to do. */

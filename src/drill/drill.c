@@ -109,7 +109,7 @@ int hf_drill_run(const struct hf_env *env, const struct hf_drill *req, struct js
     HF_AUTO(drill)
     struct drill d = {.env = env, .req = req, .begun_ms = hf_clock_mono_ms(env->clock)};
     if (open_point(&d, err) < 0 ||
-        hf_run_begin_apart(&d.run, env, HF_VERB_DRILL, d.vm.label, req->hypervisor, err) < 0)
+        hf_run_begin_apart(&d.run, env, HF_VERB_DRILL, d.vm.label, drill_host(&d), err) < 0)
         return -1;
     if (boot_and_compare(&d, err) < 0 || take_down(&d, err) < 0 ||
         conclude(&d, out, out_passed, err) < 0) {

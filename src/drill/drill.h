@@ -26,7 +26,7 @@
 struct hf_drill {
     const char *point;      /* an id, its beginning, or VM/ID */
     const char *store;      /* NULL: the first that has it */
-    const char *hypervisor; /* label; NULL: that of the VM's section */
+    const char *hypervisor; /* label; NULL: drill-hypervisor of the VM's section, or its own */
 };
 
 /* {"run","point","vm","store","passed","why"|null,"recovery_ms"|null,"duration_ms","checks":[{"name","result":"ok|failed|skipped",

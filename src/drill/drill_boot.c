@@ -3,6 +3,7 @@
 #include "base/path.h"
 #include "base/point.h"
 #include "drill/drill_intern.h"
+#include "net/machine_doc.h"
 #include "restore/definition.h"
 #include "run/drillable.h"
 #include "run/effects.h"
@@ -87,6 +88,11 @@ int drill_blame_point(struct drill *d, struct hf_err *err)
     return 0;
 }
 
+const char *drill_host(const struct drill *d)
+{
+    return d->req->hypervisor ? d->req->hypervisor : d->vm.drill_hypervisor;
+}
+
 /* ---- plan ------------------------------------------------------------------------------- */
 
 /* One that is damaged is the point's fault, and noted; 0. */
@@ -166,6 +172,12 @@ int drill_plan(struct drill *d, struct hf_err *err)
     struct hf_hv_call call = hf_env_call(d->env, d->run.id, PLAN_MS);
     int rc = hf_hv_machine_plan(d->run.hv, &call, &req, &d->plan, err);
     drill_log_findings(d);
+    if (rc < 0 && err->cls == HF_E_UNSUPPORTED && !drill_host(d) &&
+        hf_machine_doc_is(hf_buf_str(&d->definition), d->definition.len))
+        hf_hint(err,
+                "A host of libvirt makes a machine of it: say which with --hypervisor, or with "
+                "drill-hypervisor in [vm %s].",
+                d->vm.label);
     return rc < 0 ? hf_wrap(err, "machine %s", d->name) : 0;
 }
 

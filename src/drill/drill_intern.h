@@ -62,6 +62,8 @@ bool drill_has_failed(const struct drill *d);
 
 /* ---- drill_boot.c: from the point to a machine that runs ---- */
 
+/* Label of the hypervisor's section that boots it, once prepared; NULL: the VM's own. */
+const char *drill_host(const struct drill *d);
 /* How the machine is reached; refuses what cannot be drilled. */
 int drill_prepare(struct drill *d, struct hf_err *err) HF_CHECKED;
 /* Changes nothing. 0 also where the definition is damaged, which is noted. */

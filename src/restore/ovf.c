@@ -107,7 +107,7 @@ static void add_disk_section(struct hf_buf *out, const struct hf_ovf *o)
     hf_buf_str_add(out, "  </DiskSection>\n");
 }
 
-static bool is_named_before(const struct hf_ovf_machine *m, size_t i)
+static bool is_named_before(const struct hf_machine_doc *m, size_t i)
 {
     for (size_t k = 0; k < i; k++)
         if (strcmp(ovf_network_of(&m->nics[k]), ovf_network_of(&m->nics[i])) == 0)
@@ -115,7 +115,7 @@ static bool is_named_before(const struct hf_ovf_machine *m, size_t i)
     return false;
 }
 
-static void add_networks(struct hf_buf *out, const struct hf_ovf_machine *m)
+static void add_networks(struct hf_buf *out, const struct hf_machine_doc *m)
 {
     if (m->n_nics == 0)
         return;
@@ -147,7 +147,7 @@ static int os_id(const char *guest)
 
 static void add_machine(struct hf_buf *out, const struct hf_ovf *o)
 {
-    const struct hf_ovf_machine *m = o->machine;
+    const struct hf_machine_doc *m = o->machine;
     hf_buf_str_add(out, "  <VirtualSystem ovf:id=\"");
     ovf_add_escaped(out, o->name);
     hf_buf_str_add(out, "\">\n    <Info>A virtual machine</Info>\n    <Name>");

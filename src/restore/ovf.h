@@ -9,8 +9,8 @@
 #define HF_RESTORE_OVF_H
 
 #include "base/buf.h"
+#include "net/machine_doc.h"
 #include "restore/disk_record.h"
-#include "restore/ovf_machine.h"
 
 struct hf_ovf_file {
     const char *target; /* which of the machine's disks it is */
@@ -20,7 +20,7 @@ struct hf_ovf_file {
 };
 
 struct hf_ovf {
-    const struct hf_ovf_machine *machine;
+    const struct hf_machine_doc *machine;
     const char *name; /* of the machine that it becomes */
     enum hf_disk_format format;
     bool keep_mac;

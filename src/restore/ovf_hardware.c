@@ -70,7 +70,7 @@ bool hf_ovf_knows_nic(const char *kind)
     return nic_kind(kind);
 }
 
-const char *ovf_network_of(const struct hf_ovf_nic *n)
+const char *ovf_network_of(const struct hf_doc_nic *n)
 {
     return *n->network ? n->network : "unknown";
 }
@@ -118,7 +118,7 @@ static void end_item(struct hf_buf *out)
     hf_buf_str_add(out, "      </Item>\n");
 }
 
-static void add_cpu_and_memory(struct hf_buf *out, const struct hf_ovf_machine *m)
+static void add_cpu_and_memory(struct hf_buf *out, const struct hf_machine_doc *m)
 {
     const struct item cpu = {.name = "Virtual CPUs",
                              .units = "hertz * 10^6",
@@ -145,7 +145,7 @@ static void add_cpu_and_memory(struct hf_buf *out, const struct hf_ovf_machine *
     end_item(out);
 }
 
-const struct hf_ovf_disk *ovf_disk_of(const struct hf_ovf *o, const struct hf_ovf_file *f)
+const struct hf_doc_disk *ovf_disk_of(const struct hf_ovf *o, const struct hf_ovf_file *f)
 {
     for (size_t i = 0; i < o->machine->n_disks; i++)
         if (strcmp(o->machine->disks[i].target, f->target) == 0)
@@ -153,7 +153,7 @@ const struct hf_ovf_disk *ovf_disk_of(const struct hf_ovf *o, const struct hf_ov
     return NULL;
 }
 
-static bool is_used(const struct hf_ovf *o, const struct hf_ovf_controller *c)
+static bool is_used(const struct hf_ovf *o, const struct hf_doc_controller *c)
 {
     for (size_t i = 0; i < o->n_files; i++)
         if (ovf_disk_of(o, &o->files[i])->controller == c->key)
@@ -172,7 +172,7 @@ static int64_t controller_id(const struct hf_ovf *o, int64_t key)
 static void add_controllers(struct hf_buf *out, const struct hf_ovf *o)
 {
     for (size_t i = 0; i < o->machine->n_controllers; i++) {
-        const struct hf_ovf_controller *c = &o->machine->controllers[i];
+        const struct hf_doc_controller *c = &o->machine->controllers[i];
         const struct controller_kind *known = controller_kind(c->kind);
         const struct controller_kind *k = known ? known : &controller_kinds[0];
         char bus[24], name[64];
@@ -196,14 +196,14 @@ static void add_controllers(struct hf_buf *out, const struct hf_ovf *o)
 static void add_disks(struct hf_buf *out, const struct hf_ovf *o)
 {
     for (size_t i = 0; i < o->n_files; i++) {
-        const struct hf_ovf_disk *d = ovf_disk_of(o, &o->files[i]);
+        const struct hf_doc_disk *d = ovf_disk_of(o, &o->files[i]);
         char resource[40], name[32];
         snprintf(resource, sizeof resource, "ovf:/disk/vmdisk%zu", i + 1);
         snprintf(name, sizeof name, "Hard disk %zu", i + 1);
         const struct item item = {.name = name,
                                   .host_resource = resource,
                                   .on_parent = d->unit,
-                                  .id = CONTROLLERS_ID + HF_OVF_CONTROLLERS_MAX + (int64_t)i,
+                                  .id = CONTROLLERS_ID + HF_DOC_CONTROLLERS_MAX + (int64_t)i,
                                   .parent = controller_id(o, d->controller),
                                   .quantity = -1,
                                   .type = R_DISK};
@@ -215,7 +215,7 @@ static void add_disks(struct hf_buf *out, const struct hf_ovf *o)
 static void add_nics(struct hf_buf *out, const struct hf_ovf *o)
 {
     for (size_t i = 0; i < o->machine->n_nics; i++) {
-        const struct hf_ovf_nic *n = &o->machine->nics[i];
+        const struct hf_doc_nic *n = &o->machine->nics[i];
         const struct nic_kind *known = nic_kind(n->kind);
         char name[40];
         snprintf(name, sizeof name, "Network adapter %zu", i + 1);
@@ -224,7 +224,7 @@ static void add_nics(struct hf_buf *out, const struct hf_ovf *o)
                                   .name = name,
                                   .subtype = known ? known->subtype : nic_kinds[0].subtype,
                                   .on_parent = 7 + (int64_t)i,
-                                  .id = CONTROLLERS_ID + HF_OVF_CONTROLLERS_MAX + HF_OVF_DISKS_MAX +
+                                  .id = CONTROLLERS_ID + HF_DOC_CONTROLLERS_MAX + HF_DOC_DISKS_MAX +
                                         (int64_t)i,
                                   .parent = -1,
                                   .quantity = -1,
@@ -239,7 +239,7 @@ static void add_nics(struct hf_buf *out, const struct hf_ovf *o)
 /* ---- the section ------------------------------------------------------------------------ */
 
 /* "vmx-19"; anything else would be refused as hardware that nobody has. */
-static const char *hardware_of(const struct hf_ovf_machine *m)
+static const char *hardware_of(const struct hf_machine_doc *m)
 {
     const char *h = m->hardware;
     bool is_one = strncmp(h, "vmx-", 4) == 0 && isdigit((unsigned char)h[4]) &&

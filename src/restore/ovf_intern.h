@@ -14,9 +14,9 @@ void ovf_add_element(struct hf_buf *out, const char *name, const char *text);
 void ovf_add_number(struct hf_buf *out, const char *name, int64_t n);
 
 /* ovf_hardware.c. The machine's disk that a file is of; NULL: none. */
-const struct hf_ovf_disk *ovf_disk_of(const struct hf_ovf *o, const struct hf_ovf_file *f);
+const struct hf_doc_disk *ovf_disk_of(const struct hf_ovf *o, const struct hf_ovf_file *f);
 /* What a card's network is called in the envelope: each one has one. */
-const char *ovf_network_of(const struct hf_ovf_nic *n);
+const char *ovf_network_of(const struct hf_doc_nic *n);
 /* Each file has its disk. */
 void ovf_add_hardware(struct hf_buf *out, const struct hf_ovf *o);
 

@@ -14,7 +14,7 @@
  * Pushed    where the point's disks are in a backup that the hypervisor keeps, that hypervisor makes the machine itself, for as long as the
  *           copying takes (run/pushed_machine.h): no folder, no part of it here, nothing to go on with after a failure.
  * OVF       instead of a machine: DIR/NAME with the disks, an envelope that others import and its manifest, for a point whose definition
- *           is one of restore/ovf_machine.h. No hypervisor is asked, none need be there; nothing is journalled: killed anywhere, DIR/NAME
+ *           is one of net/machine_doc.h. No hypervisor is asked, none need be there; nothing is journalled: killed anywhere, DIR/NAME
  *           is whole or not there, and the same command goes on with the disks that were whole.
  * Failure   the machine is taken away, the folder has its former name: the same command begins there. `left` says what is not.
  * Crash     before the decision the guardian does the same, within a second of our death; after it, it finishes (run/effects.h). Where both died:

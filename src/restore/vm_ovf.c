@@ -20,14 +20,14 @@
 #define FINDINGS_FIRST 16
 
 struct package {
-    struct hf_ovf_machine machine;
+    struct hf_machine_doc machine;
     struct hf_ovf_file *files;
     struct hf_ovf ovf;
 };
 
 static void package_close(struct package *p)
 {
-    hf_ovf_machine_free(&p->machine);
+    hf_machine_doc_free(&p->machine);
     free(p->files);
 }
 HF_DEFINE_AUTO_VALUE(package, package_close)
@@ -45,7 +45,7 @@ static const char *last_part(const char *path)
 
 static int open_package(const struct restoring *r, struct package *p, struct hf_err *err)
 {
-    if (hf_ovf_machine_parse(hf_buf_str(&r->definition), r->definition.len, &p->machine, err) < 0)
+    if (hf_machine_doc_parse(hf_buf_str(&r->definition), r->definition.len, &p->machine, err) < 0)
         return hf_wrap(err, "%s", r->point.manifest.point.id);
     p->files = calloc(r->n_disks + 1, sizeof *p->files);
     if (!p->files)
@@ -100,7 +100,7 @@ static bool has_file(const struct package *p, const char *target)
 static void tell_disks(const struct package *p, struct telling *t)
 {
     for (size_t i = 0; i < p->machine.n_disks; i++) {
-        const struct hf_ovf_disk *d = &p->machine.disks[i];
+        const struct hf_doc_disk *d = &p->machine.disks[i];
         if (!has_file(p, d->target))
             tell(t, HF_MACHINE_LEFT_OUT, d->target,
                  d->is_captured ? "the point does not have this disk"
@@ -114,7 +114,7 @@ static void tell_disks(const struct package *p, struct telling *t)
 static void tell_nics(const struct package *p, struct telling *t)
 {
     for (size_t i = 0; i < p->machine.n_nics; i++) {
-        const struct hf_ovf_nic *n = &p->machine.nics[i];
+        const struct hf_doc_nic *n = &p->machine.nics[i];
         if (!hf_ovf_knows_nic(n->kind))
             tell(t, HF_MACHINE_CHANGED, n->network,
                  "a card of a kind without a name in OVF: e1000e");

@@ -22,7 +22,7 @@ static void count(const xmlNode *n, size_t *items, size_t *files)
     }
 }
 
-static void write_it(const struct hf_ovf_machine *m, const char *name)
+static void write_it(const struct hf_machine_doc *m, const char *name)
 {
     struct hf_err err = HF_ERR_INIT;
     HF_AUTO(hf_buf) struct hf_buf out = HF_BUF_INIT;
@@ -51,12 +51,12 @@ static void write_it(const struct hf_ovf_machine *m, const char *name)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(hf_ovf_machine) struct hf_ovf_machine m = {0};
-    if (hf_ovf_machine_parse((const char *)data, size, &m, &err) < 0) {
+    HF_AUTO(hf_machine_doc) struct hf_machine_doc m = {0};
+    if (hf_machine_doc_parse((const char *)data, size, &m, &err) < 0) {
         assert(err.cls == HF_E_CORRUPT || err.cls == HF_E_UNSUPPORTED);
         return 0;
     }
-    assert(hf_ovf_machine_is((const char *)data, size));
+    assert(hf_machine_doc_is((const char *)data, size));
     write_it(&m, *m.name ? m.name : "none");
     return 0;
 }

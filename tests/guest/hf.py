@@ -221,6 +221,7 @@ class Site:
         self.config = self.dir / "holdfast.conf"
         self.lab = lab_env()
         self.plugin_keys = {}  # of the section [hypervisor lab], besides, or in place of plugin and uri
+        self.hosts = {}  # other sections [hypervisor NAME]
         self.stores = {}  # the sections [store NAME]
         self.defaults = {}  # of the section [defaults], besides
         self.env = {}  # of every run, besides
@@ -242,7 +243,8 @@ class Site:
         self.keys.update({k.replace("_", "-"): v for k, v in vm_keys.items()})
         lines = ["[defaults]", f"state = {self.state}", *(f"{k} = {v}" for k, v in self.defaults.items())]
         hypervisor = {"plugin": "libvirt", "uri": self.lab["URI"], **self.plugin_keys}
-        sections = {"[hypervisor lab]": hypervisor, "[vm db]": self.keys, **{f"[store {n}]": s for n, s in self.stores.items()}}
+        sections = {"[hypervisor lab]": hypervisor, **{f"[hypervisor {n}]": h for n, h in self.hosts.items()}, "[vm db]": self.keys,
+                    **{f"[store {n}]": s for n, s in self.stores.items()}}
         for head, keys in sections.items():
             rows = [(k, v) for k, of_key in keys.items() for v in (of_key if isinstance(of_key, list) else [of_key])]
             lines += [head, *(f"{k} = {v}" for k, v in rows if v is not None)]

@@ -89,6 +89,8 @@ def pages_with(disk, text):
 
 
 class Drill(BackupTest):
+    where = ()  # words that name another host
+
     def setUp(self):
         super().setUp()
         self.add_path()
@@ -105,7 +107,7 @@ class Drill(BackupTest):
         once = Path(self.scratch.name) / f"once-{time.monotonic_ns()}"
         once.mkdir()
         self.log = once / "points"
-        process = self.site.start("verify", point, "--drill", env={"HOLDFAST_POINT": points, "HOLDFAST_POINT_ONCE": str(once),
+        process = self.site.start("verify", point, "--drill", *self.where, env={"HOLDFAST_POINT": points, "HOLDFAST_POINT_ONCE": str(once),
                                                                    "HOLDFAST_POINT_LOG": str(self.log), **env})
         self.addCleanup(self.stop, process)
         return process
@@ -151,6 +153,18 @@ class Drill(BackupTest):
 
     def assert_nothing_left(self):
         runlib.wait_until(lambda: not self.left(), UNDO_WITHIN_S, f"{self.left()} is still there, and should not be")
+
+    # -- the point -----------------------------------------------------------------------------
+
+    def reseal(self, point, change):
+        """The manifest with another content and the right seal, by what docs/manifest.md says of it."""
+        file = self.site.dir / f"shelf/points/db/{point}/manifest.json"
+        store = self.read_store("shelf")
+        doc = json.loads(file.read_text())["manifest"]
+        change(doc)
+        inner = json.dumps(doc, separators=(",", ":"))
+        file.chmod(0o600)
+        file.write_text(f'{{"mac":"{reader.keyed(store.manifest_key, inner.encode()).hex()}","manifest":{inner}}}\n')
 
     # -- the disk before it boots -------------------------------------------------------------
 
@@ -272,16 +286,6 @@ class Fails(Drill):
         at = next(c for c in doc["checks"] if c["name"] == "position")
         self.assertNotEqual(at["expected"], at["found"])
         self.assertEqual(self.results(doc)["check-table"], "ok")
-
-    def reseal(self, point, change):
-        """The manifest with another content and the right seal, by what docs/manifest.md says of it."""
-        file = self.site.dir / f"shelf/points/db/{point}/manifest.json"
-        store = self.read_store("shelf")
-        doc = json.loads(file.read_text())["manifest"]
-        change(doc)
-        inner = json.dumps(doc, separators=(",", ":"))
-        file.chmod(0o600)
-        file.write_text(f'{{"mac":"{reader.keyed(store.manifest_key, inner.encode()).hex()}","manifest":{inner}}}\n')
 
     def test_packs_that_are_lost_while_it_boots_are_found_and_mark_the_copy_damaged(self):
         point = self.backup()["point"]

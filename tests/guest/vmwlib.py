@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guest of the lab behind the stand-in of vSphere (tests/fakes/vcenter): the same tests as with libvirt, through its API."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,24 @@ import common  # noqa: E402
 common.need()  # as it is imported: a test that cannot run is said to be skipped, or to fail, before it begins
 DATA_DISK = 2001  # its key in the VM
 FOREIGN = "theirs"  # the name of a snapshot that is not ours
+
+
+BOOT_FOLDER = "/boot/extlinux"
+
+
+@contextlib.contextmanager
+def boots_by_itself():
+    """The lab gives its guests a kernel; here the first disk has a boot loader, as that of any guest of vSphere, for a while."""
+    lab("ssh", f"""set -e
+        mkdir -p {BOOT_FOLDER}
+        extlinux --install {BOOT_FOLDER}
+        printf '%s\\n' 'DEFAULT linux' 'LABEL linux' "LINUX /boot/vmlinuz-$(uname -r)" "INITRD /boot/initrd.img-$(uname -r)" \\
+            "APPEND $(sed s,root=/dev/vda,root=LABEL=hf-root, /proc/cmdline)" >{BOOT_FOLDER}/extlinux.conf
+        sync""")
+    try:
+        yield
+    finally:
+        lab("ssh", f"chattr -i {BOOT_FOLDER}/ldlinux.sys; rm -r {BOOT_FOLDER}; sync")
 
 
 class OnVmware:

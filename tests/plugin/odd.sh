@@ -83,16 +83,24 @@ define()
 }
 machine() { define "$@" && V start --paused "$1"; }
 
-# io VM TARGET-NUMBER COMMAND…: as the guest would do it, e.g. io m 0 write -P 0x11 0 64k
-io()
+# mismatches VM: how often its QEMU found other bytes than were expected. It tells its log, not who asked.
+mismatches() { grep -c 'Pattern verification failed' "$LAB/log/qemu/$1.log" || true; }
+
+# qemu_io VM DEVICE COMMAND…: fails where the bytes are others, too.
+qemu_io()
 {
-    local vm=$1 n=$2 out
+    local vm=$1 device=$2 out before
     shift 2
-    out=$(qmp --hmp "$vm" "qemu-io -d /machine/peripheral/virtio-disk$n/virtio-backend \"$*\"")
+    before=$(mismatches "$vm")
+    out=$(qmp --hmp "$vm" "qemu-io -d $device \"$*\"")
     case $out in
     *rror* | *ailed*) echo "$out"; return 1 ;;
     esac
+    [ "$(mismatches "$vm")" = "$before" ] || { echo "  $vm: $*: other bytes"; return 1; }
 }
+
+# io VM TARGET-NUMBER COMMAND…: as the guest would do it, e.g. io m 0 write -P 0x11 0 64k
+io() { qemu_io "$1" "/machine/peripheral/virtio-disk$2/virtio-backend" "${@:3}"; }
 
 # ---- looking -------------------------------------------------------------------------------
 

@@ -13,13 +13,13 @@
 int main(int argc, char **argv)
 {
     struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(hf_ovf_machine) struct hf_ovf_machine m = {0};
+    HF_AUTO(hf_machine_doc) struct hf_machine_doc m = {0};
     HF_AUTO(hf_buf) struct hf_buf out = HF_BUF_INIT;
     HF_AUTOFREE char *text = calloc(1, LEN + 1);
     struct hf_ovf_file files[64] = {{0}};
     char names[64][40];
     size_t n = 0, len = text ? fread(text, 1, LEN, stdin) : 0;
-    if (argc < 2 || hf_ovf_machine_parse(text, len, &m, &err) < 0)
+    if (argc < 2 || hf_machine_doc_parse(text, len, &m, &err) < 0)
         return fprintf(stderr, "%s\n", err.message), 1;
     for (size_t i = 0; i < m.n_disks && n < HF_ARRAY_SIZE(files); i++) {
         if (!m.disks[i].is_captured)

@@ -38,7 +38,7 @@ write_daemon_config()
 
 # Probing QEMU's capabilities costs seconds; libvirt checks by itself whether what it kept is still
 # valid, so all labs share it.
-capabilities_cache() { echo "$(dirname "$IMAGE")/libvirt-capabilities"; }
+capabilities_cache() { echo "$(dirname "$IMAGE")/libvirt-capabilities-emulated"; }
 
 REAPER=$(dirname "${BASH_SOURCE[0]}")/reaper
 
@@ -57,6 +57,13 @@ start_daemon()
             mkdir -p "${pair%=*}"
             mount --bind "$LAB/${pair#*=}" "${pair%=*}"
         done
+        # Hardware virtualisation is not to be relied on, and libvirt would choose it where it may. Of root it believes a
+        # file alone that cannot be written.
+        if [ -e /dev/kvm ]; then
+            : >"$LAB/no-kvm"
+            mount --bind "$LAB/no-kvm" /dev/kvm
+            mount -o remount,bind,ro /dev/kvm
+        fi
         exec libvirtd -f "$LAB/etc/libvirtd.conf" -p "$LAB/libvirtd.pid"
     ' lab-libvirtd "$capabilities" "${DAEMON_DIRS[@]}" \
         </dev/null >>"$LAB/log/libvirtd.out" 2>&1 &

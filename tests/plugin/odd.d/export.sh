@@ -236,14 +236,20 @@ it_gives_up_before_the_scratch_space_is_full()
     export_is_gone m "vda.qcow2 "
 }
 
-# writing_machine: one that is about to overwrite 14 MiB of its disk as fast as it can, once it is resumed.
-writing_machine()
+# writer FILE: the disk (qcow2) of a machine that overwrites 14 MiB of it as fast as it can.
+writer()
 {
     as --32 -o "$dir/out.o" "$here/odd.d/writer.s"
     ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o "$dir/out.bin" "$dir/out.o"
     python3 -c 'import sys; b = open(sys.argv[1], "rb").read(); open(sys.argv[2], "wb").write(b + b"Q" * (16777216 - len(b)))' \
         "$dir/out.bin" "$dir/out.raw"
-    qemu-img convert -O qcow2 "$dir/out.raw" "$dir/vda.qcow2"
+    qemu-img convert -O qcow2 "$dir/out.raw" "$1"
+}
+
+# writing_machine: one that is about to, once it is resumed.
+writing_machine()
+{
+    writer "$dir/vda.qcow2"
     machine m "$(disk vda qcow2)"
 }
 

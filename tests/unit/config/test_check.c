@@ -323,6 +323,11 @@ static void refuses_a_vm_on_an_unknown_hypervisor(void **state)
     assert_contains(err.hint, "Did you mean 'lab'?");
     assert_null(hf_config_parse(none, strlen(none), "test.conf", &err));
     assert_contains(err.hint, "no section [hypervisor NAME] at all");
+    static const char drill[] = "[hypervisor lab]\nplugin = libvirt\n[vm a]\nhypervisor = lab\n"
+                                "drill-hypervisor = lap\n";
+    assert_null(hf_config_parse(drill, strlen(drill), "test.conf", &err));
+    assert_hf_err(&err, HF_E_CONFIG,
+                  "test.conf:5: drill-hypervisor: there is no section [hypervisor lap]");
 }
 
 static void an_unknown_vm_is_the_callers_mistake(void **state)

@@ -31,19 +31,19 @@ static char *with(const char *piece, const char *other)
 static enum hf_err_class parse_class(const char *text, size_t len)
 {
     struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(hf_ovf_machine) struct hf_ovf_machine m = {0};
-    return hf_ovf_machine_parse(text, len, &m, &err) == 0 ? 0 : err.cls;
+    HF_AUTO(hf_machine_doc) struct hf_machine_doc m = {0};
+    return hf_machine_doc_parse(text, len, &m, &err) == 0 ? 0 : err.cls;
 }
 
 /* The envelope, which a parser of XML takes; to be freed. */
 static char *envelope(const char *definition, const char *name, bool keep_mac)
 {
     struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(hf_ovf_machine) struct hf_ovf_machine m = {0};
+    HF_AUTO(hf_machine_doc) struct hf_machine_doc m = {0};
     HF_AUTO(hf_buf) struct hf_buf out = HF_BUF_INIT;
     const struct hf_ovf_file file = {
         .target = "scsi0:0", .name = "db1-disk1.vmdk", .bytes = 77, .disk_bytes = 1000};
-    assert_hf_ok(hf_ovf_machine_parse(definition, strlen(definition), &m, &err), &err);
+    assert_hf_ok(hf_machine_doc_parse(definition, strlen(definition), &m, &err), &err);
     const struct hf_ovf o = {.machine = &m,
                              .name = name,
                              .format = HF_DISK_VMDK,
@@ -149,11 +149,11 @@ static void kinds_without_a_name_become_usual_ones(void **state)
 static void a_file_of_a_disk_that_the_machine_does_not_have_is_refused(void **state)
 {
     struct hf_err err = HF_ERR_INIT;
-    HF_AUTO(hf_ovf_machine) struct hf_ovf_machine m = {0};
+    HF_AUTO(hf_machine_doc) struct hf_machine_doc m = {0};
     HF_AUTO(hf_buf) struct hf_buf out = HF_BUF_INIT;
     const struct hf_ovf_file file = {.target = "scsi0:1", .name = "x"};
     (void)state;
-    assert_hf_ok(hf_ovf_machine_parse(plain, strlen(plain), &m, &err), &err);
+    assert_hf_ok(hf_machine_doc_parse(plain, strlen(plain), &m, &err), &err);
     const struct hf_ovf o = {.machine = &m, .name = "n", .files = &file, .n_files = 1};
     assert_int_equal(hf_ovf_write(&o, &out, &err), -1);
     assert_hf_err(&err, HF_E_CORRUPT, "no disk scsi0:1");
@@ -203,8 +203,8 @@ static void what_makes_no_sense_is_refused(void **state)
     assert_int_equal(parse_class(later, strlen(later)), HF_E_UNSUPPORTED);
     assert_int_equal(parse_class("<domain/>", 9), HF_E_UNSUPPORTED);
     assert_int_equal(parse_class("[]", 2), HF_E_UNSUPPORTED);
-    assert_false(hf_ovf_machine_is("<domain/>", 9) || hf_ovf_machine_is("{}", 2));
-    assert_true(hf_ovf_machine_is(plain, strlen(plain)));
+    assert_false(hf_machine_doc_is("<domain/>", 9) || hf_machine_doc_is("{}", 2));
+    assert_true(hf_machine_doc_is(plain, strlen(plain)));
 }
 
 /* A list of n items, the texts with their number in it, in the place of the one item that is there. */
@@ -227,13 +227,13 @@ static void more_than_a_machine_has_is_refused(void **state)
     const char *disk = "\"controller\":1000,\"unit\":0,\"captured\":true}";
     (void)state;
     for (int over = 0; over < 2; over++) {
-        HF_AUTOFREE char *nics = with_many("\"nics\":[", "]}", HF_OVF_NICS_MAX + (size_t)over, nic);
+        HF_AUTOFREE char *nics = with_many("\"nics\":[", "]}", HF_DOC_NICS_MAX + (size_t)over, nic);
         HF_AUTOFREE char *disks =
-            with_many("\"disks\":[", "],\"nics", HF_OVF_DISKS_MAX + (size_t)over, disk);
+            with_many("\"disks\":[", "],\"nics", HF_DOC_DISKS_MAX + (size_t)over, disk);
         assert_int_equal(parse_class(nics, strlen(nics)), over ? HF_E_CORRUPT : 0);
         assert_int_equal(parse_class(disks, strlen(disks)), over ? HF_E_CORRUPT : 0);
-        HF_AUTOFREE char *note = calloc(1, HF_OVF_ANNOTATION_MAX + 4);
-        memset(note, 'x', HF_OVF_ANNOTATION_MAX + 2 + (size_t)over);
+        HF_AUTOFREE char *note = calloc(1, HF_DOC_ANNOTATION_MAX + 4);
+        memset(note, 'x', HF_DOC_ANNOTATION_MAX + 2 + (size_t)over);
         note[0] = note[strlen(note) - 1] = '"';
         HF_AUTOFREE char *noted = with("\"note\"", note);
         assert_int_equal(parse_class(noted, strlen(noted)), over ? HF_E_CORRUPT : 0);

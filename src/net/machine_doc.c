@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "restore/ovf_machine.h"
+#include "net/machine_doc.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT "holdfast-machine"
 #define VERSION 1
 
-void hf_ovf_machine_free(struct hf_ovf_machine *m)
+void hf_machine_doc_free(struct hf_machine_doc *m)
 {
     json_object_put(m->doc);
     free(m->disks);
-    *m = (struct hf_ovf_machine){0};
+    *m = (struct hf_machine_doc){0};
 }
 
 static int odd(struct hf_err *err, const char *what)
@@ -46,7 +46,7 @@ static int read_list(struct json_object *o, const char *key, size_t max, struct 
 
 /* ---- devices ---------------------------------------------------------------------------- */
 
-static const struct hf_ovf_controller *find_controller(const struct hf_ovf_machine *m, int64_t key)
+static const struct hf_doc_controller *find_controller(const struct hf_machine_doc *m, int64_t key)
 {
     for (size_t i = 0; i < m->n_controllers; i++)
         if (m->controllers[i].key == key)
@@ -54,14 +54,14 @@ static const struct hf_ovf_controller *find_controller(const struct hf_ovf_machi
     return NULL;
 }
 
-static int read_controllers(struct hf_ovf_machine *m, struct hf_err *err)
+static int read_controllers(struct hf_machine_doc *m, struct hf_err *err)
 {
     struct json_object *list;
-    if (read_list(m->doc, "controllers", HF_OVF_CONTROLLERS_MAX, &list, err) < 0)
+    if (read_list(m->doc, "controllers", HF_DOC_CONTROLLERS_MAX, &list, err) < 0)
         return -1;
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         struct json_object *o = json_object_array_get_idx(list, i);
-        struct hf_ovf_controller *c = &m->controllers[i];
+        struct hf_doc_controller *c = &m->controllers[i];
         if (hf_json_get_string(o, "kind", &c->kind, err) < 0 ||
             read_number(o, "key", INT32_MIN, INT32_MAX, &c->key, err) < 0 ||
             read_number(o, "bus", 0, 255, &c->bus, err) < 0)
@@ -73,7 +73,7 @@ static int read_controllers(struct hf_ovf_machine *m, struct hf_err *err)
     return 0;
 }
 
-static bool has_disk(const struct hf_ovf_machine *m, const char *target)
+static bool has_disk(const struct hf_machine_doc *m, const char *target)
 {
     for (size_t i = 0; i < m->n_disks; i++)
         if (strcmp(m->disks[i].target, target) == 0)
@@ -81,23 +81,23 @@ static bool has_disk(const struct hf_ovf_machine *m, const char *target)
     return false;
 }
 
-static int read_disks(struct hf_ovf_machine *m, struct hf_err *err)
+static int read_disks(struct hf_machine_doc *m, struct hf_err *err)
 {
     struct json_object *list;
-    if (read_list(m->doc, "disks", HF_OVF_DISKS_MAX, &list, err) < 0)
+    if (read_list(m->doc, "disks", HF_DOC_DISKS_MAX, &list, err) < 0)
         return -1;
     m->disks = calloc(json_object_array_length(list) + 1, sizeof *m->disks);
     if (!m->disks)
         return hf_fail_nomem(err);
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         struct json_object *o = json_object_array_get_idx(list, i);
-        struct hf_ovf_disk *d = &m->disks[i];
+        struct hf_doc_disk *d = &m->disks[i];
         if (hf_json_get_string(o, "target", &d->target, err) < 0 ||
             read_number(o, "controller", INT32_MIN, INT32_MAX, &d->controller, err) < 0 ||
             read_number(o, "unit", 0, 65535, &d->unit, err) < 0 ||
             hf_json_get_bool(o, "captured", &d->is_captured, err) < 0)
             return -1;
-        if (strlen(d->target) > HF_OVF_TEXT_MAX || has_disk(m, d->target) ||
+        if (strlen(d->target) > HF_DOC_TEXT_MAX || has_disk(m, d->target) ||
             !find_controller(m, d->controller))
             return odd(err, "disks");
         m->n_disks++;
@@ -114,17 +114,25 @@ static bool is_mac(const char *s)
     return !s[17];
 }
 
-static int read_nics(struct hf_ovf_machine *m, struct hf_err *err)
+static bool is_uuid(const char *s)
+{
+    for (int i = 0; i < 36; i++)
+        if (i == 8 || i == 13 || i == 18 || i == 23 ? s[i] != '-' : !isxdigit((unsigned char)s[i]))
+            return false;
+    return !s[36];
+}
+
+static int read_nics(struct hf_machine_doc *m, struct hf_err *err)
 {
     struct json_object *list;
-    if (read_list(m->doc, "nics", HF_OVF_NICS_MAX, &list, err) < 0)
+    if (read_list(m->doc, "nics", HF_DOC_NICS_MAX, &list, err) < 0)
         return -1;
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         struct json_object *o = json_object_array_get_idx(list, i);
-        struct hf_ovf_nic *n = &m->nics[i];
+        struct hf_doc_nic *n = &m->nics[i];
         if (hf_json_get_string(o, "kind", &n->kind, err) < 0 ||
-            read_text(o, "network", HF_OVF_TEXT_MAX, &n->network, err) < 0 ||
-            read_text(o, "mac", HF_OVF_TEXT_MAX, &n->mac, err) < 0 ||
+            read_text(o, "network", HF_DOC_TEXT_MAX, &n->network, err) < 0 ||
+            read_text(o, "mac", HF_DOC_TEXT_MAX, &n->mac, err) < 0 ||
             hf_json_get_bool(o, "connected", &n->is_connected, err) < 0)
             return -1;
         if (!is_mac(n->mac))
@@ -139,34 +147,37 @@ static int read_nics(struct hf_ovf_machine *m, struct hf_err *err)
 static bool says_it_is(struct json_object *doc)
 {
     const char *format = hf_json_text(doc, "format");
-    return format && strcmp(format, FORMAT) == 0;
+    return format && strcmp(format, HF_MACHINE_DOC) == 0;
 }
 
-bool hf_ovf_machine_is(const char *text, size_t len)
+bool hf_machine_doc_is(const char *text, size_t len)
 {
     struct hf_err ignored = HF_ERR_INIT;
     HF_AUTOJSON struct json_object *doc = hf_json_parse(text, len, &ignored);
     return doc && says_it_is(doc);
 }
 
-static int read_head(struct hf_ovf_machine *m, struct hf_err *err)
+static int read_head(struct hf_machine_doc *m, struct hf_err *err)
 {
     const char *firmware;
-    if (read_text(m->doc, "name", HF_OVF_TEXT_MAX, &m->name, err) < 0 ||
-        read_text(m->doc, "guest", HF_OVF_TEXT_MAX, &m->guest, err) < 0 ||
-        read_text(m->doc, "hardware", HF_OVF_TEXT_MAX, &m->hardware, err) < 0 ||
-        read_text(m->doc, "annotation", HF_OVF_ANNOTATION_MAX, &m->annotation, err) < 0 ||
+    if (read_text(m->doc, "name", HF_DOC_TEXT_MAX, &m->name, err) < 0 ||
+        read_text(m->doc, "guest", HF_DOC_TEXT_MAX, &m->guest, err) < 0 ||
+        read_text(m->doc, "hardware", HF_DOC_TEXT_MAX, &m->hardware, err) < 0 ||
+        read_text(m->doc, "annotation", HF_DOC_ANNOTATION_MAX, &m->annotation, err) < 0 ||
+        read_text(m->doc, "bios_uuid", HF_DOC_TEXT_MAX, &m->uuid, err) < 0 ||
         hf_json_get_string(m->doc, "firmware", &firmware, err) < 0 ||
         hf_json_get_bool(m->doc, "secure_boot", &m->is_secure, err) < 0 ||
         read_number(m->doc, "cpus", 1, 4096, &m->cpus, err) < 0 ||
         read_number(m->doc, "cores_per_socket", 1, 4096, &m->cores_per_socket, err) < 0 ||
         read_number(m->doc, "memory_mib", 1, INT64_C(1) << 30, &m->memory_mib, err) < 0)
         return -1;
+    if (!is_uuid(m->uuid))
+        m->uuid = NULL;
     m->is_uefi = strcmp(firmware, "efi") == 0;
     return m->is_uefi || strcmp(firmware, "bios") == 0 ? 0 : odd(err, "firmware");
 }
 
-int hf_ovf_machine_parse(const char *text, size_t len, struct hf_ovf_machine *out,
+int hf_machine_doc_parse(const char *text, size_t len, struct hf_machine_doc *out,
                          struct hf_err *err)
 {
     int64_t version = 0;
