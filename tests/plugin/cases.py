@@ -4,6 +4,7 @@ import fnmatch
 import glob
 import importlib
 import os
+import signal
 import sys
 import traceback
 import types
@@ -18,6 +19,7 @@ def cases_of(group):
 
 def run(folder, new_site, end_site):
     """The groups of the command line, or all. 0: none failed, and there was one."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's & has what it starts ignore: cases interrupt
     groups = sys.argv[1:] or sorted(os.path.basename(p)[:-3] for p in glob.glob(os.path.join(folder, "*.py"))
                                     if not p.endswith("common.py"))
     tests = [case for group in groups for case in cases_of(group)]
