@@ -7,6 +7,7 @@ program's process tree waits for the program to go, however it goes, and then en
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import select
@@ -429,6 +430,20 @@ class Site:
     def journals(self):
         folder = self.state / "journal"
         return sorted(p.stem for p in folder.iterdir()) if folder.is_dir() else []
+
+    def is_held(self):
+        """By a run, or by a guardian, which lets the VM go after its journal has."""
+        for path in (self.state / "locks").glob("*"):
+            with open(path, "rb") as f:
+                try:
+                    fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+        return False
+
+    def wait_for_undo(self, within_s):
+        """Until the next run can begin; how long that took."""
+        return wait_until(lambda: not self.journals() and not self.is_held(), within_s, "no end of the undo")
 
     def snapshots(self):
         r = self.run("snapshot", "list", "web")

@@ -48,7 +48,7 @@ class BackupKill(StoresTest):
         r = self.site.run("backup", "web", **self.site.points(f"{point}=kill"))
         self.assertEqual(r.status, -9, f"{point} did not end it: {r}")
         if not order or order.index(point) > order.index("run.after_journal"):
-            runlib.wait_until(lambda: not self.site.journals(), UNDO_WITHIN_S, "no end of the undo")
+            self.site.wait_for_undo(UNDO_WITHIN_S)
             self.assertEqual(self.recover(), [], "the guardian left work to recover")
         self.recover()
 

@@ -201,7 +201,7 @@ class Parts(StoresTest):
         for point in ("backup.before_dump", *sorted(kill_points.of("integration.run.backup_parts"))):
             with self.subTest(point=point):
                 self.assertEqual(self.site.run("backup", "web", **self.site.points(f"{point}=kill")).status, -9)
-                runlib.wait_until(lambda: not self.site.journals(), 10, "no end of the undo")
+                self.site.wait_for_undo(10)
                 self.recover()
                 self.assert_clean()
                 self.assertLess(self.session().commit(), 2)

@@ -83,7 +83,8 @@ class Runs:
             with self.subTest(point=point):
                 r = self.site.run("backup", "web", **self.site.points(f"{point}=kill"))
                 self.assertEqual(r.status, -signal.SIGKILL, str(r))
-                runlib.wait_until(lambda: not self.site.journals() and not self.site.strangers(), 10, "no end of the undo")
+                self.site.wait_for_undo(10)
+                self.assertEqual(self.site.strangers(), [])
                 self.assertEqual(list(self.there.glob("points/*/*/manifest.json")), [])
         doc = self.ok(self.site.run("backup", "web"))
         self.assertLess(doc["stores"][0]["bytes"], 40 * MIB, "what had arrived was sent again")

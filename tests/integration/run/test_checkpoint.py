@@ -30,16 +30,6 @@ class Checkpoints(RunTest):
     def backup(self, status=0, **env):
         return self.ok(self.site.run("backup", "web", **env), status)
 
-    def backup_when_free(self):
-        """A guardian lets go of the VM a moment after it has ended the journal."""
-        results = []
-
-        def is_free():
-            results.append(self.site.run("backup", "web"))
-            return results[-1].status != 4
-        runlib.wait_until(is_free, UNDO_WITHIN_S, "the VM is held")
-        return self.ok(results[-1])
-
     def checkpoints(self):
         return sorted(p.stem for p in self.site.vm.glob("*.cp"))
 
@@ -129,10 +119,10 @@ class Checkpoints(RunTest):
             with self.subTest(point=point):
                 (self.site.vm / "vda.img").write_bytes(os.urandom(4096))
                 self.site.run("backup", "web", **self.site.points(f"{point}=kill"))
-                runlib.wait_until(lambda: not self.site.journals(), UNDO_WITHIN_S, "no end of the undo")
+                self.site.wait_for_undo(UNDO_WITHIN_S)
                 self.assertTrue(self.checkpoints())
                 self.assertEqual(set(self.checkpoints()) - set(self.in_catalog().values()), set(), "of no point")
-                doc = self.backup_when_free()
+                doc = self.backup()
                 self.assertEqual(self.checkpoints(), [doc["checkpoint"]])
                 self.assertTrue(all(a["incremental"] for a in doc["artifacts"] if a["kind"] == "image"), doc["artifacts"])
                 now = digests({t: (self.site.vm / f"{t}.img").read_bytes() for t in ("vda", "vdb")})

@@ -9,7 +9,7 @@ import os
 import subprocess
 import time
 
-from runlib import main, wait_until
+from runlib import main
 from walk import UNDO_WITHIN_S, WalkTest
 
 
@@ -20,15 +20,12 @@ class Kill(WalkTest):
             with self.subTest(scenario=str(scenario), point=point):
                 self.die(scenario, f"{point}=kill")
                 if self.has_guardian(order, point):
-                    slowest = max(slowest, self.wait_for_guardian(point))
+                    slowest = max(slowest, self.site.wait_for_undo(UNDO_WITHIN_S))
                     self.assertEqual(self.recover(), [], f"{point}: the guardian left work to recover")
                 self.recover()
                 self.assert_all_well(scenario, point)
         self.tell()
         print(f"  the slowest guardian was done after {slowest * 1000:.0f} ms")
-
-    def wait_for_guardian(self, point):
-        return wait_until(lambda: not self.site.journals(), UNDO_WITHIN_S, f"{point}: no end of the undo")
 
     def test_what_was_committed_stays_and_what_was_not_goes(self):
         for scenario, point, order in self.own_points():

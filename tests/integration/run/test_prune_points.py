@@ -273,7 +273,7 @@ class Packs(PruneTest):
         for point in ("image.before_index", "point.before_manifest"):
             running, _ = self.web.start_backup(later_s=-20 * DAY_S, **self.web.site.points(f"{point}=kill"))
             self.assertEqual(running.wait().status, -9)
-            runlib.wait_until(lambda: not self.web.site.journals(), 10, "no end of the undo")
+            self.web.site.wait_for_undo(10)
             self.web.site.run("recover")
         folder = self.vault.folder / "points/web/20261103T030000Z-00000001/dump"
         folder.mkdir(parents=True)

@@ -186,7 +186,7 @@ class Dead(PushedTest):
                 r = self.site.run("backup", "web", **self.site.points(f"{point}=kill"))
                 self.assertEqual(r.status, -9, f"{point} did not end it: {r}")
                 if order.index(point) > order.index("run.after_journal"):
-                    runlib.wait_until(lambda: not self.site.journals(), UNDO_WITHIN_S, "no end of the undo")
+                    self.site.wait_for_undo(UNDO_WITHIN_S)
                 self.recover()
                 self.assert_clean()
                 self.assertLessEqual(self.named(), set(self.backups()), "a point without its backup")
@@ -239,7 +239,7 @@ class VerbsTest(PushedTest):
     def orphan(self, age_s=0):
         r = self.site.run("backup", "web", **self.site.points("backup.after_export_decided=kill"))
         self.assertEqual(r.status, -9, r)
-        runlib.wait_until(lambda: not self.site.journals(), UNDO_WITHIN_S, "no end of the undo")
+        self.site.wait_for_undo(UNDO_WITHIN_S)
         self.recover()
         name, = {n for n in self.backups() if n.startswith("web.hf-")} - {self.artifact(json.loads(p.read_text())["manifest"])["ref"].partition(":")[2] for p in self.manifests()}
         os.utime(self.shelf / name, (time.time() - age_s,) * 2)

@@ -133,7 +133,7 @@ class Failed(PushedRestore):
                     if both:
                         runlib.wait_until(lambda: "guardian.before_undo" in self.site.visited(), 10, "no guardian")
                         runlib.wait_until(lambda: self.site.run("recover").status == 0, 10, "recover does not come to it")
-                    runlib.wait_until(lambda: not self.site.journals(), 10, "the journal is still there")
+                    self.site.wait_for_undo(10)
                     if point in DECIDED:
                         self.assert_whole()
                         for file in self.made.iterdir():
