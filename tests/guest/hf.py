@@ -547,6 +547,12 @@ def always(test):
     return test
 
 
+def same_with_either_server(cls):
+    """Marks a class: a sample with MySQL draws none of its cases."""
+    cls.is_same_with_either_server = True
+    return cls
+
+
 class Sampling(unittest.TestLoader):
     """HOLDFAST_SAMPLE cases of a module, or `most` if that is less, drawn by HOLDFAST_SAMPLE_SEED (printed), those that are
     marked among them; all of them without HOLDFAST_SAMPLE."""
@@ -558,9 +564,11 @@ class Sampling(unittest.TestLoader):
     def loadTestsFromModule(self, module, *args, **kw):
         suite = super().loadTestsFromModule(module, *args, **kw)
         cases, size = list(cases_of(suite)), int(os.environ.get("HOLDFAST_SAMPLE", "0"))
-        size = min(size, self.most or size)
-        if not 0 < size < len(cases):
-            return suite
+        if size and is_mysql():
+            cases = [c for c in cases if not hasattr(c, "is_same_with_either_server")]
+        size = min(size, self.most or size) or len(cases)
+        if size >= len(cases):
+            return self.suiteClass(cases)
         kept = {i for i, c in enumerate(cases) if hasattr(getattr(c, c.id().rpartition(".")[2]), "is_always")}
         seed = int(os.environ.get("HOLDFAST_SAMPLE_SEED") or time.time())
         others = sorted(set(range(len(cases))) - kept)

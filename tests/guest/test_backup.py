@@ -14,7 +14,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from hf import LAB, SOURCE, is_mysql, lab, main, plain_tables
+from hf import LAB, SOURCE, is_mysql, lab, main, plain_tables, same_with_either_server
 from backuplib import MIB, UNDO_WITHIN_S, BackupTest, contains, is_equal
 
 sys.path.insert(0, str(SOURCE / "tests/integration/run"))
@@ -237,13 +237,12 @@ class SmallScratch(BackupTest):
         self.assert_no_trace()
 
 
+@same_with_either_server
 class Deaths(BackupTest):
     """SIGKILL of the coordinator, or of coordinator and guardian, with a guest that writes all the time."""
 
     def setUp(self):
         super().setUp()
-        if SAMPLE and is_mysql():
-            self.skipTest("a sample: what dies and what is left is the same with either server, and walked with MariaDB")
         self.add_swift(recipients=self.recipient)
         self.add_path()
         self.seen = set()

@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from hf import SOURCE, is_mysql, lab, lab_env, main, sql
+from hf import SOURCE, is_mysql, lab, lab_env, main, same_with_either_server, sql
 from backuplib import UNDO_WITHIN_S, BackupTest
 
 sys.path.insert(0, str(SOURCE / "tests/integration/run"))
@@ -236,13 +236,9 @@ class Passes(Drill):
         self.assertEqual(self.ok(self.site.run("show", point))["drills"], [])
 
 
+@same_with_either_server
 class Fails(Drill):
     """Each fault with its reason."""
-
-    def setUp(self):
-        if SAMPLE and is_mysql():
-            self.skipTest("a sample: what is found is the same with either server, and looked for with MariaDB")
-        super().setUp()
 
     def make_rows(self):
         """Two tables whose pages are on the disk, not only in the log."""

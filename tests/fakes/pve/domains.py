@@ -79,6 +79,12 @@ class Domain:
             VIRT.virDomainCheckpointFree(checkpoint)
         LIBC.free(found)
 
+    def drop_bitmaps(self):
+        """Also those of checkpoints that libvirt knows nothing of any more. It has to run."""
+        for node in self.qmp("query-named-block-nodes", flat=True):
+            for bitmap in node.get("dirty-bitmaps", []):
+                self.qmp("block-dirty-bitmap-remove", node=node["node-name"], name=bitmap["name"])
+
     def start(self, prepare):
         """What `prepare` does to QEMU is done before the guest's first instruction."""
         checked(VIRT.virDomainCreateWithFlags(self.it, START_PAUSED) == 0)

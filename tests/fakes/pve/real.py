@@ -116,6 +116,7 @@ class RealVM(GuestVM):
         elif state == "paused":
             self.domain.do("Resume")
         self.domain.drop_checkpoints()  # of tests of the other hypervisor: qcow2 goes back to no snapshot while it has bitmaps
+        self.domain.drop_bitmaps()
         if self.frozen:
             self.thaw()
         Job(self, None).cancel()
