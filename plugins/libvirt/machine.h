@@ -88,6 +88,7 @@ void lv_refuse(struct lv_making *m, enum hf_err_class cls, const char *about, co
 /* A path that is there may stay in the definition. */
 bool lv_has(struct lv_making *m, enum lv_fact what, const char *value);
 void lv_put(struct lv_making *m, xmlNodePtr node, const char *name, const char *value);
+void lv_put_number(struct lv_making *m, xmlNodePtr node, const char *name, int64_t value);
 xmlNodePtr lv_put_child(struct lv_making *m, xmlNodePtr to, const char *name, const char *text);
 /* The text of the one child called `name`, made when it is not there. */
 void lv_put_text(struct lv_making *m, xmlNodePtr parent, const char *name, const char *text);

@@ -3,6 +3,7 @@
 #include "machine.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 static void tell(struct lv_making *m, enum hf_machine_finding_kind kind, const char *about,
@@ -57,6 +58,13 @@ void lv_put(struct lv_making *m, xmlNodePtr node, const char *name, const char *
 {
     if (!lv_xml_set(node, name, value))
         m->is_broken = true;
+}
+
+void lv_put_number(struct lv_making *m, xmlNodePtr node, const char *name, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    lv_put(m, node, name, text);
 }
 
 xmlNodePtr lv_put_child(struct lv_making *m, xmlNodePtr to, const char *name, const char *text)

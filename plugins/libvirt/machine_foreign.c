@@ -38,13 +38,6 @@ static const char *line_of(struct lv_making *m, struct hf_buf *to, const char *t
     return hf_buf_str(to);
 }
 
-static void put_number(struct lv_making *m, xmlNodePtr node, const char *name, int64_t n)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%lld", (long long)n);
-    lv_put(m, node, name, text);
-}
-
 static void add_number(struct lv_making *m, const char *name, int64_t n)
 {
     char text[24];
@@ -114,9 +107,9 @@ static void add_cpu(struct lv_making *m, const struct hf_machine_doc *doc, const
     if (doc->cpus % doc->cores_per_socket != 0)
         return;
     xmlNodePtr topology = lv_put_child(m, cpu, "topology", NULL);
-    put_number(m, topology, "sockets", doc->cpus / doc->cores_per_socket);
-    put_number(m, topology, "cores", doc->cores_per_socket);
-    put_number(m, topology, "threads", 1);
+    lv_put_number(m, topology, "sockets", doc->cpus / doc->cores_per_socket);
+    lv_put_number(m, topology, "cores", doc->cores_per_socket);
+    lv_put_number(m, topology, "threads", 1);
 }
 
 /* Windows takes the clock for local time, on vSphere too. */

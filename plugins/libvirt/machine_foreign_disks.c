@@ -92,13 +92,6 @@ static struct bus *bus_of(struct placing *p, const struct hf_doc_disk *d)
     return &p->buses[i];
 }
 
-static void put_number(struct lv_making *m, xmlNodePtr node, const char *name, unsigned n)
-{
-    char text[12];
-    snprintf(text, sizeof text, "%u", n);
-    lv_put(m, node, name, text);
-}
-
 static void next_controller(struct placing *p, struct bus *b)
 {
     xmlNodePtr node = lv_put_child(p->m, p->m->devices, "controller", NULL);
@@ -106,7 +99,7 @@ static void next_controller(struct placing *p, struct bus *b)
     b->used = 0;
     b->is_begun = true;
     lv_put(p->m, node, "type", "scsi");
-    put_number(p->m, node, "index", b->index);
+    lv_put_number(p->m, node, "index", b->index);
     lv_put(p->m, node, "model", b->kind->model);
 }
 
@@ -160,11 +153,11 @@ static void add_disk(struct placing *p, const struct bus *b, const struct place 
     lv_put(m, target, "dev", name);
     lv_put(m, target, "bus", b->kind->bus);
     lv_put(m, address, "type", "drive");
-    put_number(m, address, "controller", at->controller);
-    put_number(m, address, "bus", at->bus);
-    put_number(m, address, "target", at->target);
-    put_number(m, address, "unit", at->unit);
-    put_number(m, lv_put_child(m, disk, "boot", NULL), "order", ++p->n_disks);
+    lv_put_number(m, address, "controller", at->controller);
+    lv_put_number(m, address, "bus", at->bus);
+    lv_put_number(m, address, "target", at->target);
+    lv_put_number(m, address, "unit", at->unit);
+    lv_put_number(m, lv_put_child(m, disk, "boot", NULL), "order", ++p->n_disks);
 }
 
 static uint32_t wanted(const struct lv_making *m, const char *target)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmdk.h"
 
+#include "base/bytes.h"
 #include "vmdk_tables.h"
 
 #include <stdbool.h>
@@ -52,16 +53,6 @@ struct vmw_vmdk {
     uint64_t digest;
 };
 
-static uint32_t le32(const unsigned char *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static uint64_t le64(const unsigned char *p)
-{
-    return le32(p) | (uint64_t)le32(p + 4) << 32;
-}
-
 struct vmw_vmdk *vmw_vmdk_new(hf_extent_cb emit, void *ctx)
 {
     struct vmw_vmdk *v = calloc(1, sizeof *v);
@@ -107,8 +98,8 @@ static bool is_binary(const unsigned char *p)
 static int read_header(struct vmw_vmdk *v, struct hf_err *err)
 {
     const unsigned char *h = v->sector;
-    uint32_t version = le32(h + 4), flags = le32(h + 8), entries = le32(h + 44);
-    uint64_t overhead = le64(h + 64);
+    uint32_t version = hf_le32(h + 4), flags = hf_le32(h + 8), entries = hf_le32(h + 44);
+    uint64_t overhead = hf_le64(h + 64);
     if (memcmp(h, "KDMV", 4) != 0)
         return fail(err, "is none: it does not begin as a VMDK");
     if (version < 1 || version > 3 || !(flags & HAS_COMPRESSED_GRAINS) || !(flags & HAS_MARKERS) ||
@@ -117,8 +108,8 @@ static int read_header(struct vmw_vmdk *v, struct hf_err *err)
                        "the VMDK is not streamOptimized (version %u, flags "
                        "0x%x)",
                        (unsigned)version, (unsigned)flags);
-    v->capacity = le64(h + 12);
-    v->grain = le64(h + 20);
+    v->capacity = hf_le64(h + 12);
+    v->grain = hf_le64(h + 20);
     if (!is_binary(h + 73))
         return fail(err, "was changed on its way, as text is");
     if (v->grain < 8 || v->grain > GRAIN_MAX_SECTORS || (v->grain & (v->grain - 1)) ||
@@ -130,7 +121,7 @@ static int read_header(struct vmw_vmdk *v, struct hf_err *err)
     v->packed = malloc(v->packed_cap);
     if (!v->plain || !v->packed)
         return hf_fail_nomem(err);
-    v->has_tables = le64(h + 56) == UINT64_MAX;
+    v->has_tables = hf_le64(h + 56) == UINT64_MAX;
     v->entries = entries;
     v->tables.tables_max = (v->capacity - 1) / (v->grain * entries) + 1;
     v->left = (overhead - 1) * SECTOR;
@@ -170,7 +161,7 @@ static void add_digest(struct vmw_vmdk *v, const unsigned char *plain, size_t le
 {
     if (is_zero(plain, len))
         return;
-    uint64_t x = v->digest ^ (v->lba << 32 | le32(v->packed + packed - 4));
+    uint64_t x = v->digest ^ (v->lba << 32 | hf_le32(v->packed + packed - 4));
     x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
     x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
     v->digest = x ^ x >> 32;
@@ -261,11 +252,11 @@ static int begin_metadata(struct vmw_vmdk *v, uint32_t type, uint64_t sectors, s
 
 static int read_marker(struct vmw_vmdk *v, struct hf_err *err)
 {
-    uint64_t value = le64(v->sector);
-    uint32_t size = le32(v->sector + 8);
+    uint64_t value = hf_le64(v->sector);
+    uint32_t size = hf_le32(v->sector + 8);
     v->have = 0;
     return size ? begin_grain(v, value, size, err)
-                : begin_metadata(v, le32(v->sector + 12), value, err);
+                : begin_metadata(v, hf_le32(v->sector + 12), value, err);
 }
 
 /* A header again, with the directory's place. */
@@ -273,9 +264,9 @@ static void read_footer(struct vmw_vmdk *v)
 {
     const unsigned char *f = v->sector;
     vmw_tables_footer(&v->tables,
-                      memcmp(f, "KDMV", 4) == 0 && le64(f + 12) == v->capacity &&
-                          le64(f + 20) == v->grain && le32(f + 44) == v->entries,
-                      le64(f + 56));
+                      memcmp(f, "KDMV", 4) == 0 && hf_le64(f + 12) == v->capacity &&
+                          hf_le64(f + 20) == v->grain && hf_le32(f + 44) == v->entries,
+                      hf_le64(f + 56));
 }
 
 static void read_metadata(struct vmw_vmdk *v)

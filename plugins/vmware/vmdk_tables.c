@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmdk_tables.h"
 
-static uint32_t le32(const unsigned char *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
+#include "base/bytes.h"
 
 /* Places have 32 bits in the tables. */
 static void add(struct vmw_places *p, uint64_t at, uint64_t index)
@@ -52,7 +49,7 @@ void vmw_tables_begin_directory(struct vmw_vmdk_tables *t, uint64_t at)
 void vmw_tables_table(struct vmw_vmdk_tables *t, const unsigned char sector[VMW_SECTOR])
 {
     for (size_t i = 0; i < VMW_SECTOR; i += 4, t->entry++) {
-        uint32_t at = le32(sector + i);
+        uint32_t at = hf_le32(sector + i);
         if (at <= 1)
             continue;
         t->is_used = true;
@@ -63,7 +60,7 @@ void vmw_tables_table(struct vmw_vmdk_tables *t, const unsigned char sector[VMW_
 void vmw_tables_directory(struct vmw_vmdk_tables *t, const unsigned char sector[VMW_SECTOR])
 {
     for (size_t i = 0; i < VMW_SECTOR; i += 4, t->entry++) {
-        uint32_t at = le32(sector + i);
+        uint32_t at = hf_le32(sector + i);
         if (!at)
             continue;
         t->is_odd = t->is_odd || t->entry >= t->tables_max;

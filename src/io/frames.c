@@ -2,6 +2,7 @@
 #include "io/frames.h"
 
 #include "base/buf.h"
+#include "base/bytes.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,17 +17,6 @@
 #define RESERVED 0x7c
 #define NO_FRAME SIZE_MAX
 
-static void put32(unsigned char *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++)
-        p[i] = (unsigned char)(v >> (8 * i));
-}
-
-static uint32_t get32(const unsigned char *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 /* ---- writing ---------------------------------------------------------------------------- */
 
 int hf_io_frames_add(struct hf_io_frames *f, uint64_t stored, uint64_t content, struct hf_err *err)
@@ -34,8 +24,8 @@ int hf_io_frames_add(struct hf_io_frames *f, uint64_t stored, uint64_t content, 
     unsigned char entry[8];
     if (f->n++ >= HF_IO_FRAMES_MAX)
         return 0;
-    put32(entry, (uint32_t)stored);
-    put32(entry + 4, (uint32_t)content);
+    hf_put_le32(entry, (uint32_t)stored);
+    hf_put_le32(entry + 4, (uint32_t)content);
     hf_buf_add(&f->entries, entry, sizeof entry);
     return hf_buf_ok(&f->entries) ? 0 : hf_fail_nomem(err);
 }
@@ -45,10 +35,10 @@ int hf_io_frames_print(const struct hf_io_frames *f, struct hf_buf *out, struct 
     unsigned char head[HEAD], foot[FOOT] = {0};
     if (f->n > HF_IO_FRAMES_MAX)
         return 0;
-    put32(head, SKIPPED);
-    put32(head + 4, (uint32_t)(f->entries.len + FOOT));
-    put32(foot, (uint32_t)f->n);
-    put32(foot + 5, TABLE);
+    hf_put_le32(head, SKIPPED);
+    hf_put_le32(head + 4, (uint32_t)(f->entries.len + FOOT));
+    hf_put_le32(foot, (uint32_t)f->n);
+    hf_put_le32(foot + 5, TABLE);
     hf_buf_add(out, head, sizeof head);
     if (f->n)
         hf_buf_add(out, f->entries.data, f->entries.len);
@@ -105,8 +95,8 @@ static int find_table(struct framed *f, struct hf_err *err)
         return 0;
     if (hf_io_read_at(f->stored, size - FOOT, foot, FOOT, err) < 0)
         return -1;
-    uint64_t n = get32(foot);
-    if (get32(foot + 5) != TABLE || (foot[4] & RESERVED))
+    uint64_t n = hf_le32(foot);
+    if (hf_le32(foot + 5) != TABLE || (foot[4] & RESERVED))
         return 0;
     f->n = (size_t)n;
     f->entry = foot[4] & HAS_CHECKSUMS ? 12 : 8;
@@ -114,7 +104,7 @@ static int find_table(struct framed *f, struct hf_err *err)
         return 0;
     if (hf_io_read_at(f->stored, size - FOOT - n * f->entry - HEAD, head, HEAD, err) < 0)
         return -1;
-    if (get32(head) != SKIPPED || get32(head + 4) != n * f->entry + FOOT)
+    if (hf_le32(head) != SKIPPED || hf_le32(head + 4) != n * f->entry + FOOT)
         return 0;
     return n <= HF_IO_FRAMES_MAX;
 }
@@ -125,7 +115,8 @@ static int add_up(struct framed *f, const unsigned char *table, struct hf_err *e
     struct place sum = {0};
     bool is_large = false;
     for (size_t i = 0; i < f->n; i++) {
-        uint32_t stored = get32(table + i * f->entry), content = get32(table + i * f->entry + 4);
+        uint32_t stored = hf_le32(table + i * f->entry),
+                 content = hf_le32(table + i * f->entry + 4);
         f->places[i] = sum;
         sum.stored += stored;
         sum.content += content;

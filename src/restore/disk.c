@@ -3,6 +3,7 @@
 
 #include "base/point.h"
 #include "base/units.h"
+#include "image/format.h"
 #include "image/rebuild.h"
 #include "restore/disk_part.h"
 #include "restore/disk_target.h"
@@ -44,11 +45,6 @@ HF_DEFINE_AUTO_VALUE(restoring, restoring_close)
 
 /* ---- what the workers bring ------------------------------------------------------------- */
 
-static bool is_zero(const unsigned char *p, size_t len)
-{
-    return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
-}
-
 static size_t piece_len(size_t left)
 {
     return left < ZEROS_BYTES ? left : ZEROS_BYTES;
@@ -58,8 +54,8 @@ static size_t piece_len(size_t left)
 static size_t alike(const unsigned char *p, size_t len, bool *out_is_zero)
 {
     size_t n = piece_len(len);
-    *out_is_zero = is_zero(p, n);
-    while (n < len && is_zero(p + n, piece_len(len - n)) == *out_is_zero)
+    *out_is_zero = hf_image_is_zero(p, n);
+    while (n < len && hf_image_is_zero(p + n, piece_len(len - n)) == *out_is_zero)
         n += piece_len(len - n);
     return n;
 }

@@ -2,8 +2,10 @@
 #include "restore/vmdk.h"
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/hex.h"
 #include "base/many.h"
+#include "image/format.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -43,24 +45,6 @@ struct hf_vmdk {
     size_t n, tail_at;    /* grains; which one is the tail (BATCH: none) */
 };
 
-static void put16(unsigned char *p, unsigned v)
-{
-    p[0] = (unsigned char)v;
-    p[1] = (unsigned char)(v >> 8);
-}
-
-static void put32(unsigned char *p, uint32_t v)
-{
-    put16(p, v & 0xffff);
-    put16(p + 2, v >> 16);
-}
-
-static void put64(unsigned char *p, uint64_t v)
-{
-    put32(p, (uint32_t)v);
-    put32(p + 4, (uint32_t)(v >> 32));
-}
-
 static uint64_t sectors_of(uint64_t bytes)
 {
     return bytes / SECTOR + (bytes % SECTOR != 0);
@@ -93,8 +77,8 @@ static int append(struct hf_vmdk *v, const void *data, size_t len, struct hf_err
 static int append_marker(struct hf_vmdk *v, enum marker type, uint64_t sectors, struct hf_err *err)
 {
     unsigned char m[SECTOR] = {0};
-    put64(m, sectors);
-    put32(m + MARKER_HEAD, type);
+    hf_put_le64(m, sectors);
+    hf_put_le32(m + MARKER_HEAD, type);
     return append(v, m, sizeof m, err);
 }
 
@@ -105,17 +89,17 @@ static void make_header(const struct hf_vmdk *v, uint64_t directory_at, unsigned
 {
     memset(out, 0, SECTOR);
     memcpy(out, "KDMV", 4);
-    put32(out + 4, 3);
-    put32(out + 8, 1 | 1 << 16 | 1 << 17); /* the line ends below, packed grains, markers */
-    put64(out + 12, v->capacity);
-    put64(out + 20, GRAIN_SECTORS);
-    put64(out + 28, 1);
-    put64(out + 36, DESCRIPTOR_SECTORS);
-    put32(out + 44, TABLE_GRAINS);
-    put64(out + 56, directory_at);
-    put64(out + 64, OVERHEAD_SECTORS);
+    hf_put_le32(out + 4, 3);
+    hf_put_le32(out + 8, 1 | 1 << 16 | 1 << 17); /* the line ends below, packed grains, markers */
+    hf_put_le64(out + 12, v->capacity);
+    hf_put_le64(out + 20, GRAIN_SECTORS);
+    hf_put_le64(out + 28, 1);
+    hf_put_le64(out + 36, DESCRIPTOR_SECTORS);
+    hf_put_le32(out + 44, TABLE_GRAINS);
+    hf_put_le64(out + 56, directory_at);
+    hf_put_le64(out + 64, OVERHEAD_SECTORS);
     memcpy(out + 73, "\n \r\n", 4); /* changed where somebody sends it as text */
-    put16(out + 77, 1);             /* zlib's deflate */
+    hf_put_le16(out + 77, 1);       /* zlib's deflate */
 }
 
 static int write_head(struct hf_vmdk *v, const unsigned char id[HF_VMDK_ID], struct hf_err *err)
@@ -196,11 +180,6 @@ void hf_vmdk_free(struct hf_vmdk *v)
 
 /* ---- grains ----------------------------------------------------------------------------- */
 
-static bool is_zero(const unsigned char *p, size_t len)
-{
-    return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
-}
-
 /* Grain i of the batch, with its marker, into its slot. */
 static int pack(void *ctx, size_t i, struct hf_err *err)
 {
@@ -209,13 +188,13 @@ static int pack(void *ctx, size_t i, struct hf_err *err)
     unsigned char *slot = v->slots + i * v->slot_bytes;
     uLongf len = v->slot_bytes - MARKER_HEAD;
     v->lens[i] = 0;
-    if (is_zero(from, HF_VMDK_GRAIN))
+    if (hf_image_is_zero(from, HF_VMDK_GRAIN))
         return 0;
     if (compress2(slot + MARKER_HEAD, &len, from, HF_VMDK_GRAIN, Z_BEST_SPEED) != Z_OK)
         return hf_fail_nomem(err);
     v->lens[i] = (size_t)sectors_of(MARKER_HEAD + len) * SECTOR;
-    put64(slot, (v->next + i) * GRAIN_SECTORS);
-    put32(slot + 8, (uint32_t)len);
+    hf_put_le64(slot, (v->next + i) * GRAIN_SECTORS);
+    hf_put_le32(slot + 8, (uint32_t)len);
     memset(slot + MARKER_HEAD + len, 0, v->lens[i] - MARKER_HEAD - len);
     return 0;
 }
@@ -243,7 +222,7 @@ static int write_grain(struct hf_vmdk *v, size_t i, struct hf_err *err)
         return -1;
     v->table = grain / TABLE_GRAINS;
     v->has_grains = true;
-    put32(v->entries + grain % TABLE_GRAINS * 4, (uint32_t)v->at);
+    hf_put_le32(v->entries + grain % TABLE_GRAINS * 4, (uint32_t)v->at);
     return append(v, v->slots + i * v->slot_bytes, v->lens[i], err);
 }
 
@@ -299,7 +278,7 @@ static int write_directory(struct hf_vmdk *v, uint64_t *out_at, struct hf_err *e
     if (!d)
         return hf_fail_nomem(err);
     for (uint64_t i = 0; i < v->n_tables; i++)
-        put32(d + 4 * i, v->directory[i]);
+        hf_put_le32(d + 4 * i, v->directory[i]);
     if (append_marker(v, MARKER_DIRECTORY, sectors, err) < 0)
         return -1;
     *out_at = v->at;
