@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/plugin_side.h"
 #include "login.h"
 
 #include <stdarg.h>
@@ -64,15 +65,10 @@ const char *pve_keep(struct hf_instance *in, char *owned)
 
 void pve_log(struct hf_instance *in, enum hf_log_level level, const char *fmt, ...)
 {
-    char line[1024];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
+    hf_host_vlog(in->host, level, fmt, ap);
     va_end(ap);
-    for (char *p = line; *p; p++)
-        if ((unsigned char)*p < ' ')
-            *p = ' ';
-    in->host->log(in->host->ctx, level, line);
 }
 
 void pve_param(struct hf_buf *params, const char *key, const char *value)

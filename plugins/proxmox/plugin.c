@@ -5,6 +5,7 @@
 #include "plugin.h"
 
 #include "agent.h"
+#include "base/plugin_side.h"
 #include "capture.h"
 #include "machine.h"
 #include "pushed.h"
@@ -86,27 +87,17 @@ static inline void auto_instance(struct hf_instance **in)
 
 static int take_key(struct hf_instance *in, const struct hf_kv *kv, struct hf_err *err)
 {
-    const struct {
-        const char *name;
-        char **to;
-    } known[] = {{"uri", &in->uri},
-                 {"token-id", &in->token_id},
-                 {"token-file", &in->token_file},
-                 {"user", &in->user},
-                 {"password-file", &in->password_file},
-                 {"ca-file", &in->ca_file},
-                 {"pin", &in->pin},
-                 {"fingerprint", &in->fingerprint},
-                 {"backup-storage", &in->backup_storage},
-                 {"fleecing-storage", &in->fleecing_storage}};
-    for (size_t i = 0; i < HF_ARRAY_SIZE(known); i++) {
-        if (strcmp(kv->key, known[i].name) != 0)
-            continue;
-        free(*known[i].to);
-        *known[i].to = strdup(kv->value);
-        return *known[i].to ? 0 : hf_fail_nomem(err);
-    }
-    return hf_fail(err, HF_E_CONFIG, "unknown key '%s'", kv->key);
+    const struct hf_key_place known[] = {{"uri", &in->uri},
+                                         {"token-id", &in->token_id},
+                                         {"token-file", &in->token_file},
+                                         {"user", &in->user},
+                                         {"password-file", &in->password_file},
+                                         {"ca-file", &in->ca_file},
+                                         {"pin", &in->pin},
+                                         {"fingerprint", &in->fingerprint},
+                                         {"backup-storage", &in->backup_storage},
+                                         {"fleecing-storage", &in->fleecing_storage}};
+    return hf_key_take(known, HF_ARRAY_SIZE(known), kv, err);
 }
 
 static int proxmox_open(const struct hf_host *host, const struct hf_kv *kv, size_t n,

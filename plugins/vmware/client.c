@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/plugin_side.h"
 #include "vmw.h"
 
 #include <stdarg.h>
@@ -52,15 +53,10 @@ const char *vmw_keep(struct hf_instance *in, char *owned)
 
 void vmw_log(struct hf_instance *in, enum hf_log_level level, const char *fmt, ...)
 {
-    char line[1024];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
+    hf_host_vlog(in->host, level, fmt, ap);
     va_end(ap);
-    for (char *p = line; *p; p++)
-        if ((unsigned char)*p < ' ')
-            *p = ' ';
-    in->host->log(in->host->ctx, level, line);
 }
 
 bool vmw_is_away(const struct hf_err *err)
