@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -123,7 +124,7 @@ func (h *here) write(path string, data []byte) error {
 }
 
 func (h *here) makeDir(prefix, suffix string) (string, error) {
-	dir, err := os.MkdirTemp("/tmp", prefix+"*"+suffix)
+	dir, err := os.MkdirTemp("/tmp", prefix+strconv.Itoa(os.Getpid())+"-*"+suffix)
 	if err != nil {
 		return "", err
 	}

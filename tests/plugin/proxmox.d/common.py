@@ -8,13 +8,12 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "..", "fakes", "pve"))
+sys.path[:0] = [os.path.join(HERE, "..", "..", "fakes", "pve"), os.path.join(HERE, "..")]
+from driven import BUILD, NAME, Driven  # noqa: E402
 from server import Server, make_certificates  # noqa: E402
 from world import World  # noqa: E402
 
-BUILD = os.environ["HOLDFAST_BUILD_DIR"]
 RUNS = int(os.environ.get("HOLDFAST_TEST_RUNS", "40"))  # of faults drawn by seed
-NAME = "hf-20261123T030000Z-7f3a9c21"
 folder = tempfile.TemporaryDirectory(prefix="holdfast-pve-")
 FINGERPRINT, PIN = make_certificates(folder.name)
 
@@ -26,8 +25,10 @@ def private(name, text):
     return path
 
 
-class Site:
+class Site(Driven):
     """A cluster, its API, and the plugin before it."""
+
+    plugin = "proxmox"
 
     def __init__(self, new=True):
         self.world = World(new)
@@ -37,27 +38,9 @@ class Site:
         self.token = private("token", f"{self.world.token}={self.world.secret}\n")
         self.keys = {"uri": f"https://127.0.0.1:{self.server.port}", "token-file": self.token, "ca-file": f"{folder.name}/ca.pem"}
 
-    def command(self, *args):
-        keys = [f"{k}={v}" for k, v in self.keys.items()]
-        return [f"{BUILD}/tests/plugin/plugin_drive", "proxmox", *keys, "--", *args]
-
-    def drive(self, *args, limit=15000, env=None):
-        """(status, what was said): one operation of the plugin."""
-        done = subprocess.run(self.command(*args), capture_output=True, timeout=90, check=False,
-                              env={**os.environ, "HOLDFAST_DEADLINE_MS": str(limit), "HOLDFAST_RUN_ID": NAME, **(env or {})})
-        text = done.stdout.decode("utf-8", "replace") + done.stderr.decode("utf-8", "replace")
-        assert self.world.secret not in text, "the token's secret was printed"
-        return done.returncode, text
-
-    def good(self, *args, **more):
-        status, text = self.drive(*args, **more)
-        assert status == 0, text
-        return text
-
-    def bad(self, cls, *args, **more):
-        status, text = self.drive(*args, **more)
-        assert status == 1 and f"error {cls}:" in text, f"wanted {cls}: {text}"
-        return text
+    @property
+    def secrets(self):
+        return (self.world.secret,)
 
     def capture(self, **more):
         return self.drive("capture", "db1", NAME, f"{folder.name}/undo", **more)

@@ -7,13 +7,12 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.append(os.path.join(HERE, "..", "..", "fakes", "pve"))
+sys.path += [os.path.join(HERE, "..", "..", "fakes", "pve"), os.path.join(HERE, "..")]
+from driven import BUILD, NAME, Driven  # noqa: E402
 from server import make_certificates  # noqa: E402
 
-BUILD = os.environ["HOLDFAST_BUILD_DIR"]
 RUNS = int(os.environ.get("HOLDFAST_TEST_RUNS", "20"))  # of faults drawn by seed
 VCENTER = os.path.join(BUILD, "tests", "fakes", "vcenter")
-NAME = "hf-20261123T030000Z-7f3a9c21"
 PASSWORD, GUEST_PASSWORD = "pass<word>&1", "guest-secret"
 VM, TWIN = "DC0_H0_VM0", "DC0_H0_VM1"
 folder = tempfile.TemporaryDirectory(prefix="holdfast-vmw-")
@@ -59,8 +58,10 @@ class Server:
         self.process.wait()
 
 
-class Site:
+class Site(Driven):
     """A vCenter, or with esx a host, and the plugin before it."""
+
+    plugin, secrets = "vmware", (PASSWORD, GUEST_PASSWORD)
 
     def __init__(self, esx=False, more=()):
         self.server = Server(esx, *more)
@@ -110,28 +111,6 @@ class Site:
     def with_guest(self):
         self.change(tools="guestToolsRunning")
         self.keys.update({"guest-user": "root", "guest-password-file": private("guest-password", GUEST_PASSWORD)})
-
-    def command(self, *args):
-        keys = [f"{k}={v}" for k, v in self.keys.items()]
-        return [f"{BUILD}/tests/plugin/plugin_drive", "vmware", *keys, "--", *args]
-
-    def drive(self, *args, limit=15000, env=None):
-        """(status, what was said): one operation of the plugin."""
-        done = subprocess.run(self.command(*args), capture_output=True, timeout=90, check=False,
-                              env={**os.environ, "HOLDFAST_DEADLINE_MS": str(limit), "HOLDFAST_RUN_ID": NAME, **(env or {})})
-        text = done.stdout.decode("utf-8", "replace") + done.stderr.decode("utf-8", "replace")
-        assert PASSWORD not in text and GUEST_PASSWORD not in text, "a password was printed"
-        return done.returncode, text
-
-    def good(self, *args, **more):
-        status, text = self.drive(*args, **more)
-        assert status == 0, text
-        return text
-
-    def bad(self, cls, *args, **more):
-        status, text = self.drive(*args, **more)
-        assert status == 1 and f"error {cls}:" in text, f"wanted {cls}: {text}"
-        return text
 
     def capture(self, *more, **env):
         return self.drive("capture", self.vm, NAME, f"{folder.name}/undo", *more, **env)

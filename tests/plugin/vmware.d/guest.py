@@ -10,8 +10,9 @@ import time
 from common import NAME, private
 
 
-def leftovers():
-    return glob.glob("/tmp/holdfast-[0-9]*")
+def leftovers(here):
+    """The folders in the guest, which is this machine: of other groups beside this one there are others."""
+    return glob.glob(f"/tmp/holdfast-{here.server.process.pid}-*")
 
 
 def runs(here, *args):
@@ -20,10 +21,10 @@ def runs(here, *args):
 
 
 def programs_run_and_tell(site):
-    before = leftovers()
+    before = leftovers(site)
     text = runs(site, "/bin/sh", "-c", "echo \"$0 it's\"; echo problem >&2; exit 3", "a b;$(id)`id`\"'\\")
     assert "exit=3" in text and "a b;$(id)`id`\"'\\ it's" in text and "problem" in text, text
-    assert leftovers() == before, "a folder is left in the guest"
+    assert leftovers(site) == before, "a folder is left in the guest"
 
 
 def a_zero_that_is_left_out_is_a_zero(site):
@@ -37,10 +38,10 @@ def a_signal_is_told(site):
 
 def input_goes_in_and_its_folder_is_taken_away(site):
     site.with_guest()
-    before = leftovers()
+    before = leftovers(site)
     text = site.good("input", site.vm, private("input", "one\ntwo\n"), "/usr/bin/wc", "-l")
     assert "exit=0" in text and "2" in text, text
-    assert leftovers() == before
+    assert leftovers(site) == before
 
 
 def programs_of(site):
@@ -56,9 +57,9 @@ def programs_of(site):
 
 def the_second_program_needs_few_requests(site):
     site.with_guest()
-    before = leftovers()
+    before = leftovers(site)
     text = site.good("exec", site.vm, "/bin/true", env={"HOLDFAST_TIMES": "2"})
-    assert text.count("exit=0") == 2 and leftovers() == before, text
+    assert text.count("exit=0") == 2 and leftovers(site) == before, text
     second = programs_of(site)[1]
     assert second.count("ListProcessesInGuest") <= 3 and [m for m in second if m != "ListProcessesInGuest"] == [
         "FindAllByUuid", "StartProgramInGuest", "InitiateFileTransferFromGuest", "DeleteDirectoryInGuest", "Logout"], second
@@ -84,13 +85,13 @@ def what_is_too_much_is_cut_of_each_stream_by_itself(site):
 
 def a_folder_that_was_swept_is_made_again(site):
     site.with_guest()
-    before, count = leftovers(), f"{site.folder}/count"
+    before, count = leftovers(site), f"{site.folder}/count"
 
     def sweep():
         while not site.requests("InitiateFileTransferFromGuest"):
             time.sleep(0.02)
         time.sleep(0.3)
-        for one in set(leftovers()) - set(before):
+        for one in set(leftovers(site)) - set(before):
             shutil.rmtree(one)
     other = threading.Thread(target=sweep)
     other.start()
@@ -114,11 +115,11 @@ def is_running(words):
 
 def a_program_that_takes_too_long_is_ended(site):
     site.with_guest()
-    start, before, length = time.monotonic(), leftovers(), f"20.{os.getpid()}"
+    start, before, length = time.monotonic(), leftovers(site), f"20.{os.getpid()}"
     text = site.bad("timeout", "exec", site.vm, "/bin/sleep", length, limit=4000)
     assert "may still run in the guest" not in text and time.monotonic() - start < 10, text
     assert not is_running(f"sleep {length}"), "the shell was ended, the program was not"
-    assert leftovers() == before, "its folder is left"
+    assert leftovers(site) == before, "its folder is left"
 
 
 def one_that_cannot_be_ended_is_said_to_run(site):
