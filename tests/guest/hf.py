@@ -580,4 +580,4 @@ class Sampling(unittest.TestLoader):
 def main(flavour=None, most=None):
     need_guest(flavour)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    unittest.main(verbosity=2, testLoader=Sampling(most), testRunner=timed.Runner)
+    timed.main(testLoader=Sampling(most))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "run"))
 import runlib  # noqa: E402
+import timed  # noqa: E402
 
 FLAVOUR = sys.argv.pop(1) if len(sys.argv) > 1 and sys.argv[1] in ("mariadb", "mysql") else "mariadb"
 IS_MARIADB = FLAVOUR == "mariadb"
@@ -236,4 +237,4 @@ def main():
     if not runlib.BINARY.exists():
         runlib.missing("build", f"{runlib.BINARY} not found")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    unittest.main(verbosity=2)
+    timed.main()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fileslib import BUILD, Site, Sshd, awkward_tree, describe, forge, forged_member  # noqa: I001  it says where the others are
 import kill_points
+import timed
 
 # For any tree; sanitizers take more.
 MEMORY_MAX_KIB = 64 << 10 if BUILD.name != "asan" else 1 << 30
@@ -307,4 +308,4 @@ class Troubles(FilesTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    timed.main()

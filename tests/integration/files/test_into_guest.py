@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fileslib import Site, Sshd, awkward_tree, describe, forge, forged_member  # noqa: I001  it says where the others are
 import kill_points
+import timed
 
 
 class IntoGuest(unittest.TestCase):
@@ -376,4 +377,4 @@ class Troubles(IntoGuest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    timed.main()

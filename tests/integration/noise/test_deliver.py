@@ -21,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
+import timed  # noqa: E402
 from strict_smtp import Smtp  # noqa: E402
 
 DRIVE = Path(os.environ["HOLDFAST_BUILD_DIR"]) / "tests/integration/noise/noise_drive"
@@ -533,4 +535,4 @@ class StartTls(Case):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    timed.main()

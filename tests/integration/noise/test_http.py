@@ -7,9 +7,13 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import unittest
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
+import timed  # noqa: E402
 
 DRIVE = Path(os.environ["HOLDFAST_BUILD_DIR"]) / "tests/integration/noise/noise_drive"
 SANITIZED = b"__asan_init" in DRIVE.read_bytes() if DRIVE.exists() else False
@@ -277,4 +281,4 @@ class Address(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    timed.main()

@@ -149,4 +149,4 @@ if __name__ == "__main__":
     runlib.need("lintian", "lintian", "shellcheck")
     runlib.need("promtool", "promtool")
     os.environ.setdefault("LC_ALL", "C.UTF-8")
-    unittest.main(verbosity=2, testRunner=timed.Runner)
+    timed.main()

@@ -573,4 +573,4 @@ def main():
     if not BINARY.exists():
         sys.exit(f"FAIL fixture: {BINARY} is not built")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    unittest.main(verbosity=2, warnings="ignore", testRunner=timed.Runner)  # of files that a failed case leaves open
+    timed.main(warnings="ignore")  # of files that a failed case leaves open

@@ -14,6 +14,7 @@ sys.path.insert(0, str(runlib.SOURCE / "tests/integration/store"))
 import remotelib  # noqa: E402
 import s3proxy  # noqa: E402
 import sshproxy  # noqa: E402
+import timed  # noqa: E402
 
 runlib.need("qemu-nbd", "qemu-nbd", "qemu-img")
 runlib.need("age", "age", "age-keygen")
@@ -130,4 +131,4 @@ class Dav(Runs, Case):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    timed.main()

@@ -25,6 +25,7 @@ from swiftlib import runlib
 os.environ.setdefault("HOLDFAST_BUILD_DIR", str(runlib.BUILD))
 sys.path.insert(0, str(runlib.SOURCE / "tests/integration/files"))
 import fileslib  # noqa: E402
+import timed  # noqa: E402
 
 START_WITHIN_S = 30
 FOLDERS = 99
@@ -36,7 +37,7 @@ USER, PASSWORD = "hf", "s3cret/with+odd=chars"
 def main():
     """The program's classes, each in a process of its own: they wait more than they work. With arguments: those, here."""
     if len(sys.argv) > 1:
-        unittest.main()
+        timed.main()
     found = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
     names = {type(test).__name__: None for suite in found for test in suite}
 

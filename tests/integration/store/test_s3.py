@@ -16,6 +16,7 @@ import storelib
 import swiftlib
 from swiftlib import runlib  # noqa: I001  it says where the harness is
 import kill_points
+import timed
 
 BIG = os.urandom(12 << 20)  # three parts of 5 MiB
 
@@ -493,4 +494,4 @@ class Retries(storelib.Case):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    timed.main()

@@ -13,6 +13,7 @@ import unittest
 import faultlib
 import s3proxy
 import storelib
+import timed
 
 RUNS = storelib.sample(20, 200)
 SEED = faultlib.SEED
@@ -100,4 +101,4 @@ class EachFault(faultlib.Table, storelib.Case):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    timed.main()
