@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
+#include "base/plugin_side.h"
 #include "lv.h"
 
 #include <libvirt/virterror.h>
@@ -131,10 +132,8 @@ int lv_domain(struct hf_instance *in, const char *vm_id, virDomainPtr *out, stru
 
 void lv_log(struct hf_instance *in, enum hf_log_level level, const char *fmt, ...)
 {
-    char line[1024];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
+    hf_host_vlog(in->host, level, fmt, ap);
     va_end(ap);
-    in->host->log(in->host->ctx, level, line);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
 #include "lv.h"
 
 #include <libvirt/virterror.h>
@@ -67,9 +68,7 @@ int lv_fail(struct hf_err *err, const char *fmt, ...)
     if (!e)
         return hf_fail(err, HF_E_PLUGIN, "%s: libvirt gives no reason", context);
     hf_fail(err, class_of(e, m), "%s: %s", context, e->message ? e->message : "(no message)");
-    for (char *p = err->message; *p; p++)
-        if ((unsigned char)*p < 0x20)
-            *p = ' ';
+    hf_replace_controls(err->message, ' ');
     err->retryable = err->cls == HF_E_BUSY || err->cls == HF_E_UNREACHABLE;
     if (m && m->hint)
         hf_hint(err, "%s", m->hint);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "machine.h"
 
 #include <stdarg.h>
@@ -13,9 +14,7 @@ static void tell(struct lv_making *m, enum hf_machine_finding_kind kind, const c
     if (m->is_stopped)
         return;
     vsnprintf(text, sizeof text, fmt, ap);
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < 0x20)
-            *p = ' ';
+    hf_replace_controls(text, ' ');
     struct hf_machine_finding f = {
         .struct_size = sizeof f, .kind = kind, .about = about, .text = text};
     m->is_stopped = m->say(m->say_ctx, &f) != 0;

@@ -32,9 +32,10 @@ static const char *line_of(struct lv_making *m, struct hf_buf *to, const char *t
         m->is_broken = true;
         return "";
     }
-    for (char *p = to->data; p && (p = strstr(p, "\xef\xbf")); p += 2)
-        if (((unsigned char)p[2] & 0xfe) == 0xbe)
-            p[0] = p[1] = p[2] = '?';
+    size_t len;
+    for (char *p = to->data; p && (len = hf_utf8_character(p)) && *p; p += len)
+        if (!hf_utf8_is_xml(p, len))
+            memset(p, '?', len);
     return hf_buf_str(to);
 }
 

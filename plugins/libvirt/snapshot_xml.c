@@ -2,6 +2,7 @@
 #include "snapshot_xml.h"
 
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "xml.h"
 
 #include <libxml/tree.h>
@@ -126,9 +127,8 @@ const struct lv_snap *lv_snaps_find(const struct lv_snaps *l, const char *name)
 static char *clean_label(const char *label)
 {
     char *copy = strndup(label, LABEL_MAX);
-    for (unsigned char *p = (unsigned char *)copy; p && *p; p++)
-        if (*p < 0x20 || *p == 0x7f)
-            *p = ' ';
+    if (copy)
+        hf_replace_controls(copy, ' ');
     while (copy && *copy && !xmlCheckUTF8((const unsigned char *)copy))
         copy[strlen(copy) - 1] = '\0';
     return copy;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
 #include "pve.h"
 
 #include <string.h>
@@ -75,9 +76,7 @@ static void strip(char *text, const char *secret)
     size_t len = strlen(secret);
     for (char *p = text; len >= 4 && (p = strstr(p, secret));)
         memset(p, '*', len);
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < ' ')
-            *p = ' ';
+    hf_replace_controls(text, ' ');
     for (size_t n = strlen(text); n && strchr(" ;", text[n - 1]); n--)
         text[n - 1] = '\0';
 }

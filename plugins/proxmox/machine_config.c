@@ -75,7 +75,7 @@ static int take_key(char *line, struct pve_backup_config *out, struct hf_err *er
     for (size_t n = strlen(value); n && strchr(" \t\r", value[n - 1]); n--)
         value[n - 1] = '\0';
     for (const char *p = value; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
+        if (hf_is_control(*p))
             return hf_fail(err, HF_E_CORRUPT,
                            "'%s' in the backup's configuration has a control "
                            "character",

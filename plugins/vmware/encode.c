@@ -29,7 +29,7 @@ static void escape(struct hf_buf *out, const char *text)
             hf_buf_str_add(out, "&quot;");
         else if (*p == '\n' || *p == '\r' || *p == '\t')
             hf_buf_printf(out, "&#%d;", *p);
-        else if (!len || (unsigned char)*p < ' ')
+        else if (!hf_utf8_is_xml(p, len))
             hf_buf_str_add(out, "?");
         else
             hf_buf_add(out, p, len);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
 #include "vmw.h"
 
 #include <string.h>
@@ -144,9 +145,7 @@ static int read_content(struct hf_instance *in, const struct vmw_node *c, struct
     to->is_host = vmw_is(vmw_child(about, "apiType"), "HostAgent");
     snprintf(to->name, sizeof to->name, "%.80s %.20s build-%.20s", name ? name : "vSphere",
              version ? version : "?", build ? build : "?");
-    for (char *p = to->name; *p; p++)
-        if ((unsigned char)*p < ' ')
-            *p = ' ';
+    hf_replace_controls(to->name, ' ');
     return 0;
 }
 

@@ -102,7 +102,7 @@ static void add_escaped(struct hf_buf *b, const char *text, bool json)
             hf_buf_str_add(b, "\\n");
         else if (*s == '\t')
             hf_buf_str_add(b, "\\t");
-        else if (*s < 0x20 || *s == 0x7F)
+        else if (hf_is_control((char)*s))
             hf_buf_printf(b, "\\u%04x", *s);
         else if (json && (*s == '"' || *s == '\\'))
             hf_buf_printf(b, "\\%c", *s);

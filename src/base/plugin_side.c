@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/plugin_side.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +11,7 @@ void hf_host_vlog(const struct hf_host *host, enum hf_log_level level, const cha
 {
     char line[1024];
     vsnprintf(line, sizeof line, fmt, ap);
-    for (char *p = line; *p; p++)
-        if ((unsigned char)*p < ' ')
-            *p = ' ';
+    hf_replace_controls(line, ' ');
     host->log(host->ctx, level, line);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 
+#include <string.h>
+
 /* Neither surrogates nor longer forms than needed, nor beyond U+10FFFF. */
 static bool begins_well(const unsigned char *s)
 {
@@ -26,11 +28,27 @@ size_t hf_utf8_fit(const char *text, size_t max)
     return len;
 }
 
+/* U+FFFE and U+FFFF are the only ones that hf_utf8_character lets through besides the controls. */
+bool hf_utf8_is_xml(const char *s, size_t len)
+{
+    if (len == 1)
+        return (unsigned char)*s >= ' ' || *s == '\t' || *s == '\n' || *s == '\r';
+    return len &&
+           !(len == 3 && memcmp(s, "\xef\xbf", 2) == 0 && ((unsigned char)s[2] & 0xfe) == 0xbe);
+}
+
+void hf_replace_controls(char *text, char by)
+{
+    for (; *text; text++)
+        if (hf_is_control(*text))
+            *text = by;
+}
+
 void hf_utf8_add_line(struct hf_buf *out, const char *text)
 {
     while (*text) {
         size_t n = hf_utf8_character(text);
-        if (n == 1 && ((unsigned char)*text < ' ' || *text == 0x7f))
+        if (hf_is_control(*text))
             hf_buf_str_add(out, " ");
         else
             hf_buf_add(out, n ? text : "?", n ? n : 1);

@@ -2,6 +2,7 @@
 #include "daemon/outcome.h"
 
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "net/json.h"
 #include "policy/run_report.h"
 
@@ -30,9 +31,7 @@ static void make_line(char *s)
         for (len = HF_DUTY_TEXT_MAX - 1; len > 0 && ((unsigned char)s[len] & 0xC0) == 0x80;)
             len--;
     s[len] = '\0';
-    for (; *s; s++)
-        if ((unsigned char)*s < ' ' || *s == 0x7F)
-            *s = ' ';
+    hf_replace_controls(s, ' ');
 }
 
 static int set_message(struct hf_outcome *out, char *owned, struct hf_err *err)

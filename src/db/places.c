@@ -2,6 +2,7 @@
 #include "db/places.h"
 
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "db/dberr.h"
 #include "db/server.h"
 
@@ -89,7 +90,7 @@ static bool is_plain(const char *text)
 {
     size_t len = strnlen(text, PATH_BYTES);
     for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+        if (hf_is_control(text[i]))
             return false;
     return len < PATH_BYTES;
 }

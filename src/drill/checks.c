@@ -2,6 +2,7 @@
 #include "drill/checks.h"
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,8 @@ const char *hf_drill_result_name(enum hf_drill_result r)
 
 static char *make_printable(char *text)
 {
-    for (char *p = text; p && *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = ' ';
+    if (text)
+        hf_replace_controls(text, ' ');
     return text;
 }
 

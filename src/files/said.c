@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "files/said.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
 
 /* The first that a line has in it. A name may have one of these in it, too: then the file is still named. */
@@ -63,7 +65,7 @@ void hf_said_add(struct hf_said *s, const char *data, size_t len)
         if (c == '\n')
             take_line(s);
         else if (s->line.len < HF_SAID_LINE_MAX)
-            hf_buf_add(&s->line, (unsigned char)c < 0x20 || c == 0x7f ? "?" : &c, 1);
+            hf_buf_add(&s->line, hf_is_control(c) ? "?" : &c, 1);
     }
     s->is_nomem |= !hf_buf_ok(&s->line);
 }

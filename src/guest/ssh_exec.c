@@ -4,6 +4,7 @@
  * no status yet, and sshd ends the streams only when nobody holds them any more. A shell that says nothing did not run
  * the command: nologin, a forced command.
  */
+#include "base/utf8.h"
 #include "guest/ssh_intern.h"
 
 #include <inttypes.h>
@@ -21,8 +22,8 @@ int hf_ssh_quote(const char *const *argv, struct hf_buf *out, struct hf_err *err
 {
     for (size_t i = 0; argv[i]; i++) {
         hf_buf_str_add(out, i ? " '" : "'");
-        for (const unsigned char *p = (const unsigned char *)argv[i]; *p; p++) {
-            if (*p < 0x20 || *p == 0x7f)
+        for (const char *p = argv[i]; *p; p++) {
+            if (hf_is_control(*p))
                 return hf_fail(err, HF_E_CONFIG, "'%s': argument %zu has a control character",
                                argv[0], i);
             if (*p == '\'')

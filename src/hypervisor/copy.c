@@ -178,7 +178,7 @@ static int copy_ref(const char *text, const char *what, char **out, struct hf_er
     if (copy_name(text, what, out, err) != 0)
         return -1;
     for (const char *p = *out; *p; p += hf_utf8_character(p))
-        if ((unsigned char)*p < ' ' || *p == 0x7f || !hf_utf8_character(p))
+        if (hf_is_control(*p) || !hf_utf8_character(p))
             return fail_nonsense(err, what);
     return strlen(*out) <= REF_BYTES ? 0 : fail_nonsense(err, what);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
 #include "point/manifest_intern.h"
 
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static int check_word(const char *text, const char *key, struct hf_err *err)
 {
     size_t len = strlen(text);
     for (const char *p = text; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
+        if (hf_is_control(*p))
             return hf_fail(err, HF_E_CORRUPT, "'%s' has a control character", key);
     return len && len <= HF_MANIFEST_REF_MAX
                ? 0

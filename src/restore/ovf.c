@@ -12,24 +12,18 @@
 
 /* ---- text ------------------------------------------------------------------------------- */
 
-/* The last two characters of the first plane are none that XML has. */
-static bool is_outside_xml(const char *p, size_t len)
-{
-    return len == 3 && memcmp(p, "\xef\xbf", 2) == 0 && ((unsigned char)p[2] & 0xfe) == 0xbe;
-}
-
 /* Fit for an attribute and for an element alike. */
 void ovf_add_escaped(struct hf_buf *out, const char *text)
 {
     while (*text) {
         size_t len = hf_utf8_character(text);
         unsigned char c = (unsigned char)*text;
-        if (len == 0 || is_outside_xml(text, len))
-            hf_buf_str_add(out, "?");
-        else if (c == '\n' || c == '\t')
+        if (c == '\n' || c == '\t')
             hf_buf_printf(out, "&#%d;", c);
-        else if (c < 0x20 || c == 0x7f)
+        else if (hf_is_control(*text))
             hf_buf_str_add(out, " ");
+        else if (!hf_utf8_is_xml(text, len))
+            hf_buf_str_add(out, "?");
         else if (strchr("&<>\"'", c))
             hf_buf_printf(out, "&#%d;", c);
         else

@@ -2,6 +2,7 @@
 #include "run/coverage.h"
 
 #include "base/list.h"
+#include "base/utf8.h"
 #include "run/coverage_intern.h"
 
 #include <stdlib.h>
@@ -95,10 +96,10 @@ static void judge_place(const struct hf_coverage_scene *s, const struct hf_cover
 static int finish_text(struct hf_coverage_finding *f, struct hf_buf *text, struct hf_err *err)
 {
     f->text = hf_buf_steal(text);
-    for (char *c = f->text; c && *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    return f->text ? 0 : hf_fail_nomem(err);
+    if (!f->text)
+        return hf_fail_nomem(err);
+    hf_replace_controls(f->text, '?');
+    return 0;
 }
 
 static int start_finding(const struct hf_wanted *w, const char *real, struct hf_coverage_finding *f,

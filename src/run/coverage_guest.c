@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
 #include "run/coverage_intern.h"
 
 #include <stdlib.h>
@@ -27,7 +28,7 @@ static bool is_refusal(const struct hf_err *e)
 static bool is_plain(const char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+        if (hf_is_control(s[i]))
             return false;
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include "base/id.h"
 #include "base/proc.h"
+#include "base/utf8.h"
 #include "db/server.h"
 #include "guest/units.h"
 
@@ -147,14 +148,6 @@ static int (*const tries[])(struct attempt *a, struct hf_err *err) = {
 
 /* ---- all of them ------------------------------------------------------------------------ */
 
-/* What a guest said goes to a terminal. */
-static void make_printable(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
-}
-
 static void try_one(struct hf_probing *p, struct hf_probe_result *r)
 {
     struct hf_err err = HF_ERR_INIT;
@@ -168,7 +161,7 @@ static void try_one(struct hf_probing *p, struct hf_probe_result *r)
     r->took_ms = hf_clock_mono_ms(p->env->clock) - begin_ms;
     if (!r->ok)
         snprintf(r->message, sizeof r->message, "%.*s", HF_PROBE_MESSAGE_MAX - 1, err.message);
-    make_printable(r->message);
+    hf_replace_controls(r->message, '?'); /* what a guest said goes to a terminal */
     hf_log(p->env->log, HF_LOG_DETAIL, "probe", "%s: %s%s%s", r->probe->text,
            r->ok ? "passed" : "failed", r->message[0] ? ": " : "", r->message);
 }

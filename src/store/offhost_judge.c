@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/offhost_judge.h"
 
+#include "base/utf8.h"
+
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,9 +103,7 @@ static void say(struct hf_offhost_verdict *out, enum hf_offhost is, const char *
     vsnprintf(out->why, sizeof out->why, fmt, ap);
     va_end(ap);
     out->is = is;
-    for (char *p = out->why; *p; p++)
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
+    hf_replace_controls(out->why, '?');
 }
 
 /* "nas (10.0.0.9)", or the address alone when that is its name. */

@@ -289,6 +289,11 @@ def the_label_is_in_the_description(site):
     assert site.state()["snapshots"][0]["description"] == f"holdfast run={NAME} label=before <the> \"upgrade\" & after"
 
 
+def what_xml_has_not_is_replaced_in_a_label(site):
+    site.captured("a\x01b\uffffc\ufffed")
+    assert site.state()["snapshots"][0]["description"] == f"holdfast run={NAME} label=a?b?c?d"
+
+
 # ---- list and delete
 
 def the_list_has_the_tree(site):

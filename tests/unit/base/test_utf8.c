@@ -48,6 +48,37 @@ static void what_fits_is_whole_characters(void **state)
     assert_int_equal(hf_utf8_fit("", 9), 0);
 }
 
+static void control_characters_are_replaced_each(void **state)
+{
+    (void)state;
+    char text[] = "a\x1b[2J\r\n\t\x01\x1f~\x7f\xc2\x80 b";
+    hf_replace_controls(text, '?');
+    assert_string_equal(text, "a?[2J?????~?\xc2\x80 b");
+    for (int c = 0; c < 256; c++)
+        assert_int_equal(hf_is_control((char)c), c < 32 || c == 127);
+}
+
+static void characters_that_xml_has_not_are_told(void **state)
+{
+    (void)state;
+    static const char *const none[] = {"",     "\x01",         "\x08",         "\x0b",
+                                       "\x1f", "\xef\xbf\xbe", "\xef\xbf\xbf", "\xff"};
+    static const char *const some[] = {"\t",
+                                       "\n",
+                                       "\r",
+                                       " ",
+                                       "~",
+                                       "\x7f",
+                                       "\xef\xbf\xbd",
+                                       "\xee\xbf\xbe",
+                                       "\xf0\x9f\xbf\xbf",
+                                       "\xf4\x8f\xbf\xbf"};
+    for (size_t i = 0; i < HF_ARRAY_SIZE(none); i++)
+        assert_false(hf_utf8_is_xml(none[i], hf_utf8_character(none[i])));
+    for (size_t i = 0; i < HF_ARRAY_SIZE(some); i++)
+        assert_true(hf_utf8_is_xml(some[i], hf_utf8_character(some[i])));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -55,6 +86,8 @@ int main(void)
         HF_TEST(what_is_cut_overlong_a_surrogate_or_too_high_is_none),
         HF_TEST(what_fits_is_whole_characters),
         HF_TEST(any_text_becomes_one_line),
+        HF_TEST(control_characters_are_replaced_each),
+        HF_TEST(characters_that_xml_has_not_are_told),
     };
     return HF_RUN_TESTS("base.utf8", tests);
 }
