@@ -24,7 +24,6 @@ bool lv_foreign_is(const struct hf_machine_request *req)
            hf_machine_doc_is(req->definition, strlen(req->definition));
 }
 
-/* A line, without the two characters at the end of the first plane, which XML has not. */
 static const char *line_of(struct lv_making *m, struct hf_buf *to, const char *text)
 {
     hf_utf8_add_line(to, text);
@@ -32,10 +31,6 @@ static const char *line_of(struct lv_making *m, struct hf_buf *to, const char *t
         m->is_broken = true;
         return "";
     }
-    size_t len;
-    for (char *p = to->data; p && (len = hf_utf8_character(p)) && *p; p += len)
-        if (!hf_utf8_is_xml(p, len))
-            memset(p, '?', len);
     return hf_buf_str(to);
 }
 

@@ -123,15 +123,13 @@ const struct lv_snap *lv_snaps_find(const struct lv_snaps *l, const char *name)
     return NULL;
 }
 
-/* Operators' words: control characters become blanks, what is no UTF-8 or too long is cut off. */
+/* Operators' words, as one line that is not too long. */
 static char *clean_label(const char *label)
 {
-    char *copy = strndup(label, LABEL_MAX);
-    if (copy)
-        hf_replace_controls(copy, ' ');
-    while (copy && *copy && !xmlCheckUTF8((const unsigned char *)copy))
-        copy[strlen(copy) - 1] = '\0';
-    return copy;
+    HF_AUTO(hf_buf) struct hf_buf line = HF_BUF_INIT;
+    hf_utf8_add_line(&line, label);
+    return hf_buf_ok(&line) ? strndup(hf_buf_str(&line), hf_utf8_fit(hf_buf_str(&line), LABEL_MAX))
+                            : NULL;
 }
 
 static bool add_disk(xmlNodePtr disks, const char *target, const char *overlay)

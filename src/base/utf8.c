@@ -50,8 +50,10 @@ void hf_utf8_add_line(struct hf_buf *out, const char *text)
         size_t n = hf_utf8_character(text);
         if (hf_is_control(*text))
             hf_buf_str_add(out, " ");
+        else if (hf_utf8_is_xml(text, n))
+            hf_buf_add(out, text, n);
         else
-            hf_buf_add(out, n ? text : "?", n ? n : 1);
+            hf_buf_str_add(out, "?");
         text += n ? n : 1;
     }
 }

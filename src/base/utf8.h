@@ -22,7 +22,8 @@ size_t hf_utf8_character(const char *s);
 size_t hf_utf8_fit(const char *text, size_t max);
 /* Whether XML 1.0 has the character of len bytes there; with 0 (hf_utf8_character) it has not. */
 bool hf_utf8_is_xml(const char *s, size_t len);
-/* Adds the text as one line: each control character as a blank, each byte that is no UTF-8 as '?'. */
+/* Adds the text as one line, fit for XML, too: each control character as a blank, as '?' each byte that
+ * is no UTF-8 and each character that XML has not. */
 void hf_utf8_add_line(struct hf_buf *out, const char *text);
 
 #endif
