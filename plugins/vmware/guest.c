@@ -4,16 +4,17 @@
 #include "base/point.h"
 #include "vm.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define POLL_FIRST_MS 50
 #define POLL_MS 500
-#define TOOLS_MS 10000 /* that Tools may take for a question */
-#define NO_FOLDER 126  /* of the shell, whose folder is gone */
-#define LINE_MAX_BYTES 32
-#define END_MS 7000 /* Tools send SIGKILL after 5 s */
-#define CLEAN_UP_MS                                                                                \
-    2000 /* of the call's time, at the most a fifth: for the program's end and its folder */
+#define TOOLS_MS 10000      /* that Tools may take for a question */
+#define NO_FOLDER 126       /* of the shell, whose folder is gone */
+#define SIZES_MAX_BYTES 128 /* three lines of wc */
+#define END_MS 7000         /* Tools send SIGKILL after 5 s */
+#define CLEAN_UP_MS 2000    /* to end it and drop its folder; at most a fifth of the time */
 
 /* They are the server's, and stay as long as it. */
 static int load_managers(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
@@ -116,13 +117,23 @@ static void quote(struct hf_buf *out, const char *word)
     hf_buf_str_add(out, "'");
 }
 
-/* What the shell is to do: the program with files for streams, then one file of both: their sizes in a line, and of each as much as is
- * wanted and one byte more; empty where both are, and none where the disk has no room for it. Who ends the shell (Tools end that one process, by SIGTERM first) ends the program.
- * It does nothing where its folder is gone: a start whose answer was lost comes to nothing then. */
+/* Behind the program: one file of both streams: their sizes as wc tells them, and of each as much as is wanted and one byte
+ * more; empty where both are, and none where the disk has no room for it. What earlier programs left goes. A program
+ * without a word, as the sync of a hold is, costs the shell no further process: the guest may be slow at those. */
+static void add_gathering(struct hf_buf *out, unsigned n, unsigned long most)
+{
+    hf_buf_str_add(out, "for f in in.* o.*; do [ -s $f ] && { rm -f in.* o.*; break; }; done; ");
+    hf_buf_printf(out, "if [ -s 1.%u ] || [ -s 2.%u ]; then ", n, n);
+    hf_buf_printf(out, "{ wc -c 1.%u 2.%u && head -c %lu 1.%u && ", n, n, most, n);
+    hf_buf_printf(out, "head -c %lu 2.%u; } >o.%u || exit 125; rm -f 1.* 2.*; ", most, n, n);
+    hf_buf_printf(out, "else : >o.%u; fi; exit $r", n);
+}
+
+/* What the shell is to do: the program with files for streams. Who ends the shell (Tools end that one process, by SIGTERM
+ * first) ends the program. It does nothing where its folder is gone: a start whose answer was lost comes to nothing then. */
 static int script_of(const struct vmw_guest *g, const struct hf_guest_exec *req, struct hf_buf *out)
 {
     HF_AUTO(hf_buf) struct hf_buf inner = HF_BUF_INIT;
-    unsigned long most = (unsigned long)req->max_output_bytes + 1;
     unsigned n = g->in->folder.runs;
     hf_buf_str_add(&inner, "cd ");
     quote(&inner, g->in->folder.path);
@@ -136,12 +147,8 @@ static int script_of(const struct vmw_guest *g, const struct hf_guest_exec *req,
     else
         hf_buf_str_add(&inner, ") </dev/null");
     hf_buf_printf(&inner, " >1.%u 2>2.%u & p=$!; trap 'kill -9 $p; exit 143' TERM; ", n, n);
-    hf_buf_printf(
-        &inner,
-        "wait $p; r=$?; rm -f in.* o.*; for i in 1 2; do head -c %lu $i.%u >$i || exit 125; done; "
-        "if [ -s 1 ] || [ -s 2 ]; then { echo $(wc -c <1) $(wc -c <2); cat 1 2; } >o.%u; "
-        "else : >o.%u; fi; rm -f 1 2 1.* 2.*; exit $r",
-        most, n, n, n);
+    hf_buf_str_add(&inner, "wait $p; r=$?; ");
+    add_gathering(&inner, n, (unsigned long)req->max_output_bytes + 1);
     hf_buf_str_add(out, "-c ");
     quote(out, hf_buf_str(&inner));
     return hf_buf_ok(&inner) && hf_buf_ok(out) ? 0 : -1;
@@ -179,28 +186,40 @@ static int tell_one(const struct hf_guest_exec *req, int stream, const char *dat
     return len && req->output && req->output(req->output_ctx, stream, data, len) != 0 ? -1 : 0;
 }
 
+/* A line of wc, "  12 1.5": what stands behind it; NULL: it is none. */
+static const char *read_size(const char *line, size_t *out)
+{
+    char *end = NULL;
+    errno = 0;
+    *out = line ? strtoull(line, &end, 10) : 0;
+    if (!line || errno || end == line || *end != ' ')
+        return NULL;
+    const char *next = strchr(end, '\n');
+    return next ? next + 1 : NULL;
+}
+
 /* Both streams, of the file that holds them. A part of it is no output. */
 static int tell(const struct vmw_guest *g, const struct hf_guest_exec *req,
                 struct hf_guest_exec_result *out, struct hf_err *err)
 {
     HF_AUTO(hf_buf) struct hf_buf data = HF_BUF_INIT;
-    size_t most = 2 * ((size_t)req->max_output_bytes + 1) + LINE_MAX_BYTES, first = 0, second = 0;
+    size_t most = (size_t)req->max_output_bytes + 1, first = 0, second = 0, both = 0;
     HF_AUTOFREE char *path = hf_asprintf("%s/o.%u", g->in->folder.path, g->in->folder.runs);
-    int head = 0;
     if (!path)
         return hf_fail_nomem(err);
-    if (vmw_guest_get(g, path, most, true, &data, err) != 0)
+    if (vmw_guest_get(g, path, 2 * most + SIZES_MAX_BYTES, true, &data, err) != 0)
         return -1;
     if (!data.len)
         return 0;
-    const char *text = hf_buf_str(&data);
-    if (sscanf(text, "%9zu %9zu%n", &first, &second, &head) != 2 || text[head] != '\n' ||
-        (size_t)head + 1 + first + second != data.len)
+    const char *begin = hf_buf_str(&data);
+    const char *text = read_size(read_size(read_size(begin, &first), &second), &both);
+    size_t of_first = first < most ? first : most, of_second = second < most ? second : most;
+    if (!text || both != first + second ||
+        of_first + of_second != data.len - (size_t)(text - begin))
         return hf_fail(err, HF_E_CORRUPT, "the output of '%.100s' in the guest is not whole",
                        req->argv[0]);
-    text += head + 1;
-    return tell_one(req, 1, text, first, out) == 0 ? tell_one(req, 2, text + first, second, out)
-                                                   : -1;
+    int rc = tell_one(req, 1, text, of_first, out);
+    return rc == 0 ? tell_one(req, 2, text + of_first, of_second, out) : rc;
 }
 
 /* Nobody waits for it any more: it is ended, in what of the call's time was kept for that. What may run on is said. */
