@@ -56,3 +56,13 @@ def the_program_goes_from_check_to_delete(site):
     site.server.say("deny", value="VirtualMachine.State.CreateSnapshot")
     status, text = run("check", "web01")
     assert status != 0 and "VirtualMachine.State.CreateSnapshot" in text, text
+
+
+def a_freeze_is_refused_by_words_that_fit_vsphere(site):
+    site.with_guest()
+    run = program(site, "db = none", "quiesce = none", "freeze = yes", "uncovered = lower")
+    for verb, wanted in ((("check", "web01"), 1), (("snapshot", "create", "web01"), 4)):
+        status, text = run(*verb)
+        assert status == wanted and "freeze = yes, and plugin 'vmware' cannot freeze a guest" in text, (verb, status, text)
+        assert "hint: Set 'freeze = no'" in text and "qemu-guest-agent" not in text and "guest_mounts" not in text, text
+    assert not site.requests("CreateSnapshot_Task")
