@@ -10,10 +10,12 @@ from common import NAME, PIN, THUMBPRINT, private
 
 def nobody_is_told_the_password_before_the_certificate_was_judged(site):
     wrong = ":".join(["00"] * 32)
-    for keys in ({"ca-file": None}, {"ca-file": None, "thumbprint": wrong}, {"pin": "sha256//" + "A" * 43 + "="}):
+    for keys, hint in (({"ca-file": None}, "Name the CA"), ({"ca-file": None, "thumbprint": wrong}, "another SHA-256 fingerprint"),
+                       ({"pin": "sha256//" + "A" * 43 + "="}, "another key than the pinned one")):
         saved = dict(site.keys)
         site.keys = {k: v for k, v in {**site.keys, **keys}.items() if v}
-        site.bad("auth", "probe")
+        text = site.bad("auth", "probe")
+        assert hint in text, text
         site.keys = saved
     assert not site.requests(), site.requests()
 
