@@ -144,6 +144,15 @@ def hostile_answers_are_errors_in_bounded_time(site):
         site.bad("corrupt", "probe")
 
 
+def what_is_no_vcenter_is_told_as_that(site):
+    for kind, about, value, cls in (("hostile", "versions", "html", "corrupt"), ("hostile", "RetrieveServiceContent", "html", "corrupt"),
+                                    ("http", "RetrieveServiceContent", 404, "unreachable"), ("http", "Login", 503, "unreachable")):
+        site.fault(kind, about, value, times=-1)
+        text = site.bad(cls, "probe")
+        assert "is uri right, is the server still starting" in text, (kind, about, text)
+        site.server.say("calm")
+
+
 def the_shape_of_an_answer_does_not_matter(site):
     site.captured()
     plain = [site.good(*verb) for verb in (("find", site.vm), ("disks", site.vm), ("snapshots", site.vm))]
