@@ -98,7 +98,7 @@ def check_plans_the_way_that_a_backup_takes(site):
     assert told("backup")[0][:2] == ("ok", "the hypervisor would send 2 disks, each whole")
     site.server.say("deny", value="VApp.Export")
     (status, text, _), = told("backup")
-    assert status == "fail" and "are missing: VApp.Export" in text and not told("disks"), text
+    assert status == "fail" and f"VM '{site.vm}': privileges on the VM are missing: VApp.Export" in text and not told("disks"), text
     for one in ("State.CreateSnapshot", "State.RevertToSnapshot"):
         site.server.say("deny", value=f"VirtualMachine.{one}")
     (_, text, hint), = told("disks")
