@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from common import BUILD, folder, private
+from common import BUILD, PIN, THUMBPRINT, folder, private
 from export import MIB, changed, image, same, until
 
 
@@ -20,7 +20,7 @@ class Program:
         self.site, base = site, os.path.join(folder.name, f"program-{site.server.port}")
         self.state, self.store, self.out = f"{base}/state", f"{base}/store", f"{base}/out"
         for path in (self.state, self.store, self.out):
-            os.makedirs(path)
+            os.makedirs(path, exist_ok=True)
         keys = {"hypervisor": "vc", "name": site.vm, "db": "none", "quiesce": "none", "freeze": "no", "uncovered": "lower", **vm}
         lines = ["[defaults]", f"state = {self.state}", "[hypervisor vc]", "plugin = vmware", *[f"{k} = {v}" for k, v in site.keys.items()],
                  "[store nas]", f"url = file://{self.store}", "off-host = assume", "[vm web01]", *[f"{k} = {v}" for k, v in keys.items()]]
@@ -29,7 +29,8 @@ class Program:
         self.disks = [image("boot.raw", 11, mib=24, tail=512), image("data.raw", 12, mib=16, tail=0)]
         for n, path in enumerate(self.disks):
             site.disk(path, n)
-        self.good("store", "init", "nas")
+        if not os.listdir(self.store):
+            self.good("store", "init", "nas")
 
     def command(self, *args):
         return [f"{BUILD}/src/holdfast", "-c", self.config, "--json", *args]
@@ -42,6 +43,10 @@ class Program:
         code, out, err = self.run(*args, **more)
         assert code == 0, (args, code, out, err)
         return json.loads(out) if out.strip() else None
+
+    def checks(self, area):
+        _, out, _ = self.run("check", "web01")
+        return [c for c in json.loads(out)["checks"] if c["area"] == area]
 
     def failed(self, cls, *args, **more):
         code, out, err = self.run(*args, **more)
@@ -106,6 +111,18 @@ def check_plans_the_way_that_a_backup_takes(site):
     (_, text, _), = told("backup")
     assert "State.CreateSnapshot, VApp.Export" in text, text
     assert not site.requests("CreateSnapshot_Task")
+
+
+def check_tells_of_a_pin_or_thumbprint_that_no_host_has(site):
+    saved = dict(site.keys)
+    del site.keys["ca-file"]
+    for keys in ({"thumbprint": THUMBPRINT}, {"pin": PIN}, {"pin": PIN, "ca-file": saved["ca-file"]}):
+        site.keys = {k: v for k, v in {**saved, "ca-file": None, **keys}.items() if v}
+        told = [(c["status"], c["message"]) for c in Program(site).checks("backup")]
+        key = "pin" if "pin" in keys else "thumbprint"
+        assert any(s == "warn" and m.startswith(f"{key} is that of the vCenter") and "ca-file" in m for s, m in told), told
+    site.keys = saved
+    assert [c["status"] for c in Program(site).checks("backup")] == ["ok"]
 
 
 def what_both_plans_say_is_told_once(site):
