@@ -186,6 +186,17 @@ def a_store_that_is_slower_than_the_lease_lasts_does_not_lose_it(site):
     assert p.is_whole(doc["point"]) and p.is_clean() and site.leases() == ["completed"], site.leases()
 
 
+def a_backup_needs_the_room_that_a_snapshot_needs(site):
+    """Its own is one, and grows while the disks are read; a full datastore pauses all of its VMs."""
+    p = Program(site)
+    site.change(free=4096 * MIB)
+    error = p.failed("no-space", "backup", "web01")
+    assert "vm web01: no snapshot for a backup: 4.0 GiB of" in error["message"] and "min-free = 10%" in error["message"], error
+    assert error["hint"].startswith("Make room there") and not site.requests("CreateSnapshot_Task") and p.is_clean(), error
+    p = Program(site, **{"min-free": "2G"})
+    assert p.is_whole(p.good("backup", "web01")["point"])
+
+
 def what_breaks_off_once_costs_no_point(site):
     p = Program(site)
     for kind, about, value in (("cut", "nfc", MIB), ("short", "nfc", 2 * MIB), ("http", "nfc", 503), ("expire", "ExportSnapshot", ""),
