@@ -66,3 +66,12 @@ def a_freeze_is_refused_by_words_that_fit_vsphere(site):
         assert status == wanted and "freeze = yes, and plugin 'vmware' cannot freeze a guest" in text, (verb, status, text)
         assert "hint: Set 'freeze = no'" in text and "qemu-guest-agent" not in text and "guest_mounts" not in text, text
     assert not site.requests("CreateSnapshot_Task")
+
+
+def the_state_that_a_rollback_keeps_is_a_snapshot_and_told_as_one(site):
+    run = program(site)
+    assert run("snapshot", "create", "web01")[0] == 0
+    name, = site.snapshots()
+    status, text = run("snapshot", "rollback", "web01", name, "--yes", "--keep-current")
+    assert status == 0 and "snapshot 'back-" in text and "qemu-img" not in text and "files" not in text, text
+    assert len(site.snapshots()) == 2, site.snapshots()
