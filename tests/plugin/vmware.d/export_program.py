@@ -153,6 +153,15 @@ def a_backup_comes_back_as_an_ovf_package_with_the_disks_in_their_places(site):
     assert p.is_clean()
 
 
+def where_no_machine_can_be_made_it_is_said_where_one_can(site):
+    p = Program(site)
+    point = p.good("backup", "web01")["point"]
+    for more in ((), ("--hypervisor", "vc")):
+        error = p.failed("unsupported", "restore", "vm", point, "--name", "n", "--dir", p.out, *more)
+        assert error["message"] == "plugin 'vmware' makes no machines of stored points", error
+        assert error["hint"].startswith("A host of libvirt makes a machine of it: say which with --hypervisor"), error
+
+
 def the_second_backup_sends_what_is_new_alone(site):
     p = Program(site)
     first = p.good("backup", "web01")
