@@ -75,3 +75,12 @@ def the_state_that_a_rollback_keeps_is_a_snapshot_and_told_as_one(site):
     status, text = run("snapshot", "rollback", "web01", name, "--yes", "--keep-current")
     assert status == 0 and "snapshot 'back-" in text and "qemu-img" not in text and "files" not in text, text
     assert len(site.snapshots()) == 2, site.snapshots()
+
+
+def of_a_vm_that_is_off_it_is_said_that_no_database_can_answer(site):
+    site.change(power="poweredOff")
+    lines = ("db = tcp://127.0.0.1:9", f"db-defaults-file = {private('db.cnf', '[client]')}", "uncovered = lower")
+    status, text = program(site, *lines)("snapshot", "create", "web01")
+    assert status == 1 and "hint: The VM is off. Start it; or take its disks as they are, with quiesce = none in [vm web01]" in text, (status, text)
+    status, text = program(site, *lines, "quiesce = none")("snapshot", "create", "web01")
+    assert status == 0 and "grade      E" in text, (status, text)
