@@ -189,7 +189,8 @@ def cancelled_or_late_a_request_ends(site):
 
 def passwords_are_in_no_output_and_users_are_told_of_their_domain(site):
     site.keys["user"] = "holdfast"
-    assert "vsphere.local" in site.bad("auth", "probe")
+    text = site.bad("auth", "probe")
+    assert "vsphere.local" in text and "on an ESXi host by itself it has none" in text, text
 
 
 def a_vcenter_that_is_started_again_while_we_work_is_no_end(site):
