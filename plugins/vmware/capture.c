@@ -106,10 +106,26 @@ static int check_rights(struct hf_instance *in, const struct hf_call *call,
     bool is_export = req->kind == HF_CAPTURE_EXPORT;
     unsigned later = is_export ? 0 : VMW_FOR_ROLLBACKS;
     later |= in->guest_user ? VMW_FOR_GUESTS : 0;
-    if (vmw_rights_load(in, call, &vm->ref, &r, err) != 0 ||
-        vmw_rights_check(&r, VMW_FOR_SNAPSHOTS | (is_export ? VMW_FOR_EXPORTS : 0), later, err) != 0)
+    if (vmw_rights_load(in, call, &vm->ref, &r, err) != 0)
         return -1;
+    if (vmw_rights_check(&r, VMW_FOR_SNAPSHOTS | (is_export ? VMW_FOR_EXPORTS : 0), later, err) != 0)
+        return hf_wrap(err, "VM '%.80s'", vm->name);
     return vmw_rights_warn(&r, later, warn, ctx);
+}
+
+/* Disks come from the VM's host, and what fits the vCenter's certificate alone would be found out after the hold. */
+static int check_trust(const struct hf_instance *in, const struct hf_capture_request *req,
+                       hf_text_cb warn, void *ctx)
+{
+    char line[256];
+    const char *key = in->thumbprint ? "thumbprint" : in->pin ? "pin" : NULL;
+    if (req->kind != HF_CAPTURE_EXPORT || in->content.is_host || !key)
+        return 0;
+    snprintf(line, sizeof line,
+             "%s is that of the vCenter, and disks come from the VM's host, whose certificate is "
+             "another: a backup needs ca-file instead",
+             key);
+    return warn(ctx, line) ? -1 : 0;
 }
 
 static int check_all(struct hf_instance *in, const struct hf_call *call,
@@ -121,7 +137,7 @@ static int check_all(struct hf_instance *in, const struct hf_call *call,
         check_rights(in, call, req, vm, warn, ctx, err) != 0 || check_disks_whole(vm, err) != 0 ||
         vmw_disks_check(vm, warn, ctx, err) != 0 || check_tools(in, req, vm, warn, ctx, err) != 0 ||
         check_chain(in, call, vm, err) != 0 || vmw_check_idle(in, call, err) != 0 ||
-        check_name_free(in, call, req->name, err) != 0)
+        check_name_free(in, call, req->name, err) != 0 || check_trust(in, req, warn, ctx) != 0)
         return -1;
     return vmw_room_check(in, call, vm, warn, ctx, err);
 }

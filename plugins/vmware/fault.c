@@ -10,7 +10,8 @@ static const struct known {
     const char *hint;
 } known[] = {
     {"InvalidLogin", HF_E_AUTH,
-     "Are user and password right? The user carries its domain: holdfast@vsphere.local."},
+     "Are user and password right? On a vCenter the user carries its domain, as in "
+     "holdfast@vsphere.local; on an ESXi host by itself it has none."},
     {"NoPermission", HF_E_AUTH, NULL},
     {"RestrictedVersion", HF_E_AUTH,
      "The licence of this host (free ESXi) forbids changes by the API."},

@@ -49,6 +49,12 @@ static int take_cookie(struct hf_instance *in, const struct hf_http_answer *repl
     return 0;
 }
 
+int vmw_hint_other(struct hf_err *err)
+{
+    return hf_hint(err, "No vCenter and no ESXi host answers so: is uri right, is the server still "
+                        "starting, or does a proxy or a log-in page stand before it?");
+}
+
 static int judge(const struct vmw_request *req, const struct hf_http_answer *reply,
                  struct vmw_tree **out, bool *out_fault, struct hf_err *err)
 {
@@ -56,12 +62,14 @@ static int judge(const struct vmw_request *req, const struct hf_http_answer *rep
     if (reply->status != 200 && reply->status != 500) {
         hf_fail(err, HF_E_UNREACHABLE, "%s: status %ld", req->method, reply->status);
         err->retryable = 1;
-        return -1;
+        return vmw_hint_other(err);
     }
     HF_AUTO(vmw_tree)
     struct vmw_tree *t = vmw_tree_parse(hf_buf_str(&reply->body), reply->body.len, "Envelope", err);
-    if (!t)
-        return hf_wrap(err, "%s", req->method);
+    if (!t) {
+        hf_wrap(err, "%s", req->method);
+        return vmw_hint_other(err);
+    }
     const struct vmw_node *body = vmw_child(vmw_tree_root(t), "Body"),
                           *first = vmw_child(body, NULL);
     snprintf(expected, sizeof expected, "%sResponse", req->method);
@@ -133,7 +141,8 @@ int vmw_get_document(struct hf_instance *in, const struct hf_call *call, const c
         return hf_wrap(err, "%s", path);
     if (out->status == 200)
         return 0;
-    return hf_fail(err, HF_E_UNREACHABLE, "%s: status %ld", path, out->status);
+    hf_fail(err, HF_E_UNREACHABLE, "%s: status %ld", path, out->status);
+    return vmw_hint_other(err);
 }
 
 char *vmw_transfer_url(const struct hf_instance *in, const char *told, struct hf_err *err)

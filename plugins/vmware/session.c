@@ -32,7 +32,7 @@ static int read_uri(struct hf_instance *in, struct hf_err *err)
     if (!*name || strpbrk(name, "/@?#\\ \t%") || (*name == '[' && !close) ||
         (colon && (!colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1)))) {
         hf_fail(err, HF_E_CONFIG, "'%s' is no https://HOST", in->uri);
-        return hf_hint(err, "Only https; an IPv6 address stands in brackets.");
+        return hf_hint(err, "Only https, and no path behind the host; an IPv6 address stands in brackets.");
     }
     in->base = hf_asprintf("https://%s", name);
     return in->base ? 0 : hf_fail_nomem(err);
@@ -108,8 +108,10 @@ static int negotiate(struct hf_instance *in, const struct hf_call *call, struct 
         return -1;
     HF_AUTO(vmw_tree)
     struct vmw_tree *t = vmw_tree_parse(hf_buf_str(&reply.body), reply.body.len, "namespaces", err);
-    if (!t)
-        return hf_wrap(err, "/sdk/vimServiceVersions.xml");
+    if (!t) {
+        hf_wrap(err, "/sdk/vimServiceVersions.xml");
+        return vmw_hint_other(err);
+    }
     const struct vmw_node *space = vmw_child(vmw_tree_root(t), "namespace");
     while (space && !vmw_is(vmw_child(space, "name"), "urn:vim25"))
         space = vmw_next(space);

@@ -102,6 +102,8 @@ int vmw_get_document(struct hf_instance *in, const struct hf_call *call, const c
 
 /* "https://HOST/…", where a '*' stands for the server that was asked. Other hosts are the VM's; the same trust decides. */
 char *vmw_transfer_url(const struct hf_instance *in, const char *told, struct hf_err *err);
+/* Of an answer that no server of vSphere gives: who may have given it. Returns -1. */
+int vmw_hint_other(struct hf_err *err);
 /* Of an error of a transfer from there: what it takes to reach it. Returns -1. */
 int vmw_hint_host(struct hf_err *err);
 /* At the server that was asked: there alone its session may be shown. */

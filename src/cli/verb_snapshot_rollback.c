@@ -15,7 +15,8 @@
 
 static const struct hf_cli_opt opts[] = {
     {"keep-current", 'k', HF_OPT_FLAG, NULL,
-     "Keep the state that is left, as files beside the disks; the report names them."},
+     "Keep the state that is left: as files beside the disks (libvirt), or as a snapshot (Proxmox VE, "
+     "VMware). The report names it."},
     {"yes", 'y', HF_OPT_FLAG, NULL, "Do not ask. Required where there is no terminal to ask on."},
 };
 
@@ -104,9 +105,9 @@ const struct hf_verb hf_verb_snapshot_rollback = {
             "or this command is killed or interrupted before, the VM gets its present disks back "
             "and is started "
             "with them. From then on what was written since the snapshot is removed.\n\n"
-            "The snapshot stays, as a way back once more, until it is deleted. Snapshots that are "
-            "younger than it "
-            "are gone with the state they belong to; if one of them was not made by holdfast, the "
+            "The snapshot stays, as a way back once more, until it is deleted. So do younger ones on "
+            "VMware, and on Proxmox VE where the storage goes back to any; else those are gone "
+            "with the state they belong to, and if one of them was not made by holdfast, the "
             "rollback is "
             "refused. So it is while a checkpoint of another backup program exists, and in some "
             "more cases, "

@@ -142,6 +142,9 @@ int hf_hv_machine_plan(struct hf_hv *hv, const struct hf_hv_call *call,
                        const struct hf_machine_request *req, struct hf_hv_machine_plan *out,
                        struct hf_err *err)
 {
+    if (!hv->core->table->machine_plan)
+        return hf_fail(err, HF_E_UNSUPPORTED, "plugin '%s' makes no machines of stored points",
+                       hv->core->table->name);
     HF_AUTO(hv_call) struct hv_call *c = HV_CALL_NEW(hv, machine_plan, call, err);
     if (!c || pack_disks(c, req, err) != 0)
         return -1;

@@ -208,7 +208,10 @@ static int fail_transfer(const struct hf_http_transfer *t, CURLcode rc, struct h
     hf_fail(err, cls, "%s",
             rc == CURLE_SEND_FAIL_REWIND ? "the connection ended before the answer came" : text);
     err->retryable = retryable;
-    if (rc == CURLE_PEER_FAILED_VERIFICATION)
+    if (rc == CURLE_PEER_FAILED_VERIFICATION && t->http->has_fingerprint)
+        hf_hint(err, "The server's certificate has another SHA-256 fingerprint than the configured "
+                     "one: it was renewed, or it is not the server.");
+    else if (rc == CURLE_PEER_FAILED_VERIFICATION)
         hf_hint(err, "Name the CA that signed the server's certificate, or pin its key.");
     if (rc == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
         hf_hint(err, "The server has another key than the pinned one: it was replaced, or it is "

@@ -197,19 +197,13 @@ static int check_backup_plan(struct checking *c, bool is_pushed, struct hf_err *
                                    "the hypervisor would send %u disk%s, each whole", n, many);
 }
 
-/* Of a snapshot, by a right of its own. */
-static bool is_stream_way(const struct hf_vm_copy *vm)
-{
-    return (vm->can & (HF_CAN_EXPORT_NBD | HF_CAN_EXPORT_STREAM)) == HF_CAN_EXPORT_STREAM;
-}
-
 /* Without a store there are no backups. */
 static int check_backup(struct checking *c, struct hf_err *err)
 {
     struct hf_err what = HF_ERR_INIT;
     if (hf_config_store_count(c->env->config) == 0)
         return 0;
-    if (hf_pushed_is_way(&c->found) || is_stream_way(&c->found))
+    if (hf_pushed_is_way(&c->found) || hf_usage_has_backup(&c->found))
         return check_backup_plan(c, hf_pushed_is_way(&c->found), err);
     return hf_pushed_check_way(c->hv, &c->found, c->vm->hypervisor, &what) == 0
                ? 0

@@ -102,8 +102,11 @@ static int check_services(struct checking *c, struct hf_err *err)
 
 static int check_freeze(struct checking *c, struct hf_err *err)
 {
+    struct hf_err what = HF_ERR_INIT;
     if (!hf_way_freezes(c->vm))
         return 0;
+    if (hf_way_check_freeze(c->hv, c->vm, &what) < 0)
+        return check_tell_err(c, "guest", &what, err);
     if (c->found.can & HF_CAN_GUEST_FREEZE)
         return check_tell(c, "guest", HF_FINDING_OK, "its filesystems can be frozen", NULL, err);
     return check_tell(

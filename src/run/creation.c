@@ -59,16 +59,19 @@ static int check_busy(struct creation *c, struct hf_err *err)
     return hf_hv_vm_busy(c->run->hv, &call, c->run->found.id, err);
 }
 
-/* Of a snapshot: one that would fill the filesystem, or make the chain too long, is not begun. */
+/* Of a snapshot, a backup's too: one that would fill the filesystem, or make the chain too long, is not begun. */
 static int check_limits(struct creation *c, struct hf_err *err)
 {
     const struct hf_run *run = c->run;
     HF_AUTO(hf_usage) struct hf_usage usage = {0};
-    if (c->kind != HF_CAPTURE_SNAPSHOT)
+    bool is_backup = c->kind == HF_CAPTURE_EXPORT;
+    if (is_backup && !hf_usage_has_backup(&run->found))
         return 0;
     struct hf_hv_call call = hf_env_call(run->env, run->id, PREPARE_MS);
     if (hf_usage_take(run->hv, &call, run->vm, run->found.id, &usage, err) < 0)
         return -1;
+    if (is_backup)
+        return hf_usage_refuse_backup(&usage, run->vm, err);
     if (hf_strv_add_all(&c->datastores, &usage.datastores) < 0)
         return hf_fail_nomem(err);
     return hf_usage_refuse(&usage, run->vm, err);

@@ -62,10 +62,17 @@ static void open_observer(struct creation *c)
 int creation_prepare_db(struct creation *c, struct hf_err *err)
 {
     const struct hf_config_vm *vm = c->run->vm;
-    if (vm->quiesce == HF_QUIESCE_LOCK || vm->quiesce == HF_QUIESCE_LIGHT)
-        return prepare_lock(c, err);
-    open_observer(c);
-    return 0;
+    if (vm->quiesce != HF_QUIESCE_LOCK && vm->quiesce != HF_QUIESCE_LIGHT) {
+        open_observer(c);
+        return 0;
+    }
+    if (prepare_lock(c, err) == 0)
+        return 0;
+    return c->run->found.state == HF_VM_OFF && err->cls == HF_E_UNREACHABLE
+               ? hf_hint(err, "The VM is off. Start it; or take its disks as they are, with "
+                              "quiesce = none in [vm %s]: grade E.",
+                         vm->label)
+               : -1;
 }
 
 int creation_check_grade(struct creation *c, struct hf_err *err)
@@ -78,8 +85,8 @@ int creation_check_grade(struct creation *c, struct hf_err *err)
         hf_fail(err, HF_E_UNSUPPORTED,
                 "grade %s is out of reach: %s, and nothing can sync the guest (%s)",
                 hf_grade_name(required), plan->needs_sync_why, c->guest_err.message);
-        return hf_hint(err, "Install and start qemu-guest-agent in the guest, or make the server "
-                            "durable at commit, "
+        return hf_hint(err, "Give holdfast a way into the guest (its agent, or guest = ssh), or make "
+                            "the server durable at commit, "
                             "or accept less with `require = E`.");
     }
     if (plan->lacks_variable_right) {

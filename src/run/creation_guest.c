@@ -101,6 +101,8 @@ static int prepare_freeze(struct creation *c, struct hf_err *err)
     HF_AUTO(hf_mount_list) struct hf_mount_list mounts = {0};
     if (!hf_way_freezes(run->vm))
         return 0;
+    if (hf_way_check_freeze(run->hv, run->vm, err) < 0)
+        return -1;
     struct hf_hv_call call = hf_env_call(run->env, run->id, LOOK_MS);
     if (hf_hv_guest_mounts(c->way.hv, &call, run->found.id, &mounts, err) < 0)
         return hf_wrap(err, "freeze = yes");

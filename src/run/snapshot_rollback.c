@@ -158,9 +158,13 @@ static int settle(struct rollback *r, struct hf_err *err)
     return 0;
 }
 
+/* Of files, which the hypervisor knows nothing of; it looks after a snapshot itself. */
 static int warn_of_kept(struct rollback *r, struct hf_err *err)
 {
-    if (!r->kept.n)
+    size_t i = 0;
+    while (i < r->kept.n && r->kept.items[i][0] != '/')
+        i++;
+    if (i == r->kept.n)
         return 0;
     char *line = hf_asprintf(
         "the kept files stand on the layers below snapshot %s: deleting it, or an older "

@@ -208,16 +208,31 @@ int hf_usage_judge(const struct hf_usage *u, const struct hf_config_vm *vm, int6
 
 static int refuse(void *ctx, const struct hf_excess *e, struct hf_err *err)
 {
-    (void)ctx;
     if (!e->refuses)
         return 0;
-    hf_fail(err, e->cls, "no further snapshot: %s", e->message);
+    hf_fail(err, e->cls, "no %s: %s", (const char *)ctx, e->message);
     return hf_hint(err, "%s", e->hint);
 }
 
 int hf_usage_refuse(const struct hf_usage *u, const struct hf_config_vm *vm, struct hf_err *err)
 {
-    if (hf_usage_judge(u, vm, 0, refuse, NULL, err) == 0)
+    char what[] = "further snapshot";
+    if (hf_usage_judge(u, vm, 0, refuse, what, err) == 0)
+        return 0;
+    return hf_wrap(err, "vm %s", vm->label);
+}
+
+bool hf_usage_has_backup(const struct hf_vm_copy *vm)
+{
+    return (vm->can & (HF_CAN_EXPORT_NBD | HF_CAN_EXPORT_STREAM)) == HF_CAN_EXPORT_STREAM;
+}
+
+int hf_usage_refuse_backup(const struct hf_usage *u, const struct hf_config_vm *vm,
+                           struct hf_err *err)
+{
+    char what[] = "snapshot for a backup";
+    const struct judging j = {.u = u, .vm = vm, .emit = refuse, .ctx = what};
+    if (judge_free(&j, err) == 0)
         return 0;
     return hf_wrap(err, "vm %s", vm->label);
 }

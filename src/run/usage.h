@@ -3,7 +3,8 @@
  * run/usage.h - what a VM's snapshots take up, and which limits of [vm] that exceeds.
  *
  * hf_usage_take asks the hypervisor: two calls, both within the deadline of call. The rest is arithmetic. One rule decides for
- * `snapshot create`, `check` and `status`: an excess that refuses is one with which create takes no snapshot.
+ * `snapshot create`, `check` and `status`: an excess that refuses is one with which create takes no snapshot. A backup
+ * that is read from a snapshot keeps to min-free alone.
  */
 #ifndef HF_RUN_USAGE_H
 #define HF_RUN_USAGE_H
@@ -46,5 +47,11 @@ int hf_usage_judge(const struct hf_usage *u, const struct hf_config_vm *vm, int6
 /* -1: a limit refuses. NOSPACE: min-free; UNSUPPORTED: a policy forbids it. */
 int hf_usage_refuse(const struct hf_usage *u, const struct hf_config_vm *vm, struct hf_err *err)
     HF_CHECKED;
+
+/* Is a backup of this VM read from a snapshot, whose overlays grow until it is deleted? */
+bool hf_usage_has_backup(const struct hf_vm_copy *vm);
+/* -1, NOSPACE: min-free refuses that snapshot. How many there are is no matter: it goes again. */
+int hf_usage_refuse_backup(const struct hf_usage *u, const struct hf_config_vm *vm,
+                           struct hf_err *err) HF_CHECKED;
 
 #endif

@@ -175,6 +175,15 @@ bool hf_way_freezes(const struct hf_config_vm *vm)
     return vm->freeze == HF_FREEZE_YES;
 }
 
+int hf_way_check_freeze(const struct hf_hv *hv, const struct hf_config_vm *vm, struct hf_err *err)
+{
+    const struct hf_plugin *p = hf_hv_plugin(hv);
+    if (!hf_way_freezes(vm) || p->capabilities & HF_CAN_GUEST_FREEZE)
+        return 0;
+    hf_fail(err, HF_E_UNSUPPORTED, "freeze = yes, and plugin '%s' cannot freeze a guest", p->name);
+    return hf_hint(err, "Set 'freeze = no': quiesce = lock and quiesce = stop need no freeze.");
+}
+
 int hf_way_needed(const struct hf_config_vm *vm)
 {
     int what = 0;

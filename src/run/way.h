@@ -47,6 +47,9 @@ void hf_way_sweep(const struct hf_env *env, const char *run_id);
 int hf_way_needed(const struct hf_config_vm *vm);
 /* Is the hypervisor's agent used for this VM's freeze? */
 bool hf_way_freezes(const struct hf_config_vm *vm);
+/* UNSUPPORTED: it is to be, and no VM of this hypervisor can be frozen. */
+int hf_way_check_freeze(const struct hf_hv *hv, const struct hf_config_vm *vm,
+                        struct hf_err *err) HF_CHECKED;
 
 /* The ssh login of its section; borrows from it. Only where it has one. */
 struct hf_ssh_target hf_way_ssh_target(const struct hf_config_vm *vm);

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from common import BUILD, folder, private
+from common import BUILD, PIN, THUMBPRINT, folder, private
 from export import MIB, changed, image, same, until
 
 
@@ -20,7 +20,7 @@ class Program:
         self.site, base = site, os.path.join(folder.name, f"program-{site.server.port}")
         self.state, self.store, self.out = f"{base}/state", f"{base}/store", f"{base}/out"
         for path in (self.state, self.store, self.out):
-            os.makedirs(path)
+            os.makedirs(path, exist_ok=True)
         keys = {"hypervisor": "vc", "name": site.vm, "db": "none", "quiesce": "none", "freeze": "no", "uncovered": "lower", **vm}
         lines = ["[defaults]", f"state = {self.state}", "[hypervisor vc]", "plugin = vmware", *[f"{k} = {v}" for k, v in site.keys.items()],
                  "[store nas]", f"url = file://{self.store}", "off-host = assume", "[vm web01]", *[f"{k} = {v}" for k, v in keys.items()]]
@@ -29,7 +29,8 @@ class Program:
         self.disks = [image("boot.raw", 11, mib=24, tail=512), image("data.raw", 12, mib=16, tail=0)]
         for n, path in enumerate(self.disks):
             site.disk(path, n)
-        self.good("store", "init", "nas")
+        if not os.listdir(self.store):
+            self.good("store", "init", "nas")
 
     def command(self, *args):
         return [f"{BUILD}/src/holdfast", "-c", self.config, "--json", *args]
@@ -42,6 +43,10 @@ class Program:
         code, out, err = self.run(*args, **more)
         assert code == 0, (args, code, out, err)
         return json.loads(out) if out.strip() else None
+
+    def checks(self, area):
+        _, out, _ = self.run("check", "web01")
+        return [c for c in json.loads(out)["checks"] if c["area"] == area]
 
     def failed(self, cls, *args, **more):
         code, out, err = self.run(*args, **more)
@@ -98,7 +103,7 @@ def check_plans_the_way_that_a_backup_takes(site):
     assert told("backup")[0][:2] == ("ok", "the hypervisor would send 2 disks, each whole")
     site.server.say("deny", value="VApp.Export")
     (status, text, _), = told("backup")
-    assert status == "fail" and "are missing: VApp.Export" in text and not told("disks"), text
+    assert status == "fail" and f"VM '{site.vm}': privileges on the VM are missing: VApp.Export" in text and not told("disks"), text
     for one in ("State.CreateSnapshot", "State.RevertToSnapshot"):
         site.server.say("deny", value=f"VirtualMachine.{one}")
     (_, text, hint), = told("disks")
@@ -106,6 +111,18 @@ def check_plans_the_way_that_a_backup_takes(site):
     (_, text, _), = told("backup")
     assert "State.CreateSnapshot, VApp.Export" in text, text
     assert not site.requests("CreateSnapshot_Task")
+
+
+def check_tells_of_a_pin_or_thumbprint_that_no_host_has(site):
+    saved = dict(site.keys)
+    del site.keys["ca-file"]
+    for keys in ({"thumbprint": THUMBPRINT}, {"pin": PIN}, {"pin": PIN, "ca-file": saved["ca-file"]}):
+        site.keys = {k: v for k, v in {**saved, "ca-file": None, **keys}.items() if v}
+        told = [(c["status"], c["message"]) for c in Program(site).checks("backup")]
+        key = "pin" if "pin" in keys else "thumbprint"
+        assert any(s == "warn" and m.startswith(f"{key} is that of the vCenter") and "ca-file" in m for s, m in told), told
+    site.keys = saved
+    assert [c["status"] for c in Program(site).checks("backup")] == ["ok"]
 
 
 def what_both_plans_say_is_told_once(site):
@@ -134,6 +151,15 @@ def a_backup_comes_back_as_an_ovf_package_with_the_disks_in_their_places(site):
     assert [re.search(r"AddressOnParent>(\d+)<.*/(vmdisk\d)<", i, re.S).groups() for i in disks] == [("0", "vmdisk1"), ("1", "vmdisk2")], text
     assert all(part in html.unescape(text) for part in (">VirtualSCSI<", "VirtualQuantity>6<", "VirtualQuantity>4096<", ">for <you> & me<")), text
     assert p.is_clean()
+
+
+def where_no_machine_can_be_made_it_is_said_where_one_can(site):
+    p = Program(site)
+    point = p.good("backup", "web01")["point"]
+    for more in ((), ("--hypervisor", "vc")):
+        error = p.failed("unsupported", "restore", "vm", point, "--name", "n", "--dir", p.out, *more)
+        assert error["message"] == "plugin 'vmware' makes no machines of stored points", error
+        assert error["hint"].startswith("A host of libvirt makes a machine of it: say which with --hypervisor"), error
 
 
 def the_second_backup_sends_what_is_new_alone(site):
@@ -167,6 +193,17 @@ def a_store_that_is_slower_than_the_lease_lasts_does_not_lose_it(site):
     site.fault("seconds", "removeSnapshot", 2, times=-1)
     doc = p.good("backup", "web01", env={"HOLDFAST_POINT": "backup.before_export_end=stall:6000"})
     assert p.is_whole(doc["point"]) and p.is_clean() and site.leases() == ["completed"], site.leases()
+
+
+def a_backup_needs_the_room_that_a_snapshot_needs(site):
+    """Its own is one, and grows while the disks are read; a full datastore pauses all of its VMs."""
+    p = Program(site)
+    site.change(free=4096 * MIB)
+    error = p.failed("no-space", "backup", "web01")
+    assert "vm web01: no snapshot for a backup: 4.0 GiB of" in error["message"] and "min-free = 10%" in error["message"], error
+    assert error["hint"].startswith("Make room there") and not site.requests("CreateSnapshot_Task") and p.is_clean(), error
+    p = Program(site, **{"min-free": "2G"})
+    assert p.is_whole(p.good("backup", "web01")["point"])
 
 
 def what_breaks_off_once_costs_no_point(site):

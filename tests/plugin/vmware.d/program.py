@@ -56,3 +56,31 @@ def the_program_goes_from_check_to_delete(site):
     site.server.say("deny", value="VirtualMachine.State.CreateSnapshot")
     status, text = run("check", "web01")
     assert status != 0 and "VirtualMachine.State.CreateSnapshot" in text, text
+
+
+def a_freeze_is_refused_by_words_that_fit_vsphere(site):
+    site.with_guest()
+    run = program(site, "db = none", "quiesce = none", "freeze = yes", "uncovered = lower")
+    for verb, wanted in ((("check", "web01"), 1), (("snapshot", "create", "web01"), 4)):
+        status, text = run(*verb)
+        assert status == wanted and "freeze = yes, and plugin 'vmware' cannot freeze a guest" in text, (verb, status, text)
+        assert "hint: Set 'freeze = no'" in text and "qemu-guest-agent" not in text and "guest_mounts" not in text, text
+    assert not site.requests("CreateSnapshot_Task")
+
+
+def the_state_that_a_rollback_keeps_is_a_snapshot_and_told_as_one(site):
+    run = program(site)
+    assert run("snapshot", "create", "web01")[0] == 0
+    name, = site.snapshots()
+    status, text = run("snapshot", "rollback", "web01", name, "--yes", "--keep-current")
+    assert status == 0 and "snapshot 'back-" in text and "qemu-img" not in text and "files" not in text, text
+    assert len(site.snapshots()) == 2, site.snapshots()
+
+
+def of_a_vm_that_is_off_it_is_said_that_no_database_can_answer(site):
+    site.change(power="poweredOff")
+    lines = ("db = tcp://127.0.0.1:9", f"db-defaults-file = {private('db.cnf', '[client]')}", "uncovered = lower")
+    status, text = program(site, *lines)("snapshot", "create", "web01")
+    assert status == 1 and "hint: The VM is off. Start it; or take its disks as they are, with quiesce = none in [vm web01]" in text, (status, text)
+    status, text = program(site, *lines, "quiesce = none")("snapshot", "create", "web01")
+    assert status == 0 and "grade      E" in text, (status, text)

@@ -10,10 +10,12 @@ from common import NAME, PIN, THUMBPRINT, private
 
 def nobody_is_told_the_password_before_the_certificate_was_judged(site):
     wrong = ":".join(["00"] * 32)
-    for keys in ({"ca-file": None}, {"ca-file": None, "thumbprint": wrong}, {"pin": "sha256//" + "A" * 43 + "="}):
+    for keys, hint in (({"ca-file": None}, "Name the CA"), ({"ca-file": None, "thumbprint": wrong}, "another SHA-256 fingerprint"),
+                       ({"pin": "sha256//" + "A" * 43 + "="}, "another key than the pinned one")):
         saved = dict(site.keys)
         site.keys = {k: v for k, v in {**site.keys, **keys}.items() if v}
-        site.bad("auth", "probe")
+        text = site.bad("auth", "probe")
+        assert hint in text, text
         site.keys = saved
     assert not site.requests(), site.requests()
 
@@ -142,6 +144,15 @@ def hostile_answers_are_errors_in_bounded_time(site):
         site.bad("corrupt", "probe")
 
 
+def what_is_no_vcenter_is_told_as_that(site):
+    for kind, about, value, cls in (("hostile", "versions", "html", "corrupt"), ("hostile", "RetrieveServiceContent", "html", "corrupt"),
+                                    ("http", "RetrieveServiceContent", 404, "unreachable"), ("http", "Login", 503, "unreachable")):
+        site.fault(kind, about, value, times=-1)
+        text = site.bad(cls, "probe")
+        assert "is uri right, is the server still starting" in text, (kind, about, text)
+        site.server.say("calm")
+
+
 def the_shape_of_an_answer_does_not_matter(site):
     site.captured()
     plain = [site.good(*verb) for verb in (("find", site.vm), ("disks", site.vm), ("snapshots", site.vm))]
@@ -178,7 +189,8 @@ def cancelled_or_late_a_request_ends(site):
 
 def passwords_are_in_no_output_and_users_are_told_of_their_domain(site):
     site.keys["user"] = "holdfast"
-    assert "vsphere.local" in site.bad("auth", "probe")
+    text = site.bad("auth", "probe")
+    assert "vsphere.local" in text and "on an ESXi host by itself it has none" in text, text
 
 
 def a_vcenter_that_is_started_again_while_we_work_is_no_end(site):

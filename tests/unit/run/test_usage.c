@@ -101,6 +101,22 @@ static void what_refuses_comes_first_and_age_and_growth_only_warn(void **state)
     assert_hf_err(&err, HF_E_NOSPACE, "vm web01: no further snapshot: 0 B of 1000.0 GiB");
 }
 
+static void a_backup_from_a_snapshot_needs_its_room_alone(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    struct hf_usage u = at_the_limit();
+    u.chain = 5;
+    assert_hf_ok(hf_usage_refuse_backup(&u, &vm, &err), &err);
+    u.store_free_bytes = 0;
+    assert_int_equal(hf_usage_refuse_backup(&u, &vm, &err), -1);
+    assert_hf_err(&err, HF_E_NOSPACE, "vm web01: no snapshot for a backup: 0 B of 1000.0 GiB");
+    const struct hf_vm_copy stream = {.can = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_STREAM},
+                            nbd = {.can = HF_CAN_SNAPSHOT | HF_CAN_EXPORT_NBD};
+    assert_true(hf_usage_has_backup(&stream));
+    assert_false(hf_usage_has_backup(&nbd));
+}
+
 static void what_is_not_known_exceeds_nothing(void **state)
 {
     (void)state;
@@ -145,6 +161,7 @@ int main(void)
         HF_TEST(what_is_at_its_limit_is_not_over_it),
         HF_TEST(each_limit_is_exceeded_by_the_least_too_much),
         HF_TEST(what_refuses_comes_first_and_age_and_growth_only_warn),
+        HF_TEST(a_backup_from_a_snapshot_needs_its_room_alone),
         HF_TEST(what_is_not_known_exceeds_nothing),
         HF_TEST(of_several_places_the_one_with_the_least_room_counts),
     };
