@@ -47,9 +47,13 @@ static int choose_name(struct restoring *r, const char **hypervisor, struct hf_e
         hf_err_copy(err, &mine);
         return hf_hint(err, "Say which machine with --name.");
     }
-    if (strchr(r->name, '/') || r->name[0] == '.' || !r->name[0])
-        return hf_fail(err, HF_E_CONFIG, "'%.60s' is no name of a machine", r->name);
-    return 0;
+    if (r->name[0] && r->name[0] != '.' && !strchr(r->name, '/'))
+        return 0;
+    hf_fail(err, HF_E_CONFIG, "'%.60s' is no name of a machine", r->name);
+    return vm ? hf_hint(err,
+                        "[vm %s] gives a path. Say how the machine is to be called with --name.",
+                        vm->label)
+              : -1;
 }
 
 static int choose_hypervisor(struct restoring *r, struct hf_err *err)

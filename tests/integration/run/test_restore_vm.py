@@ -112,6 +112,12 @@ class Refused(Machine):
         packs.rename(self.site.dir / "hidden")
         self.fails(self.vm(name="web"), "conflict", "there is a machine 'web' already", 1)
         self.fails(self.vm(name="a/b"), "config", "is no name of a machine", 2)
+        self.site.sections["web"]["name"] = "/dc/vm/web"
+        self.site.write()
+        error = self.fails(self.site.run("restore", "vm", self.point, "--in-place", "--dir", self.out), "config", "is no name of a machine", 2)
+        self.assertIn("[vm web] gives a path", error["hint"])
+        del self.site.sections["web"]["name"]
+        self.site.write()
         self.fails(self.vm("--network", "some"), "config", "", 2)
         self.fails(self.vm("--hypervisor", "there"), "config", "", 2)
         (self.out / "new").mkdir()
