@@ -206,7 +206,7 @@ static int look_in_tree(struct hf_instance *in, const struct hf_call *call, stru
     return 1;
 }
 
-/* The task may still run, also where nobody knows its name: 1 as above once it is there and nothing works on the VM's snapshots;
+/* The task may still run, also where nobody knows its name: 1 as above once it is there and nothing works on its snapshots or power;
  * 0 after so many looks at which nothing did and none was there. A server that is away is waited for; a deadline or a cancel is -1. */
 static int search(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                   int looks, struct hf_err *err)

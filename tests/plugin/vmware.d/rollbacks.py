@@ -231,3 +231,17 @@ def a_server_that_is_restarted_meanwhile_leaves_no_vm_off(site):
         assert status == 0 and each_state(here) == (1, "poweredOn", [NAME], 0), (method, text, here.state())
         here.judge()
         here.server.close()
+
+
+def a_power_task_that_runs_on_is_waited_for_by_the_undo(site):
+    """The switch was given up, or died, while the VM was being powered off or on: a VM that still runs is not one that is left alone."""
+    for method, seconds, limit in (("powerOff", 3, 2000), ("powerOn", 4, 3000)):
+        here = site_with_a_snapshot(Site())
+        here.fault("seconds", method, seconds, times=-1)
+        status, text = back(here, "switch", limit=limit)
+        assert status == 1 and "runs on" in text, (method, text)
+        undo(here)
+        time.sleep(seconds)
+        assert each_state(here) == (2, "poweredOn", [NAME], 0), (method, here.state())
+        here.judge()
+        here.server.close()
