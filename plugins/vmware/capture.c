@@ -267,8 +267,10 @@ static int try_once(struct hf_instance *in, const struct hf_call *call, struct h
     int rc = post(in, call, cap, &why);
     bool is_lost = rc != 0 && in->is_unclear, was_refused = rc != 0 && in->was_refused;
     if (rc == 0) {
-        if (vmw_task_watch(in, call, &cap->task, err) != 0)
+        if (vmw_task_watch(in, call, &cap->task, err) != 0) {
+            in->is_in_doubt = true; /* a server that is restarted now will not know the task */
             return hf_left(err, "it makes snapshot '%s' of VM %s", cap->name, cap->vm_id);
+        }
         rc = vmw_task_verdict(&cap->task, &why);
         is_lost = cap->task.state == VMW_TASK_LOST;
         cap->made = cap->task.result;

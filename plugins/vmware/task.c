@@ -203,8 +203,10 @@ int vmw_work(struct hf_instance *in, const struct hf_call *call, const char *met
     struct vmw_request req = {.method = method, .self = self, .args = args};
     if (vmw_call_ref(in, call, &req, &t.ref, err) != 0)
         return -1;
-    if (vmw_task_wait(in, call, &t, err) != 0)
+    if (vmw_task_wait(in, call, &t, err) != 0) {
+        in->is_in_doubt = true;
         return -1;
+    }
     snprintf(in->fault, sizeof in->fault, "%s", t.fault);
     in->is_unclear = t.state == VMW_TASK_LOST;
     return vmw_task_verdict(&t, err) == 0 ? 0 : hf_wrap(err, "%s", method);

@@ -2,6 +2,8 @@
 """program.py - the whole program with this plugin."""
 import os
 import subprocess
+import threading
+import time
 
 from common import BUILD, Site, folder, private
 
@@ -37,6 +39,24 @@ def one_that_the_host_ends_when_its_vcenter_gave_it_up_is_taken_away_too(site):
         assert status != 0 and len(here.requests("RemoveSnapshot_Task")) == 1 and not here.snapshots(), (kind, text, here.state())
         here.judge()
         here.server.close()
+
+
+def one_that_was_made_beyond_the_hold_by_a_task_that_was_forgotten_is_taken_away_too(site):
+    """The vCenter is restarted inside the hold, and back when the undo looks: it knows no task, and the host still works on it."""
+    run = program(site, "db = none", "quiesce = none", "freeze = no", "uncovered = lower", "hold-limit = 2s")
+    site.fault("seconds", "createSnapshot", 5, times=-1)
+
+    def restart():
+        while not site.requests("WaitForUpdatesEx"):
+            time.sleep(0.01)
+        site.server.say("restart", value="1.9")
+    other = threading.Thread(target=restart)
+    other.start()
+    status, text = run("snapshot", "create", "web01")
+    other.join()
+    while site.state()["running"]:
+        time.sleep(0.05)
+    assert status != 0 and not site.snapshots(), (text, site.state())
 
 
 def the_program_goes_from_check_to_delete(site):

@@ -245,3 +245,20 @@ def a_power_task_that_runs_on_is_waited_for_by_the_undo(site):
         assert each_state(here) == (2, "poweredOn", [NAME], 0), (method, here.state())
         here.judge()
         here.server.close()
+
+
+def a_step_that_was_given_up_and_is_forgotten_by_a_restarted_server_is_in_doubt(site):
+    site_with_a_snapshot(site)
+    site.fault("seconds", "powerOff", 5, times=-1)
+
+    def restart():
+        while not site.requests("PowerOffVM_Task"):
+            time.sleep(0.01)
+        site.server.say("restart", value="2.4")
+    other = threading.Thread(target=restart)
+    other.start()
+    status, text = back(site, "or-undo", limit=2500)
+    other.join()
+    while site.state()["running"]:
+        time.sleep(0.05)
+    assert status == 1 and each_state(site) == (2, "poweredOn", [NAME], 0), (text, site.state())
