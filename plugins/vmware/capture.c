@@ -107,7 +107,8 @@ static int check_rights(struct hf_instance *in, const struct hf_call *call,
     unsigned later = is_export ? 0 : VMW_FOR_ROLLBACKS;
     later |= in->guest_user ? VMW_FOR_GUESTS : 0;
     if (vmw_rights_load(in, call, &vm->ref, &r, err) != 0 ||
-        vmw_rights_check(&r, VMW_FOR_SNAPSHOTS | (is_export ? VMW_FOR_EXPORTS : 0), later, err) != 0)
+        vmw_rights_check(&r, VMW_FOR_SNAPSHOTS | (is_export ? VMW_FOR_EXPORTS : 0), later, err) !=
+            0)
         return -1;
     return vmw_rights_warn(&r, later, warn, ctx);
 }

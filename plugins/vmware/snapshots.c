@@ -108,11 +108,35 @@ int vmw_snap_drop(struct hf_instance *in, const struct hf_call *call, const char
     }
 }
 
+static int tells_uuid(void *ctx, const struct vmw_node *object, struct hf_err *err)
+{
+    const char *uuid = vmw_text(vmw_prop(object, "summary.config.instanceUuid"));
+    const char *name = vmw_text(vmw_prop(object, "name"));
+    return uuid && *uuid ? 0
+                         : hf_fail(err, HF_E_UNREACHABLE,
+                                   "VM %s is not found, and VM '%.80s' tells no instance UUID now",
+                                   (const char *)ctx, name ? name : "");
+}
+
+/* NOT_FOUND says that nothing is left to delete: not while a VM that may be it tells no UUID. */
+static int locate_surely(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                         struct hf_err *err)
+{
+    static const char *const paths[] = {"name", "summary.config.instanceUuid", NULL};
+    struct hf_err why = HF_ERR_INIT;
+    if (vmw_locate(in, call, vm_id, err) == 0)
+        return 0;
+    if (err->cls == HF_E_NOT_FOUND &&
+        vmw_props_each_vm(in, call, paths, tells_uuid, (void *)(uintptr_t)vm_id, &why) != 0)
+        hf_err_copy(err, &why);
+    return -1;
+}
+
 int vmware_snapshot_delete(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                            const char *name, struct hf_err *err)
 {
     bool was = false;
-    if (vmw_enter(in, call, err) != 0 || vmw_locate(in, call, vm_id, err) != 0)
+    if (vmw_enter(in, call, err) != 0 || locate_surely(in, call, vm_id, err) != 0)
         return -1;
     if (vmw_snap_drop(in, call, name, &was, err) != 0)
         return hf_wrap(err, "delete snapshot '%s'", name);

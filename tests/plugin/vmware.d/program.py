@@ -16,9 +16,9 @@ def program(here, *vm):
              *(vm or ["db = none", "quiesce = none", "freeze = no", "uncovered = lower"])]
     config = private("holdfast.conf", "\n".join(lines) + "\n")
 
-    def run(*args):
+    def run(*args, point=""):
         done = subprocess.run([f"{BUILD}/src/holdfast", "-c", config, *args], capture_output=True, timeout=120, check=False,
-                              env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins"})
+                              env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins", "HOLDFAST_POINT": point})
         return done.returncode, done.stdout.decode() + done.stderr.decode()
     return run
 
@@ -57,6 +57,20 @@ def one_that_was_made_beyond_the_hold_by_a_task_that_was_forgotten_is_taken_away
     while site.state()["running"]:
         time.sleep(0.05)
     assert status != 0 and not site.snapshots(), (text, site.state())
+
+
+def a_deletion_that_died_is_not_done_because_its_vm_is_not_found_now(site):
+    run = program(site)
+    assert run("snapshot", "create", "web01")[0] == 0
+    assert run("snapshot", "delete", "web01", site.snapshots()[0], point="vmware.before_delete=kill")[0] == -9
+    uuid = site.state()["uuid"]
+    site.change(instance_uuid="")  # a host that was started, and reads its VMs one after the other
+    status, text = run("recover")
+    assert status != 0 and "already deleted" not in text and "tells no instance UUID" in text, (status, text)
+    site.change(instance_uuid=uuid)
+    status, text = run("recover")
+    assert status == 0 and not site.snapshots(), (status, text)
+    site.may_leave = True
 
 
 def the_program_goes_from_check_to_delete(site):
