@@ -262,3 +262,28 @@ def a_step_that_was_given_up_and_is_forgotten_by_a_restarted_server_is_in_doubt(
     while site.state()["running"]:
         time.sleep(0.05)
     assert status == 1 and each_state(site) == (2, "poweredOn", [NAME], 0), (text, site.state())
+
+
+def a_log_in_that_fails_while_a_server_comes_up_leaves_no_vm_off(site):
+    for method in ("PowerOffVM_Task", "RevertToSnapshot_Task"):
+        here = site_with_a_snapshot(Site())
+        here.fault("restart", method, 1)
+        here.fault("http", "Login", 503, times=6, skip=1)
+        status, text = back(here, "or-undo", limit=30000)
+        assert status == 0 and each_state(here) == (1, "poweredOn", [NAME], 0), (method, text, here.state())
+        here.judge()
+        here.server.close()
+
+
+def an_undo_waits_for_a_server_that_is_away_when_it_begins(site):
+    site_with_a_snapshot(site)
+
+    def restart():
+        while not site.requests("PowerOffVM_Task"):
+            time.sleep(0.01)
+        site.server.say("restart", value="7")
+    other = threading.Thread(target=restart)
+    other.start()
+    status, text = back(site, "or-undo", limit=2500)
+    other.join()
+    assert status == 1 and each_state(site) == (2, "poweredOn", [NAME], 0), (text, site.state())
