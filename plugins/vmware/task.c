@@ -167,6 +167,17 @@ static int round_of(struct hf_instance *in, const struct hf_call *call, struct v
     return t->state == VMW_TASK_RUNS ? look(in, call, t, err) : 0;
 }
 
+/* Its end may be told before the reason of it. */
+static int ask_why(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t,
+                   struct hf_err *err)
+{
+    if (t->state != VMW_TASK_FAILED || t->why.cls)
+        return 0;
+    int rc = look(in, call, t, err);
+    t->state = VMW_TASK_FAILED;
+    return rc;
+}
+
 int vmw_task_watch(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t,
                    struct hf_err *err)
 {
@@ -181,7 +192,7 @@ int vmw_task_watch(struct hf_instance *in, const struct hf_call *call, struct vm
         if (round_of(in, call, t, version, waits_s[i], &why) != 0)
             return poll_until(in, call, t, VMW_POLL_MS, err);
     }
-    return 0;
+    return ask_why(in, call, t, err);
 }
 
 void vmw_task_forget(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t)

@@ -86,6 +86,13 @@ def a_vm_that_another_task_has_is_waited_for_within_the_hold(site):
     site.captured()
 
 
+def an_end_that_is_told_before_its_reason_is_asked_about(site):
+    site.fault("shape", "state-first", times=-1)
+    site.fault("task-fault", "createSnapshot", "TaskInProgress", times=2)
+    site.captured()
+    assert site.snapshots() == [NAME] and len(site.requests("CreateSnapshot_Task")) == 3
+
+
 def a_vm_that_another_task_keeps_is_given_up_in_time(site):
     site.fault("task-fault", "createSnapshot", "TaskInProgress", times=-1)
     start = time.monotonic()
