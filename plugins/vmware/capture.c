@@ -341,6 +341,7 @@ int vmware_capture_settle(struct hf_instance *in, const struct hf_call *call,
     in->vm = cap->vm;
     if (vmw_snap_find(in, call, cap->name, &s, err) != 0)
         return -1;
+    in->is_in_doubt = !s.exists; /* the host may end it still */
     if (!s.exists || !s.is_ours || (cap->made.id[0] && !vmw_ref_same(&s.ref, &cap->made)))
         return hf_fail(err, HF_E_CONFLICT, "the task ended well, and snapshot '%s' is %s",
                        cap->name, s.exists ? "another" : "not there");

@@ -59,6 +59,13 @@ def one_that_was_made_beyond_the_hold_by_a_task_that_was_forgotten_is_taken_away
     assert status != 0 and not site.snapshots(), (text, site.state())
 
 
+def one_that_comes_into_the_tree_after_its_task_was_told_as_done_is_taken_away_too(site):
+    site.fault("early", "createSnapshot", 2)
+    status, text = program(site)("snapshot", "create", "web01")
+    time.sleep(2.5)
+    assert status != 0 and "is not there" in text and not site.snapshots(), (text, site.state())
+
+
 def a_deletion_that_died_is_not_done_because_its_vm_is_not_found_now(site):
     run = program(site)
     assert run("snapshot", "create", "web01")[0] == 0
