@@ -71,7 +71,8 @@ static int look(struct hf_instance *in, const struct hf_call *call, struct vmw_t
 {
     HF_AUTO(vmw_props) struct vmw_props p = {0};
     struct hf_err why = HF_ERR_INIT;
-    if (vmw_props_get(in, call, &t->ref, asked_for, &p, &why) == 0) {
+    t->is_unseen = vmw_props_get(in, call, &t->ref, asked_for, &p, &why) != 0;
+    if (!t->is_unseen) {
         take_values(in, t, vmw_child(p.object, "propSet"));
         return 0;
     }
@@ -215,7 +216,7 @@ int vmw_work(struct hf_instance *in, const struct hf_call *call, const char *met
     if (vmw_call_ref(in, call, &req, &t.ref, err) != 0)
         return -1;
     if (vmw_task_wait(in, call, &t, err) != 0) {
-        in->is_in_doubt = true;
+        in->is_in_doubt |= t.is_unseen;
         return -1;
     }
     snprintf(in->fault, sizeof in->fault, "%s", t.fault);
