@@ -3,15 +3,15 @@
 
 #include <string.h>
 
-/* vCenter and ESXi call them VirtualMachine.createSnapshot, vm.Snapshot.remove, …. */
-static bool is_about_snapshots(const char *what)
+/* vCenter and ESXi call them VirtualMachine.createSnapshot, vm.Snapshot.remove, VirtualMachine.powerOff, …. */
+static bool is_about_state(const char *what)
 {
-    return strstr(what, "napshot") || strstr(what, "onsolidate");
+    return strstr(what, "napshot") || strstr(what, "onsolidate") || strstr(what, "ower");
 }
 
 struct seeker {
     struct hf_instance *in;
-    bool snapshots_only;
+    bool state_only;
     struct vmw_working *out;
 };
 
@@ -26,7 +26,7 @@ static int judge(void *ctx, const struct vmw_node *object, struct hf_err *err)
         return -1;
     if (!vmw_ref_read(vmw_child(object, "obj"), &task) ||
         (!vmw_is(state, "running") && !vmw_is(state, "queued")) ||
-        (s->snapshots_only && !is_about_snapshots(what ? what : "")))
+        (s->state_only && !is_about_state(what ? what : "")))
         return 0;
     s->out->task = task;
     snprintf(s->out->what, sizeof s->out->what, "%s", what ? what : "a task");
@@ -35,10 +35,10 @@ static int judge(void *ctx, const struct vmw_node *object, struct hf_err *err)
 }
 
 int vmw_working_on(struct hf_instance *in, const struct hf_call *call, const struct vmw_ref *vm,
-                   bool snapshots_only, struct vmw_working *out, struct hf_err *err)
+                   bool state_only, struct vmw_working *out, struct hf_err *err)
 {
     static const char *const paths[] = {"info.state", "info.descriptionId", "info.reason", NULL};
-    struct seeker s = {in, snapshots_only, out};
+    struct seeker s = {in, state_only, out};
     *out = (struct vmw_working){0};
     return vmw_props_each(in, call, vm, "recentTask", "Task", paths, judge, &s, err);
 }

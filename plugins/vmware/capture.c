@@ -222,7 +222,7 @@ static int look_in_tree(struct hf_instance *in, const struct hf_call *call, stru
     return 1;
 }
 
-/* The task may still run, also where nobody knows its name: 1 as above once it is there and nothing works on the VM's snapshots;
+/* The task may still run, also where nobody knows its name: 1 as above once it is there and nothing works on its snapshots or power;
  * 0 after so many looks at which nothing did and none was there. A server that is away is waited for; a deadline or a cancel is -1. */
 static int search(struct hf_instance *in, const struct hf_call *call, struct hf_capture *cap,
                   int looks, struct hf_err *err)
@@ -283,8 +283,10 @@ static int try_once(struct hf_instance *in, const struct hf_call *call, struct h
     int rc = post(in, call, cap, &why);
     bool is_lost = rc != 0 && in->is_unclear, was_refused = rc != 0 && in->was_refused;
     if (rc == 0) {
-        if (vmw_task_watch(in, call, &cap->task, err) != 0)
+        if (vmw_task_watch(in, call, &cap->task, err) != 0) {
+            in->is_in_doubt = true; /* a server that is restarted now will not know the task */
             return hf_left(err, "it makes snapshot '%s' of VM %s", cap->name, cap->vm_id);
+        }
         rc = vmw_task_verdict(&cap->task, &why);
         is_lost = cap->task.state == VMW_TASK_LOST;
         cap->made = cap->task.result;
@@ -354,6 +356,7 @@ int vmware_capture_settle(struct hf_instance *in, const struct hf_call *call,
     in->vm = cap->vm;
     if (vmw_snap_find(in, call, cap->name, &s, err) != 0)
         return -1;
+    in->is_in_doubt = !s.exists; /* the host may end it still */
     if (!s.exists || !s.is_ours || (cap->made.id[0] && !vmw_ref_same(&s.ref, &cap->made)))
         return hf_fail(err, HF_E_CONFLICT, "the task ended well, and snapshot '%s' is %s",
                        cap->name, s.exists ? "another" : "not there");

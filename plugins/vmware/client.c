@@ -35,7 +35,7 @@ int vmw_enter(struct hf_instance *in, const struct hf_call *call, struct hf_err 
 
 int vmw_check_stop(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
 {
-    if (in->host->cancelled(in->host->ctx))
+    if (!in->ignores_cancel && in->host->cancelled(in->host->ctx))
         return hf_fail(err, HF_E_CANCELLED, "cancelled");
     return vmw_left_ms(in, call) ? 0 : hf_fail(err, HF_E_TIMEOUT, "the deadline passed");
 }
@@ -71,11 +71,20 @@ const struct vmw_node *vmw_response(const struct vmw_tree *t)
 
 /* ---- one call, and again ------------------------------------------------------------------------------------ */
 
+static bool is_about_session(const struct vmw_request *req)
+{
+    return strcmp(req->method, "Login") == 0 || strcmp(req->method, "Logout") == 0;
+}
+
+/* After a new log-in, where there is no session. */
 static int attempt(struct hf_instance *in, const struct hf_call *call,
                    const struct vmw_request *req, struct vmw_tree **out, struct hf_err *err)
 {
     bool is_fault = false;
     HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
+    if (!in->cookie && in->session_key[0] && !is_about_session(req) &&
+        vmw_log_in(in, call, err) != 0)
+        return -1;
     in->fault[0] = '\0';
     if (vmw_send(in, call, req, &t, &is_fault, err) != 0)
         return -1;
@@ -87,24 +96,17 @@ static int attempt(struct hf_instance *in, const struct hf_call *call,
     return 0;
 }
 
-static bool is_about_session(const struct vmw_request *req)
-{
-    return strcmp(req->method, "Login") == 0 || strcmp(req->method, "Logout") == 0;
-}
-
 static bool lost_session(const struct hf_instance *in, const struct vmw_request *req)
 {
     return strcmp(in->fault, "NotAuthenticated") == 0 && !is_about_session(req);
 }
 
-/* The session is gone: another one. What only reads is asked again; whoever changes something looks first. */
+/* The session is gone: another one. Whoever changes something looks first. -1. */
 static int come_back(struct hf_instance *in, const struct hf_call *call,
                      const struct vmw_request *req, struct hf_err *err)
 {
     if (vmw_log_in(in, call, err) != 0)
         return -1;
-    if (req->is_read)
-        return 0;
     in->was_refused = true;
     hf_fail(err, HF_E_UNREACHABLE, "%s: the server had lost the session", req->method);
     err->retryable = 1;
@@ -125,17 +127,16 @@ int vmw_call(struct hf_instance *in, const struct hf_call *call, const struct vm
     bool was_renewed = false;
     int64_t began_ms = vmw_now_ms(in);
     in->was_refused = false;
-    if (!in->cookie && in->session_key[0] && !is_about_session(req) &&
-        vmw_log_in(in, call, err) != 0)
-        return -1; /* the last log-in failed */
     for (int tries = 1;; tries++) {
         struct hf_err now = HF_ERR_INIT;
         if (attempt(in, call, req, out, &now) == 0)
             return 0;
         if (lost_session(in, req) && !was_renewed) {
             was_renewed = true;
-            if (come_back(in, call, req, err) != 0)
-                return -1;
+            if (!req->is_read)
+                return come_back(in, call, req, err);
+            hf_secret_free(in->cookie);
+            in->cookie = NULL;
             continue;
         }
         int64_t pause = PAUSE_FIRST_MS << (tries < TRIES_MAX ? tries - 1 : TRIES_MAX);

@@ -316,11 +316,10 @@ int vmware_rollback_undo(struct hf_instance *in, const struct hf_call *call, con
                          const char *undo_token, struct hf_err *err)
 {
     HF_AUTO(vmw_rollback) struct vmw_rollback rb = {0};
-    if (vmw_enter(in, call, err) != 0 || vmw_rollback_read(undo_token, &rb, err) != 0 ||
-        vmw_locate(in, call, vm_id, err) != 0)
+    if (vmw_enter(in, call, err) != 0 || vmw_rollback_read(undo_token, &rb, err) != 0)
         return -1;
     in->patience_ms = AWAY_MS;
-    int rc = undo(in, call, &rb, err);
+    int rc = vmw_locate(in, call, vm_id, err) != 0 ? -1 : undo(in, call, &rb, err);
     in->patience_ms = 0;
     if (rc == 0)
         return 0;

@@ -193,7 +193,8 @@ void vmw_log_out(struct hf_instance *in)
     HF_AUTO(vmw_tree) struct vmw_tree *t = NULL;
     struct hf_err ignored = HF_ERR_INIT;
     struct hf_call call = {.struct_size = sizeof call, .deadline_ms = vmw_now_ms(in) + LOGOUT_MS};
-    struct vmw_request req = {.method = "Logout", .self = &in->content.session};
+    struct vmw_request req = {
+        .method = "Logout", .self = &in->content.session, .is_read = true}; /* twice does no harm */
     if (!in->cookie)
         return;
     in->ignores_cancel = true;

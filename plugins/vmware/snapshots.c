@@ -108,11 +108,35 @@ int vmw_snap_drop(struct hf_instance *in, const struct hf_call *call, const char
     }
 }
 
+static int tells_uuid(void *ctx, const struct vmw_node *object, struct hf_err *err)
+{
+    const char *uuid = vmw_text(vmw_prop(object, "summary.config.instanceUuid"));
+    const char *name = vmw_text(vmw_prop(object, "name"));
+    return uuid && *uuid ? 0
+                         : hf_fail(err, HF_E_UNREACHABLE,
+                                   "VM %s is not found, and VM '%.80s' tells no instance UUID now",
+                                   (const char *)ctx, name ? name : "");
+}
+
+/* NOT_FOUND says that nothing is left to delete: not while a VM that may be it tells no UUID. */
+static int locate_surely(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                         struct hf_err *err)
+{
+    static const char *const paths[] = {"name", "summary.config.instanceUuid", NULL};
+    struct hf_err why = HF_ERR_INIT;
+    if (vmw_locate(in, call, vm_id, err) == 0)
+        return 0;
+    if (err->cls == HF_E_NOT_FOUND &&
+        vmw_props_each_vm(in, call, paths, tells_uuid, (void *)(uintptr_t)vm_id, &why) != 0)
+        hf_err_copy(err, &why);
+    return -1;
+}
+
 int vmware_snapshot_delete(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
                            const char *name, struct hf_err *err)
 {
     bool was = false;
-    if (vmw_enter(in, call, err) != 0 || vmw_locate(in, call, vm_id, err) != 0)
+    if (vmw_enter(in, call, err) != 0 || locate_surely(in, call, vm_id, err) != 0)
         return -1;
     if (vmw_snap_drop(in, call, name, &was, err) != 0)
         return hf_wrap(err, "delete snapshot '%s'", name);
@@ -127,9 +151,9 @@ static bool read_token(const char *token, struct vmw_ref *out)
 }
 
 /* Not found by its UUID: gone, hidden from this user, or its settings were not read yet. A reference that another VM has now
- * says that it is gone. */
-static int check_gone(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
-                      const char *token, struct hf_err *err)
+ * says that it is gone, unless that one has the snapshot: then it was given another UUID. 0: gone. 1: it is in->vm. */
+static int look_by_reference(struct hf_instance *in, const struct hf_call *call, const char *vm_id,
+                             const char *name, const char *token, struct hf_err *err)
 {
     static const char *const paths[] = {"config.instanceUuid", NULL};
     HF_AUTO(vmw_props) struct vmw_props p = {0};
@@ -140,9 +164,14 @@ static int check_gone(struct hf_instance *in, const struct hf_call *call, const 
         return 0;
     int rc = vmw_props_get(in, call, &was, paths, &p, &why);
     const char *is_now = rc == 0 ? vmw_text(vmw_prop(p.object, paths[0])) : NULL;
-    if ((rc != 0 && why.cls == HF_E_NOT_FOUND) ||
-        (is_now && vmw_uuid(is_now, uuid) && strcasecmp(uuid, vm_id) != 0))
+    if (rc != 0 && why.cls == HF_E_NOT_FOUND)
         return 0;
+    if (is_now && vmw_uuid(is_now, uuid) && strcasecmp(uuid, vm_id) != 0) {
+        struct vmw_snap s;
+        in->vm = was;
+        snprintf(in->vm_id, sizeof in->vm_id, "%s", uuid);
+        return vmw_snap_find(in, call, name, &s, err) != 0 ? -1 : s.exists && s.is_ours;
+    }
     if (rc == 0)
         hf_fail(&why, HF_E_UNREACHABLE, "VM %s (%s) is there, and tells no instance UUID now",
                 vm_id, was.id);
@@ -160,13 +189,18 @@ int vmware_capture_discard(struct hf_instance *in, const struct hf_call *call, c
     vmw_lease_abort(in); /* under one nothing is deleted */
     int rc = vmw_locate(in, call, vm_id, &why);
     if (rc != 0 && why.cls == HF_E_NOT_FOUND) {
-        if (check_gone(in, call, vm_id, undo_token, err) != 0) {
+        rc = look_by_reference(in, call, vm_id, name, undo_token, err);
+        if (rc < 0) {
             hf_left(err, "perhaps snapshot '%s' of VM %s", name, vm_id);
             return hf_wrap(err, "undo of '%s'", name);
         }
-        if (undo_token)
+        if (rc == 0 && undo_token)
             vmw_log(in, HF_LOG_WARN, "VM %s is gone", vm_id);
-        return 0;
+        if (rc == 0)
+            return 0;
+        vmw_log(in, HF_LOG_WARN, "VM %s has the UUID %s now", vm_id, in->vm_id);
+        hf_err_clear(&why);
+        rc = 0;
     }
     int most = in->is_in_doubt ? DOUBT_LOOKS : LATE_LOOKS;
     for (int looks = 0; rc == 0 && looks < most && !was && vmw_left_ms(in, call); looks++) {

@@ -30,7 +30,7 @@ int vmw_snap_find(struct hf_instance *in, const struct hf_call *call, const char
 /* How many snapshots the VM's present state hangs below. */
 int vmw_snap_depth(struct hf_instance *in, const struct hf_call *call, int *out, struct hf_err *err)
     HF_CHECKED;
-/* Waits for tasks of anybody that make, delete or go back to a snapshot of the VM, good or bad. */
+/* Waits for tasks of anybody that make, delete or go back to a snapshot of the VM, or power it on or off, good or bad. */
 int vmw_snap_wait_idle(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
     HF_CHECKED;
 /* Deletes it until it is gone, and mends the disks. *out_was: it was there. CONFLICT: not ours. All these: of in->vm. */

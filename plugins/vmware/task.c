@@ -71,7 +71,8 @@ static int look(struct hf_instance *in, const struct hf_call *call, struct vmw_t
 {
     HF_AUTO(vmw_props) struct vmw_props p = {0};
     struct hf_err why = HF_ERR_INIT;
-    if (vmw_props_get(in, call, &t->ref, asked_for, &p, &why) == 0) {
+    t->is_unseen = vmw_props_get(in, call, &t->ref, asked_for, &p, &why) != 0;
+    if (!t->is_unseen) {
         take_values(in, t, vmw_child(p.object, "propSet"));
         return 0;
     }
@@ -167,6 +168,17 @@ static int round_of(struct hf_instance *in, const struct hf_call *call, struct v
     return t->state == VMW_TASK_RUNS ? look(in, call, t, err) : 0;
 }
 
+/* Its end may be told before the reason of it. */
+static int ask_why(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t,
+                   struct hf_err *err)
+{
+    if (t->state != VMW_TASK_FAILED || t->why.cls)
+        return 0;
+    int rc = look(in, call, t, err);
+    t->state = VMW_TASK_FAILED;
+    return rc;
+}
+
 int vmw_task_watch(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t,
                    struct hf_err *err)
 {
@@ -181,7 +193,7 @@ int vmw_task_watch(struct hf_instance *in, const struct hf_call *call, struct vm
         if (round_of(in, call, t, version, waits_s[i], &why) != 0)
             return poll_until(in, call, t, VMW_POLL_MS, err);
     }
-    return 0;
+    return ask_why(in, call, t, err);
 }
 
 void vmw_task_forget(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t)
@@ -203,8 +215,10 @@ int vmw_work(struct hf_instance *in, const struct hf_call *call, const char *met
     struct vmw_request req = {.method = method, .self = self, .args = args};
     if (vmw_call_ref(in, call, &req, &t.ref, err) != 0)
         return -1;
-    if (vmw_task_wait(in, call, &t, err) != 0)
+    if (vmw_task_wait(in, call, &t, err) != 0) {
+        in->is_in_doubt |= t.is_unseen;
         return -1;
+    }
     snprintf(in->fault, sizeof in->fault, "%s", t.fault);
     in->is_unclear = t.state == VMW_TASK_LOST;
     return vmw_task_verdict(&t, err) == 0 ? 0 : hf_wrap(err, "%s", method);

@@ -17,6 +17,7 @@ struct vmw_task {
     enum vmw_task_state state;
     struct vmw_ref result; /* of one that is DONE; an empty id: none was told */
     int progress;          /* percent */
+    bool is_unseen;        /* nothing was told of it when it was asked about last */
     struct hf_err why;     /* of one that FAILED */
     char fault[64];        /* … its type */
     struct vmw_ref filter; /* that watches it, to be dropped after the hold; an empty id: none */
@@ -34,7 +35,7 @@ void vmw_task_forget(struct hf_instance *in, const struct hf_call *call, struct 
 /* Of a task that FAILED, its fault: the server lost sight of what the host may end all the same. */
 bool vmw_task_may_go_on(const char *fault);
 
-/* Begun and waited for until it ended well. */
+/* Begun and waited for until it ended well. One that is given up runs on; while the server is away: in->is_in_doubt. */
 int vmw_work(struct hf_instance *in, const struct hf_call *call, const char *method,
              const struct vmw_ref *self, struct vmw_args *args, struct hf_err *err) HF_CHECKED;
 /* 0: DONE. Else -1 with what became of it. */

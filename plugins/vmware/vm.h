@@ -36,13 +36,13 @@ int vmw_vm_load(struct hf_instance *in, const struct hf_call *call, const struct
 /* A template, a host that is away, a question that waits: no capture and no rollback then. */
 int vmw_vm_check(const struct vmw_vm *vm, struct hf_err *err) HF_CHECKED;
 
-/* busy.c: a task of anybody that works on the VM, or snapshots_only: on its snapshots. An empty id: none. */
+/* busy.c: a task of anybody that works on the VM, or state_only: on its snapshots or its power. An empty id: none. */
 struct vmw_working {
     struct vmw_ref task;
     char what[96], who[96];
 };
 int vmw_working_on(struct hf_instance *in, const struct hf_call *call, const struct vmw_ref *vm,
-                   bool snapshots_only, struct vmw_working *out, struct hf_err *err) HF_CHECKED;
+                   bool state_only, struct vmw_working *out, struct hf_err *err) HF_CHECKED;
 /* BUSY, naming it: any task works on in->vm. */
 int vmw_check_idle(struct hf_instance *in, const struct hf_call *call, struct hf_err *err)
     HF_CHECKED;

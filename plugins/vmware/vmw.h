@@ -53,10 +53,10 @@ struct hf_instance {
     struct vmw_lease *lease; /* of the export that is being read, or NULL */
     bool is_unclear;         /* the call that failed last may have had its effect */
     bool was_refused;        /* … surely had none: the server did not know the session any more */
-    bool is_in_doubt;        /* a snapshot may come into being still: the undo looks for longer */
+    bool is_in_doubt;        /* a task may still run that nobody knows: the undo looks for longer */
     bool is_held;        /* a database may wait: questions are given up early, and asked again */
     int64_t patience_ms; /* a VM may be off: so long a question waits for a server that is away */
-    bool ignores_cancel; /* the log-out is sent whoever is in a hurry */
+    bool ignores_cancel; /* what gives back is sent whoever is in a hurry */
     char fault[64];      /* type of the fault that failed it, or "" */
     struct hf_strv kept; /* strings of results, until the next call */
 };

@@ -18,11 +18,12 @@ import (
 var (
 	simTyped = regexp.MustCompile(`<(\w+)(?: xmlns:XMLSchema-instance="[^"]*")? XMLSchema-instance:type="([^"]*)"( type="[^"]*")?`)
 	simRef   = regexp.MustCompile(`<(\w+) type="([^"]*)"(?: xmlns:XMLSchema-instance="[^"]*")? XMLSchema-instance:type="([^"]*)"`)
+	reason   = regexp.MustCompile(`(?s)<changeSet><name>info\.error</name>.*?</changeSet>`)
 	object   = regexp.MustCompile(`(?s)<objects>.*?</objects>`)
 )
 
 // shape: the same answer in other words. "xsi-first", "xsi-last": the prefix xsi, and its attribute before or behind the other type;
-// "nil": an unset property as xsi:nil. "missing": a property
+// "nil": an unset property as xsi:nil. "state-first": updates that tell of a task's end, and not yet why. "missing": a property
 // that is not shown.
 func (w *world) shape(name, text string) string {
 	if _, ok := w.look("shape", "xsi-first"); ok {
@@ -35,6 +36,9 @@ func (w *world) shape(name, text string) string {
 	}
 	if unset, ok := w.look("shape", "nil"); ok && name == "RetrievePropertiesEx" {
 		text = strings.ReplaceAll(text, `</propSet></objects>`, `</propSet><propSet><name>`+unset+`</name><val xsi:nil="true"/></propSet></objects>`)
+	}
+	if _, ok := w.look("shape", "state-first"); ok && name == "WaitForUpdatesEx" {
+		text = reason.ReplaceAllString(text, "")
 	}
 	for _, kind := range []string{"NoPermission", "InvalidProperty"} {
 		if path, ok := w.look("missing", kind); ok && name == "RetrievePropertiesEx" && strings.Contains(text, "<name>"+path+"</name>") {

@@ -142,6 +142,8 @@ func (w *world) run(m *machine, task *simulator.Task, name string, busy bool, wo
 		} else if kind, ok := w.take("lost-sight", name); ok { // vCenter gives it up, the host ends it
 			fault = faultOf(kind)
 			time.AfterFunc(2*time.Second, func() { work() })
+		} else if text, ok := w.take("early", name); ok { // told as done before it is
+			time.AfterFunc(seconds(text), func() { work() })
 		} else {
 			result, fault = work()
 		}

@@ -86,6 +86,13 @@ def a_vm_that_another_task_has_is_waited_for_within_the_hold(site):
     site.captured()
 
 
+def an_end_that_is_told_before_its_reason_is_asked_about(site):
+    site.fault("shape", "state-first", times=-1)
+    site.fault("task-fault", "createSnapshot", "TaskInProgress", times=2)
+    site.captured()
+    assert site.snapshots() == [NAME] and len(site.requests("CreateSnapshot_Task")) == 3
+
+
 def a_vm_that_another_task_keeps_is_given_up_in_time(site):
     site.fault("task-fault", "createSnapshot", "TaskInProgress", times=-1)
     start = time.monotonic()
@@ -430,6 +437,17 @@ def one_that_is_gone_has_nothing_to_undo(site):
 def another_that_has_its_reference_now_is_not_it(site):
     site.captured()
     uuid = site.state()["uuid"]
+    site.good("delete", site.vm, NAME)
+    foreign(site)
     site.change(instance_uuid="00000000-0000-4000-8000-000000000001")
-    site.good("discard", uuid, NAME, f"{site.folder}/undo")
+    assert "is gone" in site.good("discard", uuid, NAME, f"{site.folder}/undo")
     assert site.snapshots() == [NAME]
+
+
+def one_that_was_given_another_uuid_is_still_it(site):
+    """By vCenter, which gives each once, or by an administrator: the snapshot of this run stands in its tree."""
+    site.captured()
+    uuid = site.state()["uuid"]
+    site.change(instance_uuid="00000000-0000-4000-8000-000000000001")
+    text = site.good("discard", uuid, NAME, f"{site.folder}/undo")
+    assert not site.snapshots(), (text, site.state())

@@ -402,6 +402,19 @@ def interrupted_it_gives_the_lease_back_at_once(site):
     assert not site.snapshots()
 
 
+def so_it_does_where_a_first_word_is_lost(site):
+    """Nor does its session stay."""
+    with_disk(site)
+    child = start(site, HOLDFAST_SLOW_MS="500")
+    until(lambda: site.requests("nfc"))
+    site.fault("http", "HttpNfcLeaseAbort", 503)
+    site.fault("http", "Logout", 503)
+    child.send_signal(signal.SIGTERM)
+    text = child.communicate(timeout=30)[0].decode()
+    assert "error cancelled" in text and site.leases() == ["aborted"] and site.log()["sessions"] == 0, (text, site.log()["sessions"])
+    site.good("discard", site.vm, NAME)
+
+
 def a_capture_that_is_forgotten_gives_its_lease_back(site):
     """… between two disks, say, when nothing is read."""
     with_disk(site)

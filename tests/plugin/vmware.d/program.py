@@ -2,6 +2,8 @@
 """program.py - the whole program with this plugin."""
 import os
 import subprocess
+import threading
+import time
 
 from common import BUILD, Site, folder, private
 
@@ -14,9 +16,9 @@ def program(here, *vm):
              *(vm or ["db = none", "quiesce = none", "freeze = no", "uncovered = lower"])]
     config = private("holdfast.conf", "\n".join(lines) + "\n")
 
-    def run(*args):
+    def run(*args, point=""):
         done = subprocess.run([f"{BUILD}/src/holdfast", "-c", config, *args], capture_output=True, timeout=120, check=False,
-                              env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins"})
+                              env={**os.environ, "HOLDFAST_PLUGIN_DIR": f"{BUILD}/plugins", "HOLDFAST_POINT": point})
         return done.returncode, done.stdout.decode() + done.stderr.decode()
     return run
 
@@ -37,6 +39,45 @@ def one_that_the_host_ends_when_its_vcenter_gave_it_up_is_taken_away_too(site):
         assert status != 0 and len(here.requests("RemoveSnapshot_Task")) == 1 and not here.snapshots(), (kind, text, here.state())
         here.judge()
         here.server.close()
+
+
+def one_that_was_made_beyond_the_hold_by_a_task_that_was_forgotten_is_taken_away_too(site):
+    """The vCenter is restarted inside the hold, and back when the undo looks: it knows no task, and the host still works on it."""
+    run = program(site, "db = none", "quiesce = none", "freeze = no", "uncovered = lower", "hold-limit = 2s")
+    site.fault("seconds", "createSnapshot", 5, times=-1)
+
+    def restart():
+        while not site.requests("WaitForUpdatesEx"):
+            time.sleep(0.01)
+        site.server.say("restart", value="1.9")
+    other = threading.Thread(target=restart)
+    other.start()
+    status, text = run("snapshot", "create", "web01")
+    other.join()
+    while site.state()["running"]:
+        time.sleep(0.05)
+    assert status != 0 and not site.snapshots(), (text, site.state())
+
+
+def one_that_comes_into_the_tree_after_its_task_was_told_as_done_is_taken_away_too(site):
+    site.fault("early", "createSnapshot", 2)
+    status, text = program(site)("snapshot", "create", "web01")
+    time.sleep(2.5)
+    assert status != 0 and "is not there" in text and not site.snapshots(), (text, site.state())
+
+
+def a_deletion_that_died_is_not_done_because_its_vm_is_not_found_now(site):
+    run = program(site)
+    assert run("snapshot", "create", "web01")[0] == 0
+    assert run("snapshot", "delete", "web01", site.snapshots()[0], point="vmware.before_delete=kill")[0] == -9
+    uuid = site.state()["uuid"]
+    site.change(instance_uuid="")  # a host that was started, and reads its VMs one after the other
+    status, text = run("recover")
+    assert status != 0 and "already deleted" not in text and "tells no instance UUID" in text, (status, text)
+    site.change(instance_uuid=uuid)
+    status, text = run("recover")
+    assert status == 0 and not site.snapshots(), (status, text)
+    site.may_leave = True
 
 
 def the_program_goes_from_check_to_delete(site):

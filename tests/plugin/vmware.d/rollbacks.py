@@ -231,3 +231,59 @@ def a_server_that_is_restarted_meanwhile_leaves_no_vm_off(site):
         assert status == 0 and each_state(here) == (1, "poweredOn", [NAME], 0), (method, text, here.state())
         here.judge()
         here.server.close()
+
+
+def a_power_task_that_runs_on_is_waited_for_by_the_undo(site):
+    """The switch was given up, or died, while the VM was being powered off or on: a VM that still runs is not one that is left alone."""
+    for method, seconds, limit in (("powerOff", 3, 2000), ("powerOn", 4, 3000)):
+        here = site_with_a_snapshot(Site())
+        here.fault("seconds", method, seconds, times=-1)
+        status, text = back(here, "switch", limit=limit)
+        assert status == 1 and "runs on" in text, (method, text)
+        undo(here)
+        time.sleep(seconds)
+        assert each_state(here) == (2, "poweredOn", [NAME], 0), (method, here.state())
+        here.judge()
+        here.server.close()
+
+
+def a_step_that_was_given_up_and_is_forgotten_by_a_restarted_server_is_in_doubt(site):
+    site_with_a_snapshot(site)
+    site.fault("seconds", "powerOff", 5, times=-1)
+
+    def restart():
+        while not site.requests("PowerOffVM_Task"):
+            time.sleep(0.01)
+        site.server.say("restart", value="2.4")
+    other = threading.Thread(target=restart)
+    other.start()
+    status, text = back(site, "or-undo", limit=2500)
+    other.join()
+    while site.state()["running"]:
+        time.sleep(0.05)
+    assert status == 1 and each_state(site) == (2, "poweredOn", [NAME], 0), (text, site.state())
+
+
+def a_log_in_that_fails_while_a_server_comes_up_leaves_no_vm_off(site):
+    for method in ("PowerOffVM_Task", "RevertToSnapshot_Task"):
+        here = site_with_a_snapshot(Site())
+        here.fault("restart", method, 1)
+        here.fault("http", "Login", 503, times=6, skip=1)
+        status, text = back(here, "or-undo", limit=30000)
+        assert status == 0 and each_state(here) == (1, "poweredOn", [NAME], 0), (method, text, here.state())
+        here.judge()
+        here.server.close()
+
+
+def an_undo_waits_for_a_server_that_is_away_when_it_begins(site):
+    site_with_a_snapshot(site)
+
+    def restart():
+        while not site.requests("PowerOffVM_Task"):
+            time.sleep(0.01)
+        site.server.say("restart", value="7")
+    other = threading.Thread(target=restart)
+    other.start()
+    status, text = back(site, "or-undo", limit=2500)
+    other.join()
+    assert status == 1 and each_state(site) == (2, "poweredOn", [NAME], 0), (text, site.state())

@@ -102,6 +102,13 @@ def the_session_is_ended_after_errors_too(site):
     assert site.log()["sessions"] == 0 and len(site.requests("Logout")) == 2
 
 
+def a_log_out_that_did_not_arrive_is_sent_again(site):
+    for kind in ("drop-before", "drop-after", "http"):
+        site.fault(kind, "Logout", 503)
+        site.good("probe")
+        assert site.log()["sessions"] == 0, kind
+
+
 def a_log_out_that_hangs_costs_seconds(site):
     site.fault("slow", "Logout", 8)
     start = time.monotonic()
