@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "xml.h"
 
+#include "base/xml_bounds.h"
+
 #include <libxml/parser.h>
 #include <stdarg.h>
 #include <string.h>
 
 #define XML_MAX ((size_t)16 << 20)
+#define ELEMENTS_MAX 400000
 
 static xmlDocPtr fail_xml(struct hf_err *err, const char *why)
 {
-    hf_fail(err, HF_E_CORRUPT, "XML from libvirt: %s", why);
+    hf_fail(err, HF_E_CORRUPT, "XML from libvirt %s", why);
     return NULL;
 }
 
@@ -29,16 +32,15 @@ static xmlDocPtr read_document(const char *text, size_t len)
 xmlDocPtr lv_xml_parse(const char *text, const char *root, struct hf_err *err)
 {
     size_t len = strnlen(text, XML_MAX + 1);
-    if (len > XML_MAX)
-        return fail_xml(err, "too big");
+    const char *excess = len > XML_MAX ? "is too big" : hf_xml_excess(text, len, ELEMENTS_MAX);
+    if (excess)
+        return fail_xml(err, excess);
     LV_AUTODOC xmlDocPtr doc = read_document(text, len);
     if (!doc)
-        return fail_xml(err, "not well-formed");
-    if (doc->intSubset || doc->extSubset)
-        return fail_xml(err, "carries a DTD");
+        return fail_xml(err, "is not well-formed");
     xmlNodePtr top = xmlDocGetRootElement(doc);
     if (!top || strcmp((const char *)top->name, root) != 0)
-        return fail_xml(err, "unexpected root element");
+        return fail_xml(err, "has an unexpected root element");
     return HF_STEAL(doc);
 }
 

@@ -108,7 +108,8 @@ static int check_rights(struct hf_instance *in, const struct hf_call *call,
     later |= in->guest_user ? VMW_FOR_GUESTS : 0;
     if (vmw_rights_load(in, call, &vm->ref, &r, err) != 0)
         return -1;
-    if (vmw_rights_check(&r, VMW_FOR_SNAPSHOTS | (is_export ? VMW_FOR_EXPORTS : 0), later, err) != 0)
+    if (vmw_rights_check(&r, VMW_FOR_SNAPSHOTS | (is_export ? VMW_FOR_EXPORTS : 0), later, err) !=
+        0)
         return hf_wrap(err, "VM '%.80s'", vm->name);
     return vmw_rights_warn(&r, later, warn, ctx);
 }

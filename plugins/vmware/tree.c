@@ -2,6 +2,7 @@
 #include "tree.h"
 
 #include "base/civil.h"
+#include "base/xml_bounds.h"
 
 #include <libxml/parser.h>
 #include <libxml/tree.h>
@@ -12,15 +13,6 @@
 #define XSI ((const xmlChar *)"http://www.w3.org/2001/XMLSchema-instance")
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
-
-/* A DTD is the end of it, before any entity of it was declared. */
-static void refuse_dtd(void *ctx, const xmlChar *name, const xmlChar *id, const xmlChar *system)
-{
-    xmlParserCtxtPtr parser = ctx;
-    (void)name, (void)id, (void)system;
-    *(bool *)parser->_private = true;
-    xmlStopParser(parser);
-}
 
 static bool is_deeper(const xmlNode *n, int left)
 {
@@ -36,29 +28,21 @@ static struct vmw_tree *fail_tree(struct hf_err *err, const char *why)
     return NULL;
 }
 
-static xmlDocPtr read_document(const char *text, size_t len, bool *out_dtd)
+/* UTF-8, whatever it says: converters complain on standard error, past all handlers. */
+static xmlDocPtr read_document(const char *text, size_t len)
 {
-    xmlParserCtxtPtr parser = xmlNewParserCtxt();
-    if (!parser)
-        return NULL;
-    parser->_private = out_dtd;
-    parser->sax->internalSubset = refuse_dtd;
-    /* UTF-8, whatever it says: converters complain on standard error, past all handlers. */
-    xmlDocPtr doc = xmlCtxtReadMemory(parser, text, (int)len, "answer.xml", "UTF-8",
-                                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                          XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC);
-    xmlFreeParserCtxt(parser);
-    return doc;
+    return xmlReadMemory(text, (int)len, "answer.xml", "UTF-8",
+                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                             XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC);
 }
 
 struct vmw_tree *vmw_tree_parse(const char *text, size_t len, const char *root, struct hf_err *err)
 {
-    bool has_dtd = false;
-    if (len > VMW_TREE_MAX)
-        return fail_tree(err, "is too big");
-    HF_AUTO(vmw_tree) struct vmw_tree *t = (struct vmw_tree *)read_document(text, len, &has_dtd);
-    if (has_dtd)
-        return fail_tree(err, "carries a DTD");
+    const char *excess =
+        len > VMW_TREE_MAX ? "is too big" : hf_xml_excess(text, len, VMW_ELEMENTS_MAX);
+    if (excess)
+        return fail_tree(err, excess);
+    HF_AUTO(vmw_tree) struct vmw_tree *t = (struct vmw_tree *)read_document(text, len);
     if (!t)
         return fail_tree(err, "is no well-formed XML");
     const xmlNode *top = xmlDocGetRootElement((xmlDocPtr)t);

@@ -16,12 +16,14 @@
 #include <stdint.h>
 
 #define VMW_TREE_MAX ((size_t)16 << 20)
+#define VMW_ELEMENTS_MAX 400000
 #define VMW_DEPTH_MAX 160 /* a chain of 32 snapshots needs 45 */
 
 struct vmw_tree; /* a document */
 struct vmw_node; /* an element of one; lives as long */
 
-/* CORRUPT: not well-formed, carries a DTD, too big, too deep, no element called root outermost. */
+/* CORRUPT: not well-formed, carries a DTD, too big, too deep, too many elements or attributes of one, no element called root
+ * outermost. */
 struct vmw_tree *vmw_tree_parse(const char *text, size_t len, const char *root, struct hf_err *err)
     HF_CHECKED;
 void vmw_tree_free(struct vmw_tree *t);

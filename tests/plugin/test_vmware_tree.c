@@ -89,6 +89,24 @@ static void depth_is_bounded(void **state)
     assert_non_null(t);
 }
 
+/* Before a parser is let at it: libxml2 took minutes for the first, and half a gigabyte for the second. */
+static void attributes_and_elements_are_bounded(void **state)
+{
+    (void)state;
+    HF_AUTO(hf_buf) struct hf_buf b = HF_BUF_INIT;
+    hf_buf_str_add(&b, "<a");
+    for (int i = 0; i < 200000; i++)
+        hf_buf_printf(&b, " b%x=''", i);
+    hf_buf_str_add(&b, "/>");
+    refuses(hf_buf_str(&b), "too many attributes");
+    hf_buf_clear(&b);
+    hf_buf_str_add(&b, "<a>");
+    for (int i = 0; i < VMW_ELEMENTS_MAX; i++)
+        hf_buf_str_add(&b, "<b/>");
+    hf_buf_str_add(&b, "</a>");
+    refuses(hf_buf_str(&b), "too many elements");
+}
+
 static void size_is_bounded(void **state)
 {
     (void)state;
@@ -268,6 +286,7 @@ int main(void)
         HF_TEST(other_encodings_are_none_and_nothing_is_printed),
         HF_TEST(depth_is_bounded),
         HF_TEST(size_is_bounded),
+        HF_TEST(attributes_and_elements_are_bounded),
         HF_TEST(types_are_read_in_any_order_and_with_any_prefix),
         HF_TEST(an_unset_value_is_absent),
         HF_TEST(values_are_what_they_say),

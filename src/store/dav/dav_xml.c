@@ -2,12 +2,16 @@
 #include "store/dav/dav_xml.h"
 
 #include "base/buf.h"
+#include "base/xml_bounds.h"
 #include "net/urlcode.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
 #include <libxml/xmlreader.h>
 #include <string.h>
+
+#define ELEMENTS_MAX                                                                               \
+    4000000 /* as many as a listing of that size may have; it is read piece by piece */
 
 HF_DEFINE_AUTO(_xmlTextReader, xmlFreeTextReader)
 
@@ -215,8 +219,7 @@ static int read_all(xmlTextReader *r, const char *xml, size_t len, hf_dav_emit e
         const xmlNode *node = xmlTextReaderCurrentNode(r);
         bool is_root =
             xmlTextReaderNodeType(r) == XML_READER_TYPE_ELEMENT && xmlTextReaderDepth(r) == 0;
-        if (xmlTextReaderNodeType(r) == XML_READER_TYPE_DOCUMENT_TYPE ||
-            (is_root && (!node || !is_dav(node, "multistatus"))))
+        if (is_root && (!node || !is_dav(node, "multistatus")))
             return fail_foreign(xml, len, err);
         is_first = is_first && !is_root;
         int done = read_next(r, xmlTextReaderDepth(r), emit, ctx, err);
@@ -229,7 +232,7 @@ static int read_all(xmlTextReader *r, const char *xml, size_t len, hf_dav_emit e
 int hf_dav_multistatus_parse(const char *xml, size_t len, hf_dav_emit emit, void *ctx,
                              struct hf_err *err)
 {
-    if (len == 0 || len > HF_DAV_XML_MAX || memmem(xml, len, "<!DOCTYPE", 9))
+    if (len == 0 || len > HF_DAV_XML_MAX || hf_xml_excess(xml, len, ELEMENTS_MAX))
         return fail_foreign(xml, len, err);
     /* UTF-8, whatever it says: converters complain on standard error, past all handlers. */
     HF_AUTO(_xmlTextReader)

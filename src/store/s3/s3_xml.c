@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/s3/s3_xml.h"
 
+#include "base/xml_bounds.h"
 #include "net/urlcode.h"
 #include "store/s3/s3_intern.h"
 
@@ -13,6 +14,7 @@
 /* Keys and groups are counted together by S3; twice as many come from stores that count them apart. */
 #define ENTRIES_MAX (2 * HF_S3_PAGE)
 #define TEXT_MAX ((size_t)4096)
+#define ELEMENTS_MAX ((size_t)50 * ENTRIES_MAX)
 
 HF_DEFINE_AUTO(_xmlDoc, xmlFreeDoc)
 
@@ -30,14 +32,14 @@ static void trim(const char **xml, size_t *len)
 static xmlDoc *read_xml(const char *xml, size_t len)
 {
     trim(&xml, &len);
-    if (len == 0 || len > HF_S3_XML_MAX || memmem(xml, len, "<!DOCTYPE", 9))
+    if (len == 0 || len > HF_S3_XML_MAX || hf_xml_excess(xml, len, ELEMENTS_MAX))
         return NULL;
     /* UTF-8, whatever it says: converters complain on standard error, past all handlers. */
     HF_AUTO(_xmlDoc)
     xmlDoc *doc = xmlReadMemory(xml, (int)len, NULL, "UTF-8",
                                 XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
                                     XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC);
-    return doc && !doc->intSubset && xmlDocGetRootElement(doc) ? HF_STEAL(doc) : NULL;
+    return doc && xmlDocGetRootElement(doc) ? HF_STEAL(doc) : NULL;
 }
 
 static bool is_called(const xmlNode *node, const char *name)

@@ -137,6 +137,20 @@ static void what_is_no_listing_is_refused_and_shown(void **state)
     }
 }
 
+/* libxml2 compares each with all before it: this one took minutes. */
+static void an_element_of_many_attributes_is_refused(void **state)
+{
+    (void)state;
+    struct hf_err err = HF_ERR_INIT;
+    HF_AUTO(hf_buf) struct hf_buf xml = HF_BUF_INIT, got = HF_BUF_INIT;
+    hf_buf_str_add(&xml, HEAD "<D:response");
+    for (int i = 0; i < 200000; i++)
+        hf_buf_printf(&xml, " a%x=''", i);
+    hf_buf_str_add(&xml, "/>" TAIL);
+    assert_int_equal(parse(hf_buf_str(&xml), &got, &err), -1);
+    assert_int_equal(err.cls, HF_E_CORRUPT);
+}
+
 static void paths_and_numbers_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -230,6 +244,7 @@ int main(void)
         HF_TEST(a_foreign_encoding_is_no_word_on_standard_error),
         HF_TEST(what_it_calls_its_encoding_does_not_matter_where_it_is_utf_8),
         HF_TEST(who_has_enough_ends_it),
+        HF_TEST(an_element_of_many_attributes_is_refused),
     };
     return HF_RUN_TESTS("store.dav_xml", tests);
 }

@@ -118,6 +118,18 @@ static void another_root_and_no_xml_show_their_first_bytes(void **state)
     refuse(HF_S3_OBJECTS, "\x1b[31mred\n", 9, "'?[31mred?'");
 }
 
+/* libxml2 compares each with all before it: this one took minutes. */
+static void an_element_of_many_attributes_is_refused(void **state)
+{
+    (void)state;
+    HF_AUTO(hf_buf) struct hf_buf xml = HF_BUF_INIT;
+    hf_buf_str_add(&xml, "<ListBucketResult");
+    for (int i = 0; i < 200000; i++)
+        hf_buf_printf(&xml, " a%x=''", i);
+    hf_buf_str_add(&xml, "/>");
+    refuse(HF_S3_OBJECTS, hf_buf_str(&xml), xml.len, "no answer of an S3 store");
+}
+
 static void a_document_type_is_refused_and_no_file_is_read(void **state)
 {
     const char *file = hf_test_file(state, "secret", "hidden", 0600);
@@ -186,6 +198,7 @@ int main(void)
         HF_TEST(too_many_entries_and_too_long_keys_are_refused),
         HF_TEST(another_root_and_no_xml_show_their_first_bytes),
         HF_TEST(a_document_type_is_refused_and_no_file_is_read),
+        HF_TEST(an_element_of_many_attributes_is_refused),
         HF_TEST(white_space_before_the_answer_is_no_harm),
         HF_TEST(a_foreign_encoding_is_no_word_on_standard_error),
         HF_TEST(what_it_calls_its_encoding_does_not_matter_where_it_is_utf_8),
