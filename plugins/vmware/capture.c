@@ -200,7 +200,7 @@ static int post(struct hf_instance *in, const struct hf_call *call, struct hf_ca
 {
     HF_AUTO(vmw_args) struct vmw_args args = VMW_ARGS_INIT;
     struct vmw_request req = {.method = "CreateSnapshot_Task", .self = &cap->vm, .args = &args};
-    vmw_task_forget(in, call, &cap->task); /* of a try before */
+    /* The filter of a try before goes with the session: a hold has no time for it. */
     cap->task = (struct vmw_task){.why = HF_ERR_INIT};
     vmw_put(&args, "name", cap->name);
     vmw_put(&args, "description", cap->description);

@@ -203,7 +203,8 @@ int vmware_capture_discard(struct hf_instance *in, const struct hf_call *call, c
         rc = 0;
     }
     int most = in->is_in_doubt ? DOUBT_LOOKS : LATE_LOOKS;
-    for (int looks = 0; rc == 0 && looks < most && !was && vmw_left_ms(in, call); looks++) {
+    for (int looks = 0; rc == 0 && looks < most && !was && (!looks || vmw_left_ms(in, call));
+         looks++) {
         if (looks)
             vmw_pause(in, call, LATE_PAUSE_MS);
         rc = vmw_snap_drop(in, call, name, &was, &why);

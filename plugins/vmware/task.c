@@ -4,6 +4,8 @@
 #include <string.h>
 
 #define POLL_FIRST_MS 20
+#define QUICK_MS 50 /* an answer to a wait: no wait */
+#define QUICK_MAX 3 /* … so many in a row: news come so at most */
 #define POLL_SLOW_MS 2000
 
 static const char *const asked_for[] = {"info.state", "info.progress", "info.result", "info.error",
@@ -168,6 +170,15 @@ static int round_of(struct hf_instance *in, const struct hf_call *call, struct v
     return t->state == VMW_TASK_RUNS ? look(in, call, t, err) : 0;
 }
 
+/* A server that answers at once, and again, is not asked more often than one that is polled. */
+static void breathe(struct hf_instance *in, const struct hf_call *call, int64_t began_ms,
+                    int *quick)
+{
+    *quick = vmw_now_ms(in) - began_ms < QUICK_MS ? *quick + 1 : 0;
+    if (*quick > QUICK_MAX)
+        vmw_pause(in, call, VMW_POLL_MS);
+}
+
 /* Its end may be told before the reason of it. */
 static int ask_why(struct hf_instance *in, const struct hf_call *call, struct vmw_task *t,
                    struct hf_err *err)
@@ -185,13 +196,17 @@ int vmw_task_watch(struct hf_instance *in, const struct hf_call *call, struct vm
     static const int waits_s[] = {1, 4, 10, 20};
     struct hf_err why = HF_ERR_INIT;
     char version[96] = "";
+    int quick = 0;
     if (make_filter(in, call, t, &why) != 0 || updates(in, call, t, version, 0, &why) != 0)
         return poll_until(in, call, t, VMW_POLL_MS, err);
     for (size_t i = 0; t->state == VMW_TASK_RUNS; i += i + 1 < HF_ARRAY_SIZE(waits_s)) {
         if (vmw_check_stop(in, call, err) != 0)
             return hf_left(err, "task %s runs on", t->ref.id);
+        int64_t began_ms = vmw_now_ms(in);
         if (round_of(in, call, t, version, waits_s[i], &why) != 0)
             return poll_until(in, call, t, VMW_POLL_MS, err);
+        if (t->state == VMW_TASK_RUNS)
+            breathe(in, call, began_ms, &quick);
     }
     return ask_why(in, call, t, err);
 }

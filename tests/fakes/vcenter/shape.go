@@ -84,6 +84,8 @@ func hostile(res http.ResponseWriter, kind string) {
 	case "empty":
 	case "no-body":
 		io.WriteString(res, head+`<soapenv:Envelope xmlns:soapenv="`+soapSpace+`"/>`)
+	case "no-news": // before the time is over that it was asked to wait
+		io.WriteString(res, body(`<WaitForUpdatesExResponse xmlns="urn:vim25"></WaitForUpdatesExResponse>`))
 	case "other":
 		io.WriteString(res, body(`<SomethingElseResponse xmlns="urn:vim25"><returnval>1</returnval></SomethingElseResponse>`))
 	}
