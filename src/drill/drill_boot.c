@@ -172,8 +172,7 @@ int drill_plan(struct drill *d, struct hf_err *err)
     struct hf_hv_call call = hf_env_call(d->env, d->run.id, PLAN_MS);
     int rc = hf_hv_machine_plan(d->run.hv, &call, &req, &d->plan, err);
     drill_log_findings(d);
-    if (rc < 0 && err->cls == HF_E_UNSUPPORTED &&
-        !(hf_hv_plugin(d->run.hv)->capabilities & HF_CAN_MACHINE) &&
+    if (rc < 0 && err->cls == HF_E_UNSUPPORTED && !err->hint[0] && /* its own says more */
         hf_machine_doc_is(hf_buf_str(&d->definition), d->definition.len))
         hf_hint(err,
                 "A host of libvirt makes a machine of it: say which with --hypervisor, or with "

@@ -195,8 +195,7 @@ static int ask_hypervisor(struct restoring *r, struct hf_err *err)
                                            .n_disks = (uint32_t)r->n_disks};
     struct hf_hv_call call = hf_env_call(r->env, r->id, PLAN_MS);
     int rc = hf_hv_machine_plan(r->hv, &call, &req, &r->plan, err);
-    if (rc < 0 && err->cls == HF_E_UNSUPPORTED &&
-        !(hf_hv_plugin(r->hv)->capabilities & HF_CAN_MACHINE) &&
+    if (rc < 0 && err->cls == HF_E_UNSUPPORTED && !err->hint[0] && /* its own says more */
         hf_machine_doc_is(hf_buf_str(&r->definition), r->definition.len))
         hf_hint(err, "A host of libvirt makes a machine of it: say which with --hypervisor. With "
                      "--ovf its disks come with an OVF, for the hypervisor to import.");
