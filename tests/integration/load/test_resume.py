@@ -136,7 +136,7 @@ class Many(LoadTest):
         dumps = {schema: self.run_dump(schema, "--only", schema) for schema in ("two", "four")}
         took = {}
         # Others may be at work on this machine: the best of some rounds counts.
-        for _ in range(4):
+        for _ in range(8):
             self.clean()
             for schema, dump in dumps.items():
                 doc = self.load(dump.dir)
