@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """common.py - a pretended vCenter with the plugin before it, for the tests of this folder."""
+
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path += [os.path.join(HERE, "..", "..", "fakes", "pve"), os.path.join(HERE, "..")]
@@ -87,6 +91,24 @@ class Site(Driven):
 
     def requests(self, method=None):
         return [r for r in self.log()["requests"] or [] if method in (None, r["method"])]
+
+    @contextlib.contextmanager
+    def restarted_at(self, method, away_s):
+        """Meanwhile the server is restarted, and away for so long, as soon as it is asked for that."""
+        def restart():
+            end = time.monotonic() + 30
+            while time.monotonic() < end and not self.requests(method):
+                time.sleep(0.01)
+            self.server.say("restart", value=str(away_s))
+        other = threading.Thread(target=restart)
+        other.start()
+        yield
+        other.join()
+
+    def wait_until_idle(self):
+        """Until no task of the VM runs."""
+        while self.state()["running"]:
+            time.sleep(0.05)
 
     def disk(self, path, n=0, vm=None, mode=""):
         """The n-th disk of the VM is this file from now on; nobody writes to it."""

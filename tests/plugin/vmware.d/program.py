@@ -2,7 +2,6 @@
 """program.py - the whole program with this plugin."""
 import os
 import subprocess
-import threading
 import time
 
 from common import BUILD, Site, folder, private
@@ -45,17 +44,9 @@ def one_that_was_made_beyond_the_hold_by_a_task_that_was_forgotten_is_taken_away
     """The vCenter is restarted inside the hold, and back when the undo looks: it knows no task, and the host still works on it."""
     run = program(site, "db = none", "quiesce = none", "freeze = no", "uncovered = lower", "hold-limit = 2s")
     site.fault("seconds", "createSnapshot", 5, times=-1)
-
-    def restart():
-        while not site.requests("WaitForUpdatesEx"):
-            time.sleep(0.01)
-        site.server.say("restart", value="1.9")
-    other = threading.Thread(target=restart)
-    other.start()
-    status, text = run("snapshot", "create", "web01")
-    other.join()
-    while site.state()["running"]:
-        time.sleep(0.05)
+    with site.restarted_at("WaitForUpdatesEx", 1.9):
+        status, text = run("snapshot", "create", "web01")
+    site.wait_until_idle()
     assert status != 0 and not site.snapshots(), (text, site.state())
 
 

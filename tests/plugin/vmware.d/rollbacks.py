@@ -250,17 +250,9 @@ def a_power_task_that_runs_on_is_waited_for_by_the_undo(site):
 def a_step_that_was_given_up_and_is_forgotten_by_a_restarted_server_is_in_doubt(site):
     site_with_a_snapshot(site)
     site.fault("seconds", "powerOff", 5, times=-1)
-
-    def restart():
-        while not site.requests("PowerOffVM_Task"):
-            time.sleep(0.01)
-        site.server.say("restart", value="2.4")
-    other = threading.Thread(target=restart)
-    other.start()
-    status, text = back(site, "or-undo", limit=2500)
-    other.join()
-    while site.state()["running"]:
-        time.sleep(0.05)
+    with site.restarted_at("PowerOffVM_Task", 2.4):
+        status, text = back(site, "or-undo", limit=2500)
+    site.wait_until_idle()
     assert status == 1 and each_state(site) == (2, "poweredOn", [NAME], 0), (text, site.state())
 
 
@@ -277,13 +269,6 @@ def a_log_in_that_fails_while_a_server_comes_up_leaves_no_vm_off(site):
 
 def an_undo_waits_for_a_server_that_is_away_when_it_begins(site):
     site_with_a_snapshot(site)
-
-    def restart():
-        while not site.requests("PowerOffVM_Task"):
-            time.sleep(0.01)
-        site.server.say("restart", value="7")
-    other = threading.Thread(target=restart)
-    other.start()
-    status, text = back(site, "or-undo", limit=2500)
-    other.join()
+    with site.restarted_at("PowerOffVM_Task", 7):
+        status, text = back(site, "or-undo", limit=2500)
     assert status == 1 and each_state(site) == (2, "poweredOn", [NAME], 0), (text, site.state())
